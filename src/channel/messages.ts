@@ -1,0 +1,64 @@
+/**
+ * The whole protocol between proxy and healer. Facts go up, orders go down; names only, never a command, a path,
+ * a pid or an argument. Each message is bounded and checked; an unknown or invalid one drops the peer.
+ */
+import { z } from 'zod';
+import { failureKinds } from '../core/failure.ts';
+
+export const protocolVersion = 1;
+
+const gateway = z.string().max(64);
+const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+const incident = z.string().length(26);
+
+/** What a proxy may tell the healer. */
+export const factSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('hello'),
+    version: z.int(),
+    product: z.string().max(32),
+    gateways: z.array(gateway).max(10_000),
+  }),
+  z.strictObject({
+    type: z.literal('failure_reported'),
+    gateway,
+    /** 0 is the configured upstream, n the n-th of also_allowed. */
+    upstream: z.int().min(0).max(1000),
+    kind: z.enum(failureKinds),
+    phase: z.enum(['resolve', 'connect', 'send', 'await_head', 'read_head', 'read_body']),
+    detail: z.string().max(300),
+    requestId: z.string().max(64),
+    atMs: z.number(),
+  }),
+  z.strictObject({
+    type: z.literal('traffic_summary'),
+    gateway,
+    atMs: z.number(),
+    periodMs: count,
+    inFlight: count,
+    held: count,
+    completed: count,
+    failed: count,
+    status5xx: count,
+    fellBack: count,
+    /** Since when nothing has finished although something was in flight; 0 when that is not so. */
+    noProgressMs: count,
+    /** The gate, as the proxy sees it. */
+    gate: z.enum(['open', 'holding', 'falling_back']),
+  }),
+]);
+
+/** What the healer may order. */
+export const orderSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('welcome'), version: z.int(), product: z.string().max(32) }),
+  /** Keep unsent requests waiting. `until: connect`: the proxy's own prober may open; `order`: only `open` does. */
+  z.strictObject({ type: z.literal('hold'), gateway, incident, until: z.enum(['connect', 'order']), estimateMs: count, say: z.string().max(300) }),
+  /** Nothing will heal soon: answer at once, let nobody wait. Unsent requests still try when a connect works. */
+  z.strictObject({ type: z.literal('fall_back'), gateway, incident, until: z.enum(['connect', 'order']), say: z.string().max(300) }),
+  z.strictObject({ type: z.literal('open'), gateway, say: z.string().max(300) }),
+  z.strictObject({ type: z.literal('use_upstream'), gateway, upstream: z.int().min(0).max(1000) }),
+  z.strictObject({ type: z.literal('limit'), gateway, inFlight: z.int().min(1).max(100_000) }),
+]);
+
+export type Fact = z.output<typeof factSchema>;
+export type Order = z.output<typeof orderSchema>;

@@ -1,0 +1,123 @@
+/**
+ * goodgateway.yaml: everything that belongs to the host. Each field says its meaning, default, unit and trap;
+ * the reference page and the JSON Schema for editors are made from here.
+ */
+import { z } from 'zod';
+import { absolutePath, address, duration, name, notYet, oneOrMany, size } from './values.ts';
+
+const timeouts = z
+  .strictObject({
+    connect: duration().default(1000).describe('How long one connect may take. Short: a healthy local backend answers in microseconds. Not the time a request may wait (hold.for).'),
+    response: duration().default(300_000).describe('How long the backend may take until its first byte. Trap: nginx\'s own read timeout must be at least hold.for + response + 5s, or nginx gives up first.'),
+    idle: duration().default(60_000).describe('Longest silence inside an answer that has begun.'),
+  })
+  .prefault({});
+
+const hold = z
+  .strictObject({
+    for: duration().default(15_000).describe('Longest wait of a request that was not sent, while the backend is away.'),
+    fetch_for: duration().default(5000).describe('The same for fetch() and XHR, whose callers give up sooner. Never longer than `for`.'),
+    requests: z.int({ error: 'expected a whole number' }).min(0).max(100_000).default(200).describe('Most requests that wait at once. Trap: each costs the front nginx two of its worker_connections; stay below worker_connections x workers / 8.'),
+    memory: size().default(64 * 1024 ** 2).describe('Most bytes kept for bodies that may have to be sent again. Unsent bodies are not kept at all.'),
+    never: z
+      .strictObject({
+        paths: z.array(z.string()).default(['/livez', '/readyz', '/healthz', '/health', '/ping', '/status']).describe('Paths of health checks: answered at once, never held.'),
+        user_agents: z.array(z.string()).default(['kube-probe', 'ELB-HealthChecker', 'GoogleHC', 'HAProxy', 'Uptime']).describe('Beginnings of User-Agent values of health checks.'),
+      })
+      .prefault({}),
+  })
+  .prefault({});
+
+const socket = z.strictObject({
+  owner: z.string().optional().describe('Owner of the listening socket. Default: the user that runs the proxy.'),
+  group: z.string().optional().describe('Group of the listening socket: nginx\'s group. Trap: without it nginx gets "permission denied" and silently uses the backup.'),
+  mode: z.string({ error: 'expected the mode in quotes, such as "0660"' }).regex(/^0?[0-7]{3}$/, { error: 'expected a mode in quotes, such as "0660"' }).default('0660').describe('Permission bits, in quotes.'),
+});
+
+const replay = z
+  .strictObject({
+    idempotency_key: z.boolean().default(false).describe('Send a POST again when it carries Idempotency-Key. Trap: only where the application honours the header.'),
+    never_paths: z.array(z.string()).optional().describe('Beginnings of paths whose sent requests are never sent again, whatever the method.'),
+    never_query: z.array(z.string()).optional().describe('Parameter names whose sent requests are never sent again.'),
+  })
+  .prefault({});
+
+const fallback = z
+  .strictObject({
+    title: z.string().max(200).default("We'll be right back").describe('Headline of the page.'),
+    contact: z.string().max(200).optional().describe('Shown as it is: a status page or an address.'),
+    status: z.enum(['unavailable', 'exact'], { error: 'expected unavailable or exact' }).default('unavailable').describe('unavailable: always 503 (CDNs replace 502 and 504 by their own pages); exact: 502, 503 or 504 by failure.'),
+    folder: notYet('a folder with your own page'),
+  })
+  .prefault({});
+
+export const gatewaySchema = z.strictObject({
+  listen: oneOrMany(address()).describe('Where nginx finds this gateway: unix:/path or 127.0.0.1:port; a list is fine.'),
+  socket: socket.prefault({}),
+  listen_on_tcp_anyway: z.boolean().default(false).describe('A FastCGI listener on TCP lets any local user run code as the pool\'s user; it is refused unless this says true.'),
+  protocol: z.enum(['http', 'fastcgi'], { error: 'expected http or fastcgi' }),
+  upstream: address().describe('Where the backend listens.'),
+  also_allowed: z.array(address()).default([]).describe('The only other places that the upstream may be switched to.'),
+  service: name().describe('The policy that looks after this backend.'),
+  timeouts,
+  hold,
+  replay,
+  concurrency: z
+    .union([z.literal('auto'), z.literal('none'), z.int().min(1).max(100_000)], { error: 'expected auto, none or a whole number' })
+    .default('auto')
+    .describe('Most requests in the backend at once; the rest wait here. auto: php-fpm\'s pm.max_children, as the healer reads it.'),
+  fallback,
+  client_address: z.string().optional().describe('Header that carries the visitor\'s address, such as X-Forwarded-For. Default: nginx is believed on unix sockets.'),
+  trust_forwarded: notYet('trust_forwarded'),
+  standby: notYet('the standby topology'),
+});
+
+const notifier = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('log') }),
+  z.strictObject({ type: z.literal('webhook'), url: z.string().optional(), not_built: notYet('webhook') }),
+  z.strictObject({ type: z.literal('email'), to: z.string().optional(), not_built: notYet('email') }),
+  z.strictObject({ type: z.literal('run'), command: z.array(z.string()).optional(), not_built: notYet('run') }),
+], { error: 'expected type: log (webhook, email and run: not yet)' }).superRefine((value, context) => {
+  if (value.type !== 'log') context.addIssue({ code: 'custom', message: `not yet: notifiers of type ${value.type} are not built in this version; use type: log`, path: ['type'] });
+});
+
+/** Limits of the whole host. Policies can be stricter, never looser. */
+export const safetySchema = z.strictObject({
+  enabled: z.boolean().default(true).describe('Master switch.'),
+  host_budget: z
+    .strictObject({
+      disruptive_actions: z.int().min(0).max(1000).default(6).describe('Stops, restarts, reloads and kills of all services together.'),
+      starts: z.int().min(0).max(1000).default(12).describe('Starts of dead services have their own budget.'),
+      within: duration().default(3_600_000),
+      keep_for_humans: notYet('keep_for_humans'),
+    })
+    .prefault({}),
+  humans_first: notYet('humans_first'),
+  breaker: notYet('the circuit breaker'),
+  shared_cause: notYet('shared_cause'),
+  one_healer: notYet('one_healer'),
+  pause_when: notYet('pause_when'),
+  maintenance: notYet('maintenance windows'),
+});
+
+export const hostSchema = z.strictObject({
+  version: z.literal(1, { error: 'expected version: 1' }),
+  gateways: z.record(name(), gatewaySchema, { error: 'expected gateways: with at least one name below it' }),
+  admin: address().optional().describe('Where health, metrics and the state of the gateways are served: loopback or unix. Read-only.'),
+  policies: oneOrMany(z.string()).default(['policies.d/*.yaml']).describe('Policy files; relative to this file; * matches within one folder.'),
+  audit: z
+    .strictObject({
+      folder: absolutePath().default('/var/log/goodgateway'),
+      keep: duration().default(180 * 86_400_000).describe('Files older than this may be removed.'),
+    })
+    .prefault({}),
+  state: absolutePath().default('/var/lib/goodgateway').describe('Counters, pauses and open intents; must survive a reboot.'),
+  runtime: absolutePath().default('/run/goodgateway').describe('The sockets between proxy, healer and operator.'),
+  notifiers: z.record(name(), notifier).default({ ops: { type: 'log' } }).describe('Who can be told. `ops` exists always; without an entry it is the process log.'),
+  safety: z.union([safetySchema, z.string()], { error: 'expected the limits themselves, or the path of a file that holds them' }).default(safetySchema.parse({})),
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
+});
+
+export type GatewayConfig = z.output<typeof gatewaySchema>;
+export type SafetyConfig = z.output<typeof safetySchema>;
+export type HostConfig = z.output<typeof hostSchema>;

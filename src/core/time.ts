@@ -1,0 +1,24 @@
+/**
+ * Time as a thing that is handed in, so that tests own it.
+ * Wall time is for records and for limits that outlive a process; monotonic time is for everything else.
+ */
+export interface Clock {
+  /** Milliseconds since 1970, may jump. */
+  wallMs(): number;
+  /** Milliseconds, never goes back within one process. */
+  monotonicMs(): number;
+  /** Resolves after `ms`, or at once when the signal aborts (it never rejects). */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** `850 ms`, `3.2 s`, `4 min`, `2 h`: how people say a length of time. */
+export function formatDuration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${trim(ms / 1000)} s`;
+  if (ms < 3_600_000) return `${trim(ms / 60_000)} min`;
+  return `${trim(ms / 3_600_000)} h`;
+}
+
+function trim(value: number): string {
+  return value < 10 ? String(Math.round(value * 10) / 10) : String(Math.round(value));
+}

@@ -1,0 +1,139 @@
+/**
+ * The interfaces of the healer's plug-ins: probes, causes, actions, service types. A plug-in is one file and one
+ * line in its registry. It returns an outcome; it never retries, waits between tries, logs or audits by itself.
+ */
+import type { z } from 'zod';
+import type { ServiceConfig } from '../config/policy-schema.ts';
+import type { ActionName, Reach, StepResult } from '../core/decision.ts';
+import type { CauseName, Confidence, Evidence, Suspect } from '../core/diagnosis.ts';
+import type { Address } from '../core/failure.ts';
+import type { Symptom } from '../core/incident.ts';
+import type { Clock } from '../core/time.ts';
+
+/** A service as the healer knows it: its name, how it is controlled, where it is reached. All from configuration. */
+export interface ServiceTarget {
+  readonly name: string;
+  readonly config: ServiceConfig;
+  /** Where its gateways find it now, and where else they may be sent. Index 0 is the configured upstream. */
+  readonly upstreams: readonly Address[];
+  /** Which of `upstreams` is in use. */
+  readonly current: number;
+  readonly protocol: 'http' | 'fastcgi' | undefined;
+  /** The folder for what goodgateway itself must remember about the service (pid of a command that it started). */
+  readonly stateFolder: string;
+}
+
+/** What a service type knows of a service at one moment. */
+export interface ServiceState {
+  /**
+   * `running`; `starting`, `stopping`: a change is under way; `stopped`: on purpose; `failed`: it ended by itself;
+   * `frozen`: every process is stopped (state T) or its cgroup is frozen; `unknown`: could not be found out.
+   */
+  readonly state: 'running' | 'starting' | 'stopping' | 'stopped' | 'failed' | 'frozen' | 'unknown';
+  /** The state as one sentence, with what it was read from. */
+  readonly text: string;
+  readonly mainPid?: number;
+  /** All pids of the service, as far as they can be known. */
+  readonly pids: readonly number[];
+  readonly exitCode?: number;
+  readonly exitSignal?: string;
+  /** Identifies this very run: InvocationID, or pid and start time. Empty when nothing runs. */
+  readonly fence: string;
+  /** The supervisor will act by itself within so many ms (systemd's auto-restart). */
+  readonly supervisorActsInMs?: number;
+}
+
+/** How one kind of service is looked at and controlled. `signal` aborts when the step's time is over. */
+export interface ServiceType {
+  readonly name: ServiceConfig['type'];
+  state(target: ServiceTarget, run: RunCommand, signal: AbortSignal): Promise<ServiceState>;
+  /** Whether this configuration offers the verb; `reload` of a process without `reload:` does not exist. */
+  can(target: ServiceTarget, verb: 'start' | 'stop' | 'reload' | 'restart'): boolean;
+  control(target: ServiceTarget, verb: 'start' | 'stop' | 'reload' | 'restart', run: RunCommand, signal: AbortSignal): Promise<StepResult>;
+  /** The service's own configuration test as an argv, or none. */
+  configTest(target: ServiceTarget): readonly string[] | undefined;
+}
+
+/** The result of one finished program. `output` is both streams as they came, the last 4 KiB, redacted. */
+export interface CommandResult {
+  readonly argv: readonly string[];
+  readonly exitCode: number | undefined;
+  readonly signal: string | undefined;
+  readonly timedOut: boolean;
+  readonly durationMs: number;
+  readonly output: string;
+  /** Set when the program could not be started at all. */
+  readonly startError?: string;
+}
+
+/** The one way in which the healer starts a program. argv[0] is absolute; the environment is clean. */
+export interface RunCommand {
+  /** Runs to its end or to `timeoutMs`, when the whole process group is killed. Never rejects. */
+  run(argv: readonly string[], options: { readonly timeoutMs: number; readonly signal?: AbortSignal; readonly user?: string; readonly folder?: string; readonly environment?: Readonly<Record<string, string>> }): Promise<CommandResult>;
+  /** Starts a program that stays: own session, output appended to `output`. The pid, or why it could not be started. */
+  startDetached(argv: readonly string[], options: { readonly output: string; readonly user?: string; readonly folder?: string; readonly environment?: Readonly<Record<string, string>> }): Promise<{ readonly pid: number } | { readonly startError: string }>;
+}
+
+export interface ProbeContext {
+  readonly target: ServiceTarget;
+  readonly run: RunCommand;
+  readonly clock: Clock;
+  readonly serviceType: ServiceType;
+  /** Wall time of the last moment at which the service was seen well. */
+  readonly lastGoodMs: number;
+}
+
+/** A read-only look at one thing. */
+export interface Probe {
+  readonly name: string;
+  /** Its own deadline; `quick` ones (at most 150 ms) are enough to start a dead service. */
+  readonly deadlineMs: number;
+  readonly quick: boolean;
+  applies(target: ServiceTarget): boolean;
+  /** Never rejects for an expected reason; what it could not see is evidence with `missing`. */
+  look(context: ProbeContext, signal: AbortSignal): Promise<readonly Evidence[]>;
+}
+
+/** What a cause judges by: the symptom, all evidence, the traffic. Pure. */
+export interface CaseFile {
+  readonly target: ServiceTarget;
+  readonly symptom: Symptom;
+  readonly evidence: readonly Evidence[];
+  readonly traffic: { readonly inFlight: number; readonly held: number; readonly noProgressMs: number; readonly completed: number };
+}
+
+export interface Cause {
+  readonly name: CauseName;
+  /** A suspicion when the evidence speaks for this cause, else `undefined`. */
+  suspect(file: CaseFile): Suspect | undefined;
+}
+
+export interface ActionContext {
+  readonly target: ServiceTarget;
+  readonly serviceType: ServiceType;
+  readonly run: RunCommand;
+  readonly clock: Clock;
+  readonly suspect: Suspect;
+  readonly signal: AbortSignal;
+  /** Sends the gateways of this service to the n-th of its upstreams. */
+  readonly useUpstream: (index: number) => Promise<void>;
+  /** Tells the policy's receivers. */
+  readonly tell: (text: string) => Promise<void>;
+}
+
+/** One thing that can be done. */
+export interface Action<Options = Readonly<Record<string, unknown>>> {
+  readonly name: ActionName;
+  readonly reach: Reach;
+  readonly reversible: boolean;
+  /** Least confidence in the cause for this action. */
+  readonly needs: Confidence;
+  /** Touches the service, so it counts as an attempt. */
+  readonly counts: boolean;
+  /** Counts against the budget of disruptive actions, or against that of starts, or against none. */
+  readonly budget: 'disruptive' | 'start' | 'none';
+  /** Is refused while the service's configuration test fails. */
+  readonly configTest: boolean;
+  readonly options: z.ZodType<Options>;
+  perform(context: ActionContext, options: Options): Promise<StepResult>;
+}

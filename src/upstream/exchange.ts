@@ -1,0 +1,102 @@
+/**
+ * What every upstream protocol offers: one attempt at one backend. No retry, no state between attempts,
+ * no decision. HTTP and FastCGI are told apart by the registry in `protocols.ts` and by nothing else.
+ */
+import type { Readable } from 'node:stream';
+import type { Address, UpstreamFailure } from '../core/failure.ts';
+
+/** A request body that nobody has read yet, or that was kept whole for a second attempt. */
+export interface RequestBody {
+  /** Bytes, 0 for none, `undefined` where the sender did not say (chunked). */
+  readonly length: number | undefined;
+  /**
+   * The body from its first byte. Called once per attempt, only when the connection stands.
+   * The stream is not to be destroyed by the attempt; it stops reading and leaves it.
+   */
+  open(): Readable;
+}
+
+/** A request in the form in which its protocol carries it. */
+export type RequestWire =
+  | {
+      readonly protocol: 'http';
+      /** As received: name, value, name, value …; exact order, case and duplicates. Latin-1 text. */
+      readonly rawHeaders: readonly string[];
+      /** An `Upgrade` request: after a 101 the connection becomes a tunnel. */
+      readonly upgrade: boolean;
+    }
+  | {
+      readonly protocol: 'fastcgi';
+      /** The name-value pairs exactly as nginx sent them, without record headers. */
+      readonly params: Buffer;
+      readonly role: number;
+    };
+
+export interface UpstreamRequest {
+  readonly method: string;
+  /** The request target byte for byte (path and query, `*`, or absolute-form). */
+  readonly target: string;
+  readonly wire: RequestWire;
+  readonly body: RequestBody;
+  /** Aborts when the client has gone: the attempt ends, and it is no failure of the backend. */
+  readonly clientGone: AbortSignal;
+}
+
+export interface AttemptLimits {
+  readonly connectTimeoutMs: number;
+  /** From the last byte of the request (or its last progress) until the final response head. */
+  readonly responseTimeoutMs: number;
+  /** Longest silence inside an answer. */
+  readonly idleTimeoutMs: number;
+}
+
+/** The head of the final answer. 1xx never appear here. */
+export interface ResponseHead {
+  readonly status: number;
+  /** Name, value, name, value …, as received, hop-by-hop fields already removed. Latin-1 text. */
+  readonly rawHeaders: readonly string[];
+  /** `undefined` where the backend did not say. */
+  readonly contentLength: number | undefined;
+}
+
+/**
+ * An answer whose head is complete. `body` ends cleanly only when the backend completed it; when it was cut, the
+ * stream is destroyed with an {@link UpstreamFailureError} and the listener must make the cut visible to its client.
+ */
+export interface UpstreamResponse {
+  readonly kind: 'response';
+  readonly head: ResponseHead;
+  readonly body: Readable;
+  /** Set after `101 Switching Protocols`: the raw connection, both ways; `body` is empty then. */
+  readonly tunnel?: import('node:net').Socket;
+  readonly bytesWritten: number;
+}
+
+export type AttemptResult =
+  | UpstreamResponse
+  | { readonly kind: 'failure'; readonly failure: UpstreamFailure }
+  | { readonly kind: 'client_gone' };
+
+/** What may reach the listener before the final head. */
+export interface InterimEvents {
+  /** 1xx other than 100 and 101, such as 103 Early Hints. */
+  onInformation?(status: number, rawHeaders: readonly string[]): void;
+  /** FastCGI STDERR: nginx writes it into its error log, so it is passed on. */
+  onStderr?(text: Buffer): void;
+}
+
+export interface UpstreamProtocol {
+  readonly name: 'http' | 'fastcgi';
+  /** Never rejects: every failure is a value. The promise settles at the final head, or at the failure. */
+  attempt(request: UpstreamRequest, target: Address, limits: AttemptLimits, interim: InterimEvents): Promise<AttemptResult>;
+}
+
+/** Carries a failure through a stream's error: the only place where one is thrown. */
+export class UpstreamFailureError extends Error {
+  readonly failure: UpstreamFailure;
+  constructor(failure: UpstreamFailure) {
+    super(`${failure.kind}: ${failure.detail}`, { cause: failure.cause });
+    this.name = 'UpstreamFailureError';
+    this.failure = failure;
+  }
+}
