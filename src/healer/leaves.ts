@@ -33,7 +33,9 @@ export interface ServiceState {
   /** The state as one sentence, with what it was read from. */
   readonly text: string;
   readonly mainPid?: number;
-  /** All pids of the service, as far as they can be known. */
+  /** The main process of the last run, when it is dead: its orphaned workers are known by it. */
+  readonly lastMainPid?: number;
+  /** All living pids of the service, as far as they can be known; orphaned workers too. */
   readonly pids: readonly number[];
   readonly exitCode?: number;
   readonly exitSignal?: string;
@@ -54,7 +56,7 @@ export interface ServiceType {
   configTest(target: ServiceTarget): readonly string[] | undefined;
 }
 
-/** The result of one finished program. `output` is both streams as they came, the last 4 KiB, redacted. */
+/** The result of one finished program. `output` is both streams as they came, the last 4 KiB. */
 export interface CommandResult {
   readonly argv: readonly string[];
   readonly exitCode: number | undefined;
@@ -94,12 +96,12 @@ export interface Probe {
   look(context: ProbeContext, signal: AbortSignal): Promise<readonly Evidence[]>;
 }
 
-/** What a cause judges by: the symptom, all evidence, the traffic. Pure. */
+/** What a cause judges by: the symptom, all evidence, the traffic (`limit`: most requests that its gateway lets in at once). Pure. */
 export interface CaseFile {
   readonly target: ServiceTarget;
   readonly symptom: Symptom;
   readonly evidence: readonly Evidence[];
-  readonly traffic: { readonly inFlight: number; readonly held: number; readonly noProgressMs: number; readonly completed: number };
+  readonly traffic: { readonly inFlight: number; readonly held: number; readonly noProgressMs: number; readonly completed: number; readonly limit: number | undefined };
 }
 
 export interface Cause {
