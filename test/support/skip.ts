@@ -1,0 +1,56 @@
+import { accessSync, constants } from 'node:fs';
+
+/** Programs that tests run, where Debian puts them, and the package that brings them. */
+const programs = {
+  nginx: { path: '/usr/sbin/nginx', package: 'nginx' },
+  'php-fpm8.2': { path: '/usr/sbin/php-fpm8.2', package: 'php8.2-fpm' },
+  'php8.2': { path: '/usr/bin/php8.2', package: 'php8.2-cli' },
+  apache2: { path: '/usr/sbin/apache2', package: 'apache2' },
+  chromium: { path: '/usr/bin/chromium', package: 'chromium' },
+  curl: { path: '/usr/bin/curl', package: 'curl' },
+  ip: { path: '/usr/sbin/ip', package: 'iproute2' },
+  ps: { path: '/usr/bin/ps', package: 'procps' },
+} as const;
+export type ProgramName = keyof typeof programs;
+
+/** The absolute path of a program that tests run. */
+export function programPath(name: ProgramName): string {
+  return programs[name].path;
+}
+
+/**
+ * Why a test cannot run here, with the command that cures it; `false` when it can. For tap's own option:
+ * `t.test('…', { skip: missing('nginx') }, …)`.
+ */
+export function missing(...names: readonly ProgramName[]): string | false {
+  const absent = names.filter((name) => !canExecute(programs[name].path));
+  if (absent.length === 0) return false;
+  const packages = absent.map((name) => programs[name].package);
+  return `needs ${absent.join(', ')}: sudo apt-get install --no-install-recommends ${packages.join(' ')}`;
+}
+
+interface SkippableTest {
+  readonly name: string;
+  pass(message: string, extra: { readonly skip: string }): unknown;
+}
+
+/** Is everything here? If not, the test is skipped, loudly: in the report and on standard error. */
+export function needs(t: SkippableTest, ...names: readonly ProgramName[]): boolean {
+  const reason = missing(...names);
+  if (reason === false) return true;
+  process.stderr.write(`SKIPPED ${t.name}: ${reason}\n`);
+  t.pass(t.name, { skip: reason });
+  return false;
+}
+
+/** Real servers change their user; some scenes need that. */
+export const isRoot = process.getuid?.() === 0;
+
+function canExecute(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
