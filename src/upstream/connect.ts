@@ -1,0 +1,80 @@
+/** How every connection to a backend is made: own timer, failures as values, and writes that cannot lose an answer. */
+import { isIP, Socket } from 'node:net';
+import type { Address, UpstreamFailure } from '../core/failure.ts';
+import { connectFailure } from './classify-failure.ts';
+
+export type ConnectResult =
+  | { readonly kind: 'connected'; readonly socket: BackendSocket }
+  | { readonly kind: 'failure'; readonly failure: UpstreamFailure }
+  | { readonly kind: 'client_gone' };
+
+export interface ConnectOptions {
+  /** For the name look-up and the connect together. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  /** Keep our side open after the backend ended its own: for tunnels. */
+  readonly halfOpen?: boolean;
+}
+
+/**
+ * A connection that survives a failed write. Node destroys a socket on EPIPE together with the answer that waits in it;
+ * a backend that refuses an upload (413, then close) would then look dead. Here a failed write emits `writeFailed` and
+ * reading goes on until the backend's bytes are all there.
+ */
+export class BackendSocket extends Socket {
+  /** The first failed write. */
+  writeError: NodeJS.ErrnoException | undefined;
+
+  override _write(chunk: unknown, encoding: BufferEncoding, done: () => void): void {
+    super._write(chunk, encoding, (error) => this.#settleWrite(error, done));
+  }
+
+  override _writev(chunks: { chunk: unknown; encoding: BufferEncoding }[], done: () => void): void {
+    super._writev!(chunks, (error) => this.#settleWrite(error, done));
+  }
+
+  #settleWrite(error: NodeJS.ErrnoException | null | undefined, done: () => void): void {
+    if (error && this.writeError === undefined) {
+      this.writeError = error;
+      this.emit('writeFailed');
+    }
+    done();
+  }
+}
+
+/**
+ * Connects once, within `timeoutMs`. Never rejects. The socket comes without Nagle's delay, not yet reading, and with
+ * an `error` listener that stays, so that nothing a backend does can end the process.
+ */
+export function connectTo(target: Address, options: ConnectOptions): Promise<ConnectResult> {
+  const { signal } = options;
+  if (signal?.aborted) return Promise.resolve({ kind: 'client_gone' });
+  return new Promise((resolve) => {
+    const socket = new BackendSocket({ allowHalfOpen: options.halfOpen ?? false });
+    const settle = (result: ConnectResult) => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      socket.off('connect', onConnect);
+      socket.off('error', fail);
+      if (result.kind !== 'connected') socket.destroy();
+      resolve(result);
+    };
+    const fail = (error: NodeJS.ErrnoException | 'timeout') => settle({ kind: 'failure', failure: connectFailure(error, target) });
+    const onConnect = () => settle({ kind: 'connected', socket });
+    const onAbort = () => settle({ kind: 'client_gone' });
+    let resolved = target.kind === 'unix' || isIP(target.host) !== 0;
+    const timer = setTimeout(() => fail(resolved ? 'timeout' : slowNameServer()), options.timeoutMs);
+    socket.on('error', () => {}); // stays: whoever reads the socket listens too, but in between nobody does
+    socket.on('error', fail);
+    socket.on('connect', onConnect);
+    socket.once('lookup', (error: Error | null) => (resolved = !error));
+    signal?.addEventListener('abort', onAbort);
+    socket.setNoDelay(true);
+    socket.connect(target.kind === 'unix' ? { path: target.path } : { host: target.host, port: target.port });
+  });
+}
+
+/** The resolver's own patience is longer than ours: our timer says what it would have said. */
+function slowNameServer(): NodeJS.ErrnoException {
+  return Object.assign(new Error('the name was not resolved in time'), { code: 'EAI_AGAIN' });
+}
