@@ -1,0 +1,66 @@
+/** Every worker is busy. Requests wait their turn; a restart would lose the ones that are being served. */
+import type { CaseFile, Cause } from '../leaves.ts';
+import { currentListener, factOf, isAlive, logLine, sentences, type Fact } from './read-case.ts';
+
+interface Pool {
+  readonly busy: number | undefined;
+  readonly most: number | undefined;
+  readonly total: number;
+}
+
+/**
+ * Certain when all workers that there may be are busy as the kernel or the status page sees them; likely when every
+ * worker of now is, or when only the gateway's count or the log says so.
+ */
+export const capacityWorkersExhausted: Cause = {
+  name: 'capacity.workers_exhausted',
+  suspect(file) {
+    if (!isAlive(file)) return undefined;
+    const pool = poolOf(file);
+    const full = pool.busy !== undefined && pool.most !== undefined && pool.busy >= pool.most;
+    const allTaken = pool.busy !== undefined && pool.total > 0 && pool.busy >= pool.total;
+    const logged = logLine(file, 'max_children_reached');
+    const { inFlight, limit } = file.traffic;
+    const atLimit = limit !== undefined && inFlight >= limit;
+    // An idle worker is seen: whatever was logged or counted is over.
+    if (!full && !allTaken && (pool.busy !== undefined || !(atLimit || logged))) return undefined;
+    const sure = full || (allTaken && logged !== undefined);
+    const setting = factOf(file, 'fpm_pool');
+    const waiting = file.traffic.held + (currentListener(file)?.number('queue') ?? 0);
+    return {
+      cause: 'capacity.workers_exhausted',
+      confidence: sure ? 'certain' : 'likely',
+      subject: subject(pool.most ?? logged?.number('limit'), file),
+      sentence: `${numbers(pool, file)}; ${waiting === 0 ? 'nobody waits yet' : `${waiting} more ${waiting === 1 ? 'waits' : 'wait'}`}.`,
+      because: sentences(factOf(file, 'workers'), factOf(file, 'fpm_status'), setting, logged, atLimit && `${inFlight} requests are in the backend, the gateway lets in ${limit}.`),
+      against: [],
+      remedy: remedy(setting),
+    };
+  },
+};
+
+function poolOf(file: CaseFile): Pool {
+  const workers = factOf(file, 'workers');
+  const status = factOf(file, 'fpm_status');
+  return {
+    busy: workers?.number('busy') ?? status?.number('active'),
+    total: workers?.number('total') ?? status?.number('total') ?? 0,
+    most: factOf(file, 'fpm_pool')?.number('maxChildren'),
+  };
+}
+
+function numbers(pool: Pool, file: CaseFile): string {
+  const { name } = file.target;
+  if (pool.busy !== undefined) return `All ${pool.busy} workers of ${name} are busy${pool.most === undefined ? '' : ` (at most ${pool.most})`}`;
+  const { inFlight, limit } = file.traffic;
+  return limit !== undefined && inFlight >= limit ? `${name} works on ${inFlight} requests, as many as it takes at once` : `${name} says that it has no free worker`;
+}
+
+function subject(most: number | undefined, { target }: CaseFile): string {
+  return most !== undefined && target.protocol === 'fastcgi' ? `pm.max_children = ${most}` : target.name;
+}
+
+function remedy(setting: Fact | undefined): string {
+  const where = setting ? `pm.max_children in ${setting.word('file')}:${setting.number('line')}` : 'the number of workers';
+  return `Let the requests wait; find what is slow, or, if there is memory for it, raise ${where}. Do not restart.`;
+}

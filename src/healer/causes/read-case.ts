@@ -1,0 +1,90 @@
+/** How causes read a case file: one fact, the service's state, who listens, and the command that a person would type. */
+import type { Evidence } from '../../core/diagnosis.ts';
+import { formatAddress, type Address } from '../../core/failure.ts';
+import type { CaseFile, ServiceTarget } from '../leaves.ts';
+
+/** One piece of evidence with typed access to its facts. */
+export interface Fact {
+  readonly text: string;
+  /** Empty when there is no such fact, or it is no text. */
+  word(name: string): string;
+  number(name: string): number | undefined;
+  flag(name: string): boolean;
+  list(name: string): readonly string[];
+}
+
+/** What all evidence of a kind says; evidence that could not be had is left out. */
+export function factsOf(file: CaseFile, kind: string): readonly Fact[] {
+  return file.evidence.filter((each) => each.kind === kind && each.missing === undefined).map(toFact);
+}
+
+/** The first evidence of a kind. */
+export function factOf(file: CaseFile, kind: string): Fact | undefined {
+  return factsOf(file, kind)[0];
+}
+
+/** The last line of a known kind in the service's logs. */
+export function logLine(file: CaseFile, signature: string): Fact | undefined {
+  return factsOf(file, 'log').find((fact) => fact.word('signature') === signature);
+}
+
+/** `running`, `failed` …, and `unknown` also when nobody could tell. */
+export function stateOf(file: CaseFile): string {
+  return factOf(file, 'service_state')?.word('state') || 'unknown';
+}
+
+/** The service runs; where nobody can tell (an external one), its address accepts connections. */
+export function isAlive(file: CaseFile): boolean {
+  const state = stateOf(file);
+  return state === 'running' || (state === 'unknown' && factOf(file, 'connect')?.word('result') === 'connected');
+}
+
+/** Who listens at the upstream in use. */
+export function currentListener(file: CaseFile): Fact | undefined {
+  return factsOf(file, 'listener').find((fact) => fact.flag('current'));
+}
+
+/** `undefined` when it cannot be seen from here. */
+export function somebodyListens(file: CaseFile): boolean | undefined {
+  const listener = currentListener(file);
+  return listener && listener.word('state') === 'listening';
+}
+
+/** The upstream in use, as text; empty for a service that no gateway leads to. */
+export function currentAddress({ target }: CaseFile): string {
+  const address: Address | undefined = target.upstreams[target.current];
+  return address ? formatAddress(address) : '';
+}
+
+/** All sentences that are there. */
+export function sentences(...facts: readonly (Fact | string | undefined | false)[]): readonly string[] {
+  return facts.map((fact) => (typeof fact === 'object' ? fact.text : fact || '')).filter((text) => text !== '');
+}
+
+/** The command that a person would type, or undefined where goodgateway does not know one. */
+export function commandLine({ config }: ServiceTarget, verb: 'start' | 'restart'): string | undefined {
+  switch (config.type) {
+    case 'systemd':
+      return `systemctl ${verb} ${config.unit}`;
+    case 'init':
+      return `${config.script} ${verb}`;
+    case 'process':
+      return verb === 'start' ? config.start.map(quoted).join(' ') : undefined;
+    case 'external':
+      return undefined;
+  }
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+function toFact({ text, facts }: Evidence): Fact {
+  return {
+    text,
+    word: (name) => (typeof facts[name] === 'string' ? facts[name] : ''),
+    number: (name) => (typeof facts[name] === 'number' ? facts[name] : undefined),
+    flag: (name) => facts[name] === true,
+    list: (name) => (Array.isArray(facts[name]) ? facts[name].map(String) : []),
+  };
+}

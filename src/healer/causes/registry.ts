@@ -1,0 +1,10 @@
+export { appBadResponse } from './app-bad-response.ts';
+export { capacityWorkersExhausted } from './capacity-workers-exhausted.ts';
+export { configInvalid } from './config-invalid.ts';
+export { netPortMoved } from './net-port-moved.ts';
+export { serviceCrashed } from './service-crashed.ts';
+export { serviceHung } from './service-hung.ts';
+export { serviceOrphanedWorkers } from './service-orphaned-workers.ts';
+export { serviceStarting } from './service-starting.ts';
+export { serviceStoppedByOperator } from './service-stopped-by-operator.ts';
+export { unknown } from './unknown.ts';

@@ -1,0 +1,35 @@
+import type { Suspect } from '../../core/diagnosis.ts';
+import type { CaseFile, Cause } from '../leaves.ts';
+import { commandLine, currentAddress, currentListener, factOf, logLine, sentences, somebodyListens, stateOf } from './read-case.ts';
+
+/** The service ended by itself. Certain when its supervisor or pidfile says so and nobody listens in its place. */
+export const serviceCrashed: Cause = {
+  name: 'service.crashed',
+  suspect(file) {
+    const state = stateOf(file);
+    const listens = somebodyListens(file);
+    if (state === 'failed') return suspicion(file, listens === true ? 'likely' : 'certain');
+    // Of a service that nobody controls only its address can be seen.
+    if (state === 'unknown' && listens === false && factOf(file, 'connect')?.word('result') !== 'connected') return suspicion(file, 'likely');
+    return undefined;
+  },
+};
+
+function suspicion(file: CaseFile, confidence: Suspect['confidence']): Suspect {
+  const { name } = file.target;
+  const state = factOf(file, 'service_state');
+  const signal = state?.word('exitSignal');
+  const code = state?.number('exitCode');
+  const how = signal ? `was ended by ${signal}` : code !== undefined ? `ended by itself with exit status ${code}` : 'is not running, and nobody asked it to stop';
+  const start = commandLine(file.target, 'start');
+  const listener = currentListener(file);
+  return {
+    cause: 'service.crashed',
+    confidence,
+    subject: name,
+    sentence: `${name} ${how}.`,
+    because: sentences(state, listener?.word('state') !== 'listening' && listener, factOf(file, 'connect')?.word('result') !== 'connected' && factOf(file, 'connect'), logLine(file, 'child_signalled')),
+    against: sentences(listener?.word('state') === 'listening' && listener),
+    remedy: start ? `Start it: ${start}` : `Start ${name}, so that it listens on ${currentAddress(file)} again.`,
+  };
+}

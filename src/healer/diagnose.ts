@@ -1,0 +1,37 @@
+import { confidences, type CauseName, type Diagnosis, type Suspect } from '../core/diagnosis.ts';
+import type { CaseFile, Cause } from './leaves.ts';
+
+/**
+ * Among equally sure suspects the one that says more, or that makes the others' remedy useless, comes first:
+ * what people and supervisors do goes before what happened by itself; what would make a start fail goes before the
+ * crash that asks for one; "busy" goes before "hung", because to wait is harmless and to restart is not.
+ */
+const precedence: readonly CauseName[] = [
+  'service.stopped_by_operator',
+  'service.starting',
+  'config.invalid',
+  'service.orphaned_workers',
+  'net.port_moved',
+  'service.crashed',
+  'capacity.workers_exhausted',
+  'service.hung',
+  'app.bad_response',
+];
+
+/** All suspects, by confidence, then by precedence, then by name; `unknown` is last, and alone when nothing else is. Pure. */
+export function diagnose(file: CaseFile, causes: readonly Cause[]): Diagnosis {
+  const suspects = causes.map((cause) => cause.suspect(file)).filter((suspect) => suspect !== undefined).toSorted(byWeight);
+  const [best, ...others] = suspects;
+  if (!best) throw new Error('expected the cause "unknown" among the causes: it always suspects');
+  return { best, others, evidence: file.evidence };
+}
+
+function byWeight(one: Suspect, other: Suspect): number {
+  if (one.cause === 'unknown' || other.cause === 'unknown') return Number(one.cause === 'unknown') - Number(other.cause === 'unknown');
+  return confidences.indexOf(other.confidence) - confidences.indexOf(one.confidence) || place(one.cause) - place(other.cause) || one.cause.localeCompare(other.cause);
+}
+
+function place(cause: CauseName): number {
+  const index = precedence.indexOf(cause);
+  return index < 0 ? precedence.length : index;
+}
