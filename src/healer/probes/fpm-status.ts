@@ -1,0 +1,94 @@
+/**
+ * What php-fpm's configuration and status page say: evidence `fpm_pool` (pm.max_children and where it is written) and
+ * `fpm_status`. The page is asked for only where it can answer: on pm.status_listen, or while a worker is free.
+ * Its full form is not used: that one tells visitors' addresses and URLs.
+ */
+import { Readable } from 'node:stream';
+import type { Evidence } from '../../core/diagnosis.ts';
+import { formatAddress, type Address } from '../../core/failure.ts';
+import { fastcgi } from '../../upstream/fastcgi/exchange.ts';
+import { encodeParams } from '../../upstream/fastcgi/params.ts';
+import { responderRole } from '../../upstream/fastcgi/record.ts';
+import type { Probe, ServiceTarget } from '../leaves.ts';
+import { readFpmPool, type FpmPool } from './read-fpm-pool.ts';
+import { readFamily } from './read-processes.ts';
+import { readWorkers } from './read-workers.ts';
+
+const limits = { connectTimeoutMs: 500, responseTimeoutMs: 1000, idleTimeoutMs: 500 };
+/** The short status is some 400 bytes. */
+const answerLimitBytes = 8192;
+
+interface StatusPage {
+  readonly address: Address;
+  readonly path: string;
+}
+
+/** Applies to FastCGI services. A stock pool has no status page: then only its configuration is evidence. */
+export const fpmStatus: Probe = {
+  name: 'fpm-status',
+  deadlineMs: 1500,
+  quick: false,
+  applies: (target) => target.protocol === 'fastcgi' && target.upstreams.length > 0,
+  async look({ target, run, serviceType }, signal) {
+    const state = await serviceType.state(target, run, signal);
+    const pool = readFpmPool(target, state.mainPid);
+    const page = statusPage(target, pool);
+    const evidence = pool ? [poolEvidence(pool)] : [];
+    if (!page || state.state !== 'running') return evidence;
+    const own = formatAddress(page.address) === formatAddress(target.upstreams[target.current]!);
+    const workers = own ? await readWorkers(page.address, readFamily(state.pids), signal) : undefined;
+    if (workers?.idle.length === 0) return [...evidence, unseen(page, 'no worker is free to answer, and the pool has no pm.status_listen')];
+    return [...evidence, await askPage(page, signal)];
+  },
+};
+
+function poolEvidence(pool: FpmPool): Evidence {
+  const { name, file, line, maxChildren } = pool;
+  return { kind: 'fpm_pool', source: file, text: `pm.max_children = ${maxChildren} for the pool ${name} (${file}:${line}).`, facts: { pool: name, file, line, maxChildren } };
+}
+
+function statusPage({ config, upstreams, current }: ServiceTarget, pool: FpmPool | undefined): StatusPage | undefined {
+  if (config.status) return { address: config.status.fpm, path: config.status.path };
+  return pool?.statusPath ? { address: pool.statusListen ?? upstreams[current]!, path: pool.statusPath } : undefined;
+}
+
+async function askPage(page: StatusPage, signal: AbortSignal): Promise<Evidence> {
+  const params = encodeParams([
+    ['REQUEST_METHOD', 'GET'], ['SCRIPT_NAME', page.path], ['SCRIPT_FILENAME', page.path], ['REQUEST_URI', `${page.path}?json`],
+    ['QUERY_STRING', 'json'], ['SERVER_PROTOCOL', 'HTTP/1.1'], ['GATEWAY_INTERFACE', 'CGI/1.1'],
+  ]);
+  const request = {
+    method: 'GET', target: `${page.path}?json`, clientGone: signal,
+    wire: { protocol: 'fastcgi', params, role: responderRole }, body: { length: 0, open: () => Readable.from([]) },
+  } as const;
+  const result = await fastcgi.attempt(request, page.address, limits, {});
+  if (result.kind === 'client_gone') return unseen(page, 'the time for evidence was over');
+  if (result.kind === 'failure') return unseen(page, result.failure.detail);
+  const status = result.head.status === 200 ? parseStatus(await readSome(result.body)) : undefined;
+  if (!status) return unseen(page, `expected php-fpm's status as JSON, got status ${result.head.status} and something else`);
+  const text = `php-fpm's status page: ${status.active} of ${status.total} workers are busy, ${status.queue} wait in the queue.`;
+  return { kind: 'fpm_status', source: `${page.path} at ${formatAddress(page.address)}`, text, facts: status };
+}
+
+async function readSome(body: Readable): Promise<string> {
+  let text = '';
+  try {
+    for await (const piece of body) {
+      text += String(piece);
+      if (text.length > answerLimitBytes) break;
+    }
+  } catch {
+    // A cut answer is no JSON: the parser says so.
+  }
+  return text;
+}
+
+function parseStatus(text: string): { readonly active: number; readonly idle: number; readonly total: number; readonly queue: number; readonly maxChildrenReached: number } | undefined {
+  const count = (name: string) => Number(new RegExp(`"${name}":(\\d{1,9})[,}]`).exec(text)?.[1] ?? NaN);
+  const status = { active: count('active processes'), idle: count('idle processes'), total: count('total processes'), queue: count('listen queue'), maxChildrenReached: count('max children reached') };
+  return Object.values(status).some(Number.isNaN) ? undefined : status;
+}
+
+function unseen(page: StatusPage, missing: string): Evidence {
+  return { kind: 'fpm_status', source: `${page.path} at ${formatAddress(page.address)}`, text: 'php-fpm\'s status page could not be read.', facts: {}, missing };
+}

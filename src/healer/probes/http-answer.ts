@@ -1,0 +1,35 @@
+/** What one GET / says: evidence `http_answer` with `result` status, timeout, junk or failure. */
+import type { Evidence } from '../../core/diagnosis.ts';
+import { formatAddress, type FailureKind } from '../../core/failure.ts';
+import { httpProbe } from '../../upstream/probe.ts';
+import type { Probe } from '../leaves.ts';
+
+const timeoutMs = 1000;
+
+const results: Partial<Record<FailureKind, 'timeout' | 'junk'>> = {
+  connection_timeout: 'timeout',
+  http_response_timeout: 'timeout',
+  http_protocol_error: 'junk',
+  http_response_header_size: 'junk',
+  http_response_header_section_size: 'junk',
+  http_response_transfer_coding: 'junk',
+  http_response_content_coding: 'junk',
+};
+
+/** Applies to services that speak HTTP. */
+export const httpAnswer: Probe = {
+  name: 'http-answer',
+  deadlineMs: 1500,
+  quick: false,
+  applies: (target) => target.protocol === 'http',
+  async look({ target }, signal) {
+    const address = target.upstreams[target.current]!;
+    const host = address.kind === 'tcp' ? formatAddress(address) : 'localhost';
+    const answer = await httpProbe(address, { path: '/', host, timeoutMs, signal });
+    const base: Pick<Evidence, 'kind' | 'source'> = { kind: 'http_answer', source: `GET / at ${formatAddress(address)}` };
+    if (answer.kind === 'answered') return [{ ...base, text: `GET / is answered with status ${answer.status}.`, facts: { result: 'status', status: answer.status } }];
+    const { kind, detail, source } = answer.failure;
+    if (source === 'internal') return [{ ...base, text: 'GET / was not finished.', facts: {}, missing: detail }];
+    return [{ ...base, text: `GET /: ${detail}.`, facts: { result: results[kind] ?? 'failure', failure: kind } }];
+  },
+};

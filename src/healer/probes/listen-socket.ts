@@ -1,0 +1,110 @@
+/**
+ * Who listens where the gateways look for the service, and where the service listens instead.
+ * Evidence: `listener` for each upstream, `listen_elsewhere`, `connect` for the upstream in use.
+ */
+import { statSync } from 'node:fs';
+import type { Evidence } from '../../core/diagnosis.ts';
+import { formatAddress, type Address } from '../../core/failure.ts';
+import { connectTo } from '../../upstream/connect.ts';
+import type { Probe, ProbeContext } from '../leaves.ts';
+import { listenersAt, readAllStats, readListeners, readStat, type Listener } from '../proc.ts';
+import { readFamily } from './read-processes.ts';
+import { isLocal, readHolders, readQueue } from './read-sockets.ts';
+
+/** A connect on the same host takes microseconds, one to the next rack less than 1 ms; the rest is for a busy machine. */
+const connectTimeoutMs = 100;
+
+interface View {
+  readonly context: ProbeContext;
+  readonly signal: AbortSignal;
+  readonly rows: readonly Listener[];
+  /** Pids of the service and what they started. */
+  readonly service: ReadonlySet<number>;
+  readonly holders: ReadonlyMap<string, readonly number[]>;
+}
+
+/** Applies to every service that a gateway leads to. */
+export const listenSocket: Probe = {
+  name: 'listen-socket',
+  deadlineMs: 150,
+  quick: true,
+  applies: (target) => target.upstreams.length > 0,
+  async look(context, signal) {
+    const { target } = context;
+    const connected = connectEvidence(target.upstreams[target.current]!, signal);
+    const view = await readView(context, signal);
+    const listeners = await Promise.all(target.upstreams.map((address, index) => listenerEvidence(view, address, index)));
+    return [...listeners, ...elsewhereEvidence(view), await connected];
+  },
+};
+
+async function readView(context: ProbeContext, signal: AbortSignal): Promise<View> {
+  const { target, serviceType, run } = context;
+  const state = await serviceType.state(target, run, signal);
+  const rows = readListeners();
+  const service = new Set(readFamily(state.pids).map((row) => row.pid));
+  const wanted = listenersAt(target.upstreams, rows);
+  const ofService = await readHolders(new Set(rows.map((row) => row.inode)), [...service], signal);
+  // Only sockets that the service itself does not hold are worth a walk through every process of the machine.
+  const strange = new Set(wanted.map((row) => row.inode).filter((inode) => !ofService.has(inode)));
+  const ofOthers = strange.size > 0 ? await readHolders(strange, readAllStats().map((row) => row.pid), signal) : [];
+  return { context, signal, rows, service, holders: new Map([...ofService, ...ofOthers]) };
+}
+
+async function listenerEvidence(view: View, address: Address, index: number): Promise<Evidence> {
+  const about = { address: formatAddress(address), current: index === view.context.target.current };
+  const make = (state: string, text: string, facts: Evidence['facts'] = {}): Evidence =>
+    ({ kind: 'listener', source: '/proc/net', text, facts: { ...about, state, ...facts } });
+  if (!isLocal(address)) return { ...make('unseen', `${about.address} is not an address of this machine.`), missing: 'only listeners of this machine can be seen' };
+  const row = listenersAt([address], view.rows)[0];
+  if (!row) return make(...nobody(address));
+  const pids = view.holders.get(row.inode) ?? [];
+  const byService = pids.some((pid) => view.service.has(pid));
+  const program = pids[0] === undefined ? '' : (readStat(pids[0])?.comm ?? '');
+  const queue = await readQueue(row);
+  const backlog = queue > 0 ? await readBacklog(view, address) : undefined;
+  const who = pids.length > 0 ? `${program} (${pidList(pids)})` : 'A process that cannot be seen';
+  const waiting = queue > 0 ? `; ${queue} ${queue === 1 ? 'connection waits' : 'connections wait'} to be accepted${backlog === undefined ? '' : `, the backlog is ${backlog}`}` : '';
+  return make('listening', `${who} listens on ${about.address}${waiting}.`, { pids: pids.map(String), program, byService, queue, ...(backlog === undefined ? {} : { backlog }) });
+}
+
+function nobody(address: Address): readonly [string, string] {
+  const text = formatAddress(address);
+  if (address.kind === 'tcp') return ['nobody', `Nobody listens on ${text}.`];
+  const file = statSync(address.path, { throwIfNoEntry: false });
+  if (!file) return ['path_missing', `${address.path} does not exist.`];
+  return file.isSocket() ? ['stale_socket', `${address.path} is a socket that nobody listens on any more.`] : ['not_a_socket', `${address.path} is not a socket.`];
+}
+
+/** /proc shows how many wait but not how many may; `ss` does, where it is installed. */
+async function readBacklog(view: View, address: Address): Promise<number | undefined> {
+  const filter = address.kind === 'unix' ? ['-xlnH', 'src', `unix:${address.path}`] : ['-tlnH', 'sport', '=', `:${address.port}`];
+  const result = await view.context.run.run(['/usr/bin/ss', ...filter], { timeoutMs: connectTimeoutMs, signal: view.signal });
+  const found = /LISTEN\s+\d+\s+(\d+)/.exec(result.exitCode === 0 ? result.output : '');
+  return found ? Number(found[1]) : undefined;
+}
+
+function elsewhereEvidence(view: View): readonly Evidence[] {
+  const known = new Set(listenersAt(view.context.target.upstreams, view.rows));
+  const addresses = view.rows
+    .filter((row) => view.holders.get(row.inode)?.some((pid) => view.service.has(pid)))
+    .filter((row) => !known.has(row))
+    .map((row) => formatAddress(row.address))
+    .slice(0, 16);
+  if (addresses.length === 0) return [];
+  return [{ kind: 'listen_elsewhere', source: '/proc/net', text: `The service also listens on ${addresses.join(', ')}.`, facts: { addresses } }];
+}
+
+async function connectEvidence(address: Address, signal: AbortSignal): Promise<Evidence> {
+  const to = formatAddress(address);
+  const result = await connectTo(address, { timeoutMs: connectTimeoutMs, signal });
+  const base = { kind: 'connect', source: 'connect test' };
+  if (result.kind === 'client_gone') return { ...base, text: `The connect to ${to} was not finished.`, facts: {}, missing: 'the time for evidence was over' };
+  if (result.kind === 'failure') return { ...base, text: `${result.failure.detail}.`, facts: { address: to, result: result.failure.kind, errno: result.failure.errno ?? '' } };
+  result.socket.destroy();
+  return { ...base, text: `${to} accepts connections.`, facts: { address: to, result: 'connected' } };
+}
+
+function pidList(pids: readonly number[]): string {
+  return pids.length > 4 ? `pids ${pids.slice(0, 4).join(', ')} and ${pids.length - 4} more` : `pid ${pids.join(', ')}`;
+}

@@ -1,0 +1,114 @@
+/**
+ * A php-fpm pool as its configuration files describe it: found from the policy, the start command, the title of the
+ * running master, or Debian's places. Reads at most 200 files of 256 KiB; relative paths are not followed, because
+ * they depend on how php-fpm was built.
+ */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { parseAddress, type Address } from '../../core/failure.ts';
+import type { ServiceTarget } from '../leaves.ts';
+import { listenersAt } from '../proc.ts';
+import { readText } from './read-processes.ts';
+
+const filesAtMost = 200;
+const fileLimitBytes = 256 * 1024;
+
+/** What of a pool's configuration a diagnosis needs. */
+export interface FpmPool {
+  readonly name: string;
+  /** The file and line of `pm.max_children`: where a person would change it. */
+  readonly file: string;
+  readonly line: number;
+  readonly maxChildren: number;
+  readonly listen: Address;
+  readonly statusPath?: string;
+  readonly statusListen?: Address;
+  /** The master's log, of the [global] section. */
+  readonly errorLog?: string;
+}
+
+interface Setting {
+  readonly value: string;
+  readonly file: string;
+  readonly line: number;
+}
+type Sections = Map<string, Map<string, Setting>>;
+
+/** The pool that listens at the service's current upstream; `undefined` when no configuration file tells of it. */
+export function readFpmPool(target: ServiceTarget, mainPid?: number): FpmPool | undefined {
+  const file = configurationFile(target, mainPid);
+  const upstream = target.upstreams[target.current];
+  if (!file || !upstream) return undefined;
+  const sections: Sections = new Map();
+  readInto(sections, [file], new Set());
+  // A pool file that is named by itself says nothing of [global], and its neighbours do not matter.
+  const errorLog = sections.get('global')?.get('error_log')?.value;
+  for (const [name, settings] of sections) {
+    const pool = name === 'global' ? undefined : poolOf(name, settings);
+    if (pool && listenersAt([upstream], [{ address: pool.listen, inode: '' }]).length > 0) return { ...pool, ...(errorLog?.startsWith('/') ? { errorLog } : {}) };
+  }
+  return undefined;
+}
+
+function configurationFile({ config }: ServiceTarget, mainPid: number | undefined): string | undefined {
+  const debian = config.type === 'systemd' ? debianFile(config.unit) : config.type === 'init' ? debianFile(basename(config.script)) : undefined;
+  const started = config.type === 'process' ? fromArguments(config.start) : undefined;
+  // The master's title is `php-fpm: master process (/etc/php/8.2/fpm/php-fpm.conf)`.
+  const titled = mainPid === undefined ? undefined : /master process \((\/[^)]+)\)/.exec(readText(`/proc/${mainPid}/cmdline`))?.[1];
+  return [config.pool, started, titled, debian].find((file) => file !== undefined && existsSync(file));
+}
+
+function debianFile(name: string): string | undefined {
+  const version = /^php(\d+\.\d+)-fpm(?:\.service)?$/.exec(name)?.[1];
+  return version && `/etc/php/${version}/fpm/php-fpm.conf`;
+}
+
+function fromArguments(argv: readonly string[]): string | undefined {
+  const index = argv.findIndex((word) => word === '--fpm-config' || word === '-y');
+  if (index >= 0) return argv[index + 1];
+  return argv.find((word) => word.startsWith('--fpm-config='))?.slice('--fpm-config='.length);
+}
+
+function readInto(sections: Sections, files: readonly string[], seen: Set<string>): void {
+  let section = 'global';
+  for (const file of files) {
+    if (seen.has(file) || seen.size >= filesAtMost || (statSync(file, { throwIfNoEntry: false })?.size ?? Infinity) > fileLimitBytes) continue;
+    seen.add(file);
+    for (const [index, raw] of readText(file).split('\n').entries()) {
+      const text = raw.trim();
+      const header = /^\[([^\]]+)\]/.exec(text)?.[1];
+      if (header) section = header;
+      const found = /^([a-z_.]+)\s*=\s*"?([^";]*?)"?\s*(?:;.*)?$/.exec(text);
+      if (!found) continue;
+      if (found[1] === 'include') readInto(sections, matching(found[2]!), seen);
+      else sections.set(section, (sections.get(section) ?? new Map()).set(found[1]!, { value: found[2]!, file, line: index + 1 }));
+    }
+  }
+}
+
+/** `/etc/php/8.2/fpm/pool.d/*.conf`: a star in the last part, as php-fpm's own files have it. */
+function matching(pattern: string): readonly string[] {
+  if (!pattern.startsWith('/')) return [];
+  const [before, after] = basename(pattern).split('*');
+  if (after === undefined) return [pattern];
+  const folder = dirname(pattern);
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).filter((name) => name.startsWith(before!) && name.endsWith(after)).toSorted().map((name) => join(folder, name));
+}
+
+function poolOf(name: string, settings: ReadonlyMap<string, Setting>): FpmPool | undefined {
+  const value = (key: string) => settings.get(key)?.value.replaceAll('$pool', name);
+  const listen = addressOf(value('listen'));
+  const most = settings.get('pm.max_children');
+  if (!listen || !most || !/^\d{1,6}$/.test(most.value)) return undefined;
+  const statusPath = value('pm.status_path');
+  const statusListen = addressOf(value('pm.status_listen'));
+  return { name, file: most.file, line: most.line, maxChildren: Number(most.value), listen, ...(statusPath ? { statusPath } : {}), ...(statusListen ? { statusListen } : {}) };
+}
+
+/** php-fpm's spellings: a path, a port of every address, or host:port. */
+function addressOf(text: string | undefined): Address | undefined {
+  if (!text) return undefined;
+  if (text.startsWith('/')) return { kind: 'unix', path: text };
+  return parseAddress(/^\d+$/.test(text) ? `[::]:${text}` : text);
+}

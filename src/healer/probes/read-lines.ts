@@ -1,0 +1,69 @@
+/** The end of a log, from a moment on, and the signatures that are known in it. */
+import { open } from 'node:fs/promises';
+
+/** The most that is read of one log: some hundred lines. */
+export const tailLimitBytes = 64 * 1024;
+
+/**
+ * The last lines of a file, at most 64 KiB, written at `sinceMs` (wall time) or later. Lines without a time of their
+ * own belong to the line above; lines before the first time are kept. Throws when the file cannot be read.
+ */
+export async function readTail(path: string, sinceMs: number): Promise<readonly string[]> {
+  await using file = await open(path);
+  const { size, mtimeMs } = await file.stat();
+  // Nothing was written since then; log times have no fractions.
+  if (mtimeMs + 1000 < sinceMs) return [];
+  const start = Math.max(0, size - tailLimitBytes);
+  const buffer = Buffer.alloc(size - start);
+  const { bytesRead } = await file.read(buffer, 0, buffer.length, start);
+  const lines = buffer.toString('utf8', 0, bytesRead).split('\n');
+  // The first line was cut.
+  return writtenSince(start > 0 ? lines.slice(1) : lines, sinceMs).filter((line) => line !== '');
+}
+
+function writtenSince(lines: readonly string[], sinceMs: number): readonly string[] {
+  let recent = true;
+  return lines.filter((line) => {
+    const at = timeOf(line);
+    if (at !== undefined) recent = at + 1000 > sinceMs;
+    return recent;
+  });
+}
+
+/** php-fpm `[22-Nov-2026 08:08:03]` and Apache `[Sun Nov 22 08:08:03.123456 2026]` write local time. */
+function timeOf(line: string): number | undefined {
+  const fpm = /^\[(\d{2})-([A-Z][a-z]{2})-(\d{4}) (\d{2}:\d{2}:\d{2})/.exec(line);
+  const apache = /^\[[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d{2}) (\d{2}:\d{2}:\d{2})(?:\.\d+)? (\d{4})\]/.exec(line);
+  const text = fpm ? `${fpm[1]} ${fpm[2]} ${fpm[3]} ${fpm[4]}` : apache ? `${apache[2]} ${apache[1]} ${apache[4]} ${apache[3]}` : undefined;
+  const at = text === undefined ? NaN : Date.parse(text);
+  return Number.isNaN(at) ? undefined : at;
+}
+
+/** Literals with typed fields: `{name:int}` takes digits, `{name}` whatever stands before the next literal. */
+export interface Signature {
+  readonly name: string;
+  readonly pattern: string;
+}
+
+/**
+ * The fields of a line that contains the pattern, or `undefined`. Linear in the line's length: each literal is
+ * looked for once, behind the one before.
+ */
+export function matchSignature({ pattern }: Signature, line: string): Readonly<Record<string, string | number>> | undefined {
+  // Splitting by a group keeps it: literal, field, literal, field …
+  const parts = pattern.split(/\{([a-z]+(?::int)?)\}/);
+  const fields: Record<string, string | number> = {};
+  let at = line.indexOf(parts[0]!);
+  if (at < 0) return undefined;
+  at += parts[0]!.length;
+  for (let i = 1; i < parts.length; i += 2) {
+    const [name, type] = parts[i]!.split(':');
+    const next = parts[i + 1]!;
+    const end = next === '' ? line.length : line.indexOf(next, at);
+    const value = end < 0 ? '' : line.slice(at, end);
+    if (value === '' || (type === 'int' && !/^\d{1,15}$/.test(value))) return undefined;
+    fields[name!] = type === 'int' ? Number(value) : value;
+    at = end + next.length;
+  }
+  return fields;
+}
