@@ -3,7 +3,7 @@
  * the reference page and the JSON Schema for editors are made from here.
  */
 import { z } from 'zod';
-import { absolutePath, address, duration, name, notYet, oneOrMany, size } from './values.ts';
+import { absolutePath, address, duration, name, notYet, oneOrMany, retention, size } from './values.ts';
 
 const timeouts = z
   .strictObject({
@@ -16,7 +16,7 @@ const timeouts = z
 const hold = z
   .strictObject({
     for: duration().default(15_000).describe('Longest wait of a request that was not sent, while the backend is away.'),
-    fetch_for: duration().default(5000).describe('The same for fetch() and XHR, whose callers give up sooner. Never longer than `for`.'),
+    fetch_for: duration().optional().describe('The same for fetch() and XHR, whose callers give up sooner. Default: 5s, or `for` where that is shorter. Never longer than `for`.'),
     requests: z.int({ error: 'expected a whole number' }).min(0).max(100_000).default(200).describe('Most requests that wait at once. Trap: each costs the front nginx two of its worker_connections; stay below worker_connections x workers / 8.'),
     memory: size().default(64 * 1024 ** 2).describe('Most bytes kept for bodies that may have to be sent again. Unsent bodies are not kept at all.'),
     never: z
@@ -26,6 +26,10 @@ const hold = z
       })
       .prefault({}),
   })
+  .superRefine((value, context) => {
+    if (value.fetch_for !== undefined && value.fetch_for > value.for) context.addIssue({ code: 'custom', message: 'expected at most the time of `for`: a fetch never waits longer than a page', path: ['fetch_for'] });
+  })
+  .transform((value) => ({ ...value, fetch_for: value.fetch_for ?? Math.min(5000, value.for) }))
   .prefault({});
 
 const socket = z.strictObject({
@@ -72,14 +76,14 @@ export const gatewaySchema = z.strictObject({
   standby: notYet('the standby topology'),
 });
 
-const notifier = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('log') }),
-  z.strictObject({ type: z.literal('webhook'), url: z.string().optional(), not_built: notYet('webhook') }),
-  z.strictObject({ type: z.literal('email'), to: z.string().optional(), not_built: notYet('email') }),
-  z.strictObject({ type: z.literal('run'), command: z.array(z.string()).optional(), not_built: notYet('run') }),
-], { error: 'expected type: log (webhook, email and run: not yet)' }).superRefine((value, context) => {
-  if (value.type !== 'log') context.addIssue({ code: 'custom', message: `not yet: notifiers of type ${value.type} are not built in this version; use type: log`, path: ['type'] });
-});
+const notifier = z
+  .discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('log') }),
+    ...(['webhook', 'email', 'run'] as const).map((type) => z.looseObject({ type: z.literal(type) }).describe('Not built in this version: refused.')),
+  ], { error: 'expected log (webhook, email and run: not yet)' })
+  .superRefine((value, context) => {
+    if (value.type !== 'log') context.addIssue({ code: 'custom', message: `not yet: notifiers of type ${value.type} are not built in this version; use type: log`, path: ['type'] });
+  });
 
 /** Limits of the whole host. Policies can be stricter, never looser. */
 export const safetySchema = z.strictObject({
@@ -101,14 +105,14 @@ export const safetySchema = z.strictObject({
 });
 
 export const hostSchema = z.strictObject({
-  version: z.literal(1, { error: 'expected version: 1' }),
-  gateways: z.record(name(), gatewaySchema, { error: 'expected gateways: with at least one name below it' }),
+  version: z.literal(1, { error: 'expected 1' }),
+  gateways: z.record(name(), gatewaySchema, { error: 'expected at least one gateway below it' }).refine((gateways) => Object.keys(gateways).length > 0, { error: 'expected at least one gateway below it' }),
   admin: address().optional().describe('Where health, metrics and the state of the gateways are served: loopback or unix. Read-only.'),
   policies: oneOrMany(z.string()).default(['policies.d/*.yaml']).describe('Policy files; relative to this file; * matches within one folder.'),
   audit: z
     .strictObject({
       folder: absolutePath().default('/var/log/goodgateway'),
-      keep: duration().default(180 * 86_400_000).describe('Files older than this may be removed.'),
+      keep: retention().default(180 * 86_400_000).describe('Files older than this may be removed.'),
     })
     .prefault({}),
   state: absolutePath().default('/var/lib/goodgateway').describe('Counters, pauses and open intents; must survive a reboot.'),
@@ -117,6 +121,9 @@ export const hostSchema = z.strictObject({
   safety: z.union([safetySchema, z.string()], { error: 'expected the limits themselves, or the path of a file that holds them' }).default(safetySchema.parse({})),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
 });
+
+/** The file that `safety:` of goodgateway.yaml may name instead of holding the limits itself. */
+export const safetyFileSchema = z.strictObject({ version: z.literal(1, { error: 'expected 1' }), safety: safetySchema });
 
 export type GatewayConfig = z.output<typeof gatewaySchema>;
 export type SafetyConfig = z.output<typeof safetySchema>;

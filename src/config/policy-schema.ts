@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { actionNames } from '../core/decision.ts';
 import { causeNames, confidences } from '../core/diagnosis.ts';
 import { failureKinds } from '../core/failure.ts';
-import { absolutePath, address, command, duration, name, notYet, oneOrMany, share, size } from './values.ts';
+import { absolutePath, address, command, duration, movedTo, name, notYet, oneOrMany, share, size } from './values.ts';
 
 const sentence = z.string({ error: 'expected a sentence' }).min(3).max(200);
 const cause = z.enum(causeNames, { error: 'expected the name of a cause' });
@@ -27,7 +27,7 @@ const shared = {
   stop_timeout: duration().default(10_000),
   listen: z.array(address()).optional().describe('Where the service listens. Default: the upstreams of its gateways.'),
   log: oneOrMany(absolutePath()).optional().describe('Log files to read when something is wrong.'),
-  status: z.strictObject({ fpm: address().describe('pm.status_listen, or the pool\'s own socket.'), path: z.string().startsWith('/') }).optional(),
+  status: z.strictObject({ fpm: address().describe('pm.status_listen, or the pool\'s own socket.'), path: z.string().startsWith('/', { error: 'expected a path such as /status' }) }).optional(),
   pool: absolutePath().optional().describe('php-fpm\'s configuration file, for pm.max_children. Default: found from the start command or the unit.'),
   start_period: duration().default(0).describe('After a start, failures do not count for so long.'),
 };
@@ -48,8 +48,8 @@ const service = z.discriminatedUnion('type', [
     ...shared,
   }),
   z.strictObject({ type: z.literal('external'), ...shared }),
-  z.strictObject({ type: z.literal('docker'), not_built: notYet('docker') }).catchall(z.unknown()),
-], { error: 'expected type: systemd, init, process, docker or external' }).superRefine((value, context) => {
+  z.looseObject({ type: z.literal('docker') }).describe('Not built in this version: refused.'),
+], { error: 'expected systemd, init, process or external (docker: not yet)' }).superRefine((value, context) => {
   if (value.type === 'docker') context.addIssue({ code: 'custom', message: 'not yet: services of type docker are not built in this version', path: ['type'] });
 });
 
@@ -68,7 +68,7 @@ const threshold = z.strictObject({
 });
 
 const detect = z.strictObject({
-  name: sentence.or(z.string().min(1)),
+  name: z.string().min(1).max(200),
   if: oneOrMany(symptom),
   for: threshold.prefault({}),
 });
@@ -101,7 +101,7 @@ const check = z.union([
   z.strictObject({ connect: z.literal('ok') }),
   z.strictObject({ listening: address() }),
   z.strictObject({ fpm_ping: z.literal('pong') }),
-  z.strictObject({ http: z.strictObject({ url: z.url({ protocol: /^http$/ }), host: z.string().optional(), status: z.string().regex(/^\d{3}(-\d{3})?$/).default('200-499') }) }),
+  z.strictObject({ http: z.strictObject({ url: z.url({ protocol: /^http$/, error: 'expected a URL such as http://127.0.0.1:8080/health' }), host: z.string().optional(), status: z.string().regex(/^\d{3}(-\d{3})?$/, { error: 'expected a status or a range in quotes, such as "200-399"' }).default('200-499') }) }),
   z.strictObject({ traffic: z.strictObject({ errors_below: share(), min_requests: z.int().min(1).default(5) }) }),
 ], { error: 'expected one of: service: running, unit: active, connect: ok, listening: host:port, fpm_ping: pong, http: {…}, traffic: {…}' });
 
@@ -123,7 +123,7 @@ const limits = z
   .prefault({});
 
 export const policySchema = z.strictObject({
-  version: z.literal(1, { error: 'expected version: 1' }),
+  version: z.literal(1, { error: 'expected 1' }),
   name: name().describe('The service\'s name in gateways, pages and the audit log.'),
   description: z.string().max(500).optional(),
   mode: z.enum(['observe', 'act', 'approve'], { error: 'expected observe (log what it would do) or act' })
@@ -152,9 +152,16 @@ export const policySchema = z.strictObject({
       checks: z.array(check).default([{ connect: 'ok' }]),
     })
     .prefault({}),
-  give_up: z.strictObject({ do: z.literal('page').default('page'), retry_after: z.union([z.literal('never'), duration()]).default('never') }).prefault({}),
+  give_up: z.strictObject({ do: z.literal('page').default('page'), retry_after: z.union([z.literal('never'), duration()], { error: 'expected never, or a duration such as 30m' }).default('never') }).prefault({}),
   after_recovery: notYet('after_recovery'),
-  while_recovering: z.strictObject({ say: z.string().max(300).optional(), hold_requests: notYet('hold_requests belongs to the gateway (hold.for); while_recovering.hold_requests'), then: z.literal('friendly_page').default('friendly_page') }).prefault({}),
+  while_recovering: z
+    .strictObject({
+      say: z.string().max(300).optional().describe('A sentence for the page.'),
+      hold_requests: movedTo('hold.for of the gateway'),
+      // oxlint-disable-next-line unicorn/no-thenable -- a word of the language; its value is text, never a function
+      then: z.literal('friendly_page').default('friendly_page'),
+    })
+    .prefault({}),
   notify: z
     .strictObject({
       to: z.array(name()).default(['ops']),
@@ -162,6 +169,12 @@ export const policySchema = z.strictObject({
       remind_every: notYet('remind_every'),
     })
     .prefault({}),
+});
+
+/** A file with several policies. Its entries need no `version` of their own. */
+export const policyListSchema = z.strictObject({
+  version: z.literal(1, { error: 'expected 1' }),
+  policies: z.array(policySchema.extend({ version: z.literal(1, { error: 'expected 1' }).default(1) })).min(1, { error: 'expected at least one policy' }),
 });
 
 export type PolicyConfig = z.output<typeof policySchema>;

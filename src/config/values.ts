@@ -8,14 +8,31 @@ import { parseAddress, type Address } from '../core/failure.ts';
 const durationUnits = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const sizeUnits = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 
-/** `250ms`, `15s`, `4m`, `1h`, `180d` → milliseconds. A number without a unit is refused: nobody can know it. */
-export function duration() {
-  return unit(durationUnits, 'a duration with its unit, such as 500ms, 15s, 5m or 1h');
+/** What people write for a unit, in small letters, and how it is spelled here. */
+const durationWords = { msec: 'ms', sec: 's', secs: 's', second: 's', seconds: 's', min: 'm', mins: 'm', minute: 'm', minutes: 'm', hr: 'h', hour: 'h', hours: 'h', day: 'd', days: 'd' };
+const sizeWords = { b: 'B', k: 'KiB', kb: 'KiB', kib: 'KiB', m: 'MiB', mb: 'MiB', mib: 'MiB', g: 'GiB', gb: 'GiB', gib: 'GiB' };
+
+/** Node's timers take a signed 32-bit number of milliseconds and fire at once above it: 24.8 days. */
+const longestTimerMs = 24 * 86_400_000;
+
+/**
+ * `250ms`, `15s`, `4m`, `1h`, `180d` → milliseconds. A number without a unit is refused: nobody can know it.
+ * At most 24 days, or `most` where the value is no timer.
+ */
+export function duration(most = { ms: longestTimerMs, text: '24d' }) {
+  const scale = { units: durationUnits, words: durationWords, expected: 'a duration with its unit, such as 500ms, 15s, 5m or 1h' };
+  return unit(scale).refine((ms) => ms <= most.ms, { error: `expected at most ${most.text}` });
 }
 
-/** `64KiB`, `1MiB`, `2GiB` → bytes. */
+/** How long files are kept: up to ten years. */
+export function retention() {
+  return duration({ ms: 3650 * 86_400_000, text: '3650d' });
+}
+
+/** `64KiB`, `1MiB`, `2GiB` → bytes. At most 1024GiB, so that sums stay exact. */
 export function size() {
-  return unit(sizeUnits, 'a size with its unit, such as 64KiB, 8MiB or 1GiB');
+  const scale = { units: sizeUnits, words: sizeWords, expected: 'a size with its unit, such as 64KiB, 8MiB or 1GiB' };
+  return unit(scale).refine((bytes) => bytes <= 1024 ** 4, { error: 'expected at most 1024GiB' });
 }
 
 /** `50%` → 0.5. */
@@ -31,10 +48,20 @@ export function share() {
 export function address() {
   return z.string({ error: addressExpected }).transform((text, context): Address => {
     const parsed = parseAddress(text);
-    if (parsed) return parsed;
-    context.addIssue({ code: 'custom', message: addressExpected });
+    const tooLong = parsed?.kind === 'unix' && Buffer.byteLength(parsed.path) > longestSocketPath;
+    if (parsed && !tooLong) return parsed;
+    const message = tooLong ? `expected a socket path of at most ${longestSocketPath} bytes: the kernel takes no longer one` : `${addressExpected}, got ${JSON.stringify(text)}${addressHint(text)}`;
+    context.addIssue({ code: 'custom', message });
     return z.NEVER;
   });
+}
+
+/** sun_path holds 108 bytes with the closing zero, @see unix(7). */
+const longestSocketPath = 107;
+
+function addressHint(text: string): string {
+  const meant = text.startsWith('/') ? `unix:${text}` : /^\d{1,5}$/.test(text) ? `127.0.0.1:${text}` : text.replace(/^http:\/\//, '').replace(/\/$/, '');
+  return meant !== text && parseAddress(meant) ? `: did you mean \`${meant}\`?` : '';
 }
 const addressExpected = 'expected unix:/absolute/path or host:port, such as unix:/run/php/php8.2-fpm.sock or 127.0.0.1:7080';
 
@@ -63,10 +90,19 @@ export function command() {
 
 /** A field of the language that this version does not act on yet: refused, so that nobody relies on it. */
 export function notYet(what: string) {
+  return refused(`not yet: ${what} is not built in this version; remove the line`).describe('Not built in this version: refused.');
+}
+
+/** A field that people look for here, and that is set elsewhere. */
+export function movedTo(place: string) {
+  return refused(`this is set by ${place}; remove the line`).describe(`Refused: this is set by ${place}.`);
+}
+
+function refused(message: string) {
   return z
     .unknown()
     .superRefine((value, context) => {
-      if (value !== undefined) context.addIssue({ code: 'custom', message: `not yet: ${what} is not built in this version; remove the line` });
+      if (value !== undefined) context.addIssue({ code: 'custom', message, params: { at: 'key' } });
     })
     .optional();
 }
@@ -76,12 +112,29 @@ export function oneOrMany<T extends z.ZodType>(item: T) {
   return z.union([z.array(item).min(1, { error: 'expected at least one entry' }), item.transform((value) => [value])]);
 }
 
-function unit(units: Readonly<Record<string, number>>, expected: string) {
-  const pattern = new RegExp(`^(\\d+(?:\\.\\d+)?)(${Object.keys(units).join('|')})$`);
-  return z.string({ error: `expected ${expected}` }).transform((text, context): number => {
-    const found = pattern.exec(text);
-    if (found) return Math.round(Number(found[1]) * units[found[2]!]!);
-    context.addIssue({ code: 'custom', message: `expected ${expected}` });
-    return z.NEVER;
-  });
+interface Scale {
+  readonly units: Readonly<Record<string, number>>;
+  readonly words: Readonly<Record<string, string>>;
+  readonly expected: string;
+}
+
+function unit(scale: Scale) {
+  const pattern = new RegExp(`^(\\d{1,12}(?:\\.\\d{1,6})?)(${Object.keys(scale.units).join('|')})$`);
+  const error = ({ input }: { readonly input?: unknown }) => (input === undefined ? `expected ${scale.expected}` : `expected ${scale.expected}, got ${JSON.stringify(input)}${unitHint(input, scale)}`);
+  return z
+    .string({ error })
+    .regex(pattern, { error })
+    .transform((text): number => {
+      const [, count, name] = pattern.exec(text)!;
+      return Math.round(Number(count) * scale.units[name!]!);
+    });
+}
+
+function unitHint(input: unknown, scale: Scale): string {
+  if (typeof input === 'number') return ': the unit is missing';
+  const found = /^(\d+(?:\.\d+)?) *([A-Za-z]+)$/.exec(String(input));
+  if (!found) return '';
+  const written = found[2]!;
+  const meant = Object.hasOwn(scale.units, written) ? written : scale.words[written.toLowerCase()];
+  return meant === undefined ? '' : `: did you mean \`${found[1]}${meant}\`?`;
 }

@@ -1,0 +1,128 @@
+/**
+ * What no single value can tell: names that must exist elsewhere, addresses that must differ. Reads the files as they
+ * were written, so that a mistake in one place does not hide those in another.
+ */
+import { formatAddress, parseAddress, type Address } from '../core/failure.ts';
+import { didYouMean } from './did-you-mean.ts';
+import type { PolicyEntry } from './load-policies.ts';
+import { formatPath, valueAt, type ConfigProblem, type Path } from './problem.ts';
+import type { YamlDocument } from './yaml-document.ts';
+
+export interface References {
+  readonly host: YamlDocument;
+  readonly policies: readonly PolicyEntry[];
+  /** Whether every policy could be read. If not, a service that is not found is no mistake of its gateway. */
+  readonly complete: boolean;
+}
+
+/** Every reference that leads nowhere and every address that is used twice. */
+export function checkReferences(references: References): readonly ConfigProblem[] {
+  return [...policyNames(references), ...services(references), ...addresses(references.host), ...unsafeListeners(references.host), ...receivers(references)];
+}
+
+function policyNames({ policies }: References): readonly ConfigProblem[] {
+  const seen = new Map<string, string>();
+  return policies.flatMap(({ document, path }) => {
+    const name = valueAt(document.value, [...path, 'name']);
+    if (typeof name !== 'string') return [];
+    const first = seen.get(name);
+    seen.set(name, first ?? document.file);
+    return first === undefined ? [] : [document.problem([...path, 'name'], 'value', `name: there is a policy \`${name}\` already, in ${first}`)];
+  });
+}
+
+function services({ host, policies, complete }: References): readonly ConfigProblem[] {
+  if (!complete) return [];
+  const names = policies.map(({ document, path }) => valueAt(document.value, [...path, 'name'])).filter((name) => typeof name === 'string');
+  return gatewayPaths(host).flatMap((path) => {
+    const service = valueAt(host.value, [...path, 'service']);
+    if (typeof service !== 'string' || names.includes(service)) return [];
+    const known = names.length === 0 ? 'there are no policies' : `there are ${names.slice(0, 20).join(', ')}`;
+    return [host.problem([...path, 'service'], 'value', `service: no policy has the name \`${service}\`${hint(service, names) || `; ${known}`}`)];
+  });
+}
+
+/** Two listeners on one address cannot both start, and a gateway to itself would go round in circles. */
+function addresses(host: YamlDocument): readonly ConfigProblem[] {
+  const seen = new Map<string, string>();
+  const problems: ConfigProblem[] = [];
+  for (const { path, address } of listeners(host)) {
+    const text = formatAddress(address);
+    const first = seen.get(text);
+    if (first !== undefined) problems.push(host.problem(path, 'value', `${text} is the address of ${first} already: expected another one`));
+    seen.set(text, first ?? formatPath(path));
+  }
+  for (const gateway of gatewayPaths(host)) {
+    const path = [...gateway, 'upstream'];
+    const upstream = addressAt(host, path);
+    const own = upstream && seen.get(formatAddress(upstream));
+    if (own) problems.push(host.problem(path, 'value', `upstream: expected where the backend listens, and this is ${own}, goodgateway itself`));
+  }
+  return problems;
+}
+
+function unsafeListeners(host: YamlDocument): readonly ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  for (const { path, address } of listeners(host)) {
+    if (address.kind === 'unix') continue;
+    if (path[0] === 'admin' && !isLoopback(address.host)) problems.push(host.problem(path, 'value', `admin: expected a loopback address or a unix socket, got ${formatAddress(address)}`));
+    const gateway = path.slice(0, 2);
+    const allowed = valueAt(host.value, [...gateway, 'listen_on_tcp_anyway']) === true || valueAt(host.value, [...gateway, 'protocol']) !== 'fastcgi';
+    if (path[0] === 'gateways' && !allowed) problems.push(host.problem(path, 'value', 'listen: FastCGI on TCP lets every local user run code as the pool\'s user: expected unix:/path, or listen_on_tcp_anyway: true beside it'));
+  }
+  return problems;
+}
+
+function receivers({ host, policies }: References): readonly ConfigProblem[] {
+  const written = valueAt(host.value, ['notifiers']);
+  const known = ['ops', ...(isObject(written) ? Object.keys(written) : [])];
+  return policies.flatMap(({ document, path }) => {
+    const rules = itemPaths(document, [...path, 'rules']);
+    const lists = [[...path, 'notify', 'to'], ...rules.map((rule) => [...rule, 'notify'])];
+    return lists.flatMap((list) => itemPaths(document, list)).flatMap((at) => {
+      const name = valueAt(document.value, at);
+      if (typeof name !== 'string' || known.includes(name)) return [];
+      return [document.problem(at, 'value', `notify: no notifier has the name \`${name}\`${hint(name, known) || `; there are ${known.join(', ')}`}`)];
+    });
+  });
+}
+
+function gatewayPaths(host: YamlDocument): readonly Path[] {
+  const gateways = valueAt(host.value, ['gateways']);
+  return isObject(gateways) ? Object.keys(gateways).map((name) => ['gateways', name]) : [];
+}
+
+function listeners(host: YamlDocument): readonly { readonly path: Path; readonly address: Address }[] {
+  const paths = gatewayPaths(host).flatMap((gateway) => {
+    const listen = [...gateway, 'listen'];
+    const items = itemPaths(host, listen);
+    return items.length > 0 ? items : [listen];
+  });
+  return [...paths, ['admin']].flatMap((path) => {
+    const address = addressAt(host, path);
+    return address ? [{ path, address }] : [];
+  });
+}
+
+function addressAt(host: YamlDocument, path: Path): Address | undefined {
+  const text = valueAt(host.value, path);
+  return typeof text === 'string' ? parseAddress(text) : undefined;
+}
+
+function itemPaths(document: YamlDocument, list: Path): readonly Path[] {
+  const items = valueAt(document.value, list);
+  return Array.isArray(items) ? items.map((_, i) => [...list, i]) : [];
+}
+
+function hint(word: string, candidates: readonly string[]): string {
+  const meant = didYouMean(word, candidates);
+  return meant === undefined ? '' : `: did you mean \`${meant}\`?`;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,112 @@
+/**
+ * Files → the whole typed configuration, or every mistake in all of them. Nothing is half loaded: a configuration
+ * with one mistake is refused as a whole, and whoever reloads keeps what is running.
+ */
+import { access } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { checkReferences } from './check-references.ts';
+import { fileLimit, findPolicyFiles } from './find-policy-files.ts';
+import { hostSchema, safetyFileSchema, type HostConfig, type SafetyConfig } from './host-schema.ts';
+import { isUnsafe, loadPolicyFile, type ConfigBindings, type LoadedPolicy, type PolicyFile } from './load-policies.ts';
+import { sortProblems, valueAt, type ConfigProblem, type Path } from './problem.ts';
+import { readConfigFile, type ConfigFile } from './read-config-file.ts';
+import { validate } from './validate.ts';
+import type { YamlDocument } from './yaml-document.ts';
+
+/** Everything that was configured, checked and with its defaults. */
+export interface Configuration {
+  readonly host: HostConfig;
+  /** `host.safety`, or what the file that it names holds. */
+  readonly safety: SafetyConfig;
+  /** By the policy's name. */
+  readonly policies: ReadonlyMap<string, LoadedPolicy>;
+  /** Every file that was read, absolute: a change of one is a reason to load again. */
+  readonly files: readonly string[];
+}
+
+export type Loaded = { readonly ok: true; readonly configuration: Configuration } | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
+
+/** Loads goodgateway.yaml and all that it names: at most 1000 files of 1 MiB. Never rejects; problems are sorted by place. */
+export async function loadConfiguration(file: string, bindings: ConfigBindings): Promise<Loaded> {
+  const read = await readConfigFile(resolve(file));
+  const document = read.documents[0];
+  if (!document) return { ok: false, problems: read.problems };
+  const host = validate(hostSchema, document.value);
+  const policies = await loadPolicies(document, bindings);
+  const safety = await loadSafety(document);
+  const found = host.ok ? [] : host.findings.map((each) => document.problem(each.path, each.at, each.message));
+  const references = checkReferences({ host: document, policies: policies.files.flatMap((each) => each.entries), complete: policies.complete });
+  const problems = [...read.problems, ...extraDocuments(read), ...found, ...policies.problems, ...safety.problems, ...references, ...unsafeHost(read, policies.files)];
+  if (!host.ok || problems.length > 0) return { ok: false, problems: sortProblems(problems) };
+  const byName = new Map(policies.files.flatMap((each) => each.policies).map((each) => [each.policy.name, each]));
+  const limits = typeof host.value.safety === 'string' ? safety.limits! : host.value.safety;
+  return { ok: true, configuration: { host: host.value, safety: limits, policies: byName, files: [read.file, ...policies.files.map((each) => each.file), ...safety.files] } };
+}
+
+/** Where the host's configuration is: the file that was named, else /etc/goodgateway, else here. Absolute; it need not exist. */
+export async function findConfiguration(explicit?: string): Promise<string> {
+  if (explicit !== undefined) return resolve(explicit);
+  const usual = '/etc/goodgateway/goodgateway.yaml';
+  const here = resolve('goodgateway.yaml');
+  for (const candidate of [usual, here]) {
+    if (await access(candidate).then(() => true, () => false)) return candidate;
+  }
+  return usual;
+}
+
+interface Policies {
+  readonly files: readonly PolicyFile[];
+  readonly problems: readonly ConfigProblem[];
+  readonly complete: boolean;
+}
+
+async function loadPolicies(host: YamlDocument, bindings: ConfigBindings): Promise<Policies> {
+  const found = new Set<string>();
+  const problems: ConfigProblem[] = [];
+  for (const { path, pattern } of patternsOf(host)) {
+    const matches = await findPolicyFiles(dirname(host.file), pattern);
+    if (matches.length === 0) problems.push(host.problem(path, 'value', `policies: no file matches ${pattern} (looked in ${dirname(host.file)})`));
+    for (const match of matches) found.add(match);
+    if (found.size > fileLimit) return { files: [], problems: [...problems, host.problem(path, 'value', `policies: expected at most ${fileLimit} files`)], complete: false };
+  }
+  const files: PolicyFile[] = [];
+  for (const file of found) files.push(await loadPolicyFile(file, bindings));
+  const complete = problems.length === 0 && files.every((file) => file.entries.length > 0);
+  return { files, problems: [...problems, ...files.flatMap((file) => file.problems)], complete };
+}
+
+function patternsOf(host: YamlDocument): readonly { readonly path: Path; readonly pattern: string }[] {
+  const written = valueAt(host.value, ['policies']) ?? 'policies.d/*.yaml';
+  if (typeof written === 'string') return [{ path: ['policies'], pattern: written }];
+  if (!Array.isArray(written)) return [];
+  return written.flatMap((pattern: unknown, i) => (typeof pattern === 'string' ? [{ path: ['policies', i], pattern }] : []));
+}
+
+async function loadSafety(host: YamlDocument): Promise<{ readonly limits?: SafetyConfig; readonly files: readonly string[]; readonly problems: readonly ConfigProblem[] }> {
+  const named = valueAt(host.value, ['safety']);
+  if (typeof named !== 'string') return { files: [], problems: [] };
+  const file = resolve(dirname(host.file), named);
+  const { limits, problems } = checkSafety(await readConfigFile(file));
+  return limits && problems.length === 0 ? { limits, files: [file], problems } : { files: [file], problems };
+}
+
+/** The limits that a safety file holds, and everything that is wrong with it. */
+export function checkSafety(read: ConfigFile): { readonly limits?: SafetyConfig; readonly problems: readonly ConfigProblem[] } {
+  const document = read.documents[0];
+  if (!document) return { problems: read.problems };
+  const parsed = validate(safetyFileSchema, document.value);
+  const problems = [...read.problems, ...extraDocuments(read)];
+  if (parsed.ok) return { limits: parsed.value.safety, problems };
+  return { problems: [...problems, ...parsed.findings.map((each) => document.problem(each.path, each.at, each.message))] };
+}
+
+function extraDocuments(read: ConfigFile): readonly ConfigProblem[] {
+  return read.documents.slice(1).map((document) => document.problem([], 'value', 'expected one document in this file: remove the line `---` and what follows'));
+}
+
+/** Who may change goodgateway.yaml may point it at a policy of their own. */
+function unsafeHost(read: ConfigFile, policies: readonly PolicyFile[]): readonly ConfigProblem[] {
+  const acting = policies.some((file) => file.entries.some(({ document, path }) => isUnsafe(valueAt(document.value, [...path, 'mode']))));
+  if (!acting || !read.writableByOthers) return [];
+  return [{ file: read.file, line: 1, column: 1, message: `policies of mode act are refused, because others may change this file: chmod go-w ${read.file}`, path: '' }];
+}
