@@ -1,0 +1,105 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { listAuditFiles, maxLineBytes, readLines } from '../../../src/healer/audit/files.ts';
+import { auditEventNames, auditRecordJsonSchema, auditRecordSchema } from '../../../src/healer/audit/record.ts';
+import { redact } from '../../../src/healer/audit/redact.ts';
+import { append, crash, crashEvents, openStory, StoryClock } from '../../fixtures/audit/story.ts';
+import { tempFolder } from '../../support/temp-folder.ts';
+
+const key = '-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nAbc=\n-----END RSA PRIVATE KEY-----';
+const secrets: readonly (readonly [string, string, number])[] = [
+  ['password=hunter2 next', 'password=[redacted] next', 1],
+  ['DB_PASSWORD="two words" x', 'DB_PASSWORD=[redacted] x', 1],
+  ['{"password": "hunter2", "user": "shop"}', '{"password": [redacted], "user": "shop"}', 1],
+  ["'db_password' => 'hunter2', api_key='abc'", "'db_password' => [redacted], api_key=[redacted]", 2],
+  ['mysqli://shop:p@ss/w0rd@db:3306/shop failed', 'mysqli://[redacted]@db:3306/shop failed', 1],
+  ['https://ghp_token@github.com/x', 'https://[redacted]@github.com/x', 1],
+  ['Authorization: Basic c2hvcDpodW50ZXIy\nAccept: */*', 'Authorization: [redacted]\nAccept: */*', 1],
+  ['sent Bearer eyJhbGciOi.J9-x_y=', 'sent Bearer [redacted]', 1],
+  ['Cookie: PHPSESSID=abc; wp=1', 'Cookie: [redacted]', 1],
+  ['key AKIAIOSFODNN7EXAMPLE here', 'key [redacted] here', 1],
+  ['aws_secret_access_key = wJalrXUtnFEMI/K7MDENG', 'aws_secret_access_key = [redacted]', 1],
+  [`before\n${key}\nafter`, 'before\n-----BEGIN RSA PRIVATE KEY-----[redacted]\nafter', 1],
+  ['x -----BEGIN PRIVATE KEY-----\nMIIE cut', 'x -----BEGIN PRIVATE KEY-----[redacted]', 1],
+  ['cut MIIE\nAbc=\n-----END PRIVATE KEY----- after', '[redacted] after', 1],
+  ['GET /reset?user=ann&code=77&flag HTTP/1.1', 'GET /reset?user=[redacted]&code=[redacted]&flag HTTP/1.1', 2],
+];
+for (const [text, clean, replaced] of secrets) {
+  t.test(`replaced: ${text.replaceAll('\n', ' ').replaceAll('#', '')}`, async (t) => {
+    t.same(redact(text), { text: clean, replaced });
+    t.same(redact(clean), { text: clean, replaced: 0 }, 'twice is the same as once');
+  });
+}
+
+const harmless = [
+  "Access denied for user 'shop'@'localhost' (using password: YES)",
+  'PHP Parse error: syntax error, unexpected token "}" in /srv/shop/index.php on line 3',
+  '[pool www] server reached max_children setting (30), consider raising it',
+  'connect() to unix:/run/php/php8.2-fpm.sock failed (111: Connection refused) while connecting to upstream, upstream: "fastcgi://unix:/run/php/php8.2-fpm.sock:"',
+  'upstream: "http://127.0.0.1:7080/index.php", host: "shop.example"',
+  'upstream: "http://127.0.0.1:7080/mail/ann@shop.example", host: "shop.example"',
+  'php-fpm8.2: ERROR: [/etc/php/8.2/fpm/pool.d/www.conf:42] unknown entry \'pm.max_childrn\'',
+  crash.id,
+];
+t.test('what a diagnosis lives on stays as it is', async (t) => {
+  for (const text of harmless) t.same(redact(text), { text, replaced: 0 });
+});
+
+t.test('no text makes the search slow', async (t) => {
+  const nasty = ['://', 'a://', '?a', '&=', 'password', 'token-', 'bearer ', '-----BEGIN ', '-----END ', 'x:y@', 'cookie: ', '"', 'AKIA'];
+  for (const piece of nasty) {
+    const from = performance.now();
+    redact(piece.repeat(200_000));
+    t.ok(performance.now() - from < 2000, `${piece}: ${Math.round(performance.now() - from)} ms for text that nobody sends`);
+  }
+});
+
+t.test('secrets in any field of an event are replaced and counted, and fields are cut', async (t) => {
+  const folder = tempFolder(t);
+  const clock = new StoryClock();
+  const log = await openStory(folder, clock);
+  t.teardown(() => log.close());
+  const long = 'A'.repeat(10_000);
+  await append(log, clock, [
+    { event: 'action.finished', incident: crash.id, service: 'shop', action: 'run', action_id: crash.actionId, argv: ['/usr/bin/curl', 'https://u:p@h/?k=v', long], outcome: { result: 'failed', duration_ms: Number.NaN, output: `${long}the end, password=x` } },
+    { event: 'action.refused', gates: Array.from({ length: 300 }, () => ({ gate: 'cooldown', verdict: 'refuse', reason: long })) },
+    { event: 'evidence.captured', evidence: Array.from({ length: 300 }, () => ({ collector: long, status: 'seen', source: '€'.repeat(5000), text: '€'.repeat(5000) })) },
+  ]);
+  const records = [];
+  for await (const line of readLines((await listAuditFiles(folder))[0]?.path ?? '')) {
+    t.ok(line.bytes.length <= maxLineBytes);
+    records.push(auditRecordSchema.parse(JSON.parse(line.bytes.toString())));
+  }
+  const [acted, refused, captured] = records;
+  t.equal(acted?.redacted, 3);
+  t.same(acted?.argv?.slice(0, 2), ['/usr/bin/curl', 'https://[redacted]@h/?k=[redacted]']);
+  t.match(acted?.argv?.[2], /^A+…$/);
+  t.match(acted?.outcome?.output, /^…A+the end, password=\[redacted\]$/, 'of output the end is kept');
+  t.equal(acted?.outcome?.duration_ms, undefined, 'a number that is none is left out');
+  t.equal(refused?.gates?.length, 100);
+  t.equal(captured?.evidence?.length, 20, 'a record that is too long even so is cut harder');
+});
+
+t.test('the published schema is the one that records are checked by', async (t) => {
+  const path = join(import.meta.dirname, '../../../docs/schema/audit-record.json');
+  const schema = `${JSON.stringify(auditRecordJsonSchema(), null, 2)}\n`;
+  if (process.env['UPDATE_SCHEMAS'] === '1') writeFileSync(path, schema);
+  t.equal(readFileSync(path, 'utf8'), schema, 'docs/schema/audit-record.json: UPDATE_SCHEMAS=1 node test/healer/audit/secrets-stay-out-of-the-log.test.ts writes it anew');
+});
+
+t.test('every record that the log writes keeps to the schema, and nothing in it is unknown to the schema', async (t) => {
+  const folder = tempFolder(t);
+  const clock = new StoryClock();
+  const log = await openStory(folder, clock);
+  t.teardown(() => log.close());
+  await append(log, clock, crashEvents());
+  for (const event of auditEventNames) {
+    const result = await log.append({ event, incident: crash.id, service: 'shop', action: 'start', action_id: crash.actionId });
+    t.equal(result.kind, 'appended');
+  }
+  for await (const line of readLines((await listAuditFiles(folder))[0]?.path ?? '')) {
+    const written: unknown = JSON.parse(line.bytes.toString());
+    t.same(auditRecordSchema.parse(written), written);
+  }
+});
