@@ -1,0 +1,107 @@
+/**
+ * The arithmetic of restraint: windows, cooldown, back-off, giving up. Simple enough to be checked by eye.
+ * Every moment is in monotonic milliseconds, so no jump of the wall clock opens or closes a limit; the state store
+ * translates them to wall time on disk. Windows are half-open, (now - within, now]: an attempt exactly `within` ago is
+ * forgotten.
+ */
+import type { PolicyConfig } from '../../config/policy-schema.ts';
+import type { ActionName } from '../../core/decision.ts';
+
+/** One moment on both clocks: monotonic for the arithmetic, wall for what people read. */
+export interface Now {
+  readonly wallMs: number;
+  readonly monotonicMs: number;
+}
+
+/** An action whose intent was recorded, whatever became of it. Only actions that count are attempts. */
+export interface Attempt {
+  readonly service: string;
+  readonly incident: string;
+  readonly action: ActionName;
+  readonly atMs: number;
+}
+
+export interface GaveUp {
+  readonly incident: string;
+  readonly reason: string;
+  readonly sinceMs: number;
+  /** The one further attempt after giving up has been started. */
+  readonly retried: boolean;
+}
+
+/** What is remembered of one service between incidents. */
+export interface ServiceHistory {
+  /** Ends of verifications, the newest last; of each incident only its last one, of at most two incidents. */
+  readonly verifications: readonly { readonly incident: string; readonly endedAtMs: number }[];
+  readonly backoff: {
+    /** Attempts since the service was last healthy for `reset_after`. */
+    readonly attempts: number;
+    /** The random share of the jitter, 0 to 1, drawn once per attempt so that the earliest time does not dance. */
+    readonly draw: number;
+    readonly healthySinceMs?: number;
+  };
+  readonly gaveUp?: GaveUp;
+  readonly paused?: { readonly untilMs: number; readonly reason: string };
+}
+
+/** What the limits of every service are computed from. */
+export interface HealingHistory {
+  readonly attempts: readonly Attempt[];
+  readonly services: ReadonlyMap<string, ServiceHistory>;
+  /** When the record was found unreadable: every limit counts as used up to one attempt at that moment. */
+  readonly lostAtMs?: number;
+}
+
+export interface WindowUse {
+  readonly used: number;
+  /** Monotonic time from which one more is allowed; `undefined` when it is allowed now, or never will be. */
+  readonly freeAtMs: number | undefined;
+}
+
+/** How much of `times` per `withinMs` is used. One more is allowed while `used < times`. */
+export function useOfWindow(moments: readonly number[], limit: { readonly times: number; readonly withinMs: number }, nowMs: number): WindowUse {
+  const inside = moments.filter((atMs) => nowMs - atMs < limit.withinMs).toSorted((a, b) => a - b);
+  // The one whose leaving makes room: more may be inside than the limit when a policy was made stricter.
+  const leaving = limit.times > 0 ? inside[inside.length - limit.times] : undefined;
+  return { used: inside.length, freeAtMs: leaving === undefined ? undefined : leaving + limit.withinMs };
+}
+
+/** Moments that stand for attempts nobody can know of any more: all but one, so that a lost file neither frees nor forbids everything. */
+export function assumedAttempts(history: HealingHistory, times: number): readonly number[] {
+  return history.lostAtMs === undefined ? [] : Array<number>(Math.max(0, times - 1)).fill(history.lostAtMs);
+}
+
+/** End of the quiet time after the previous incident of this service; `undefined` when there was none. */
+export function cooldownEndMs(service: ServiceHistory | undefined, incident: string, cooldownMs: number): number | undefined {
+  const previous = service?.verifications.findLast((verification) => verification.incident !== incident);
+  return previous && previous.endedAtMs + cooldownMs;
+}
+
+export type BackoffConfig = PolicyConfig['limits']['backoff'];
+
+/** The wait after attempt number `attempts`: `initial` after the first, `factor` times more after each further one, then jitter. */
+export function backoffMs(config: BackoffConfig, attempts: number, draw: number): number {
+  const plain = Math.min(config.max, config.initial * config.factor ** Math.max(0, attempts - 1));
+  return Math.round(plain * (1 + config.jitter * (2 * draw - 1)));
+}
+
+/** End of the back-off inside an incident: counted from the end of the last attempt's verification, or from the attempt itself where none ended. */
+export function backoffEndMs(service: ServiceHistory, lastAttemptMs: number, config: BackoffConfig): number {
+  const lastVerified = service.verifications.at(-1)?.endedAtMs ?? lastAttemptMs;
+  return Math.max(lastAttemptMs, lastVerified) + backoffMs(config, service.backoff.attempts, service.backoff.draw);
+}
+
+/** Whether a service that was given up may be tried once more. */
+export type HalfOpen =
+  | { readonly kind: 'not_given_up' }
+  | { readonly kind: 'one_try' }
+  | { readonly kind: 'later'; readonly atMs: number }
+  | { readonly kind: 'human_only' };
+
+/** `retry_after` allows exactly one further attempt after giving up; then only a person helps. */
+export function halfOpen(gaveUp: GaveUp | undefined, retryAfter: number | 'never', nowMs: number): HalfOpen {
+  if (!gaveUp) return { kind: 'not_given_up' };
+  if (retryAfter === 'never' || gaveUp.retried) return { kind: 'human_only' };
+  const atMs = gaveUp.sinceMs + retryAfter;
+  return nowMs >= atMs ? { kind: 'one_try' } : { kind: 'later', atMs };
+}

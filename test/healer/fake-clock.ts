@@ -1,0 +1,66 @@
+import type { Clock } from '../../src/core/time.ts';
+
+interface Sleeper {
+  readonly atMs: number;
+  readonly wake: () => void;
+}
+
+/** A clock that moves only when a test says so. */
+export class FakeClock implements Clock {
+  #wallMs: number;
+  #monotonicMs: number;
+  #sleepers: Sleeper[] = [];
+
+  constructor(wallMs = Date.UTC(2026, 10, 22, 3, 0, 0), monotonicMs = 5_000_000) {
+    this.#wallMs = wallMs;
+    this.#monotonicMs = monotonicMs;
+  }
+
+  wallMs(): number {
+    return this.#wallMs;
+  }
+
+  monotonicMs(): number {
+    return this.#monotonicMs;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const sleeper: Sleeper = { atMs: this.#monotonicMs + ms, wake: resolve };
+      this.#sleepers.push(sleeper);
+      signal?.addEventListener('abort', () => {
+        this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
+        resolve();
+      }, { once: true });
+    });
+  }
+
+  /** Time passes; who sleeps until then wakes. */
+  pass(ms: number): void {
+    this.#wallMs += ms;
+    this.#monotonicMs += ms;
+    const due = this.#sleepers.filter((sleeper) => sleeper.atMs <= this.#monotonicMs);
+    this.#sleepers = this.#sleepers.filter((sleeper) => sleeper.atMs > this.#monotonicMs);
+    for (const sleeper of due) sleeper.wake();
+  }
+
+  /** Somebody sets the wall clock; no time passes. */
+  setWall(byMs: number): void {
+    this.#wallMs += byMs;
+  }
+
+  /** Goes from one wake-up to the next until the promise settles. */
+  async runUntil<T>(promise: Promise<T>): Promise<T> {
+    let settled = false;
+    const over = (): void => void (settled = true);
+    promise.then(over, over);
+    for (let turns = 0; turns < 100_000; turns++) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      if (settled) return promise;
+      const next = Math.min(...this.#sleepers.map((sleeper) => sleeper.atMs));
+      if (Number.isFinite(next)) this.pass(Math.max(0, next - this.#monotonicMs));
+    }
+    throw new Error('nothing that sleeps here settles the promise');
+  }
+}
