@@ -11,13 +11,15 @@ import type { YamlDocument } from './yaml-document.ts';
 export interface References {
   readonly host: YamlDocument;
   readonly policies: readonly PolicyEntry[];
-  /** Whether every policy could be read. If not, a service that is not found is no mistake of its gateway. */
+  /** Whether every policy file could be read. If not, a service that is not found may be no mistake of its gateway. */
   readonly complete: boolean;
 }
 
 /** Every reference that leads nowhere and every address that is used twice. */
 export function checkReferences(references: References): readonly ConfigProblem[] {
-  return [...policyNames(references), ...services(references), ...addresses(references.host), ...unsafeListeners(references.host), ...receivers(references)];
+  const names = policyNames(references);
+  const known = names.length === 0 ? services(references) : [];
+  return [...names, ...known, ...addresses(references.host), ...unsafeListeners(references.host), ...receivers(references)];
 }
 
 function policyNames({ policies }: References): readonly ConfigProblem[] {
@@ -32,8 +34,8 @@ function policyNames({ policies }: References): readonly ConfigProblem[] {
 }
 
 function services({ host, policies, complete }: References): readonly ConfigProblem[] {
-  if (!complete) return [];
   const names = policies.map(({ document, path }) => valueAt(document.value, [...path, 'name'])).filter((name) => typeof name === 'string');
+  if (!complete || names.length < policies.length) return [];
   return gatewayPaths(host).flatMap((path) => {
     const service = valueAt(host.value, [...path, 'service']);
     if (typeof service !== 'string' || names.includes(service)) return [];

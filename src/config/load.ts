@@ -86,7 +86,9 @@ async function loadSafety(host: YamlDocument): Promise<{ readonly limits?: Safet
   const named = valueAt(host.value, ['safety']);
   if (typeof named !== 'string') return { files: [], problems: [] };
   const file = resolve(dirname(host.file), named);
-  const { limits, problems } = checkSafety(await readConfigFile(file));
+  const read = await readConfigFile(file);
+  if (read.sha256 === '') return { files: [], problems: read.problems.map((each) => host.problem(['safety'], 'value', `safety: ${file}: ${each.message}`)) };
+  const { limits, problems } = checkSafety(read);
   return limits && problems.length === 0 ? { limits, files: [file], problems } : { files: [file], problems };
 }
 

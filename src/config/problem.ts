@@ -17,14 +17,17 @@ export function formatProblem(problem: ConfigProblem): string {
   return `${problem.file}:${problem.line}:${problem.column}: ${problem.message}`;
 }
 
-/** Sorted by place; of several problems at one place only the first is kept: the others are its echo. */
+/** A file with more mistakes than this is none of ours; nobody reads on. */
+const problemLimit = 1000;
+
+/** Sorted by place, at most 1000. Of several problems at one place only the first is kept: the others are its echo. */
 export function sortProblems(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
   const first = new Map<string, ConfigProblem>();
   for (const problem of problems) {
     const place = `${problem.file}:${problem.line}:${problem.column}`;
     if (!first.has(place)) first.set(place, problem);
   }
-  return [...first.values()].sort((a, b) => compareText(a.file, b.file) || a.line - b.line || a.column - b.column);
+  return [...first.values()].sort((a, b) => compareText(a.file, b.file) || a.line - b.line || a.column - b.column).slice(0, problemLimit);
 }
 
 /** `rules[0].try[1].with` */

@@ -72,11 +72,12 @@ function explainUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, context: 
   return [{ path, at: 'value', message: wrong(path, value, { message: issue.message, values: [...values, ...options] }) }];
 }
 
-/** Several forms of a map: the one that knows most of the written keys is meant. */
+/** Several forms of a map: the one that knows most of the written keys is meant, of equals the one that knows the first. */
 function explainForms(branches: readonly (readonly Issue[])[], path: Path, context: Context): readonly Finding[] {
   const written = Object.keys(valueAt(context.root, path) as object);
   const unknownIn = (branch: readonly Issue[]) => branch.flatMap((inner) => (inner.code === 'unrecognized_keys' && inner.path.length === 0 ? inner.keys : []));
-  const nearest = branches.toSorted((a, b) => unknownIn(a).length - unknownIn(b).length)[0] ?? [];
+  const firstKnown = (branch: readonly Issue[]) => written.findIndex((key) => !unknownIn(branch).includes(key));
+  const nearest = branches.toSorted((a, b) => unknownIn(a).length - unknownIn(b).length || firstKnown(a) - firstKnown(b))[0] ?? [];
   if (branches.length === 1 || unknownIn(nearest).length < written.length) return nearest.flatMap((inner) => explain(inner, path, context));
   const allowed = branches.flatMap((branch) => branch.flatMap((inner) => (inner.code === 'unrecognized_keys' ? context.allowedKeys(inner.keys) : [])));
   return unknownKeys(written, { path, allowed }, context);

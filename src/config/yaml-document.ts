@@ -21,11 +21,11 @@ export interface YamlDocument {
 /** All documents of a text, and what is wrong with it as YAML. With a syntax error there are no documents. */
 export function parseYaml(file: string, text: string): { readonly documents: readonly YamlDocument[]; readonly problems: readonly ConfigProblem[] } {
   const lines = new LineCounter();
-  const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, stringKeys: true, uniqueKeys: false, version: '1.2', schema: 'core', merge: false, logLevel: 'silent' });
   const at = (offset: number, message: string, path: Path = []): ConfigProblem => {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(1, line), column: Math.max(1, col), message, path: formatPath(path) };
   };
+  const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, stringKeys: true, uniqueKeys: false, version: '1.2', schema: 'core', merge: false, logLevel: 'silent' });
   const problems = forbiddenTokens(text).map(({ offset, message }) => at(offset, message));
   const broken = syntaxErrors(text, [...parsed]).map(({ offset, message }) => at(offset, message));
   if (broken.length > 0) return { documents: [], problems: [...problems, ...broken] };

@@ -1,0 +1,236 @@
+/**
+ * Every mistake is found at its exact place, once. Each row changes one thing in a configuration that is right;
+ * ▸ stands before the character where the problem must be reported and is removed before the file is written.
+ */
+import t from 'tap';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { loadConfiguration } from '../../src/config/load.ts';
+import { formatProblem } from '../../src/config/problem.ts';
+import { duration } from '../../src/config/values.ts';
+
+const bindings = {
+  actionOptions: {
+    start: z.strictObject({}),
+    restart: z.strictObject({}),
+    page: z.strictObject({}),
+    wait: z.strictObject({ at_most: duration().default(60_000) }),
+  },
+};
+
+const host = `version: 1
+gateways:
+  shop:
+    listen: unix:/run/goodgateway/shop.sock
+    protocol: fastcgi
+    upstream: unix:/run/php/php8.2-fpm.sock
+    service: php-fpm
+    hold: { for: 15s, requests: 200 }
+    concurrency: auto
+  blog:
+    listen: [127.0.0.1:9001, unix:/run/goodgateway/blog.sock]
+    protocol: http
+    upstream: 127.0.0.1:7080
+    service: apache
+policies: [php-fpm.yaml, more.yaml]
+audit: { folder: /var/log/goodgateway, keep: 180d }
+notifiers:
+  ops: { type: log }
+`;
+
+const policy = `version: 1
+name: php-fpm
+mode: observe
+service:
+  type: systemd
+  unit: php8.2-fpm.service
+  config_test: [/usr/sbin/php-fpm8.2, -t]
+detect:
+  - name: refused
+    if: [connection_refused, no_answer]
+    for: { times: 3, within: 10s }
+rules:
+  - name: Crashed, so start it
+    when: { cause: service.crashed, confidence: likely }
+    try:
+      - do: start
+        timeout: 30s
+  - name: Busy is not broken
+    when: { cause: [capacity.workers_exhausted] }
+    never: [restart]
+    try:
+      - do: wait
+        with: { at_most: 5m }
+    notify: [ops]
+limits:
+  cooldown: 60s
+  max_attempts: { times: 3, within: 1h }
+verify:
+  checks:
+    - connect: ok
+    - http: { url: "http://127.0.0.1:7080/", status: "200-399" }
+notify: { to: [ops] }
+`;
+
+const more = `version: 1
+policies:
+  - name: apache
+    mode: observe
+    service: { type: systemd, unit: apache2.service }
+  - name: mariadb
+    mode: observe
+    service: { type: external }
+`;
+
+const written = { 'goodgateway.yaml': host, 'php-fpm.yaml': policy, 'more.yaml': more };
+type File = keyof typeof written;
+
+/** What the mistake is, what is replaced, by what, and words of the message. */
+type Row = readonly [what: string, right: string, wrong: string, message: string];
+
+const inPolicy: readonly Row[] = [
+  ['a misspelt key', '  cooldown: 60s', '  ▸cooldwn: 60s', 'unknown key `cooldwn`: did you mean `cooldown`?'],
+  ['a key with swapped letters', '  unit: php', '  ▸uint: php', 'did you mean `unit`?'],
+  ['a key that is nothing like any other', '    never: [restart]', '    ▸colour: [restart]', 'allowed here: name, when, never, try, notify'],
+  ['a key one level too high', 'limits:\n', '▸max_attempts: { times: 3, within: 1h }\nlimits:\n', 'unknown key `max_attempts`'],
+  ['an unknown unit', 'timeout: 30s', 'timeout: ▸30sec', 'got "30sec": did you mean `30s`?'],
+  ['a space before the unit', 'timeout: 30s', 'timeout: ▸30 s', 'did you mean `30s`?'],
+  ['a number without unit', 'within: 10s', 'within: ▸10', 'got 10: the unit is missing'],
+  ['a negative duration', 'within: 10s', 'within: ▸-10s', 'expected a duration with its unit'],
+  ['a duration that no timer can wait', 'cooldown: 60s', 'cooldown: ▸40d', 'cooldown: expected at most 24d'],
+  ['an unknown cause', 'cause: service.crashed', 'cause: ▸service.crash', 'did you mean `service.crashed`?'],
+  ['half of a cause', 'cause: service.crashed', 'cause: ▸crashed', 'did you mean `service.crashed`?'],
+  ['an unknown cause in a list', '[capacity.workers_exhausted]', '[unknown, ▸capacity.worker_exhausted]', 'did you mean `capacity.workers_exhausted`?'],
+  ['an unknown action', 'do: start', 'do: ▸strat', 'do: expected the name of an action, got "strat": did you mean `start`?'],
+  ['an action that is not built', 'do: start', 'do: ▸shed_load', 'not yet: the action shed_load'],
+  ['an unknown action under never', 'never: [restart]', 'never: [▸kill]', 'never: expected the name of an action, got "kill"'],
+  ['an unknown failure kind', '[connection_refused, no', '[▸connection_refuse, no', 'did you mean `connection_refused`?'],
+  ['an unknown group of kinds', 'no_answer]', '▸no_anwser]', 'did you mean `no_answer`?'],
+  ['a wrong confidence', 'confidence: likely', 'confidence: ▸sure', 'expected possible, likely or certain, got "sure"'],
+  ['a wrong mode', 'mode: observe', 'mode: ▸observ', 'got "observ": did you mean `observe`?'],
+  ['a mode that is not built', 'mode: observe', 'mode: ▸approve', 'not yet: mode approve'],
+  ['a missing mode', 'mode: observe\n', '', 'missing key `mode`'],
+  ['a missing key inside a map', '  unit: php8.2-fpm.service\n', '', 'missing key `unit`'],
+  ['a missing key of a rule', '  - name: Busy is not broken\n    when', '  - ▸when', 'missing key `name`'],
+  ['a misspelt required key', 'name: php-fpm', '▸nam: php-fpm', 'did you mean `name`?'],
+  ['an unknown type', 'type: systemd', 'type: ▸sytemd', 'did you mean `systemd`?'],
+  ['a type that is not built', 'type: systemd\n  unit: php8.2-fpm.service', 'type: ▸docker\n  container: shop', 'not yet: services of type docker'],
+  ['a missing type', '  type: systemd\n', '', 'missing key `type`'],
+  ['a pattern instead of one unit', 'unit: php8.2-fpm.service', 'unit: ▸php*.service', 'expected one unit name'],
+  ['a command as a shell line', 'config_test: [/usr/sbin/php-fpm8.2, -t]', 'config_test: ▸php-fpm8.2 -t', 'expected a command as a list'],
+  ['a program without its folder', '[/usr/sbin/php-fpm8.2, -t]', '[▸php-fpm8.2, -t]', 'expected the program as an absolute path'],
+  ['a number in a command', '[/usr/sbin/php-fpm8.2, -t]', '[/usr/sbin/php-fpm8.2, ▸8]', 'put numbers in quotes'],
+  ['an unknown option of an action', '{ at_most: 5m }', '{ ▸at_mst: 5m }', 'did you mean `at_most`?'],
+  ['a wrong option of an action', '{ at_most: 5m }', '{ at_most: ▸5 }', 'the unit is missing'],
+  ['an option for an action that has none', '        timeout: 30s', '        with: { ▸force: true }', 'unknown key `force`'],
+  ['an unknown check', '- connect: ok', '- ▸conect: ok', 'unknown key `conect`: did you mean `connect`?'],
+  ['a wrong check', '- connect: ok', '- connect: ▸okay', 'expected ok, got "okay"'],
+  ['two checks in one', '- connect: ok', '- connect: ok\n      ▸unit: active', 'unknown key `unit`'],
+  ['a check that is text', '- connect: ok', '- ▸connect', 'expected one of: service: running'],
+  ['a mistake inside a check', 'status: "200-399"', 'status: ▸200', 'expected text'],
+  ['a wrong URL', '"http://127.0.0.1:7080/"', '▸"https://127.0.0.1/"', 'expected a URL such as'],
+  ['a number out of range', 'times: 3, within: 1h', 'times: ▸0, within: 1h', 'times: expected at least 1, got 0'],
+  ['half a number', 'times: 3, within: 1h', 'times: ▸1.5, within: 1h', 'expected a whole number, got 1.5'],
+  ['a text for a number', 'times: 3, within: 1h', 'times: ▸many, within: 1h', 'expected a number, got "many"'],
+  ['an empty list', 'try:\n      - do: start\n        timeout: 30s', 'try: ▸[]', 'expected at least one step'],
+  ['a key with nothing after it', 'limits:\n  cooldown: 60s\n  max_attempts: { times: 3, within: 1h }', '▸limits:', 'expected keys and values below it, got nothing'],
+  ['a list for a map', 'notify: { to: [ops] }', 'notify: ▸[ops]', 'expected keys and values below it, got a list'],
+  ['an unknown notifier', 'notify: { to: [ops] }', 'notify: { to: [ops, ▸opps] }', 'no notifier has the name `opps`: did you mean `ops`?'],
+  ['an unknown notifier of a rule', '    notify: [ops]', '    notify: [▸developers]', 'no notifier has the name `developers`; there are ops'],
+  ['a field that is not built', 'limits:\n', '▸depends_on: [redis]\nlimits:\n', 'not yet: depends_on'],
+  ['the hold time in the policy', 'limits:\n', 'while_recovering: { ▸hold_requests: 5s }\nlimits:\n', 'this is set by hold.for of the gateway'],
+  ['a wrong version', 'version: 1', 'version: ▸2', 'version: expected 1, got 2'],
+  ['a name that is a number', 'name: php-fpm', 'name: ▸8.2', 'expected a name, got 8.2'],
+  ['a duplicate key', '  cooldown: 60s', '  cooldown: 60s\n  ▸cooldown: 70s', 'duplicate key `cooldown`'],
+  ['tabs that indent a whole map', 'verify:\n  checks:', 'verify:\n▸\tchecks:', 'a tab in the indentation: use spaces'],
+  ['a tab in the indentation', '  cooldown: 60s', '▸\tcooldown: 60s', 'a tab in the indentation: use spaces'],
+  ['an anchor', 'cooldown: 60s', 'cooldown: ▸&minute 60s', 'anchors (&)'],
+  ['an alias', 'cooldown: 60s', 'cooldown: ▸*minute', 'aliases (*)'],
+  ['an alias instead of a map', 'notify: { to: [ops] }', 'notify: ▸*everyone', 'aliases (*)'],
+  ['a tag', 'name: php-fpm', 'name: ▸!!str php-fpm', 'tags (!)'],
+  ['a merge key', '  cooldown: 60s', '  ▸<<: { cooldown: 60s }', 'merge keys (<<)'],
+  ['a directive', 'version: 1\n', '▸%YAML 1.1\n---\nversion: 1\n', 'directives (%)'],
+  ['an open bracket', 'notify: { to: [ops] }\n', 'notify: { to: [ops ▸}\n', 'not YAML'],
+  ['a colon without quotes', 'name: Crashed, so start it', 'name: ▸Crashed: so start it', 'not in quotes'],
+  ['a reserved character', 'name: php-fpm', 'name: ▸@php', 'not YAML'],
+];
+
+const inList: readonly Row[] = [
+  ['two policies of one name in a list', 'name: mariadb', 'name: ▸apache', 'name: there is a policy `apache` already'],
+  ['the name of a policy in another file', 'name: mariadb', 'name: ▸php-fpm', 'name: there is a policy `php-fpm` already'],
+  ['a misspelt key in a list', 'mode: observe\n    service: { type: ext', '▸mdoe: observe\n    service: { type: ext', 'did you mean `mode`?'],
+  ['a missing key in a list', '  - name: mariadb\n    mode: observe', '  - ▸name: mariadb', 'missing key `mode`'],
+];
+
+const inHost: readonly Row[] = [
+  ['an unknown key of a gateway', '    concurrency: auto', '    ▸concurency: auto', 'did you mean `concurrency`?'],
+  ['a misspelt required key', '    upstream: unix', '    ▸upstraem: unix', 'did you mean `upstream`?'],
+  ['a missing key of a gateway', '    upstream: 127.0.0.1:7080\n', '', 'missing key `upstream`'],
+  ['a bare path as an address', 'upstream: unix:/run', 'upstream: ▸/run', 'did you mean `unix:/run/php/php8.2-fpm.sock`?'],
+  ['a bare port in a list', '[127.0.0.1:9001,', '[▸"9001",', 'did you mean `127.0.0.1:9001`?'],
+  ['a port above all ports', 'upstream: 127.0.0.1:7080', 'upstream: ▸127.0.0.1:70800', 'expected unix:/absolute/path or host:port'],
+  ['a port that is a number', 'upstream: 127.0.0.1:7080', 'upstream: ▸7080', 'expected unix:/absolute/path or host:port'],
+  ['a socket path that the kernel refuses', 'listen: unix:/run/goodgateway/shop.sock', `listen: ▸unix:/${'x'.repeat(107)}`, 'at most 107 bytes'],
+  ['an unknown protocol', 'protocol: fastcgi', 'protocol: ▸fcgi', 'expected http or fastcgi, got "fcgi"'],
+  ['an unknown service', 'service: php-fpm', 'service: ▸php-fmp', 'no policy has the name `php-fmp`: did you mean `php-fpm`?'],
+  ['a concurrency of nobody', 'concurrency: auto', 'concurrency: ▸0', 'expected at least 1'],
+  ['a misspelt concurrency', 'concurrency: auto', 'concurrency: ▸auot', 'did you mean `auto`?'],
+  ['a fetch that waits longer than a page', '{ for: 15s,', '{ for: 15s, fetch_for: ▸20s,', 'expected at most the time of `for`'],
+  ['FastCGI on TCP', 'listen: unix:/run/goodgateway/shop.sock', 'listen: ▸127.0.0.1:9000', 'listen_on_tcp_anyway'],
+  ['two gateways on one address', 'unix:/run/goodgateway/blog.sock]', '▸unix:/run/goodgateway/shop.sock]', 'is the address of gateways.shop.listen already'],
+  ['a gateway to itself', 'upstream: 127.0.0.1:7080', 'upstream: ▸127.0.0.1:9001', 'goodgateway itself'],
+  ['an admin page for the whole world', 'audit:', 'admin: ▸0.0.0.0:9180\naudit:', 'expected a loopback address'],
+  ['a name with a space', '  blog:', '  ▸my blog:', 'expected a name of letters, digits'],
+  ['no gateway at all', host.slice(11, host.indexOf('policies:')), 'gateways: ▸{}\n', 'expected at least one gateway'],
+  ['a relative folder', 'folder: /var/log/goodgateway', 'folder: ▸log', 'expected an absolute path'],
+  ['a pattern without a match', '[php-fpm.yaml,', '[php-fpm.yaml, ▸extra/*.yaml,', 'no file matches extra/*.yaml'],
+  ['a notifier that is not built', '{ type: log }', '{ type: ▸webhook, url: "https://example.com" }', 'not yet: notifiers of type webhook'],
+  ['an unknown notifier type', '{ type: log }', '{ type: ▸lgo }', 'did you mean `log`?'],
+  ['a field that is not built', 'audit:', 'safety: { ▸breaker: {} }\naudit:', 'not yet: the circuit breaker'],
+  ['a number for the limits', 'audit:', 'safety: ▸5\naudit:', 'expected the limits themselves'],
+  ['a safety file that is not there', 'audit:', 'safety: ▸none.yaml\naudit:', 'none.yaml: there is no such file'],
+  ['a second document', 'notifiers:', '---\n▸notifiers:', 'expected one document'],
+  ['a number in quotes', 'requests: 200', 'requests: ▸"200"', 'expected a whole number'],
+  ['a mode of a socket without quotes', '    concurrency: auto', '    socket: { mode: ▸0660 }', 'in quotes'],
+];
+
+const folder = mkdtempSync(join(tmpdir(), 'goodgateway-mistakes-'));
+t.teardown(() => rmSync(folder, { recursive: true }));
+
+function write(changes: Partial<Record<File, string>>): string {
+  for (const [file, text] of Object.entries({ ...written, ...changes })) writeFileSync(join(folder, file), text, { mode: 0o600 });
+  return join(folder, 'goodgateway.yaml');
+}
+
+async function problemsOf(changes: Partial<Record<File, string>>): Promise<readonly string[]> {
+  const loaded = await loadConfiguration(write(changes), bindings);
+  return loaded.ok ? [] : loaded.problems.map((problem) => formatProblem(problem).replace(`${folder}/`, ''));
+}
+
+/** `line:column` of the mark. A change that removes a line has none: the place is then given by `otherwise`. */
+function placeOf(marked: string): string | undefined {
+  const before = marked.split('▸')[0]!.split('\n');
+  return marked.includes('▸') ? `${before.length}:${before.at(-1)!.length + 1}` : undefined;
+}
+
+/** Where something is missing, the problem is at the key of what it is missing in. */
+const missingAt: Readonly<Record<string, string>> = { 'a missing mode': '1:1', 'a missing key inside a map': '4:1', 'a missing type': '4:1', 'a missing key of a gateway': '10:3' };
+
+t.test('the configuration that the rows change is right', async (t) => {
+  t.same(await problemsOf({}), []);
+});
+
+for (const [file, rows] of [['php-fpm.yaml', inPolicy], ['more.yaml', inList], ['goodgateway.yaml', inHost]] as const) {
+  t.test(`each mistake in ${file} is one problem, at its place`, async (t) => {
+    for (const [what, right, wrong, message] of rows) {
+      const marked = written[file].replace(right, () => wrong);
+      t.not(marked, written[file], `${what}: the row changes something`);
+      const problems = await problemsOf({ [file]: marked.replace('▸', '') });
+      t.equal(problems.length, 1, `${what}: one problem`, { problems });
+      t.ok(problems[0]?.startsWith(`${file}:${placeOf(marked) ?? missingAt[what]}: `), `${what}: its place`, { problems, expected: placeOf(marked) ?? missingAt[what] });
+      t.ok(problems[0]?.includes(message), `${what}: its words`, { problems, message });
+    }
+  });
+}
