@@ -251,6 +251,7 @@ t.test('R6 host budget: starts of dead services have their own', async (t) => {
   const hung = { policy, cause: 'service.hung' as const, serviceState: stateOf('running') };
   t.match(gateOf(decide(inputOf({ ...hung, attempts: starts })), 'host_budget'), { verdict: 'pass', reason: /0 of 6 disruptive/ });
   t.match(gateOf(decide(inputOf({ ...hung, lostAtMs: monotonicMs })), 'host_budget'), { verdict: 'pass', reason: /5 of 6/ });
+  t.match(gateOf(decide(inputOf({ lostAtMs: monotonicMs, attempts: [ago(1, { service: 'redis' })] })), 'host_budget'), { verdict: 'pass', reason: /1 of 12/ }, 'starts are not assumed of a lost record');
 });
 
 t.test('R14 observe: every gate is asked, nothing is done, and the step that would have been done is named', async (t) => {
