@@ -1,0 +1,95 @@
+/** Writes an answer as FastCGI records, batched into few writes, and makes a cut visible where the answer breaks off. */
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { encodeEndRequest, encodeStreamEnd, protocolStatus, recordType, writeContent } from '../upstream/fastcgi/record.ts';
+import type { ResponseHead } from '../upstream/exchange.ts';
+import type { Answer } from './gateway-request.ts';
+
+/** `cut`: the answer broke off, and what was written of it must not look complete. */
+export type AnswerEnd = 'complete' | 'cut';
+
+const stderrLimitBytes = 64 * 1024;
+
+export class AnswerWriter {
+  readonly #socket: Socket;
+  readonly #requestId: number;
+  #corked = false;
+
+  constructor(socket: Socket, requestId: number) {
+    this.#socket = socket;
+    this.#requestId = requestId;
+  }
+
+  /** Text for nginx's error log. Dropped while nginx reads too slowly: nothing holds back the one who writes it. */
+  writeStderr(text: Buffer): void {
+    if (this.#socket.writableLength < stderrLimitBytes) this.#write(recordType.stderr, text);
+  }
+
+  /** Writes all of `answer`, as fast as nginx takes it. Resolves when the last record was written, or at the cut. */
+  async write({ head, body }: Pick<Answer, 'head' | 'body'>): Promise<AnswerEnd> {
+    this.#write(recordType.stdout, encodeHead(head));
+    const end = await this.#pipe(body);
+    if (end === 'complete') this.writeEnd();
+    return end;
+  }
+
+  /** Ends the request: all of its output was written. */
+  writeEnd(): void {
+    this.#batch();
+    this.#socket.write(encodeStreamEnd(recordType.stdout, this.#requestId));
+    this.#socket.write(encodeEndRequest(this.#requestId, protocolStatus.requestComplete));
+  }
+
+  #pipe(body: Answer['body']): Promise<AnswerEnd> {
+    const socket = this.#socket;
+    return new Promise((resolve) => {
+      const settle = (end: AnswerEnd): void => {
+        body.off('data', onData);
+        socket.off('drain', onDrain).off('close', onGone);
+        resolve(end);
+      };
+      const onData = (piece: Buffer): void => {
+        if (!this.#write(recordType.stdout, piece)) body.pause();
+      };
+      const onDrain = (): void => void body.resume();
+      const onGone = (): void => void body.destroy();
+      const onCut = (): void => settle('cut');
+      socket.on('drain', onDrain).on('close', onGone);
+      body.on('error', onCut).on('close', onCut).on('end', () => settle('complete')).on('data', onData);
+      // What happened before anybody listened is not told again.
+      if (socket.destroyed) body.destroy();
+      if (body.destroyed && !body.readableEnded) settle('cut');
+    });
+  }
+
+  #write(type: number, content: Buffer): boolean {
+    this.#batch();
+    return writeContent((bytes) => this.#socket.write(bytes), { type, requestId: this.#requestId }, content);
+  }
+
+  /** Everything that is written in one turn of the event loop leaves in one system call. */
+  #batch(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    this.#socket.cork();
+    setImmediate(() => {
+      this.#corked = false;
+      this.#socket.uncork();
+    });
+  }
+}
+
+/**
+ * Ends the connection so that nginx cannot take a cut answer for a complete one: by a reset on TCP; on a unix socket,
+ * where there is none, by a record of a version that does not exist. A plain end would give the visitor a clean 200.
+ */
+export function cutVisibly(socket: Socket, isUnix: boolean): void {
+  if (!isUnix) return void socket.resetAndDestroy();
+  socket.end(Buffer.alloc(8), () => socket.destroy());
+}
+
+function encodeHead({ status, rawHeaders }: ResponseHead): Buffer {
+  let text = `Status: ${status} ${STATUS_CODES[status] ?? 'Status'}\r\n`;
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) text += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`;
+  return Buffer.from(`${text}\r\n`, 'latin1');
+}

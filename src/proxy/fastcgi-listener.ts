@@ -1,0 +1,42 @@
+/** Where nginx's `fastcgi_pass` arrives: every connection becomes requests for `handle`. */
+import { createServer, type Socket } from 'node:net';
+import { listenOn, type SocketPermissions } from '../channel/listen-on.ts';
+import type { Address } from '../core/failure.ts';
+import { FastcgiConnection } from './fastcgi-connection.ts';
+import type { HandleRequest, Listener } from './gateway-request.ts';
+
+export interface FastcgiListenerOptions {
+  readonly address: Address;
+  /** For a unix socket. */
+  readonly socket: SocketPermissions;
+  readonly handle: HandleRequest;
+  /** Name of the header that carries the visitor's address; without it nginx's REMOTE_ADDR is believed. */
+  readonly clientAddressHeader?: string | undefined;
+}
+
+/** Bytes that a connection buffers each way: small, because hundreds of requests may be held at once. */
+const socketBufferBytes = 16 * 1024;
+
+/** Listens until it is closed. Rejects with a sentence when it cannot listen. */
+export async function listenFastcgi({ address, socket, handle, clientAddressHeader }: FastcgiListenerOptions): Promise<Listener> {
+  const isUnix = address.kind === 'unix';
+  const open = new Map<Socket, FastcgiConnection>();
+  const server = createServer({ noDelay: true, highWaterMark: socketBufferBytes }, (peer) => {
+    open.set(peer, new FastcgiConnection(peer, { handle, isUnix, clientAddressHeader }));
+    peer.once('close', () => open.delete(peer));
+  });
+  await listenOn(server, address, socket);
+  // best effort: an accept that failed (no descriptor left) is told to that client by nginx; the others go on
+  server.on('error', () => {});
+  return {
+    close: async (deadline) => {
+      const cut = (): void => open.forEach((_connection, peer) => peer.destroy());
+      const closed = new Promise((resolve) => server.close(resolve));
+      open.forEach((connection) => connection.closeWhenIdle());
+      if (deadline.aborted) cut();
+      else deadline.addEventListener('abort', cut, { once: true });
+      await closed;
+      deadline.removeEventListener('abort', cut);
+    },
+  };
+}
