@@ -1,0 +1,41 @@
+/**
+ * Workers that outlived their master and still hold the service's listening socket. A new master then refuses to start
+ * (php-fpm 8.2: "Another FPM instance seems to already listen on …", exit status 70), so they have to go first.
+ */
+import type { ServiceState, ServiceTarget } from './leaves.ts';
+import { familyOf, isAlive, listenersAt, readAllStats, readListeners, readStat, socketOwners, type ProcessStat } from './proc.ts';
+
+export interface Orphans {
+  /** Descend from the service's dead master, or are left in its cgroup, and hold its socket. */
+  readonly orphans: readonly ProcessStat[];
+  /** Pids that hold the socket and are not proven to be the service's: another program's. Never ended. */
+  readonly strangers: readonly number[];
+}
+
+/**
+ * Who holds the service's listening sockets although its main process is gone. Kinship is proven, not guessed: a
+ * daemon's workers stay in the session or process group of the dead master, whose number the kernel keeps so long.
+ * A service whose main process lives, or whose last main process is not known, has no orphans by this reading.
+ */
+export async function findOrphans(target: ServiceTarget, state: ServiceState): Promise<Orphans> {
+  const all = readAllStats();
+  const inodes = listenersAt(listenAddresses(target), readListeners()).map((listener) => listener.inode);
+  const holders = await socketOwners(inodes, all.filter(isAlive).map((stat) => stat.pid));
+  const kin = orphanKin(state, all);
+  return {
+    orphans: all.filter((stat) => holders.includes(stat.pid) && kin.has(stat.pid)),
+    strangers: holders.filter((pid) => !kin.has(pid) && !state.pids.includes(pid)),
+  };
+}
+
+/** Where the service itself listens: as configured, else its own upstream and the one in use. Not every place that a switch may lead to: those can be another service's. */
+export function listenAddresses(target: ServiceTarget): ServiceTarget['upstreams'] {
+  if (target.config.listen) return target.config.listen;
+  return target.upstreams.filter((_, index) => index === 0 || index === target.current);
+}
+
+function orphanKin(state: ServiceState, all: readonly ProcessStat[]): ReadonlySet<number> {
+  if (state.mainPid !== undefined && isAlive(readStat(state.mainPid))) return new Set();
+  const kin = state.lastMainPid === undefined ? [] : familyOf(state.lastMainPid, all);
+  return new Set([...kin.map((stat) => stat.pid), ...state.pids]);
+}

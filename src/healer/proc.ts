@@ -1,0 +1,230 @@
+/**
+ * What the kernel says about processes and listening sockets: parsing of /proc and small readers of it.
+ * Read-only and bounded. A process that ends while it is read is simply absent: that is normal, never an error.
+ * @see proc(5)
+ */
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, realpathSync } from 'node:fs';
+import { opendir, readlink } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import type { Address } from '../core/failure.ts';
+
+/** One process as /proc/PID/stat shows it. `pid` and `startTicks` together name it for ever: pids are reused. */
+export interface ProcessStat {
+  readonly pid: number;
+  readonly comm: string;
+  /** `R`, `S`, `D` (waits for I/O), `T` (stopped), `Z` (zombie) and rarer ones. */
+  readonly state: string;
+  readonly parent: number;
+  readonly group: number;
+  readonly session: number;
+  /** Start time after boot, in 1/100 s. */
+  readonly startTicks: number;
+}
+
+/** A socket that listens on this host, as /proc/net shows it. */
+export interface Listener {
+  readonly address: Address;
+  readonly inode: string;
+}
+
+/** More processes than any host of ours has; the rest would not be seen. */
+const mostProcesses = 65_536;
+const mostDescriptors = 65_536;
+/** /proc/net/unix has about 80 bytes a line: 100,000 sockets. */
+const mostTableBytes = 8 * 1024 ** 2;
+
+/** Reads the text of /proc/PID/stat. The name may hold spaces and brackets, so everything counts from the last `)`. */
+export function parseStat(text: string): ProcessStat | undefined {
+  const open = text.indexOf('(');
+  const close = text.lastIndexOf(')');
+  const fields = text.slice(close + 2).split(' ');
+  if (open < 0 || close < open || fields.length < 20) return undefined;
+  const [state = '', parent, group, session] = fields;
+  return { pid: Number(text.slice(0, open)), comm: text.slice(open + 1, close), state, parent: Number(parent), group: Number(group), session: Number(session), startTicks: Number(fields[19]) };
+}
+
+/** The process as it is now, zombies too; `undefined` when there is none. */
+export function readStat(pid: number): ProcessStat | undefined {
+  try {
+    return parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** All processes that can be seen, at most 65,536. Costs about 20 microseconds each. */
+export function readAllStats(): readonly ProcessStat[] {
+  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)).slice(0, mostProcesses);
+  return pids.map((pid) => readStat(Number(pid))).filter((stat) => stat !== undefined);
+}
+
+/** Does it still run? A zombie does not: nothing of it is left but its exit status. */
+export function isAlive(stat: ProcessStat | undefined): stat is ProcessStat {
+  return stat !== undefined && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+/** Stopped by a signal (state T). Signals other than KILL and CONT stay pending on it. */
+export function isStopped(stat: ProcessStat): boolean {
+  return stat.state === 'T';
+}
+
+/** Is this very process still alive, and not another one that was given its pid? */
+export function isStillAlive(known: ProcessStat): boolean {
+  const now = readStat(known.pid);
+  return isAlive(now) && now.startTicks === known.startTicks;
+}
+
+/** `PID:START`: identifies one run of one process until the next boot. */
+export function processFence(stat: ProcessStat): string {
+  return `${stat.pid}:${stat.startTicks}`;
+}
+
+/**
+ * The living processes that come from `pid`: itself, its descendants, and whatever is in its session or process
+ * group, which finds the children of a master that is dead (the kernel keeps a number while it names a session).
+ */
+export function familyOf(pid: number, all: readonly ProcessStat[]): readonly ProcessStat[] {
+  const members = new Set([pid]);
+  const belongs = (stat: ProcessStat): boolean => members.has(stat.parent) || stat.session === pid || stat.group === pid;
+  for (let before = 0; before !== members.size; ) {
+    before = members.size;
+    for (const stat of all) if (belongs(stat)) members.add(stat.pid);
+  }
+  return all.filter((stat) => members.has(stat.pid) && isAlive(stat));
+}
+
+/** The program file of a process; `undefined` when it may not be seen. */
+export function readExe(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Wall time at which the process began. USER_HZ is 100 on every architecture that Node runs on. */
+export function startedAtMs(stat: ProcessStat): number {
+  const boot = /^btime (\d+)$/m.exec(readTable('/proc/stat'));
+  return Number(boot?.[1] ?? 0) * 1000 + stat.startTicks * 10;
+}
+
+export type Pidfile = { readonly kind: 'missing' } | { readonly kind: 'unusable'; readonly why: string } | { readonly kind: 'pid'; readonly pid: number; readonly writtenAtMs: number };
+
+/** The pid that a pidfile names; never 1, whose family would be the whole host. Only the first 32 bytes are read. */
+export function readPidfile(path: string): Pidfile {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    return code === 'ENOENT' ? { kind: 'missing' } : { kind: 'unusable', why: `${path} cannot be read (${code})` };
+  }
+  try {
+    const bytes = Buffer.alloc(32);
+    const text = bytes.toString('utf8', 0, readSync(file, bytes)).trim();
+    if (!/^[1-9]\d{0,9}$/.test(text) || text === '1') return { kind: 'unusable', why: `${path} holds no pid of a service` };
+    return { kind: 'pid', pid: Number(text), writtenAtMs: fstatSync(file).mtimeMs };
+  } catch {
+    return { kind: 'unusable', why: `${path} cannot be read` };
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Reads /proc/net/unix: listening stream sockets (flag 0x10000, SO_ACCEPTCON) that are bound to a path. */
+export function parseUnixListeners(table: string): readonly Listener[] {
+  const rows = table.matchAll(/^[0-9a-f]+: [0-9A-F]+ [0-9A-F]+ ([0-9A-F]{8}) 0001 [0-9A-F]+ +(\d+) (\/.+)$/gm);
+  return [...rows].filter((row) => Number.parseInt(row[1]!, 16) & 0x10000).map((row) => ({ address: { kind: 'unix', path: row[3]! }, inode: row[2]! }));
+}
+
+/** Reads /proc/net/tcp or /proc/net/tcp6: the rows in state 0A, LISTEN. */
+export function parseTcpListeners(table: string): readonly Listener[] {
+  const rows = table.matchAll(/^ *\d+: ([0-9A-F]+):([0-9A-F]{4}) [0-9A-F:]+ 0A (?:\S+ +){5}(\d+)/gm);
+  return [...rows].map((row) => ({ address: { kind: 'tcp', host: hostFromHex(row[1]!), port: Number.parseInt(row[2]!, 16) }, inode: row[3]! }));
+}
+
+/** Every listening socket of this network namespace. */
+export function readListeners(): readonly Listener[] {
+  return [...parseUnixListeners(readTable('/proc/net/unix')), ...parseTcpListeners(readTable('/proc/net/tcp')), ...parseTcpListeners(readTable('/proc/net/tcp6'))];
+}
+
+/** Those of `listeners` that answer at one of `addresses`; a listener on all addresses answers at each. */
+export function listenersAt(addresses: readonly Address[], listeners: readonly Listener[]): readonly Listener[] {
+  return listeners.filter((listener) => addresses.some((address) => answersAt(listener.address, address)));
+}
+
+/** The pids that hold one of these sockets open, found through /proc/PID/fd. Needs root for other users' processes. */
+export async function socketOwners(inodes: readonly string[], pids: readonly number[]): Promise<readonly number[]> {
+  const links = new Set(inodes.map((inode) => `socket:[${inode}]`));
+  if (links.size === 0) return [];
+  const owners: number[] = [];
+  for (const pid of pids) if (await holdsAny(pid, links)) owners.push(pid);
+  return owners;
+}
+
+async function holdsAny(pid: number, links: ReadonlySet<string>): Promise<boolean> {
+  try {
+    let seen = 0;
+    for await (const entry of await opendir(`/proc/${pid}/fd`)) {
+      if (links.has(await readlink(`/proc/${pid}/fd/${entry.name}`).catch(() => ''))) return true;
+      if (++seen >= mostDescriptors) return false;
+    }
+  } catch {
+    // Ended meanwhile, or not ours to see.
+  }
+  return false;
+}
+
+function answersAt(listening: Address, asked: Address): boolean {
+  if (listening.kind === 'unix') return asked.kind === 'unix' && (listening.path === asked.path || realPath(listening.path) === realPath(asked.path));
+  if (asked.kind === 'unix' || listening.port !== asked.port) return false;
+  // A name in the configuration can stand for any of the host's addresses: the port decides.
+  return listening.host === '0.0.0.0' || listening.host === '::' || isIP(asked.host) === 0 || listening.host === plainHost(asked.host);
+}
+
+/** /var/run is a link to /run on every current system, and both spellings are in use. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/** The kernel prints addresses as 32-bit words in host byte order (little-endian wherever Node is supported but s390x). */
+function hostFromHex(hex: string): string {
+  const bytes = (hex.match(/.{8}/g) ?? []).flatMap((word) => [...Buffer.from(word, 'hex')].reverse());
+  if (bytes.length === 4) return bytes.join('.');
+  return plainHost(Buffer.from(bytes).toString('hex').match(/.{4}/g)?.join(':') ?? '');
+}
+
+/** One spelling for each address: `::1`, and `127.0.0.1` for the same address mapped into IPv6. */
+function plainHost(host: string): string {
+  if (isIP(host) !== 6) return host;
+  const short = new URL(`http://[${host}]`).hostname.slice(1, -1);
+  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short);
+  if (!mapped) return short;
+  const [high, low] = [Number.parseInt(mapped[1]!, 16), Number.parseInt(mapped[2]!, 16)];
+  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
+}
+
+/** A table of /proc, at most 8 MiB of it; empty when it does not exist (no IPv6, no such kernel option). */
+function readTable(path: string): string {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch {
+    return '';
+  }
+  try {
+    const parts: Buffer[] = [];
+    for (let length = 0, got = 1; got > 0 && length < mostTableBytes; length += got) {
+      const part = Buffer.alloc(65_536);
+      got = readSync(file, part);
+      parts.push(part.subarray(0, got));
+    }
+    return Buffer.concat(parts).toString('latin1');
+  } finally {
+    closeSync(file);
+  }
+}

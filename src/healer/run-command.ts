@@ -1,0 +1,144 @@
+/**
+ * The only place in the healer that starts a program. A list, never a shell; an absolute program, never a search path;
+ * a clean environment; no terminal and no input. Each command leads its own session, so that its end is the end of
+ * everything that it started. Expected failures are values; nothing here rejects.
+ */
+import { once } from 'node:events';
+import { createWriteStream, mkdirSync, readFileSync, renameSync, statSync, type WriteStream } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import { endProcesses } from './end-processes.ts';
+import type { CommandResult, RunCommand } from './leaves.ts';
+import { familyOf, isStillAlive, readAllStats } from './proc.ts';
+
+type RunOptions = Parameters<RunCommand['run']>[1];
+type Child = ReturnType<typeof execa>['nodeChildProcess'];
+
+const tailBytes = 4096;
+/** Between TERM and KILL of a command whose time is over. */
+const killAfterMs = 2000;
+/** A daemon that was just started may keep the pipe: its words after this are not the command's. */
+const drainMs = 50;
+/** An output file of a detached program is renamed to `.1` at a start when it is larger; so at most two are kept. */
+const outputFileBytes = 8 * 1024 ** 2;
+/** Debian's default search path for root, for what the program itself starts. */
+const cleanEnvironment = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' };
+
+/** Runs programs for the healer. @see RunCommand */
+export const runCommand: RunCommand = { run, startDetached };
+
+async function run(argv: readonly string[], options: RunOptions): Promise<CommandResult> {
+  const started = performance.now();
+  const finish = (rest: Partial<CommandResult>): CommandResult => ({ argv, exitCode: undefined, signal: undefined, timedOut: false, output: '', ...rest, durationMs: Math.round(performance.now() - started) });
+  if (options.signal?.aborted) return finish({ timedOut: true, startError: 'not started: its time was over' });
+  const spawned = await spawn(argv, options, 'pipe');
+  if ('startError' in spawned) return finish(spawned);
+  const output = collectTail(spawned.child);
+  const exit = exitOf(spawned.child);
+  const late = await isLate(exit, options);
+  if (late) await endTree(spawned.pid);
+  // After KILL only a process in uninterruptible sleep is still there; it is left behind rather than waited for.
+  const ended = await Promise.race([exit, sleep(late ? drainMs : 2 ** 31 - 1, undefined, { ref: false })]);
+  return finish({ exitCode: ended?.code ?? undefined, signal: ended?.signal ?? undefined, timedOut: late, output: await output.finish() });
+}
+
+async function startDetached(argv: readonly string[], options: Parameters<RunCommand['startDetached']>[1]): ReturnType<RunCommand['startDetached']> {
+  const file = await openOutput(options.output);
+  if (typeof file === 'string') return { startError: `the output file ${options.output} cannot be written: ${file}` };
+  const spawned = await spawn(argv, options, file);
+  file.destroy();
+  if ('startError' in spawned) return spawned;
+  spawned.child.unref();
+  return { pid: spawned.pid };
+}
+
+/** The file, opened for appending, or why not. A stream because execa takes no bare descriptor. */
+async function openOutput(path: string): Promise<WriteStream | string> {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > outputFileBytes) renameSync(path, `${path}.1`);
+    const file = createWriteStream(path, { flags: 'a', mode: 0o640 });
+    await once(file, 'open');
+    return file;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+async function spawn(argv: readonly string[], options: Omit<RunOptions, 'timeoutMs'>, output: 'pipe' | WriteStream): Promise<{ readonly child: Child; readonly pid: number } | { readonly startError: string }> {
+  const [program, ...rest] = argv;
+  if (!program?.startsWith('/')) return { startError: `expected the program as an absolute path, got ${program ?? 'nothing'}` };
+  const who = options.user === undefined ? {} : userIds(options.user);
+  if (who === undefined) return { startError: `there is no user ${options.user} in /etc/passwd` };
+  const started = execa(program, rest, {
+    ...who, stdin: 'ignore', stdout: output, stderr: output, cwd: options.folder ?? '/', env: { ...cleanEnvironment, ...options.environment }, extendEnv: false,
+    detached: true, cleanup: false, buffer: false, reject: false,
+  });
+  if (started.pid !== undefined) {
+    // The result is read from the exit event: execa's own waits for the pipes, which a daemon may keep for ever.
+    started.catch(() => undefined);
+    return { child: started.nodeChildProcess, pid: started.pid };
+  }
+  const failed = await started;
+  return { startError: `${program} could not be started: ${failed.code ?? failed.shortMessage ?? 'unknown error'}${folderMissing(options.folder)}` };
+}
+
+/** The system reports a missing folder as if the program were missing. */
+function folderMissing(folder: string | undefined): string {
+  return folder !== undefined && !statSync(folder, { throwIfNoEntry: false })?.isDirectory() ? ` (the folder ${folder} does not exist)` : '';
+}
+
+function exitOf(child: Child): Promise<{ readonly code: number | null; readonly signal: string | null }> {
+  return new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+}
+
+/** False when it ended by itself, true at the deadline or the abort. */
+async function isLate(exit: Promise<unknown>, options: RunOptions): Promise<boolean> {
+  const deadline = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, deadline.signal]) : deadline.signal;
+  const late = sleep(options.timeoutMs, true, { signal }).catch(() => true);
+  const result = await Promise.race([exit.then(() => false), late]);
+  deadline.abort();
+  return result;
+}
+
+/** Ends the command with its whole group and session, and with those that left them but are still its descendants. */
+async function endTree(pid: number): Promise<void> {
+  const processes = familyOf(pid, readAllStats()).filter(isStillAlive);
+  await endProcesses({ processes, ask: { signal: 'SIGTERM', to: processes, waitMs: killAfterMs }, signal: new AbortController().signal });
+}
+
+/** Keeps the last 4 KiB while reading; everything else is forgotten at once. */
+function collectTail(child: Child): { finish(): Promise<string> } {
+  let kept = Buffer.alloc(0);
+  let finished = false;
+  const streams = [child.stdout, child.stderr].filter((stream) => stream !== null && stream !== undefined);
+  for (const stream of streams) {
+    stream.on('data', (chunk: Buffer) => {
+      if (!finished) kept = Buffer.concat([kept, chunk.subarray(-tailBytes)]).subarray(-tailBytes);
+    });
+    stream.on('error', () => undefined);
+  }
+  const ended = Promise.all(streams.map((stream) => new Promise((resolve) => stream.once('close', resolve))));
+  return {
+    async finish() {
+      await Promise.race([ended, sleep(drainMs)]);
+      finished = true;
+      // A daemon may still write to the pipe. It is read on and forgotten: closing it would kill the daemon by SIGPIPE.
+      for (const stream of streams) if ('unref' in stream && typeof stream.unref === 'function') stream.unref();
+      return kept.toString('utf8').trimEnd();
+    },
+  };
+}
+
+/** Supplementary groups are dropped by the system call layer below Node; the primary one is the account's. */
+function userIds(name: string): { readonly uid: number; readonly gid: number } | undefined {
+  const line = readFileSync('/etc/passwd', 'utf8').split('\n').find((entry) => entry.startsWith(`${name}:`));
+  const [, , uid, gid] = line?.split(':') ?? [];
+  return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

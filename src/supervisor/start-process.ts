@@ -1,0 +1,49 @@
+/**
+ * Starts one of goodgateway's own processes for the supervisor. They are its children in every sense: they end when it
+ * ends, and they are not detached.
+ */
+import { execa } from 'execa';
+
+export interface ProcessExit {
+  readonly exitCode: number | undefined;
+  readonly signal: string | undefined;
+  /** Set when the program could not be started at all. */
+  readonly startError: string | undefined;
+}
+
+export interface StartOptions {
+  /** Called once, when the process has ended or could not be started. */
+  readonly onExit: (exit: ProcessExit) => void;
+  /** Added to the supervisor's own environment. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Default: the supervisor's own output. `lines`: each line of standard output is handed over, errors are inherited. */
+  readonly onLine?: (line: string) => void;
+}
+
+export interface StartedProcess {
+  /** `undefined` when it could not be started; onExit says why. */
+  readonly pid: number | undefined;
+  /** Sends a signal; false when it has ended already. */
+  kill(signal: NodeJS.Signals): boolean;
+}
+
+/** Starts argv without a shell, with no input. Never throws. */
+export function startProcess(argv: readonly [string, ...string[]], options: StartOptions): StartedProcess {
+  const [program, ...rest] = argv;
+  const { onLine } = options;
+  const child = execa(program, rest, { stdio: ['ignore', onLine ? 'pipe' : 'inherit', 'inherit'], env: { ...options.environment }, buffer: false, reject: false });
+  if (onLine) void readLines(child.iterable(), onLine);
+  void child.then((result) =>
+    options.onExit({ exitCode: result.exitCode, signal: result.signal, startError: child.pid === undefined ? (result.code ?? result.shortMessage ?? 'unknown error') : undefined }),
+  );
+  return { pid: child.pid, kill: (signal) => child.kill(signal) };
+}
+
+async function readLines(lines: AsyncIterable<unknown>, onLine: (line: string) => void): Promise<void> {
+  // best effort: a cut stream means that the process has ended, which onExit tells
+  try {
+    for await (const line of lines) onLine(String(line));
+  } catch {
+    return;
+  }
+}
