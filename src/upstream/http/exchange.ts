@@ -11,6 +11,7 @@ import { bodyFraming, isFault, type BodyFraming } from './body-framing.ts';
 import { wantsTls } from './foreign-answer.ts';
 import { HeadReader } from './head-reader.ts';
 import { requestHead } from './request-head.ts';
+import { responseBody } from './response-body.ts';
 import type { AnswerFault, ParsedHead } from './response-head.ts';
 import { sendBody, type BrokenBody, type Sending } from './send-body.ts';
 
@@ -42,6 +43,7 @@ class Exchange {
   #stage: Stage = 'wait_head';
   #sending: Sending | undefined;
   #blocked = false;
+  #sendPhase: AttemptPhase = 'await_head';
   #body: Readable | undefined;
   #framing: BodyFraming | undefined;
   #timer: NodeJS.Timeout;
@@ -56,16 +58,17 @@ class Exchange {
   start(): void {
     const { request, target } = this.#parts;
     const socket = this.#socket;
-    socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onEnd).on('writeFailed', this.#onWriteFailed);
+    socket.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onEnd).on('writeFailed', this.#stopSending);
     request.clientGone.addEventListener('abort', this.#onClientGone);
     if (request.clientGone.aborted) return this.#onClientGone();
     socket.cork(); // the head and what there is of the body leave in one segment
     socket.write(requestHead(request, target), 'latin1');
     if (request.body.length === 0) return socket.uncork();
+    this.#sendPhase = 'send';
     this.#sending = sendBody(request.body, socket, {
-      progressed: () => this.#onSent(false),
-      blocked: () => this.#onBlocked(),
-      sent: () => this.#onSent(true),
+      progressed: () => this.#onSent('send'),
+      blocked: () => this.#arm(this.#parts.limits.idleTimeoutMs, true),
+      sent: () => this.#onSent('await_head'),
       broken: (why) => this.#onBodyBroken(why),
     });
     setImmediate(() => socket.uncork());
@@ -73,13 +76,10 @@ class Exchange {
 
   // ---- the request goes out
 
-  #onSent(all: boolean): void {
-    if (all) this.#sending = undefined;
-    if (this.#stage === 'wait_head') this.#arm(this.#parts.limits.responseTimeoutMs, false);
-  }
-
-  #onBlocked(): void {
-    if (this.#stage === 'wait_head') this.#arm(this.#parts.limits.idleTimeoutMs, true);
+  #onSent(phase: 'send' | 'await_head'): void {
+    this.#sendPhase = phase;
+    if (phase === 'await_head') this.#sending = undefined;
+    this.#arm(this.#parts.limits.responseTimeoutMs, false);
   }
 
   #onBodyBroken(why: BrokenBody): void {
@@ -89,13 +89,11 @@ class Exchange {
     this.#fail(why.kind === 'wrong_length' ? requestBroken(progress, why.detail) : internalFailure(progress, `the kept request body cannot be read: ${why.error.message}`, why.error));
   }
 
-  /** The backend takes nothing more; its answer may be waiting all the same. */
-  readonly #onWriteFailed = (): void => this.#stopSending();
-
-  #stopSending(): void {
+  /** Also after a failed write: the backend takes nothing more, but its answer may be waiting all the same. */
+  readonly #stopSending = (): void => {
     this.#sending?.stop();
     this.#sending = undefined;
-  }
+  };
 
   // ---- the answer comes in
 
@@ -121,30 +119,23 @@ class Exchange {
     if (wantsTls(head.status, rest)) return this.#refuse({ kind: 'http_protocol_error', says: 'is an HTTPS port: it answers that plain HTTP was sent to it' });
     this.#stage = 'body';
     this.#framing = bodyFraming(this.#parts.request.method, head);
-    this.#body = this.#newBody();
+    this.#body = responseBody(() => this.#onWanted(), () => this.#onUnwanted());
     // An early refusal (413, 401, a redirect) ends the upload; an early 2xx may want the rest of it.
     if (head.status >= 300) this.#stopSending();
-    this.#arm(this.#parts.limits.idleTimeoutMs, false);
+    this.#setTimer(this.#parts.limits.idleTimeoutMs);
     this.#settle({ kind: 'response', head: forListener(head), body: this.#body, bytesWritten: this.#socket.bytesWritten });
     if (this.#framing === undefined) this.#complete();
     else if (rest.length > 0) this.#takeBody(rest);
-  }
-
-  #newBody(): Readable {
-    const body = new Readable({
-      read: () => this.#onWanted(),
-      destroy: (error, done) => {
-        if (this.#stage === 'body') this.#close();
-        done(error);
-      },
-    });
-    return body.on('error', () => {}); // a cut that nobody listens for yet must not end the process
   }
 
   #onWanted(): void {
     if (!this.#socket.isPaused()) return;
     this.#timer.refresh(); // silence counts from here: until now it was ours
     this.#socket.resume();
+  }
+
+  #onUnwanted(): void {
+    if (this.#stage === 'body') this.#close();
   }
 
   #takeBody(bytes: Buffer): void {
@@ -175,7 +166,7 @@ class Exchange {
   #onClosed(error: NodeJS.ErrnoException | undefined, reset = false): void {
     if (this.#stage === 'over') return void this.#socket.destroy();
     if (this.#stage === 'body') return this.#framing?.endsAtClose && !reset ? this.#complete() : this.#fail(bodyCut(this.#progress('read_body'), error));
-    if (this.#socket.bytesRead === 0) return this.#fail(terminatedBeforeHead(this.#progress(this.#sending ? 'send' : 'await_head'), error));
+    if (this.#socket.bytesRead === 0) return this.#fail(terminatedBeforeHead(this.#progress(this.#sendPhase), error));
     const fault = this.#heads.faultAtEnd();
     if (fault) return this.#refuse(fault);
     this.#fail(headCut(this.#progress('read_head'), error));
@@ -217,7 +208,8 @@ class Exchange {
   #complete(): void {
     this.#release();
     this.#body!.push(null);
-    this.#timer = setTimeout(this.#onTimer, lingerMs).unref();
+    this.#setTimer(lingerMs);
+    this.#timer.unref();
     this.#socket.once('close', () => clearTimeout(this.#timer));
     this.#socket.resume();
   }
@@ -234,9 +226,15 @@ class Exchange {
     this.#parts.request.clientGone.removeEventListener('abort', this.#onClientGone);
   }
 
+  /** Starts the clock of the request again; once the head is here, silence is measured by reading alone. */
   #arm(ms: number, blocked: boolean): void {
-    if (blocked === this.#blocked && this.#stage === 'wait_head') return void this.#timer.refresh();
+    if (this.#stage !== 'wait_head') return;
+    if (blocked === this.#blocked) return void this.#timer.refresh();
     this.#blocked = blocked;
+    this.#setTimer(ms);
+  }
+
+  #setTimer(ms: number): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.#onTimer, ms);
   }

@@ -28,6 +28,7 @@ export function sendBody(body: RequestBody, socket: BackendSocket, events: SendE
   const source = body.open();
   const write = body.length === undefined ? writeChunk : writePlain;
   let sentBytes = 0;
+  let ended = false;
   const stop = () => {
     source.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
     socket.off('drain', onDrain);
@@ -38,7 +39,9 @@ export function sendBody(body: RequestBody, socket: BackendSocket, events: SendE
     stop();
     report();
   };
-  const broken = (why: BrokenBody) => finish(() => events.broken(why));
+  const broken = (why: BrokenBody) => {
+    if (!ended) finish(() => events.broken(why));
+  };
   const onData = (chunk: Buffer) => {
     sentBytes += chunk.length;
     if (body.length !== undefined && sentBytes > body.length) return broken(wrongLength(body.length, sentBytes));
@@ -47,13 +50,16 @@ export function sendBody(body: RequestBody, socket: BackendSocket, events: SendE
     events.blocked();
   };
   const onDrain = () => {
+    if (ended) return finish(() => events.sent());
     events.progressed();
     source.resume();
   };
   const onEnd = () => {
     if (body.length !== undefined && sentBytes !== body.length) return broken(wrongLength(body.length, sentBytes));
     if (body.length === undefined) socket.write('0\r\n\r\n', 'latin1');
-    finish(() => events.sent());
+    ended = true;
+    // A paused source may end all the same; its last bytes are handed over only when the backend takes them.
+    if (!socket.writableNeedDrain) finish(() => events.sent());
   };
   const onError = (error: NodeJS.ErrnoException) => broken(error.code === 'ECONNRESET' ? { kind: 'client_gone' } : { kind: 'unreadable', error });
   const onClose = () => broken({ kind: 'client_gone' }); // closed before its end: an upload that was given up
