@@ -25,10 +25,16 @@ export interface StateStore {
   openIncident(incident: Incident, resetAfterMs: number): Promise<SaveResult>;
   /** To be called with the intent, before the act: climbs the ladder, and counts an attempt where the action counts. */
   startStep(started: { readonly incident: Incident; readonly rule: string; readonly step: Step; readonly counts: boolean }): Promise<SaveResult>;
-  /** The cooldown starts here. `recovered` also ends a give-up: the service is well, whoever did it. */
+  /**
+   * After a repair the cooldown starts here; what came back without an attempt leaves nothing to cool down from.
+   * `recovered` also ends a give-up: the service is well, whoever did it.
+   */
   endVerification(incident: Pick<Incident, 'id' | 'service'>, outcome: Outcome): Promise<SaveResult>;
   closeIncident(id: string): Promise<SaveResult>;
-  /** Ends automation for the service, but for the one try of `give_up.retry_after`. */
+  /**
+   * Ends automation for the service, but for the one try of `give_up.retry_after`. Giving up again neither moves nor
+   * renews that try. An incident without an attempt gives nothing up: who only waited may still start what dies later.
+   */
   giveUp(incident: Pick<Incident, 'id' | 'service'>, reason: string): Promise<SaveResult>;
   /** Stops actions on the service for `forMs`, at most 24 h; expires by itself. */
   pause(service: string, pause: { readonly forMs: number; readonly reason: string }): Promise<SaveResult>;
@@ -47,6 +53,7 @@ export async function openStateStore(folder: string, clock: Clock, random: () =>
   const change = (next: Partial<HealingState>): Promise<SaveResult> => ((state = { ...state, ...next }), save());
   const changeService = (name: string, next: (service: ServiceHistory) => ServiceHistory): Promise<SaveResult> =>
     change({ services: new Map(state.services).set(name, next(state.services.get(name) ?? noHistory)) });
+  const wasAttempted = (incident: string): boolean => state.attempts.some((attempt) => attempt.incident === incident);
   const notice = found.problem === undefined ? undefined : await setAside(folder, found.problem, { clock, save });
 
   return {
@@ -64,10 +71,16 @@ export async function openStateStore(folder: string, clock: Clock, random: () =>
       state = { ...state, incidents, attempts: remember(state.attempts, attempt) };
       return changeService(incident.service, (service) => countAttempt(service, random()));
     },
-    endVerification: (incident, outcome) => changeService(incident.service, (service) => verified(service, { incident: incident.id, outcome, atMs: clock.monotonicMs() })),
+    endVerification: (incident, outcome) =>
+      changeService(incident.service, (service) => verified(service, { incident: incident.id, attempted: wasAttempted(incident.id), outcome, atMs: clock.monotonicMs() })),
     closeIncident: (id) => change({ incidents: state.incidents.filter((incident) => incident.id !== id) }),
-    giveUp: (incident, reason) =>
-      changeService(incident.service, (service) => ({ ...service, gaveUp: { incident: incident.id, reason: reason.slice(0, 1000), sinceMs: clock.monotonicMs(), retried: false } })),
+    giveUp(incident, reason) {
+      if (!wasAttempted(incident.id)) return save();
+      return changeService(incident.service, ({ gaveUp, ...service }) => ({
+        ...service,
+        gaveUp: { incident: incident.id, reason: reason.slice(0, 1000), sinceMs: gaveUp?.sinceMs ?? clock.monotonicMs(), retried: gaveUp?.retried ?? false },
+      }));
+    },
     pause: (name, { forMs, reason }) =>
       changeService(name, (service) => ({ ...service, paused: { untilMs: clock.monotonicMs() + Math.min(longestPauseMs, forMs), reason: reason.slice(0, 1000) } })),
   };
@@ -96,11 +109,11 @@ function countAttempt(service: ServiceHistory, draw: number): ServiceHistory {
   return counted.gaveUp ? { ...counted, gaveUp: { ...counted.gaveUp, retried: true } } : counted;
 }
 
-function verified(service: ServiceHistory, ended: { readonly incident: string; readonly outcome: Outcome; readonly atMs: number }): ServiceHistory {
+function verified(service: ServiceHistory, ended: { readonly incident: string; readonly attempted: boolean; readonly outcome: Outcome; readonly atMs: number }): ServiceHistory {
   const { gaveUp, ...rest } = service;
   const { healthySinceMs: _before, ...backoff } = service.backoff;
   const others = service.verifications.filter((verification) => verification.incident !== ended.incident);
-  const verifications = [...others.slice(-1), { incident: ended.incident, endedAtMs: ended.atMs }];
+  const verifications = ended.attempted ? [...others.slice(-1), { incident: ended.incident, endedAtMs: ended.atMs }] : service.verifications;
   if (ended.outcome === 'recovered') return { ...rest, verifications, backoff: { ...backoff, healthySinceMs: ended.atMs } };
   return { ...rest, verifications, backoff, ...(gaveUp ? { gaveUp } : {}) };
 }

@@ -9,7 +9,7 @@ import t, { type Test } from 'tap';
 import type { Step } from '../../src/core/decision.ts';
 import type { Incident } from '../../src/core/incident.ts';
 import { systemClock } from '../../src/core/time.ts';
-import { backoffEndMs, useOfWindow } from '../../src/healer/policy/limits.ts';
+import { backoffEndMs, cooldownEndMs, useOfWindow } from '../../src/healer/policy/limits.ts';
 import { openStateStore, type StateStore } from '../../src/healer/state-store.ts';
 import { FakeClock } from './fake-clock.ts';
 
@@ -111,18 +111,41 @@ t.test('the back-off grows with attempts, and reset_after of verified health set
 });
 
 t.test('the one try after giving up is spent by its attempt, and verified health ends the give-up', async (t) => {
-  const store = await openStateStore(await folderOf(t), new FakeClock());
+  const clock = new FakeClock();
+  const store = await openStateStore(await folderOf(t), clock);
   const incident = incidentOf('A');
   await store.openIncident(incident, minute);
+  await store.giveUp(incident, 'nothing helped');
+  t.equal(service(store).gaveUp, undefined, 'nothing was tried, so nothing is given up');
+  await store.startStep({ incident, rule: 'r', step: start, counts: true });
   await store.giveUp(incident, 'nothing helped');
   await store.startStep({ incident, rule: 'r', step: { ...start, action: 'page' }, counts: false });
   t.equal(service(store).gaveUp?.retried, false, 'telling people is no attempt');
   await store.startStep({ incident, rule: 'r', step: start, counts: true });
   t.equal(service(store).gaveUp?.retried, true);
   await store.endVerification(incident, 'not_recovered');
-  t.ok(service(store).gaveUp);
+  clock.pass(minute);
+  await store.giveUp(incident, 'the one try did not help either');
+  t.match(service(store).gaveUp, { retried: true, sinceMs: clock.monotonicMs() - minute, reason: /either/ }, 'giving up again does not renew it');
   await store.endVerification(incident, 'recovered');
   t.equal(service(store).gaveUp, undefined);
+});
+
+t.test('the cooldown starts after a repair, and not after what came back by itself', async (t) => {
+  const clock = new FakeClock();
+  const store = await openStateStore(await folderOf(t), clock);
+  const end = () => cooldownEndMs(service(store), 'NEXT', minute);
+  const [repaired, blip] = [incidentOf('A'), incidentOf('B')];
+  await store.openIncident(repaired, minute);
+  await store.startStep({ incident: repaired, rule: 'r', step: start, counts: true });
+  clock.pass(3000);
+  await store.endVerification(repaired, 'recovered');
+  const expected = clock.monotonicMs() + minute;
+  t.equal(end(), expected);
+  clock.pass(1000);
+  await store.openIncident(blip, minute);
+  await store.endVerification(blip, 'recovered');
+  t.equal(end(), expected, 'and is neither moved nor forgotten by it');
 });
 
 t.test('an incident is opened once, one per service, and goes when it is closed', async (t) => {
