@@ -1,0 +1,73 @@
+/**
+ * Makes a server listen on a unix socket or a TCP port. A unix socket is never visible with the wrong mode, and a
+ * socket file whose owner is dead is replaced; one whose owner lives is an error that says so.
+ */
+import { chownSync, lstatSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { connect, type Server } from 'node:net';
+import { dirname } from 'node:path';
+import { formatAddress, type Address } from '../core/failure.ts';
+
+export interface SocketPermissions {
+  readonly owner?: string | undefined;
+  readonly group?: string | undefined;
+  /** Octal text such as `0660`. */
+  readonly mode: string;
+}
+
+/** Resolves when the server listens; rejects with a sentence that says what to do. */
+export async function listenOn(server: Server, address: Address, permissions: SocketPermissions): Promise<void> {
+  if (address.kind === 'unix') await removeStaleSocket(address.path);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(new Error(`cannot listen on ${formatAddress(address)}: ${explain(error)}`, { cause: error })));
+    if (address.kind === 'tcp') return void server.listen(address.port, address.host, resolve);
+    const before = process.umask(0o777 & ~Number.parseInt(permissions.mode, 8));
+    try {
+      server.listen({ path: address.path, backlog: 511 }, resolve);
+    } finally {
+      process.umask(before);
+    }
+  });
+  if (address.kind === 'unix') giveTo(address.path, permissions);
+}
+
+async function removeStaleSocket(path: string): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true });
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return;
+  if (!found.isSocket()) throw new Error(`cannot listen on unix:${path}: a file that is no socket is in the way; move it or choose another path`);
+  if (await someoneListens(path)) throw new Error(`cannot listen on unix:${path}: another process listens there; is goodgateway running already?`);
+  unlinkSync(path);
+}
+
+function someoneListens(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'));
+  });
+}
+
+function explain(error: NodeJS.ErrnoException): string {
+  if (error.code === 'EADDRINUSE') return 'another process listens there; is goodgateway running already?';
+  if (error.code === 'EACCES') return `this user may not listen there (it runs as uid ${process.getuid?.() ?? '?'})`;
+  return error.message;
+}
+
+function giveTo(path: string, { owner, group }: SocketPermissions): void {
+  if (owner === undefined && group === undefined) return;
+  const uid = owner === undefined ? -1 : idOf('/etc/passwd', owner);
+  const gid = group === undefined ? -1 : idOf('/etc/group', group);
+  chownSync(path, uid, gid);
+}
+
+/** The number of a user or group name; numbers are taken as they are. */
+function idOf(file: '/etc/passwd' | '/etc/group', name: string): number {
+  if (/^\d+$/.test(name)) return Number(name);
+  const line = readFileSync(file, 'utf8').split('\n').find((entry) => entry.startsWith(`${name}:`));
+  const id = line?.split(':')[2];
+  if (id === undefined) throw new Error(`${file} has no "${name}": correct socket.owner or socket.group`);
+  return Number(id);
+}

@@ -1,0 +1,18 @@
+import { resolve } from 'node:path';
+import { hostSchema, type HostConfig } from './host-schema.ts';
+import { sortProblems, type ConfigProblem } from './problem.ts';
+import { readConfigFile } from './read-config-file.ts';
+import { validate } from './validate.ts';
+
+/**
+ * Only goodgateway.yaml, for the proxy: it neither needs the policies nor, as another user, may read them.
+ * The healer and `check` load the whole, so a mistake in a policy is found there.
+ */
+export async function loadHost(file: string): Promise<{ readonly ok: true; readonly host: HostConfig } | { readonly ok: false; readonly problems: readonly ConfigProblem[] }> {
+  const read = await readConfigFile(resolve(file));
+  const document = read.documents[0];
+  if (!document || read.problems.length > 0) return { ok: false, problems: read.problems };
+  const host = validate(hostSchema, document.value);
+  if (host.ok) return { ok: true, host: host.value };
+  return { ok: false, problems: sortProblems(host.findings.map((finding) => document.problem(finding.path, finding.at, finding.message))) };
+}

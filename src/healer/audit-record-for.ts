@@ -1,0 +1,26 @@
+import type { AuditEvent } from './audit/record.ts';
+import type { OpenCase, Ward } from './healer.ts';
+
+/** The fields that every record of an incident carries. */
+export function recordFor(open: OpenCase, ward: Ward): Pick<AuditEvent, 'policy' | 'service' | 'target' | 'actor'> & { readonly incident: string; readonly service: string } {
+  return {
+    incident: open.incident.id,
+    service: ward.name,
+    target: describeTarget(ward),
+    policy: { name: ward.policy.name, sha256: ward.sha256, mode: ward.policy.mode },
+    actor: 'auto',
+  };
+}
+
+function describeTarget({ policy: { service } }: Ward): string {
+  switch (service.type) {
+    case 'systemd':
+      return service.unit;
+    case 'init':
+      return service.script;
+    case 'process':
+      return service.pidfile ?? service.start.join(' ');
+    default:
+      return service.type;
+  }
+}

@@ -1,0 +1,65 @@
+/** The decision of one round: the pure one by policy, then, only if all else lets it pass, the two looks that cost something. */
+import type { Decision } from '../core/decision.ts';
+import { noteDiagnosis, withInvalidConfig, type Examined } from './examine.ts';
+import type { Healer, OpenCase, Ward } from './healer.ts';
+import { recordDecision } from './record-decision.ts';
+import { decide, finishGates, needsConfigTest, type LastLook } from './policy/decide.ts';
+
+/** What is done now, or why nothing is. A failed configuration test becomes the diagnosis, and is decided on anew. */
+export async function chooseStep(examined: Examined, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Decision> {
+  const { open, ward, healer } = place;
+  const decision = decide(inputFor(examined, place));
+  if (!wantsLastLook(decision)) return decision;
+  const config = needsConfigTest(decision, ward.policy, healer.actionTable) ? await testConfig(ward, healer) : noTest;
+  const now = await ward.serviceType.state(ward.target(), healer.run, healer.stopping);
+  const finished = finishGates(decision, { ...config, fence: { expected: examined.state.fence, now: now.fence } }, healer.actionTable);
+  if (config.configTest !== 'fail' || open.configFailed) return finished;
+  open.configFailed = true;
+  const diagnosis = withInvalidConfig(examined.diagnosis, ward.name, config.detail);
+  await recordRefusal(finished, place);
+  await noteDiagnosis(diagnosis, place);
+  return decide(inputFor({ ...examined, diagnosis }, place));
+}
+
+type ConfigLook = Pick<LastLook, 'configTest' | 'detail'>;
+const noTest: ConfigLook = { configTest: 'none', detail: '' };
+
+function wantsLastLook(decision: Decision): boolean {
+  return decision.kind === 'recover' || decision.why === 'observe';
+}
+
+async function testConfig(ward: Ward, healer: Healer): Promise<ConfigLook> {
+  const argv = ward.serviceType.configTest(ward.target());
+  if (!argv) return { configTest: 'none', detail: 'the service has no configuration test' };
+  const result = await healer.run.run(argv, { timeoutMs: ward.target().config.config_test_timeout });
+  if (result.timedOut || result.startError !== undefined) return { configTest: 'unknown', detail: result.startError ?? 'it did not end in time' };
+  if (result.exitCode === 0) return { configTest: 'pass', detail: '' };
+  return { configTest: 'fail', detail: lineThatSaysWhy(result.output) };
+}
+
+/** The tool's own words: the first line that names an error, else the last one. */
+function lineThatSaysWhy(output: string): string {
+  const lines = output.split('\n').map((line) => line.trim()).filter((line) => line !== '');
+  return (lines.find((line) => /error|emerg|invalid|unknown|failed/i.test(line)) ?? lines.at(-1) ?? 'it failed without a word').slice(0, 500);
+}
+
+function inputFor({ diagnosis, state }: Examined, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Parameters<typeof decide>[0] {
+  const history = healer.state.state();
+  return {
+    now: { wallMs: healer.clock.wallMs(), monotonicMs: healer.clock.monotonicMs() },
+    incident: open.incident,
+    policy: ward.policy,
+    safety: healer.safety,
+    actions: healer.actionTable,
+    diagnosis,
+    serviceState: state,
+    history,
+    ladder: history.incidents.find((one) => one.id === open.incident.id)?.ladder ?? [],
+    causeSinceMs: open.causeSinceMs,
+  };
+}
+
+async function recordRefusal(decision: Decision, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<void> {
+  if (decision.kind !== 'stand_down') return;
+  await recordDecision(decision, { open, ward, healer });
+}

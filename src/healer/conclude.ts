@@ -1,0 +1,72 @@
+/** After a step, or when the service looks well by itself: verification, its record, and the end of the incident. */
+import { recordFor } from './audit-record-for.ts';
+import { openGates } from './gate-orders.ts';
+import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
+import { checksOf, symptom } from './looks-well.ts';
+import { verify, type Verification } from './verify.ts';
+
+/** Waiting requests are let go at the first pass; the incident is closed once the checks stayed well. */
+export async function conclude(open: OpenCase, ward: Ward, healer: Healer, done?: { readonly sentence: string; readonly withinMs?: number }): Promise<NextRound> {
+  const { verify: settings } = ward.policy;
+  const checks = checksOf(ward, healer);
+  const sentence = storyOf(open, ward, done?.sentence);
+  const verification = await verify({
+    checks: settings.checks,
+    within: Math.max(settings.within, done?.withinMs ?? 0),
+    stableFor: settings.stable_for,
+    // what opened the incident must be gone, whatever the policy's checks say
+    runCheck: async (check, moment) => {
+      const result = await checks(check, moment);
+      const seen = symptom(open, ward, healer);
+      return result.passed === true && seen.passed === false ? seen : result;
+    },
+    clock: healer.clock,
+    signal: healer.stopping,
+    onFirstPass: () => openGates({ open, ward, healer }, sentence),
+  });
+  if (healer.stopping.aborted) return { kind: 'again', inMs: 0 };
+  await record(verification, { open, ward, healer });
+  if (verification.outcome === 'recovered') return close(open, ward, healer);
+  open.saidLast = '';
+  return { kind: 'again', inMs: 10 };
+}
+
+async function record(verification: Verification, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<void> {
+  await healer.state.endVerification(open.incident, verification.outcome);
+  await healer.audit.append({
+    ...recordFor(open, ward),
+    event: verification.outcome === 'recovered' ? 'verify.passed' : 'verify.failed',
+    verify: {
+      outcome: verification.outcome,
+      checks: verification.checks.map(({ check, passed, text }) => ({ check, verdict: passed === 'skipped' ? 'skipped' : passed ? 'pass' : 'fail', text })),
+      ...(verification.firstPassMs === undefined ? {} : { first_pass_ms: Math.round(verification.firstPassMs) }),
+      took_ms: Math.round(verification.tookMs),
+    },
+    text: verification.text,
+  });
+  healer.log.info({ service: ward.name, outcome: verification.outcome }, verification.text);
+}
+
+async function close(open: OpenCase, ward: Ward, healer: Healer): Promise<NextRound> {
+  const tookMs = healer.clock.wallMs() - open.incident.openedAtMs;
+  const withoutStable = Math.max(500, tookMs - ward.policy.verify.stable_for);
+  ward.estimateMs = Math.round((ward.estimateMs + withoutStable) / 2);
+  ward.lastGoodMs = healer.clock.wallMs();
+  await healer.state.closeIncident(open.incident.id);
+  const best = open.diagnosis?.best;
+  await healer.audit.append({
+    ...recordFor(open, ward),
+    event: 'incident.recovered',
+    ...(best ? { cause: best.cause, confidence: best.confidence } : {}),
+    outcome: { result: 'recovered', duration_ms: Math.max(0, Math.round(tookMs)), detail: open.done.length > 0 ? open.done.join(', ') : 'by itself, or by somebody else' },
+    text: storyOf(open, ward, undefined),
+  });
+  return { kind: 'closed' };
+}
+
+/** The incident as one sentence: what it was and what was done. */
+function storyOf(open: OpenCase, ward: Ward, done: string | undefined): string {
+  const cause = open.diagnosis?.best.sentence ?? `${ward.name} is well again.`;
+  const deed = done ?? (open.done.length > 0 ? `Done: ${open.done.join(', ')}.` : 'It came back without a repair by goodgateway.');
+  return `${cause} ${deed}`;
+}

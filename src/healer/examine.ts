@@ -1,0 +1,90 @@
+/** Evidence and diagnosis of one round, recorded when they say something new. */
+import type { Diagnosis, Evidence, Suspect } from '../core/diagnosis.ts';
+import { recordFor } from './audit-record-for.ts';
+import { diagnose } from './diagnose.ts';
+import { gatherEvidence } from './gather-evidence.ts';
+import type { Healer, OpenCase, Ward } from './healer.ts';
+import type { CaseFile, ProbeContext, ServiceState } from './leaves.ts';
+
+export interface Examined {
+  readonly diagnosis: Diagnosis;
+  readonly state: ServiceState;
+}
+
+/**
+ * Looks at the service. The first round of an incident is quick, and thorough only when the quick look is not certain:
+ * a dead service is to be started, not studied. Every later round is thorough.
+ */
+export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promise<Examined> {
+  const target = ward.target();
+  const context: ProbeContext = { target, run: healer.run, clock: healer.clock, serviceType: ward.serviceType, lastGoodMs: ward.lastGoodMs };
+  const seeing = ward.serviceType.state(target, healer.run, healer.stopping);
+  let diagnosis: Diagnosis | undefined;
+  if (open.rounds === 1) diagnosis = diagnose(caseFile(open, ward, await gatherEvidence(context, healer.probes, healer.stopping, 'quick')), healer.causes);
+  if (diagnosis?.best.confidence !== 'certain') {
+    diagnosis = diagnose(caseFile(open, ward, await gatherEvidence(context, healer.probes, healer.stopping, 'all')), healer.causes);
+  }
+  if (open.configFailed) diagnosis = withInvalidConfig(diagnosis, ward.name, failedTest(diagnosis.evidence));
+  await noteDiagnosis(diagnosis, { open, ward, healer });
+  return { diagnosis, state: await seeing };
+}
+
+/** The configuration test stands in the way of the repair, so it is the cause that a person must know of. */
+export function withInvalidConfig(diagnosis: Diagnosis, service: string, line: string | undefined): Diagnosis {
+  if (line === undefined) return diagnosis;
+  const best: Suspect = {
+    cause: 'config.invalid',
+    confidence: 'certain',
+    subject: service,
+    sentence: `The configuration of ${service} does not pass its own test, so no restart could work: ${line}`,
+    because: [`the configuration test says: ${line}`, diagnosis.best.sentence],
+    against: [],
+    remedy: 'Correct the line that the test names; the repair goes on by itself afterwards.',
+  };
+  return { best, others: [diagnosis.best, ...diagnosis.others], evidence: diagnosis.evidence };
+}
+
+/** Keeps and records a diagnosis that differs from the last one. */
+export async function noteDiagnosis(diagnosis: Diagnosis, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<void> {
+  const before = open.diagnosis?.best;
+  const { best } = diagnosis;
+  if (before?.cause !== best.cause) open.causeSinceMs = healer.clock.monotonicMs();
+  open.diagnosis = diagnosis;
+  if (before?.cause === best.cause && before.confidence === best.confidence) return;
+  const base = recordFor(open, ward);
+  await healer.audit.append({ ...base, event: 'evidence.captured', evidence: diagnosis.evidence.slice(0, 100).map(evidenceField) });
+  await healer.audit.append({ ...base, event: before ? 'diagnosis.changed' : 'diagnosis.made', cause: best.cause, confidence: best.confidence, signals: signalsOf(diagnosis), text: best.sentence, remedy: best.remedy });
+  healer.log.info({ service: ward.name, cause: best.cause, confidence: best.confidence }, best.sentence);
+}
+
+function caseFile(open: OpenCase, ward: Ward, evidence: readonly Evidence[]): CaseFile {
+  const summaries = [...ward.traffic.values()];
+  const sum = (of: 'inFlight' | 'held' | 'completed'): number => summaries.reduce((total, one) => total + one[of], 0);
+  return {
+    target: ward.target(),
+    symptom: open.incident.symptom,
+    evidence,
+    traffic: { inFlight: sum('inFlight'), held: sum('held'), completed: sum('completed'), noProgressMs: Math.max(0, ...summaries.map((one) => one.noProgressMs)), limit: ward.limit },
+  };
+}
+
+/** The line of a configuration test that failed in this very look; `undefined` when it passed or was not made. */
+export function failedTest(evidence: readonly Evidence[]): string | undefined {
+  const test = evidence.find((one) => one.kind === 'config_test');
+  return test && !test.missing && test.facts['passed'] === false ? String(test.facts['line'] ?? test.text) : undefined;
+}
+
+function evidenceField(one: Evidence): { collector: string; status: 'seen' | 'missing'; source: string; text: string } {
+  return { collector: one.kind, status: one.missing === undefined ? 'seen' : 'missing', source: one.source, text: one.missing ?? one.text };
+}
+
+function signalsOf({ best, evidence }: Diagnosis): { speaks: 'for' | 'against' | 'unseen'; signal: string; value: string; source: string }[] {
+  const said = (speaks: 'for' | 'against', texts: readonly string[]) => texts.map((value) => ({ speaks, signal: best.cause, value, source: sourceOf(value, evidence) }));
+  const unseen = evidence.filter((one) => one.missing !== undefined).map((one) => ({ speaks: 'unseen' as const, signal: one.kind, value: one.missing ?? '', source: one.source }));
+  return [...said('for', best.because), ...said('against', best.against), ...unseen].slice(0, 100);
+}
+
+function sourceOf(text: string, evidence: readonly Evidence[]): string {
+  return evidence.find((one) => one.text === text)?.source ?? 'diagnosis';
+}
+

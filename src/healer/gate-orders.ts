@@ -1,0 +1,68 @@
+/** What the proxies are told while an incident is open: who waits, who is answered at once, and what visitors read. */
+import type { Decision } from '../core/decision.ts';
+import type { CauseName } from '../core/diagnosis.ts';
+import type { Healer, OpenCase, Ward } from './healer.ts';
+
+/** While the backend takes connections but must not get any, only the healer opens; else the first connect that works does. */
+const onlyTheHealerOpens: ReadonlySet<CauseName> = new Set(['service.hung', 'service.orphaned_workers', 'app.bad_response', 'net.port_moved']);
+/** The backend is away: nobody's request can be answered before it is back. */
+const backendAway: ReadonlySet<CauseName> = new Set([
+  'service.crashed', 'service.start_limit_hit', 'service.hung', 'service.starting', 'service.stopped_by_operator', 'oom.killed', 'config.invalid', 'net.port_moved', 'net.port_taken', 'net.port_blocked', 'change.in_progress',
+]);
+/** A refusal that ends so soon is worth waiting for; a longer one is answered by the page. */
+const worthWaitingMs = 10_000;
+
+/** Tells every gateway of the service what this decision means for those who wait. Busy is not broken: then nobody is told anything. */
+export function orderGates(decision: Decision, place: { open: OpenCase; ward: Ward; healer: Healer }): void {
+  const cause = placeOfTrouble(place.open);
+  const until = onlyTheHealerOpens.has(cause) ? 'order' : 'connect';
+  if (willHeal(decision, place)) return touchesService(decision, place) ? hold(place, until) : undefined;
+  // a backend that may be well is not shut off on a suspicion
+  const sure = until === 'connect' || place.open.diagnosis?.best.confidence === 'certain';
+  if (backendAway.has(cause) && sure) return fallBack(place, { until: cause === 'net.port_moved' ? 'connect' : until, say: visitorsWord(place.open, decision) });
+  if (place.open.gatesClosed) openGates(place, 'nothing more can be done; requests are let through');
+}
+
+/** A configuration that stands in the way of a repair is not what keeps the backend away. */
+function placeOfTrouble({ diagnosis }: OpenCase): CauseName {
+  if (!diagnosis) return 'unknown';
+  const { best, others } = diagnosis;
+  return best.cause === 'config.invalid' ? (others[0]?.cause ?? best.cause) : best.cause;
+}
+
+/** The first word about an incident that a failed connect opened: it is being looked at, wait. */
+export function holdAtOpening(place: { open: OpenCase; ward: Ward; healer: Healer }): void {
+  hold(place, 'connect');
+}
+
+/** The service answers again. `say` is for the administrator's page and the demo, not for visitors. */
+export function openGates({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }, say: string): void {
+  open.gatesClosed = false;
+  for (const gateway of ward.gateways) healer.order({ type: 'open', gateway: gateway.name, say: say.slice(0, 300) });
+}
+
+function willHeal(decision: Decision, { healer }: { healer: Healer }): boolean {
+  if (decision.kind === 'recover') return true;
+  if (decision.why === 'observe' || decision.why === 'exhausted' || decision.why === 'no_rule') return false;
+  return decision.retryAtMs !== undefined && decision.retryAtMs - healer.clock.wallMs() <= worthWaitingMs;
+}
+
+function touchesService(decision: Decision, { healer }: { healer: Healer }): boolean {
+  const action = decision.step && healer.actionTable.get(decision.step.action);
+  return action !== undefined && (action.counts || decision.step?.action === 'switch_upstream');
+}
+
+function hold({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }, until: 'connect' | 'order'): void {
+  open.gatesClosed = true;
+  for (const { name } of ward.gateways) healer.order({ type: 'hold', gateway: name, incident: open.incident.id, until, estimateMs: Math.round(ward.estimateMs), say: 'it is being repaired right now' });
+}
+
+function fallBack({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }, order: { readonly until: 'connect' | 'order'; readonly say: string }): void {
+  open.gatesClosed = true;
+  for (const { name } of ward.gateways) healer.order({ type: 'fall_back', gateway: name, incident: open.incident.id, ...order });
+}
+
+function visitorsWord({ diagnosis }: OpenCase, decision: Decision): string {
+  if (diagnosis?.best.cause === 'service.stopped_by_operator') return 'it was stopped on purpose';
+  return decision.kind === 'stand_down' && decision.retryAtMs !== undefined ? 'it will be repaired soon' : 'somebody has been told';
+}

@@ -1,0 +1,24 @@
+/**
+ * The way of one incident, one round of it: evidence → diagnosis → decision → audit → recovery → audit →
+ * verification → audit. Whoever calls it calls again until the incident is closed.
+ */
+import { chooseStep } from './choose-step.ts';
+import { examine } from './examine.ts';
+import { orderGates } from './gate-orders.ts';
+import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
+import { looksWell } from './looks-well.ts';
+import { recover } from './recover.ts';
+import { standDown } from './stand-down.ts';
+import { conclude } from './conclude.ts';
+
+/** Does what can be done now about one open incident. Expected failures never make it reject. */
+export async function heal(open: OpenCase, ward: Ward, healer: Healer): Promise<NextRound> {
+  if (open.rounds++ > 0 && (await looksWell(open, ward, healer))) return conclude(open, ward, healer);
+  const examined = await examine(open, ward, healer);
+  const decision = await chooseStep(examined, { open, ward, healer });
+  orderGates(decision, { open, ward, healer });
+  if (decision.kind === 'stand_down') return standDown(decision, { open, ward, healer });
+  const done = await recover(decision, { open, ward, healer });
+  if (done.next === 'verify') return conclude(open, ward, healer, done);
+  return { kind: 'again', inMs: done.inMs };
+}

@@ -1,0 +1,88 @@
+/** What every step of healing needs, put together once at start. And one service under care: its ward. */
+import type { SafetyConfig } from '../config/host-schema.ts';
+import type { CheckedPolicy } from '../config/load-policies.ts';
+import type { Order } from '../channel/messages.ts';
+import type { ActionName } from '../core/decision.ts';
+import type { Address } from '../core/failure.ts';
+import type { Incident } from '../core/incident.ts';
+import type { Clock } from '../core/time.ts';
+import type { Diagnosis } from '../core/diagnosis.ts';
+import type { AuditLog } from './audit/log.ts';
+import type { Detector } from './detect.ts';
+import type { Action, Cause, Probe, RunCommand, ServiceTarget, ServiceType } from './leaves.ts';
+import type { ActionTable } from './policy/gates.ts';
+import type { TrafficSummary } from './proxy-link.ts';
+import type { StateStore } from './state-store.ts';
+
+export interface HealerLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface Healer {
+  readonly audit: AuditLog;
+  readonly state: StateStore;
+  readonly safety: SafetyConfig;
+  readonly probes: readonly Probe[];
+  readonly causes: readonly Cause[];
+  readonly actions: ReadonlyMap<ActionName, Action>;
+  readonly actionTable: ActionTable;
+  readonly run: RunCommand;
+  readonly clock: Clock;
+  readonly log: HealerLog;
+  /** Orders go to every proxy, also to those that connect later. */
+  readonly order: (order: Exclude<Order, { type: 'welcome' }>) => void;
+  /** Aborts when the healer is to stop. */
+  readonly stopping: AbortSignal;
+}
+
+export interface WardGateway {
+  readonly name: string;
+  /** The configured upstream, then `also_allowed`. */
+  readonly upstreams: readonly Address[];
+  readonly limit: number | undefined;
+}
+
+/** One service under care. Created at load; what changes about it changes here and nowhere else. */
+export interface Ward {
+  readonly name: string;
+  readonly policy: CheckedPolicy;
+  readonly sha256: string;
+  readonly serviceType: ServiceType;
+  readonly gateways: readonly WardGateway[];
+  readonly detector: Detector;
+  readonly traffic: Map<string, TrafficSummary>;
+  /** The service as its plug-ins see it now. */
+  target(): ServiceTarget;
+  /** Sends every gateway that may go there to the n-th of the target's upstreams. */
+  useUpstream(index: number): Promise<void>;
+  lastGoodMs: number;
+  /** Median of what recoveries took lately; what a visitor is told to expect. */
+  estimateMs: number;
+  /** The most that may be in the backend at once, where it is known. */
+  limit: number | undefined;
+}
+
+/** One open incident on its way: everything that the next round must know of the rounds before. */
+export interface OpenCase {
+  readonly incident: Incident;
+  rounds: number;
+  /** Actions that touched the service, for the last record and the messages. */
+  readonly done: string[];
+  diagnosis: Diagnosis | undefined;
+  causeSinceMs: number;
+  /** When the symptom was last seen; with traffic that is what says whether it is gone. */
+  lastSymptomMs: number;
+  /** The last stand-down as it was recorded: the same one is not recorded every second. */
+  saidLast: string;
+  told: boolean;
+  /** The proxies hold or fall back by our order, so it is for us to open. */
+  gatesClosed: boolean;
+  configFailed: boolean;
+  /** Ends a pause between two rounds early. */
+  wake: () => void;
+}
+
+/** `closed`: the incident is over. `again`: the next round is due in so many ms, or when something changes. */
+export type NextRound = { readonly kind: 'closed' } | { readonly kind: 'again'; readonly inMs: number };

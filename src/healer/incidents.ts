@@ -1,0 +1,97 @@
+/**
+ * At most one open incident a service: opens it, calls `heal` round after round until it is closed, remembers it over
+ * a restart of the healer. It decides nothing about the repair itself.
+ */
+import type { Incident, Symptom } from '../core/incident.ts';
+import { ulid } from '../core/ids.ts';
+import { recordFor } from './audit-record-for.ts';
+import { conclude } from './conclude.ts';
+import { holdAtOpening } from './gate-orders.ts';
+import { heal } from './heal.ts';
+import type { Healer, OpenCase, Ward } from './healer.ts';
+
+export interface Incidents {
+  /** A symptom was seen: opens an incident, or wakes the one that is open. */
+  seen(ward: Ward, symptom: Symptom): void;
+  /** Something about the service changed: the open incident looks again now. */
+  wake(ward: Ward): void;
+  openFor(service: string): OpenCase | undefined;
+  /** Goes on with an incident of the healer's life before. `unknownOutcome`: an act had begun; verify, never repeat. */
+  resume(ward: Ward, incident: Incident, unknownOutcome: boolean): void;
+  /** Resolves when every round under way has ended. */
+  settled(): Promise<void>;
+}
+
+/** Keeps the open incidents of all services. */
+export function createIncidents(healer: Healer): Incidents {
+  const open = new Map<string, OpenCase>();
+  const running = new Set<Promise<void>>();
+
+  function begin(ward: Ward, opened: OpenCase, first: () => Promise<void>): void {
+    open.set(ward.name, opened);
+    const life = liveThrough(ward, opened, first).finally(() => {
+      open.delete(ward.name);
+      running.delete(life);
+    });
+    running.add(life);
+  }
+
+  async function liveThrough(ward: Ward, opened: OpenCase, first: () => Promise<void>): Promise<void> {
+    await first();
+    while (!healer.stopping.aborted) {
+      const next = await heal(opened, ward, healer);
+      if (next.kind === 'closed') return ward.detector.clear();
+      await pause(opened, next.inMs);
+    }
+  }
+
+  async function pause(opened: OpenCase, ms: number): Promise<void> {
+    const woken = new AbortController();
+    opened.wake = () => woken.abort();
+    await healer.clock.sleep(ms, AbortSignal.any([healer.stopping, woken.signal]));
+  }
+
+  return {
+    openFor: (service) => open.get(service),
+    wake: (ward) => open.get(ward.name)?.wake(),
+    seen(ward, symptom) {
+      const known = open.get(ward.name);
+      if (known) {
+        known.lastSymptomMs = healer.clock.monotonicMs();
+        return;
+      }
+      const incident: Incident = { id: ulid(healer.clock.wallMs()), service: ward.name, openedAtMs: healer.clock.wallMs(), symptom };
+      const opened = openCase(incident, healer);
+      begin(ward, opened, () => announce(opened, ward, healer));
+    },
+    resume(ward, incident, unknownOutcome) {
+      const opened = openCase(incident, healer);
+      opened.rounds = 1;
+      begin(ward, opened, async () => {
+        if (unknownOutcome) await conclude(opened, ward, healer);
+      });
+    },
+    settled: async () => void (await Promise.all(running)),
+  };
+}
+
+function openCase(incident: Incident, healer: Healer): OpenCase {
+  const now = healer.clock.monotonicMs();
+  return { incident, rounds: 0, done: [], diagnosis: undefined, causeSinceMs: now, lastSymptomMs: now, saidLast: '', told: false, gatesClosed: false, configFailed: false, wake: () => undefined };
+}
+
+const connectSymptoms = ['connection_refused', 'destination_unavailable', 'connection_timeout', 'service_down'];
+
+async function announce(opened: OpenCase, ward: Ward, healer: Healer): Promise<void> {
+  const { incident } = opened;
+  const { symptom } = incident;
+  if (connectSymptoms.includes(symptom.kind) && ward.policy.mode === 'act') holdAtOpening({ open: opened, ward, healer });
+  healer.log.warn({ service: ward.name, incident: incident.id, symptom: symptom.kind }, symptom.text);
+  await healer.audit.append({
+    ...recordFor(opened, ward),
+    event: 'incident.opened',
+    symptom: { seen_by: symptom.seenBy, kind: symptom.kind, count: symptom.count, text: symptom.text, ...(symptom.gateway ? { gateway: symptom.gateway } : {}) },
+    text: symptom.text,
+  });
+  await healer.state.openIncident(incident, ward.policy.limits.backoff.reset_after);
+}

@@ -1,0 +1,32 @@
+/** The healer process: the only one with rights. Started by the supervisor or by systemd with `--config FILE`. */
+import { enableCompileCache } from 'node:module';
+import { parseArgs } from 'node:util';
+enableCompileCache();
+
+const { values } = parseArgs({ options: { config: { type: 'string' } } });
+const { default: closeWithGrace } = await import('close-with-grace');
+const { pino } = await import('pino');
+const { loadConfiguration, findConfiguration } = await import('../config/load.ts');
+const { formatProblem } = await import('../config/problem.ts');
+const { productVersion } = await import('../config/product-version.ts');
+const { actionOptions } = await import('./action-options.ts');
+const { runHealer } = await import('./run-healer.ts');
+
+const loaded = await loadConfiguration(await findConfiguration(values.config), { actionOptions });
+if (!loaded.ok) {
+  for (const problem of loaded.problems) process.stderr.write(`${formatProblem(problem)}\n`);
+  process.exit(2);
+}
+const log = pino({ level: loaded.configuration.host.log.level, base: { process: 'healer' } }, pino.destination(2));
+try {
+  const healer = await runHealer(loaded.configuration, productVersion(), log);
+  log.info({ pid: process.pid, node: process.version }, 'the healer is ready');
+  closeWithGrace({ delay: 4000 }, async ({ err }) => {
+    if (err) log.error({ err }, 'a bug in goodgateway: the healer ends and is started again');
+    await healer.close();
+  });
+} catch (error) {
+  log.error(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+  process.exit();
+}

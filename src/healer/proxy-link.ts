@@ -1,0 +1,83 @@
+/**
+ * The healer's side of the channel: a unix socket for the proxies. It believes facts about gateways that its own
+ * configuration names, remembers the last order of each gateway for a proxy that comes back, and takes nothing else.
+ */
+import { createServer, type Socket } from 'node:net';
+import { listenOn } from '../channel/listen-on.ts';
+import { openChannel, type Channel } from '../channel/frame.ts';
+import { factSchema, protocolVersion, type Fact, type Order } from '../channel/messages.ts';
+
+export type TrafficSummary = Extract<Fact, { type: 'traffic_summary' }>;
+export type FailureReport = Extract<Fact, { type: 'failure_reported' }>;
+
+export interface ProxyLinkOptions {
+  readonly path: string;
+  readonly product: string;
+  readonly gateways: ReadonlySet<string>;
+  readonly onFailure: (report: FailureReport) => void;
+  readonly onSummary: (summary: TrafficSummary) => void;
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+}
+
+export interface ProxyLink {
+  /** Sends an order to every proxy, and to those that connect later. */
+  order(order: Exclude<Order, { type: 'welcome' }>): void;
+  /** Any proxy connected at the moment? */
+  connected(): boolean;
+  close(): Promise<void>;
+}
+
+/** Listens for proxies. Rejects when the socket cannot stand. The one healer's lock is taken before. */
+export async function listenForProxies(options: ProxyLinkOptions): Promise<ProxyLink> {
+  const channels = new Set<Channel<Order>>();
+  const standing = new Map<string, Exclude<Order, { type: 'welcome' }>>();
+  const server = createServer((socket) => converse(socket));
+  await listenOn(server, { kind: 'unix', path: options.path }, { mode: '0660' });
+
+  function converse(socket: Socket): void {
+    const channel = openChannel<Fact, Order>(socket, factSchema, {
+      onMessage: (fact) => take(fact, channel),
+      onEnd: (reason) => {
+        if (channels.delete(channel)) options.log.warn({ reason }, 'a proxy is gone');
+      },
+    });
+  }
+
+  function take(fact: Fact, channel: Channel<Order>): void {
+    if (fact.type === 'hello') return greet(fact, channel);
+    if (!channels.has(channel) || !options.gateways.has(fact.gateway)) return channel.close();
+    if (fact.type === 'failure_reported') options.onFailure(fact);
+    else options.onSummary(fact);
+  }
+
+  function greet(hello: Extract<Fact, { type: 'hello' }>, channel: Channel<Order>): void {
+    channel.send({ type: 'welcome', version: protocolVersion, product: options.product });
+    if (hello.version !== protocolVersion) {
+      options.log.warn({ proxy: hello.version, healer: protocolVersion }, 'a proxy of another version was refused; restart the older process');
+      return channel.close();
+    }
+    const unknown = hello.gateways.filter((name) => !options.gateways.has(name));
+    if (unknown.length > 0) {
+      options.log.warn({ unknown }, 'a proxy has gateways that this healer does not know; do both read the same file?');
+      return channel.close();
+    }
+    channels.add(channel);
+    options.log.info({ gateways: hello.gateways.length }, 'a proxy connected');
+    for (const order of standing.values()) channel.send(order);
+  }
+
+  return {
+    order(order) {
+      const subject = order.type === 'hold' || order.type === 'fall_back' || order.type === 'open' ? 'gate' : order.type;
+      standing.delete(`${order.gateway} ${subject}`);
+      if (order.type !== 'open') standing.set(`${order.gateway} ${subject}`, order);
+      for (const channel of channels) channel.send(order);
+    },
+    connected: () => channels.size > 0,
+    close: () =>
+      new Promise((resolve) => {
+        for (const channel of channels) channel.close();
+        server.close(() => resolve());
+      }),
+  };
+}

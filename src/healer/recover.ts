@@ -1,0 +1,85 @@
+/** One step, carried out: its intent is on the disk before it begins, its outcome when it has ended. */
+import type { Decision, StepResult } from '../core/decision.ts';
+import { ulid } from '../core/ids.ts';
+import { recordFor } from './audit-record-for.ts';
+import type { Healer, OpenCase, Ward } from './healer.ts';
+import { gateFields } from './record-decision.ts';
+import { tell } from './tell.ts';
+
+/** `verify`: the step may have helped. `again`: it did not (or was only a word to somebody); look anew. */
+export type Recovered = { readonly next: 'verify'; readonly sentence: string; readonly withinMs?: number } | { readonly next: 'again'; readonly inMs: number };
+
+type Recover = Extract<Decision, { kind: 'recover' }>;
+
+/** No audit, no action: what cannot be recorded is not done, and is tried again soon. */
+export async function recover(decision: Recover, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Recovered> {
+  const { step, rule } = decision;
+  const action = healer.actions.get(step.action);
+  const suspect = open.diagnosis?.best;
+  if (!action || !suspect) throw new Error(`expected a known action and a diagnosis, got ${step.action}`);
+  const base = { ...recordFor(open, ward), action: step.action, action_id: ulid(healer.clock.wallMs()), rule, rung: step.rung, attempt: step.attempt };
+  const intent = await healer.audit.append({
+    ...base,
+    event: 'action.intent',
+    cause: suspect.cause,
+    confidence: suspect.confidence,
+    gates: gateFields(decision.gates),
+    limits: { timeout_ms: step.timeoutMs },
+    text: `${step.action} by the rule "${rule}"`,
+  });
+  if (intent.kind !== 'appended') return refuseWithoutAudit(intent.detail, step.action, { ward, healer });
+  const saved = await healer.state.startStep({ incident: open.incident, rule, step, counts: action.counts });
+  const result: StepResult = saved.kind === 'saved' ? await perform(decision, { open, ward, healer }) : { result: 'failed', detail: `not done: ${saved.detail}`, durationMs: 0 };
+  open.saidLast = '';
+  await healer.audit.append({
+    ...base,
+    event: result.result === 'unknown' ? 'action.unknown' : 'action.finished',
+    parent: intent.seq,
+    outcome: outcomeField(result),
+    ...(result.argv ? { argv: [...result.argv] } : {}),
+    text: result.detail,
+  });
+  healer.log.info({ service: ward.name, action: step.action, result: result.result, took_ms: Math.round(result.durationMs) }, result.detail);
+  if (action.counts || step.action === 'switch_upstream') open.done.push(step.action);
+  return whatNext(decision, result);
+}
+
+async function perform({ step }: Recover, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<StepResult> {
+  const action = healer.actions.get(step.action)!;
+  const context = {
+    target: ward.target(),
+    serviceType: ward.serviceType,
+    run: healer.run,
+    clock: healer.clock,
+    suspect: open.diagnosis!.best,
+    signal: AbortSignal.timeout(step.timeoutMs),
+    useUpstream: (index: number) => ward.useUpstream(index),
+    tell: (text: string) => tell(text, { ward, healer }),
+  };
+  return action.perform(context, step.options);
+}
+
+function whatNext({ step }: Recover, result: StepResult): Recovered {
+  const sentence = result.detail;
+  if (step.action === 'page' || step.action === 'notify') return { next: 'again', inMs: 1000 };
+  if (step.action === 'wait') return { next: 'verify', sentence: 'it was waited for', withinMs: step.timeoutMs };
+  // a failed command changed nothing for the better: look anew at once, the back-off says when to try again
+  return result.result === 'failed' ? { next: 'again', inMs: 10 } : { next: 'verify', sentence };
+}
+
+/** Disk full, folder gone: traffic flows, healing waits, somebody is told. */
+async function refuseWithoutAudit(detail: string, action: string, { ward, healer }: { ward: Ward; healer: Healer }): Promise<Recovered> {
+  await tell(`${ward.name}: ${action} is not done, because it could not be recorded: ${detail}`, { ward, healer });
+  return { next: 'again', inMs: 5000 };
+}
+
+function outcomeField(result: StepResult): { result: 'done' | 'failed' | 'unknown'; detail: string; exit?: number; signal?: string; duration_ms: number; output?: string } {
+  return {
+    result: result.result,
+    detail: result.detail,
+    ...(result.exitCode === undefined ? {} : { exit: result.exitCode }),
+    ...(result.signal === undefined ? {} : { signal: result.signal }),
+    duration_ms: Math.round(result.durationMs),
+    ...(result.outputTail ? { output: result.outputTail } : {}),
+  };
+}

@@ -1,0 +1,34 @@
+import type { Healer, Ward } from './healer.ts';
+import type { Incidents } from './incidents.ts';
+
+/**
+ * After a restart of the healer: an act that had begun and whose outcome nobody knows is recorded as unknown and then
+ * verified, never repeated blindly; incidents that were open go on.
+ */
+export async function resumeAfterRestart({ wards, incidents, healer }: { wards: ReadonlyMap<string, Ward>; incidents: Incidents; healer: Healer }): Promise<void> {
+  const intents = healer.audit.openIntents();
+  for (const intent of intents) {
+    if (!intent.incident || !intent.service || !intent.action || !intent.action_id) continue;
+    await healer.audit.append({
+      event: 'action.unknown',
+      incident: intent.incident,
+      service: intent.service,
+      action: intent.action,
+      action_id: intent.action_id,
+      parent: intent.seq,
+      outcome: { result: 'unknown', detail: 'the healer ended between the intent and the outcome' },
+      text: `${intent.action} had begun when the healer ended; whether it worked is verified now, it is not repeated`,
+    });
+  }
+  for (const open of healer.state.state().incidents) {
+    const ward = wards.get(open.service);
+    if (ward) incidents.resume(ward, open, intents.some((intent) => intent.incident === open.id));
+    else await closeOrphan(open.id, open.service, healer);
+  }
+}
+
+async function closeOrphan(incident: string, service: string, healer: Healer): Promise<void> {
+  await healer.state.closeIncident(incident);
+  await healer.audit.append({ event: 'incident.closed', incident, service, outcome: { result: 'unknown' }, text: `no policy looks after ${service} any more` });
+}
+

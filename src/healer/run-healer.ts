@@ -1,0 +1,112 @@
+/** Puts the healer process together: audit, memory, wards, watches, the sockets for proxies and operators. */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Configuration } from '../config/load.ts';
+import { systemClock } from '../core/time.ts';
+import { connectProbe } from '../upstream/probe.ts';
+import * as registeredActions from './actions/registry.ts';
+import { openAuditLog } from './audit/log.ts';
+import * as registeredCauses from './causes/registry.ts';
+import { listenForOperators } from './control-link.ts';
+import { createWard } from './create-ward.ts';
+import type { Healer, HealerLog, Ward } from './healer.ts';
+import { createIncidents, type Incidents } from './incidents.ts';
+import type { Action } from './leaves.ts';
+import { limitGateways } from './limit-gateways.ts';
+import { listenForProxies, type FailureReport, type ProxyLink } from './proxy-link.ts';
+import * as registeredProbes from './probes/registry.ts';
+import { resumeAfterRestart } from './resume.ts';
+import { runCommand } from './run-command.ts';
+import * as registeredServices from './services/registry.ts';
+import { describeStatus } from './status.ts';
+import { openStateStore } from './state-store.ts';
+import { watchService } from './watch.ts';
+
+export interface RunningHealer {
+  /** Stops looking and acting; an act under way is left to its end, and is verified at the next start. */
+  close(): Promise<void>;
+}
+
+/** Starts everything that the configuration asks for; rejects with a sentence when a socket cannot stand. */
+export async function runHealer({ host, safety, policies }: Configuration, product: string, log: HealerLog): Promise<RunningHealer> {
+  const stop = new AbortController();
+  const audit = await openAuditLog({ folder: host.audit.folder, host: hostname(), agent: `goodgateway ${product}`, clock: systemClock, bootId: bootId() });
+  const state = await openStateStore(host.state, systemClock);
+  if (state.notice) log.error({}, state.notice);
+  const auditTrouble = audit.failure();
+  if (auditTrouble) log.error({}, `${auditTrouble.detail}; nothing is done until it can be written`);
+  const wards = new Map<string, Ward>();
+  let link: ProxyLink | undefined;
+  const actions = new Map(Object.values(registeredActions).map((action) => [action.name, action as Action]));
+  const healer: Healer = {
+    audit,
+    state,
+    safety,
+    probes: Object.values(registeredProbes),
+    causes: Object.values(registeredCauses),
+    actions,
+    actionTable: actions,
+    run: runCommand,
+    clock: systemClock,
+    log,
+    order: (order) => link?.order(order),
+    stopping: stop.signal,
+  };
+  const incidents = createIncidents(healer);
+  link = await listenForProxies({
+    path: join(host.runtime, 'healer.sock'),
+    product,
+    gateways: new Set(Object.keys(host.gateways)),
+    onFailure: (report) => void takeFailure(report, { wards, incidents, healer }),
+    onSummary: (summary) => {
+      const ward = wardOf(wards, summary.gateway);
+      if (!ward) return;
+      ward.traffic.set(summary.gateway, summary);
+      ward.detector.answered(summary.completed, summary.atMs);
+      if (summary.noProgressMs >= ward.policy.hung_after)
+        incidents.seen(ward, { seenBy: 'traffic', kind: 'no_progress', gateway: summary.gateway, count: summary.inFlight, text: `nothing was answered through ${summary.gateway} for ${Math.round(summary.noProgressMs / 100) / 10} s, with ${summary.inFlight} requests in the backend` });
+    },
+    log,
+  });
+  const serviceTypes = new Map(Object.values(registeredServices).map((type) => [type.name as string, type]));
+  for (const loaded of policies.values()) wards.set(loaded.policy.name, await createWard({ loaded, gateways: host.gateways, stateFolder: host.state, serviceTypes, order: healer.order }));
+  const control = await listenForOperators(join(host.runtime, 'control.sock'), async () => describeStatus({ wards, incidents, healer }));
+  await audit.append({ event: 'agent.started', actor: 'auto', text: `the healer looks after ${[...wards.keys()].join(', ') || 'nothing'}` });
+  for (const { policy, sha256 } of policies.values()) await audit.append({ event: 'policy.loaded', service: policy.name, policy: { name: policy.name, sha256, mode: policy.mode } });
+  await resumeAfterRestart({ wards, incidents, healer });
+  const watches = [...wards.values()].map((ward) => watchService(ward, incidents, healer));
+  for (const ward of wards.values()) limitGateways(ward, host.gateways, healer);
+  return {
+    close: async () => {
+      stop.abort();
+      await Promise.race([Promise.all([...watches, incidents.settled()]), systemClock.sleep(2000)]);
+      await audit.append({ event: 'agent.stopped', actor: 'auto' });
+      await Promise.all([link.close(), control.close(), audit.close()]);
+    },
+  };
+}
+
+/** A failed connect is confirmed by one of our own, and counts at once; everything else is counted. */
+async function takeFailure(report: FailureReport, { wards, incidents, healer }: { wards: ReadonlyMap<string, Ward>; incidents: Incidents; healer: Healer }): Promise<void> {
+  const ward = wardOf(wards, report.gateway);
+  if (!ward) return;
+  const counted = ward.detector.failed({ gateway: report.gateway, kind: report.kind, detail: report.detail, atMs: report.atMs });
+  if (counted) return incidents.seen(ward, counted);
+  if (report.phase !== 'connect' || incidents.openFor(ward.name)) return;
+  const address = ward.gateways.find((gateway) => gateway.name === report.gateway)?.upstreams[report.upstream];
+  const failure = address && (await connectProbe(address, 1000, healer.stopping));
+  if (failure) incidents.seen(ward, { seenBy: 'traffic', kind: failure.kind, gateway: report.gateway, count: 2, text: `a request and the healer's own connect failed: ${failure.detail}` });
+}
+
+function wardOf(wards: ReadonlyMap<string, Ward>, gateway: string): Ward | undefined {
+  return [...wards.values()].find((ward) => ward.gateways.some((one) => one.name === gateway));
+}
+
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return 'unknown';
+  }
+}

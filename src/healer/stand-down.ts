@@ -1,0 +1,30 @@
+/** Nothing is done in this round: why, who is told, and when it is looked at again. */
+import type { Decision } from '../core/decision.ts';
+import { recordFor } from './audit-record-for.ts';
+import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
+import { recordDecision } from './record-decision.ts';
+import { tell } from './tell.ts';
+
+type StandDown = Extract<Decision, { kind: 'stand_down' }>;
+
+/** How often a service is looked at while nothing can be done: soon enough to see that somebody repaired it. */
+const lookAgainMs = 1000;
+
+/** Records the refusal once, tells people once where nothing else will happen, and comes back. */
+export async function standDown(decision: StandDown, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<NextRound> {
+  const { open, ward, healer } = place;
+  const isNew = await recordDecision(decision, place);
+  const forAPerson = decision.why === 'no_rule' || decision.why === 'exhausted' || (decision.why === 'refused' && decision.retryAtMs === undefined);
+  if (forAPerson && ward.policy.mode === 'act' && !open.told) {
+    open.told = true;
+    await tell(`${ward.name}: ${open.diagnosis?.best.sentence ?? ''} ${decision.reason}. ${open.diagnosis?.best.remedy ?? ''}`.trim(), place);
+  }
+  if (decision.why === 'exhausted' && isNew && open.done.length > 0) await giveUp(decision, place);
+  const inMs = decision.retryAtMs === undefined ? lookAgainMs : Math.max(10, Math.min(lookAgainMs, decision.retryAtMs - healer.clock.wallMs()));
+  return { kind: 'again', inMs };
+}
+
+async function giveUp(decision: StandDown, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<void> {
+  await healer.state.giveUp(open.incident, decision.reason);
+  await healer.audit.append({ ...recordFor(open, ward), event: 'incident.gave_up', ...(decision.rule === undefined ? {} : { rule: decision.rule }), text: decision.reason });
+}

@@ -1,0 +1,37 @@
+/** The answer to `goodgateway status`: every service, its open incident, what is left of the limits. */
+import { incidentCode } from '../core/ids.ts';
+import { formatAddress } from '../core/failure.ts';
+import type { Healer, Ward } from './healer.ts';
+import type { Incidents } from './incidents.ts';
+import { useOfWindow } from './policy/limits.ts';
+
+const oneLookMs = 3000;
+
+/** Plain JSON; a look at each service is made for it. */
+export async function describeStatus({ wards, incidents, healer }: { wards: ReadonlyMap<string, Ward>; incidents: Incidents; healer: Healer }): Promise<object> {
+  const services = await Promise.all([...wards.values()].map((ward) => describeWard(ward, incidents, healer)));
+  const trouble = healer.audit.failure();
+  return { healing: healer.safety.enabled ? 'on' : 'off', audit: trouble ? trouble.detail : 'ok', services };
+}
+
+async function describeWard(ward: Ward, incidents: Incidents, healer: Healer): Promise<object> {
+  const state = await ward.serviceType.state(ward.target(), healer.run, AbortSignal.timeout(oneLookMs));
+  const history = healer.state.state();
+  const { times, within } = ward.policy.limits.max_attempts;
+  const own = history.attempts.filter((attempt) => attempt.service === ward.name).map((attempt) => attempt.atMs);
+  const { used } = useOfWindow(own, { times, withinMs: within }, healer.clock.monotonicMs());
+  const open = incidents.openFor(ward.name);
+  const { upstreams, current } = ward.target();
+  return {
+    name: ward.name,
+    mode: ward.policy.mode,
+    state: state.state,
+    text: state.text,
+    upstream: upstreams[current] ? formatAddress(upstreams[current]) : null,
+    attempts: { used, of: times, within_ms: within },
+    gave_up: history.services.get(ward.name)?.gaveUp?.reason ?? null,
+    incident: open
+      ? { id: open.incident.id, code: incidentCode(open.incident.id), opened_at: new Date(open.incident.openedAtMs).toISOString(), symptom: open.incident.symptom.text, cause: open.diagnosis?.best.cause ?? null, sentence: open.diagnosis?.best.sentence ?? null, done: open.done }
+      : null,
+  };
+}

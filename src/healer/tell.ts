@@ -1,0 +1,6 @@
+import type { Healer, Ward } from './healer.ts';
+
+/** Tells people. In this version that is the process log, at the level that log shippers page on. */
+export async function tell(text: string, { ward, healer }: { ward: Ward; healer: Healer }): Promise<void> {
+  healer.log.error({ service: ward.name, to: ward.policy.notify.to }, text);
+}

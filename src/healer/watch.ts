@@ -1,0 +1,60 @@
+/**
+ * The healer's own look at every service, so that it needs no traffic to notice: the state as often as the policy
+ * says, the address less often. It reports what it sees; whether that is an incident's business is decided elsewhere.
+ */
+import type { Symptom } from '../core/incident.ts';
+import { connectProbe } from '../upstream/probe.ts';
+import type { Healer, Ward } from './healer.ts';
+import type { Incidents } from './incidents.ts';
+import type { ServiceState } from './leaves.ts';
+
+const oneLookMs = 5000;
+const connectMs = 1000;
+/** One failed connect may be a restart's gap; two in a row are not. */
+const failedConnectsThatCount = 2;
+
+/** Watches one service until the healer stops. */
+export async function watchService(ward: Ward, incidents: Incidents, healer: Healer): Promise<void> {
+  let before = '';
+  let nextConnectMs = healer.clock.monotonicMs();
+  let failedConnects = 0;
+  while (!healer.stopping.aborted) {
+    const state = await ward.serviceType.state(ward.target(), healer.run, AbortSignal.any([healer.stopping, AbortSignal.timeout(oneLookMs)]));
+    if (healer.stopping.aborted) return;
+    if (before !== '' && before !== `${state.state} ${state.fence}`) incidents.wake(ward);
+    // somebody's restart passes through "stopped": it counts when it is seen twice
+    const passing = state.state === 'stopped' && !before.startsWith('stopped');
+    before = `${state.state} ${state.fence}`;
+    const symptom = passing ? undefined : symptomOf(ward, state);
+    if (symptom) incidents.seen(ward, symptom);
+    else if (healer.clock.monotonicMs() >= nextConnectMs) {
+      nextConnectMs = healer.clock.monotonicMs() + ward.policy.watch.connect_every;
+      failedConnects = (await connects(ward, healer)) ? 0 : failedConnects + 1;
+      if (failedConnects >= failedConnectsThatCount) incidents.seen(ward, { seenBy: 'watch', kind: 'unanswered_probe', count: failedConnects, text: `${ward.name} did not take ${failedConnects} connections in a row` });
+      else if (failedConnects === 0 && !incidents.openFor(ward.name)) ward.lastGoodMs = healer.clock.wallMs();
+    }
+    await healer.clock.sleep(ward.policy.watch.every, healer.stopping);
+  }
+}
+
+/** A service that is failed, frozen or stopped is worth an incident; one that starts or stops right now is not yet. */
+function symptomOf(ward: Ward, { state, text }: ServiceState): Symptom | undefined {
+  switch (state) {
+    case 'failed':
+    case 'stopped':
+      return { seenBy: 'watch', kind: 'service_down', count: 1, text };
+    case 'frozen':
+      return { seenBy: 'watch', kind: 'service_frozen', count: 1, text };
+    case 'running':
+    case 'starting':
+    case 'stopping':
+    case 'unknown':
+      return undefined;
+  }
+}
+
+async function connects(ward: Ward, healer: Healer): Promise<boolean> {
+  const { upstreams, current } = ward.target();
+  const address = upstreams[current];
+  return address === undefined || (await connectProbe(address, connectMs, healer.stopping)) === undefined;
+}

@@ -1,0 +1,237 @@
+/**
+ * The gate in front of one backend: requests that were not sent wait here, unread, while the backend is away.
+ *
+ * It closes by itself when a connect fails and opens by itself when one works again, so that it needs no healer;
+ * the healer's orders say more (hold until I say so, answer at once, this many at a time). Released requests go
+ * out in a ramp: a few first, one more for each answer, half as many after a failure. It never reads a body.
+ */
+import type { Address, FailureKind } from '../core/failure.ts';
+import type { Clock } from '../core/time.ts';
+import type { GatewayRequest } from './gateway-request.ts';
+
+/** One place in the backend, taken for one attempt. */
+export interface Slot {
+  readonly target: Address;
+  /** 0 is the configured upstream, n the n-th of `also_allowed`. */
+  readonly upstream: number;
+  /** The backend gave a head: the ramp widens. */
+  answered(): void;
+  /** The attempt failed; `couldNotConnect` closes the gate until a connect works again. */
+  failed(couldNotConnect: FailureKind | undefined): void;
+  /** The backend is done with the request. Calling it twice does nothing. */
+  release(): void;
+}
+
+export type Admission =
+  | { readonly outcome: 'proceed'; readonly slot: Slot }
+  | { readonly outcome: 'hold_expired' | 'queue_full' | 'upstream_down' | 'client_gone' };
+
+export interface GateLimits {
+  /** Most requests that wait at once. */
+  readonly held: number;
+  /** Most requests in the backend at once, where it is known. */
+  readonly inFlight: number | undefined;
+}
+
+/** What the gate says of itself to pages, records and the healer. */
+export type GateState =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'holding' | 'falling_back'; readonly sinceMs: number; readonly until: 'connect' | 'order'; readonly incident: string | undefined; readonly say: string; readonly estimateMs: number | undefined; readonly failure: FailureKind | undefined };
+
+type Closed = Exclude<GateState, { kind: 'open' }>;
+
+interface Waiter {
+  readonly resolve: (admission: Admission) => void;
+  readonly stop: () => void;
+}
+
+/** Requests let go at once when the gate opens; the ramp widens from here. A guess that suits five workers. */
+const rampStart = 4;
+
+export class Gate {
+  readonly upstreams: readonly Address[];
+  readonly #clock: Clock;
+  readonly #limits: { held: number; inFlight: number | undefined };
+  /** Called when the gate closes so that a connect can open it: starts the one prober. Aborts when it opens. */
+  readonly #watchForRecovery: (target: Address, opened: () => void, signal: AbortSignal) => void;
+  #state: GateState = { kind: 'open' };
+  #current = 0;
+  #inFlight = 0;
+  #window = Infinity;
+  #queue = new Set<Waiter>();
+  #watching: AbortController | undefined;
+  #lastRecovery: { incident: string | undefined; say: string; tookMs: number; atMs: number } | undefined;
+
+  constructor(options: {
+    readonly upstreams: readonly Address[];
+    readonly limits: GateLimits;
+    readonly clock: Clock;
+    readonly watchForRecovery: (target: Address, opened: () => void, signal: AbortSignal) => void;
+  }) {
+    this.upstreams = options.upstreams;
+    this.#clock = options.clock;
+    this.#limits = { ...options.limits };
+    this.#watchForRecovery = options.watchForRecovery;
+  }
+
+  get state(): GateState {
+    return this.#state;
+  }
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+  get held(): number {
+    return this.#queue.size;
+  }
+  get current(): number {
+    return this.#current;
+  }
+  get limit(): number | undefined {
+    return this.#limits.inFlight;
+  }
+  /** The last time that the gate opened again: what was said, and how long it was closed. */
+  get lastRecovery(): { readonly incident: string | undefined; readonly say: string; readonly tookMs: number; readonly atMs: number } | undefined {
+    return this.#lastRecovery;
+  }
+
+  /**
+   * Resolves when the request may go out, or cannot any more. `deadlineMs` is monotonic; with 0 nobody waits.
+   * Oldest first; a request that comes while others wait goes behind them.
+   */
+  admit(request: Pick<GatewayRequest, 'clientGone'>, deadlineMs: number): Promise<Admission> {
+    if (request.clientGone.aborted) return Promise.resolve({ outcome: 'client_gone' });
+    if (this.#mayGo() && this.#queue.size === 0) return Promise.resolve(this.#proceed());
+    if (this.#state.kind === 'falling_back') return Promise.resolve({ outcome: 'upstream_down' });
+    const patienceMs = deadlineMs - this.#clock.monotonicMs();
+    if (patienceMs <= 0) return Promise.resolve({ outcome: this.#state.kind === 'open' ? 'hold_expired' : 'upstream_down' });
+    if (this.#queue.size >= this.#limits.held) return Promise.resolve({ outcome: 'queue_full' });
+    return this.#wait(request.clientGone, patienceMs);
+  }
+
+  /** A connect failed, or the healer says so: unsent requests wait. */
+  hold(order: { readonly until: 'connect' | 'order'; readonly incident?: string; readonly say: string; readonly estimateMs?: number; readonly failure?: FailureKind }): void {
+    this.#close('holding', order);
+  }
+
+  /** Nothing will heal soon: all that wait are answered now, and nobody waits from here on. */
+  fallBack(order: { readonly until: 'connect' | 'order'; readonly incident?: string; readonly say: string }): void {
+    this.#close('falling_back', order);
+    this.#settleAll({ outcome: 'upstream_down' });
+  }
+
+  /** The backend takes requests again: what waits goes out in a ramp. */
+  open(say: string): void {
+    if (this.#state.kind === 'open') return;
+    const { sinceMs, incident } = this.#state;
+    this.#lastRecovery = { incident, say, tookMs: Math.round(this.#clock.monotonicMs() - sinceMs), atMs: this.#clock.wallMs() };
+    this.#state = { kind: 'open' };
+    this.#watching?.abort();
+    this.#watching = undefined;
+    this.#window = rampStart;
+    this.#pump();
+  }
+
+  /** The healer is gone: what only it could open, a connect may open now. */
+  orphaned(): void {
+    if (this.#state.kind !== 'open' && this.#state.until === 'order') this.#close(this.#state.kind, { ...withoutIncident(this.#state), until: 'connect' });
+  }
+
+  /** Sends everything from now on, also what waits, to the n-th upstream. */
+  useUpstream(index: number): void {
+    if (index === this.#current || this.upstreams[index] === undefined) return;
+    this.#current = index;
+    if (this.#state.kind !== 'open' && this.#watching) this.#watch(this.#state.until);
+  }
+
+  setLimit(inFlight: number): void {
+    this.#limits.inFlight = inFlight;
+    this.#pump();
+  }
+
+  #close(kind: Closed['kind'], order: { readonly until: 'connect' | 'order'; readonly incident?: string; readonly say: string; readonly estimateMs?: number; readonly failure?: FailureKind }): void {
+    const before = this.#state.kind === 'open' ? undefined : this.#state;
+    this.#state = {
+      kind,
+      sinceMs: before?.sinceMs ?? this.#clock.monotonicMs(),
+      until: order.until,
+      incident: order.incident ?? before?.incident,
+      say: order.say,
+      estimateMs: order.estimateMs ?? before?.estimateMs,
+      failure: order.failure ?? before?.failure,
+    };
+    if (before?.until !== order.until || !this.#watching) this.#watch(order.until);
+  }
+
+  #watch(until: 'connect' | 'order'): void {
+    this.#watching?.abort();
+    this.#watching = new AbortController();
+    const target = this.upstreams[this.#current];
+    if (until === 'connect' && target) this.#watchForRecovery(target, () => this.open('it accepts connections again'), this.#watching.signal);
+  }
+
+  #mayGo(): boolean {
+    return this.#state.kind === 'open' && this.#inFlight < Math.min(this.#window, this.#limits.inFlight ?? Infinity);
+  }
+
+  #wait(clientGone: AbortSignal, patienceMs: number): Promise<Admission> {
+    return new Promise((resolve) => {
+      const late = new AbortController();
+      const waiter: Waiter = {
+        resolve: (admission) => {
+          waiter.stop();
+          resolve(admission);
+        },
+        stop: () => {
+          this.#queue.delete(waiter);
+          late.abort();
+          clientGone.removeEventListener('abort', gone);
+        },
+      };
+      const gone = (): void => waiter.resolve({ outcome: 'client_gone' });
+      clientGone.addEventListener('abort', gone, { once: true });
+      this.#queue.add(waiter);
+      void this.#clock.sleep(patienceMs, late.signal).then(() => late.signal.aborted || waiter.resolve({ outcome: 'hold_expired' }));
+    });
+  }
+
+  #pump(): void {
+    for (const waiter of this.#queue) {
+      if (!this.#mayGo()) return;
+      waiter.resolve(this.#proceed());
+    }
+    if (this.#queue.size === 0 && this.#state.kind === 'open' && this.#inFlight < this.#window / 2) this.#window = Infinity;
+  }
+
+  #settleAll(admission: Admission): void {
+    for (const waiter of this.#queue) waiter.resolve(admission);
+  }
+
+  #proceed(): Admission {
+    this.#inFlight += 1;
+    let taken = true;
+    const upstream = this.#current;
+    const slot: Slot = {
+      target: this.upstreams[upstream]!,
+      upstream,
+      answered: () => {
+        this.#window += 1;
+        this.#pump();
+      },
+      failed: (couldNotConnect) => {
+        if (this.#window !== Infinity) this.#window = Math.max(1, Math.floor(this.#window / 2));
+        if (couldNotConnect && this.#state.kind === 'open' && upstream === this.#current) this.hold({ until: 'connect', say: 'the backend does not accept connections', failure: couldNotConnect });
+      },
+      release: () => {
+        if (!taken) return;
+        taken = false;
+        this.#inFlight -= 1;
+        this.#pump();
+      },
+    };
+    return { outcome: 'proceed', slot };
+  }
+}
+
+function withoutIncident(state: Closed): { say: string; estimateMs?: number; failure?: FailureKind } {
+  return { say: state.say, ...(state.estimateMs === undefined ? {} : { estimateMs: state.estimateMs }), ...(state.failure === undefined ? {} : { failure: state.failure }) };
+}

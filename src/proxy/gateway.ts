@@ -1,0 +1,17 @@
+/** One gateway: its name, its backend's protocol, its gate, and what it knows of its traffic. Built once at start. */
+import type { GatewayConfig } from '../config/host-schema.ts';
+import type { Clock } from '../core/time.ts';
+import type { UpstreamProtocol } from '../upstream/exchange.ts';
+import type { Gate } from './gate.ts';
+import type { PassiveHealth } from './passive-health.ts';
+import type { RequestLog } from './request-log.ts';
+
+export interface Gateway {
+  readonly name: string;
+  readonly config: GatewayConfig;
+  readonly protocol: UpstreamProtocol;
+  readonly gate: Gate;
+  readonly health: PassiveHealth;
+  readonly log: RequestLog;
+  readonly clock: Clock;
+}

@@ -1,0 +1,99 @@
+/**
+ * The proxy's side of the channel: connects to the healer's unix socket, tells facts, carries out orders.
+ * It is never needed: without a healer the gates go on by themselves, and the link tries again for ever.
+ */
+import { connect } from 'node:net';
+import { openChannel, type Channel } from '../channel/frame.ts';
+import { orderSchema, protocolVersion, type Fact, type Order } from '../channel/messages.ts';
+import type { Clock } from '../core/time.ts';
+import type { Gateway } from './gateway.ts';
+
+const firstRetryMs = 100;
+const longestRetryMs = 2000;
+const summaryEveryMs = 500;
+
+export interface HealerLink {
+  readonly tell: (fact: Fact) => void;
+  readonly connected: () => boolean;
+  /** Goes on until the signal aborts. */
+  run(gateways: ReadonlyMap<string, Gateway>, signal: AbortSignal): Promise<void>;
+}
+
+export interface HealerLinkOptions {
+  /** The healer's socket. */
+  readonly path: string;
+  readonly product: string;
+  readonly clock: Clock;
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+}
+
+/** A link that is not connected yet; facts told before `run` are dropped. */
+export function createHealerLink(options: HealerLinkOptions): HealerLink {
+  let channel: Channel<Fact> | undefined;
+  return {
+    // best effort: the healer also looks by itself, and the next summary carries the counts
+    tell: (fact) => void channel?.send(fact),
+    connected: () => channel !== undefined,
+    async run(gateways, signal) {
+      void summarise(gateways, options.clock, signal);
+      for (let retryMs = firstRetryMs; !signal.aborted; retryMs = Math.min(longestRetryMs, retryMs * 2)) {
+        const wasUp = await converse(options, gateways, signal, (now) => (channel = now));
+        channel = undefined;
+        for (const gateway of gateways.values()) gateway.gate.orphaned();
+        if (wasUp) retryMs = firstRetryMs;
+        await options.clock.sleep(retryMs, signal);
+      }
+    },
+  };
+}
+
+/** One connection from its beginning to its end; whether it ever stood. */
+function converse(options: HealerLinkOptions, gateways: ReadonlyMap<string, Gateway>, signal: AbortSignal, up: (channel: Channel<Fact>) => void): Promise<boolean> {
+  return new Promise((resolve) => {
+    let stood = false;
+    const socket = connect(options.path);
+    const channel = openChannel<Order, Fact>(socket, orderSchema, {
+      onMessage: (order) => obey(order, gateways, options),
+      onEnd: (reason) => {
+        signal.removeEventListener('abort', channel.close);
+        if (stood && !signal.aborted) options.log.warn({ reason }, 'the healer is gone; gates go on by themselves');
+        resolve(stood);
+      },
+    });
+    signal.addEventListener('abort', channel.close, { once: true });
+    socket.once('connect', () => {
+      stood = true;
+      channel.send({ type: 'hello', version: protocolVersion, product: options.product, gateways: [...gateways.keys()] });
+      up(channel);
+      options.log.info({}, 'connected to the healer');
+    });
+  });
+}
+
+function obey(order: Order, gateways: ReadonlyMap<string, Gateway>, { log }: HealerLinkOptions): void {
+  if (order.type === 'welcome') {
+    if (order.version !== protocolVersion) log.warn({ healer: order.version, proxy: protocolVersion }, 'the healer speaks another version; restart the older process');
+    return;
+  }
+  const gate = gateways.get(order.gateway)?.gate;
+  if (!gate) return log.warn({ gateway: order.gateway }, 'the healer named a gateway that this proxy does not have; do both read the same file?');
+  switch (order.type) {
+    case 'hold':
+      return gate.hold({ until: order.until, incident: order.incident, say: order.say, estimateMs: order.estimateMs });
+    case 'fall_back':
+      return gate.fallBack({ until: order.until, incident: order.incident, say: order.say });
+    case 'open':
+      return gate.open(order.say);
+    case 'use_upstream':
+      return gate.useUpstream(order.upstream);
+    case 'limit':
+      return gate.setLimit(order.inFlight);
+  }
+}
+
+async function summarise(gateways: ReadonlyMap<string, Gateway>, clock: Clock, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await clock.sleep(summaryEveryMs, signal);
+    for (const { health, gate } of gateways.values()) health.summarise(gate);
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The HTTP side: Fastify and @fastify/http-proxy in front, our own transport behind the plugin's `undici` option.
+ * Everything that the two would change about a request (its target, its body, its Host, odd methods, odd content
+ * types) is taken from the raw request instead; what they would add to an answer is taken away again.
+ */
+import http from 'node:http';
+import httpProxy from '@fastify/http-proxy';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Dispatcher } from 'undici';
+import { ulid } from '../core/ids.ts';
+import type { Address } from '../core/failure.ts';
+import type { Answer, GatewayRequest, HandleRequest, Listener } from './gateway-request.ts';
+import { listenOn, type SocketPermissions } from '../channel/listen-on.ts';
+
+export interface HttpListenerOptions {
+  readonly address: Address;
+  readonly socket: SocketPermissions;
+  readonly handle: HandleRequest;
+  /** Name of the header that carries the visitor's address. */
+  readonly clientAddressHeader?: string | undefined;
+}
+
+const largestHeadBytes = 128 * 1024;
+const exchangeKey = Symbol('request and reply');
+type Tagged = Record<string | symbol, unknown>;
+interface Pair {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+/** Listens and answers until it is closed. Rejects with a sentence when it cannot listen. */
+export async function listenHttp(options: HttpListenerOptions): Promise<Listener> {
+  const app = buildApp(options);
+  await app.ready();
+  await listenOn(app.server, options.address, options.socket);
+  return {
+    close: async (deadline) => {
+      const cut = (): void => app.server.closeAllConnections();
+      if (deadline.aborted) cut();
+      else deadline.addEventListener('abort', cut, { once: true });
+      const closed = new Promise<void>((resolve) => app.server.close(() => resolve()));
+      app.server.closeIdleConnections();
+      await closed;
+      deadline.removeEventListener('abort', cut);
+      await app.close();
+    },
+  };
+}
+
+function buildApp(options: HttpListenerOptions): FastifyInstance {
+  const replies = new WeakMap<FastifyRequest, FastifyReply>();
+  const app = Fastify({
+    logger: false,
+    exposeHeadRoutes: false,
+    bodyLimit: Number.MAX_SAFE_INTEGER,
+    http: { maxHeaderSize: largestHeadBytes },
+    // one route takes all: Fastify would refuse or rewrite targets such as //a, /%E9 or *
+    rewriteUrl: () => '/',
+  });
+  const methods = http.METHODS.filter((method) => method !== 'CONNECT');
+  for (const method of methods) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
+  app.removeAllContentTypeParsers();
+  // nobody reads the body before the attempt opens it
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  app.addHook('onRequest', async (request, reply) => {
+    replies.set(request, reply);
+    // Fastify answers 415 to a malformed content type; the true one is still in rawHeaders
+    request.raw.headers['content-type'] = 'application/octet-stream';
+  });
+  void app.register(httpProxy, {
+    upstream: 'http://upstream.invalid',
+    undici: { request: transport(options), destroy: () => undefined } as unknown as { request: Dispatcher['request'] },
+    disableCache: true,
+    disableRequestLogging: true,
+    internalRewriteLocationHeader: false,
+    httpMethods: methods,
+    routes: ['/'],
+    proxyPayloads: false,
+    retryMethods: [],
+    replyOptions: {
+      // the plugin would ask a busy backend up to eleven times
+      retryDelay: () => null,
+      rewriteRequestHeaders: (request) => ({ [exchangeKey]: { request, reply: replies.get(request as FastifyRequest) } }) as http.IncomingHttpHeaders,
+      rewriteHeaders: (headers) => headers,
+      // only "client gone" comes here: every other failure has been answered by the fallback
+      onError: (reply) => void reply.hijack(),
+    },
+  });
+  return app;
+}
+
+/** What @fastify/http-proxy takes for an undici dispatcher: the story of the request, seen as one call. */
+function transport(options: HttpListenerOptions) {
+  return ({ headers }: { headers: Tagged }, done: (error: Error | null, response?: unknown) => void): void => {
+    const pair = headers[exchangeKey] as Pair;
+    const request = gatewayRequest(pair, options);
+    void options.handle(request).then((answer) => {
+      if (!answer) return done(new Error('the client has gone'));
+      cutVisibly(answer, pair.reply);
+      done(null, { statusCode: answer.head.status, headers: headerObject(answer.head.rawHeaders), body: answer.body });
+    });
+  };
+}
+
+/** A cut answer must not look complete: with HTTP/1.0 a clean close would be its normal end. */
+function cutVisibly(answer: Answer, reply: FastifyReply): void {
+  const { socket } = reply.raw;
+  answer.body.once('error', () => {
+    if (socket && !socket.destroyed && 'remotePort' in socket && socket.remotePort !== undefined) socket.resetAndDestroy();
+    else socket?.destroy();
+  });
+}
+
+function gatewayRequest({ request, reply }: Pair, options: HttpListenerOptions): GatewayRequest {
+  const { raw } = request;
+  const gone = new AbortController();
+  reply.raw.once('close', () => reply.raw.writableFinished || gone.abort());
+  const header = (name: string): string | undefined => rawHeader(raw.rawHeaders, name);
+  const idGiven = header('x-request-id');
+  return {
+    id: idGiven !== undefined && /^[A-Za-z0-9-]{1,64}$/.test(idGiven) ? idGiven : ulid(Date.now()),
+    method: raw.method ?? 'GET',
+    target: request.originalUrl,
+    wire: { protocol: 'http', rawHeaders: raw.rawHeaders, upgrade: false },
+    body: { length: bodyLength(raw), open: () => raw },
+    clientGone: gone.signal,
+    interim: { onInformation: (status, rawHeaders) => informClient(reply, status, rawHeaders) },
+    header,
+    clientAddress: header(options.clientAddressHeader ?? 'x-real-ip') ?? raw.socket.remoteAddress ?? '',
+  };
+}
+
+function bodyLength(raw: http.IncomingMessage): number | undefined {
+  if (raw.headers['transfer-encoding'] !== undefined) return undefined;
+  return Number(raw.headers['content-length'] ?? 0);
+}
+
+function informClient(reply: FastifyReply, status: number, rawHeaders: readonly string[]): void {
+  const link = rawHeader(rawHeaders, 'link');
+  if (status === 103 && link !== undefined && !reply.raw.headersSent) reply.raw.writeEarlyHints({ link });
+}
+
+/** The first value of a header; header names are compared without case. */
+function rawHeader(rawHeaders: readonly string[], name: string): string | undefined {
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) if (rawHeaders[i]!.length === name.length && rawHeaders[i]!.toLowerCase() === name) return rawHeaders[i + 1];
+  return undefined;
+}
+
+/** In order of first appearance; several of one name become a list, as Node writes them. */
+function headerObject(rawHeaders: readonly string[]): Record<string, string | string[]> {
+  const object: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!.toLowerCase();
+    const value = rawHeaders[i + 1]!;
+    const before = object[name];
+    if (before === undefined) object[name] = value;
+    else if (typeof before === 'string') object[name] = [before, value];
+    else before.push(value);
+  }
+  return object;
+}

@@ -1,0 +1,59 @@
+/** What one request carries along its way: its body, kept for one more attempt, and the note of what happened to it. */
+import type { Admission } from './gate.ts';
+import type { Gateway } from './gateway.ts';
+import type { GatewayRequest } from './gateway-request.ts';
+import { KeptBody } from './kept-body.ts';
+import { logRequest, type RequestNote } from './request-log.ts';
+
+/** Bytes of a body that are kept while it is sent, so that an idempotent request can be sent once more. */
+const keptBodyBytes = 1024 * 1024;
+
+/** An unsent request whose gate is still open (the backend said "overloaded") tries again after so long. */
+const resendPauseMs = 50;
+
+/**
+ * Whatever cut the first attempt may still be cutting (a `kill` of twenty processes is twenty kills), and there is
+ * only one replay: it waits so long, and behind a closed gate if the backend is gone by then.
+ */
+const replayPauseMs = 100;
+
+export interface Journey {
+  readonly request: GatewayRequest;
+  readonly gateway: Gateway;
+  readonly body: KeptBody;
+  readonly note: RequestNote;
+  waitAtGate(deadlineMs: number): Promise<Admission>;
+  /** Before the next attempt; a replay is counted here. */
+  pause(replay: boolean): Promise<void>;
+  /** Writes the note; call it exactly once. */
+  end(outcome: string): undefined;
+}
+
+/** Begins the journey of a request that has just arrived. */
+export function openJourney(request: GatewayRequest, gateway: Gateway): Journey {
+  const { clock, gate } = gateway;
+  const note: RequestNote = { id: request.id, gateway: gateway.name, method: request.method, beganMs: clock.monotonicMs(), heldMs: 0, attempts: 0, replays: 0 };
+  return {
+    request,
+    gateway,
+    note,
+    body: new KeptBody(request.body, Math.min(keptBodyBytes, gateway.config.hold.memory)),
+    async waitAtGate(deadlineMs) {
+      const came = clock.monotonicMs();
+      const admission = await gate.admit(request, deadlineMs);
+      note.heldMs += clock.monotonicMs() - came;
+      return admission;
+    },
+    async pause(replay) {
+      if (replay) note.replays += 1;
+      else if (gate.state.kind !== 'open') return;
+      const pauseMs = replay ? replayPauseMs : resendPauseMs;
+      await clock.sleep(pauseMs, request.clientGone);
+      note.heldMs += pauseMs;
+    },
+    end(outcome) {
+      note.outcome = outcome;
+      logRequest(gateway.log, note, clock.monotonicMs());
+    },
+  };
+}

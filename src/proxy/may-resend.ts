@@ -1,0 +1,81 @@
+/**
+ * May the same request be sent again? The whole doctrine, one reason a line.
+ * @see https://www.rfc-editor.org/rfc/rfc9110.html#section-9.2.2
+ */
+import type { UpstreamFailure } from '../core/failure.ts';
+
+const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+
+/** What PHP applications commonly do with a GET that is no mere question. */
+const defaultNeverPaths = ['/wp-cron.php', '/cron.php', '/xmlrpc.php'];
+const defaultNeverQuery = ['action', 'add-to-cart', 'token', 'key', 'nonce', '_wpnonce'];
+
+export interface ReplayRules {
+  readonly idempotency_key: boolean;
+  readonly never_paths?: readonly string[] | undefined;
+  readonly never_query?: readonly string[] | undefined;
+}
+
+export interface ResendQuestion {
+  readonly method: string;
+  readonly target: string;
+  readonly hasIdempotencyKey: boolean;
+  readonly failure: UpstreamFailure;
+  /** How often a request that may have been executed was already sent again. */
+  readonly replays: number;
+  readonly bodyComplete: boolean;
+  /** It has waited as long as it may. */
+  readonly tooLate: boolean;
+  readonly rules: ReplayRules;
+}
+
+export type ResendAnswer = { readonly resend: false; readonly why: string } | { readonly resend: true; readonly replay: boolean; readonly why: string };
+
+/** `replay` says that the backend may have seen it before; otherwise not a byte of it was executed. */
+export function mayResend(question: ResendQuestion): ResendAnswer {
+  const { failure } = question;
+  if (failure.source !== 'upstream') return no('the backend is not at fault');
+  if (failure.resend === 'never') return no('an answer had begun, or the request itself may be the cause');
+  if (question.tooLate) return no('it has waited as long as it may');
+  if (failure.phase === 'connect' && !passesWithTime(failure)) return no('waiting does not cure this');
+  if (!question.bodyComplete) return no('part of its body was sent and not kept');
+  if (failure.resend === 'always') return { resend: true, replay: false, why: 'it was not sent' };
+  if (question.replays > 0) return no('it was sent a second time already');
+  const exclusion = excludedBy(question);
+  if (exclusion) return no(exclusion);
+  if (idempotentMethods.has(question.method)) return { resend: true, replay: true, why: `${question.method} is idempotent` };
+  if (question.rules.idempotency_key && question.hasIdempotencyKey) return { resend: true, replay: true, why: 'it carries Idempotency-Key and the configuration trusts it' };
+  return no(`${question.method} may have been executed`);
+}
+
+/**
+ * Whether a failed connect is of the kind that a repair cures while requests wait: the gate closes for it.
+ * A missing permission, a missing route or a bad certificate need a person.
+ */
+export function passesWithTime(failure: UpstreamFailure): boolean {
+  switch (failure.kind) {
+    case 'connection_refused':
+    case 'connection_timeout':
+    case 'connection_terminated':
+    case 'destination_unavailable':
+    case 'dns_error':
+    case 'dns_timeout':
+      return true;
+    default:
+      return false;
+  }
+}
+
+function no(why: string): ResendAnswer {
+  return { resend: false, why };
+}
+
+function excludedBy({ target, rules }: ResendQuestion): string | undefined {
+  const [path = '', query = ''] = target.split('?', 2);
+  const badPath = (rules.never_paths ?? defaultNeverPaths).find((beginning) => path.startsWith(beginning));
+  if (badPath) return `paths that begin with ${badPath} are never sent twice`;
+  if (query === '') return undefined;
+  const names = query.split('&').map((pair) => pair.split('=', 1)[0]);
+  const badName = (rules.never_query ?? defaultNeverQuery).find((name) => names.includes(name));
+  return badName ? `requests with the parameter "${badName}" are never sent twice` : undefined;
+}

@@ -1,0 +1,125 @@
+/**
+ * What live traffic tells about one backend: each failure at once (bounded), and a summary of the rest.
+ * Client aborts and our own faults are never counted against the backend.
+ */
+import type { UpstreamFailure } from '../core/failure.ts';
+import type { Clock } from '../core/time.ts';
+import type { Fact } from '../channel/messages.ts';
+
+/** Failures told one by one, per second; the summary counts them all. */
+const failuresToldPerSecond = 20;
+
+export interface TrafficCounts {
+  completed: number;
+  failed: number;
+  status5xx: number;
+  fellBack: number;
+}
+
+export class PassiveHealth {
+  readonly #gateway: string;
+  readonly #clock: Clock;
+  readonly #tell: (fact: Fact) => void;
+  #counts: TrafficCounts = { completed: 0, failed: 0, status5xx: 0, fellBack: 0 };
+  #periodBeganMs: number;
+  #toldInSecond = 0;
+  #secondBeganMs = 0;
+  #awaitingHead = 0;
+  /** Since when the oldest unanswered wait lasts; a time-out does not end it, only an answer or another failure. */
+  #waitingSinceMs: number | undefined;
+  /** Since the start; for metrics and the state page. */
+  readonly total: TrafficCounts = { completed: 0, failed: 0, status5xx: 0, fellBack: 0 };
+
+  constructor(gateway: string, clock: Clock, tell: (fact: Fact) => void) {
+    this.#gateway = gateway;
+    this.#clock = clock;
+    this.#tell = tell;
+    this.#periodBeganMs = clock.monotonicMs();
+  }
+
+  /** An attempt has begun; pair it with one of the three below. */
+  began(): void {
+    this.#waitingSinceMs ??= this.#clock.monotonicMs();
+    this.#awaitingHead += 1;
+  }
+
+  answered(status: number): void {
+    this.#progress();
+    this.#count('completed');
+    if (status >= 500) this.#count('status5xx');
+  }
+
+  failed(failure: UpstreamFailure, upstream: number, requestId: string): void {
+    if (failure.kind === 'http_response_timeout') this.#awaitingHead -= 1;
+    else this.#progress();
+    this.#report(failure, upstream, requestId);
+  }
+
+  clientGone(): void {
+    this.#awaitingHead -= 1;
+  }
+
+  /** The head was passed on and the body broke off: counted although the answer was under way. */
+  cut(failure: UpstreamFailure, upstream: number, requestId: string): void {
+    this.#report(failure, upstream, requestId);
+  }
+
+  fellBack(): void {
+    this.#count('fellBack');
+  }
+
+  /** For how long nothing was answered although something was asked; 0 when that is not so. */
+  noProgressMs(): number {
+    return this.#awaitingHead === 0 || this.#waitingSinceMs === undefined ? 0 : Math.round(this.#clock.monotonicMs() - this.#waitingSinceMs);
+  }
+
+  /** Tells the healer the counts since the last summary. */
+  summarise(gate: { readonly inFlight: number; readonly held: number; readonly state: { readonly kind: 'open' | 'holding' | 'falling_back' } }): void {
+    const now = this.#clock.monotonicMs();
+    this.#tell({
+      type: 'traffic_summary',
+      gateway: this.#gateway,
+      atMs: this.#clock.wallMs(),
+      periodMs: Math.max(0, Math.round(now - this.#periodBeganMs)),
+      inFlight: gate.inFlight,
+      held: gate.held,
+      ...this.#counts,
+      noProgressMs: this.noProgressMs(),
+      gate: gate.state.kind,
+    });
+    this.#periodBeganMs = now;
+    this.#counts = { completed: 0, failed: 0, status5xx: 0, fellBack: 0 };
+  }
+
+  #progress(): void {
+    this.#awaitingHead -= 1;
+    this.#waitingSinceMs = this.#awaitingHead > 0 ? this.#clock.monotonicMs() : undefined;
+  }
+
+  #count(what: keyof TrafficCounts): void {
+    this.#counts[what] += 1;
+    this.total[what] += 1;
+  }
+
+  #report(failure: UpstreamFailure, upstream: number, requestId: string): void {
+    if (failure.source !== 'upstream') return;
+    this.#count('failed');
+    const now = this.#clock.monotonicMs();
+    if (now - this.#secondBeganMs >= 1000) {
+      this.#secondBeganMs = now;
+      this.#toldInSecond = 0;
+    }
+    this.#toldInSecond += 1;
+    if (this.#toldInSecond > failuresToldPerSecond) return;
+    this.#tell({
+      type: 'failure_reported',
+      gateway: this.#gateway,
+      upstream,
+      kind: failure.kind,
+      phase: failure.phase,
+      detail: failure.detail.slice(0, 300),
+      requestId: requestId.slice(0, 64),
+      atMs: this.#clock.wallMs(),
+    });
+  }
+}

@@ -1,0 +1,42 @@
+/** One line for each request to which something happened: held, sent again, failed, answered by us. Written once, at its end. */
+import type { UpstreamFailure } from '../core/failure.ts';
+
+export interface RequestNote {
+  readonly id: string;
+  readonly gateway: string;
+  readonly method: string;
+  readonly beganMs: number;
+  heldMs: number;
+  attempts: number;
+  /** How often a request that may have been executed was sent again: at most once. */
+  replays: number;
+  /** Why it was, or was not, sent again; the last word counts. */
+  resend?: string;
+  failure?: UpstreamFailure;
+  outcome?: string;
+}
+
+export interface RequestLog {
+  /** `fields` never hold anything of the request but its method and id. */
+  info(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+/** Writes the line, unless nothing worth a line happened. */
+export function logRequest(log: RequestLog, note: RequestNote, nowMs: number): void {
+  if (!note.failure && note.heldMs < 1 && note.outcome === 'answered') return;
+  log.info(
+    {
+      request: note.id,
+      gateway: note.gateway,
+      method: note.method,
+      outcome: note.outcome,
+      took_ms: Math.round(nowMs - note.beganMs),
+      held_ms: Math.round(note.heldMs),
+      attempts: note.attempts,
+      replays: note.replays,
+      ...(note.resend ? { resend: note.resend } : {}),
+      ...(note.failure ? { failure: note.failure.kind, phase: note.failure.phase, detail: note.failure.detail, bytes_written: note.failure.bytesWritten, bytes_read: note.failure.bytesRead } : {}),
+    },
+    'request',
+  );
+}

@@ -1,0 +1,68 @@
+/** Puts the proxy process together: gateways, listeners, the link to the healer, the admin listener. */
+import { join } from 'node:path';
+import type { HostConfig } from '../config/host-schema.ts';
+import { formatAddress } from '../core/failure.ts';
+import { systemClock } from '../core/time.ts';
+import { connectProbe } from '../upstream/probe.ts';
+import * as protocols from '../upstream/protocols.ts';
+import { listenAdmin } from './admin/admin-server.ts';
+import { listenFastcgi } from './fastcgi-listener.ts';
+import { Gate } from './gate.ts';
+import type { Gateway } from './gateway.ts';
+import type { Listener } from './gateway-request.ts';
+import { handleRequest } from './handle-request.ts';
+import { createHealerLink, type HealerLink } from './healer-link.ts';
+import { listenHttp } from './http-listener.ts';
+import { PassiveHealth } from './passive-health.ts';
+import { watchForRecovery } from './recovery-watch.ts';
+
+export interface ProxyLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface RunningProxy {
+  readonly gateways: ReadonlyMap<string, Gateway>;
+  /** Stops accepting; answers under way may finish until the signal aborts. */
+  close(deadline: AbortSignal): Promise<void>;
+}
+
+/** Starts everything that the file asks for; rejects with a sentence when a listener cannot stand. */
+export async function runProxy(host: HostConfig, product: string, log: ProxyLog): Promise<RunningProxy> {
+  const stop = new AbortController();
+  const link = createHealerLink({ path: join(host.runtime, 'healer.sock'), product, clock: systemClock, log });
+  const gateways = new Map(Object.entries(host.gateways).map(([name, config]) => [name, createGateway({ name, config, link, log })]));
+  const listeners: Listener[] = [];
+  for (const gateway of gateways.values()) listeners.push(...(await listenFor(gateway, log)));
+  if (host.admin) listeners.push(await listenAdmin({ address: host.admin, gateways, healerConnected: link.connected }));
+  void link.run(gateways, stop.signal);
+  return {
+    gateways,
+    close: async (deadline) => {
+      stop.abort();
+      await Promise.all(listeners.map((listener) => listener.close(deadline)));
+    },
+  };
+}
+
+function createGateway({ name, config, link, log }: { name: string; config: HostConfig['gateways'][string]; link: HealerLink; log: ProxyLog }): Gateway {
+  const gate = new Gate({
+    upstreams: [config.upstream, ...config.also_allowed],
+    limits: { held: config.hold.requests, inFlight: typeof config.concurrency === 'number' ? config.concurrency : undefined },
+    clock: systemClock,
+    watchForRecovery: (target, opened, signal) =>
+      void watchForRecovery(target, opened, signal, { clock: systemClock, connectTimeoutMs: config.timeouts.connect, connect: connectProbe }),
+  });
+  return { name, config, protocol: protocols[config.protocol], gate, health: new PassiveHealth(name, systemClock, link.tell), log, clock: systemClock };
+}
+
+async function listenFor(gateway: Gateway, log: ProxyLog): Promise<Listener[]> {
+  const { config } = gateway;
+  const listeners: Listener[] = [];
+  for (const address of config.listen) {
+    const options = { address, socket: config.socket, handle: (request: Parameters<typeof handleRequest>[0]) => handleRequest(request, gateway), clientAddressHeader: config.client_address };
+    listeners.push(await (config.protocol === 'http' ? listenHttp(options) : listenFastcgi(options)));
+    log.info({ gateway: gateway.name, listen: formatAddress(address), upstream: formatAddress(config.upstream), protocol: config.protocol }, 'listening');
+  }
+  return listeners;
+}

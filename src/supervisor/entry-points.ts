@@ -1,0 +1,28 @@
+/** How goodgateway's own processes are started: by this very Node, from the source or from the built files, whichever runs now. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { SupervisedProcess } from './supervise.ts';
+
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+
+/**
+ * The proxy gets Node's permission model: no child processes, no worker threads, no native addons. Files stay
+ * readable; writing is allowed for the sockets that it makes.
+ */
+const proxyRights = ['--permission', '--allow-fs-read=*', '--allow-fs-write=*'];
+
+/** The file of a program of ours, such as `proxy/main`. Throws when the installation is incomplete. */
+export function entryPoint(place: string): string {
+  const path = fileURLToPath(new URL(`../${place}.${extension}`, import.meta.url));
+  if (!existsSync(path)) throw new Error(`${path} is missing: install goodgateway again`);
+  return path;
+}
+
+/** Proxy and healer for one configuration file. */
+export function ownProcesses(configFile: string): readonly SupervisedProcess[] {
+  const quiet = '--disable-warning=ExperimentalWarning';
+  return [
+    { name: 'healer', argv: [process.execPath, quiet, entryPoint('healer/main'), '--config', configFile] },
+    { name: 'proxy', argv: [process.execPath, quiet, ...proxyRights, entryPoint('proxy/main'), '--config', configFile] },
+  ];
+}
