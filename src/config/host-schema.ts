@@ -7,18 +7,18 @@ import { absolutePath, address, duration, name, notYet, oneOrMany, retention, si
 
 const timeouts = z
   .strictObject({
-    connect: duration().default(1000).describe('How long one connect may take. Short: a healthy local backend answers in microseconds. Not the time a request may wait (hold.for).'),
-    response: duration().default(300_000).describe('How long the backend may take until its first byte. Trap: nginx\'s own read timeout must be at least hold.for + response + 5s, or nginx gives up first.'),
-    idle: duration().default(60_000).describe('Longest silence inside an answer that has begun.'),
+    connect: duration().prefault('1s').describe('How long one connect may take. Short: a healthy local backend answers in microseconds. Not the time a request may wait (hold.for).'),
+    response: duration().prefault('5m').describe('How long the backend may take until its first byte. Trap: nginx\'s own read timeout must be at least hold.for + response + 5s, or nginx gives up first.'),
+    idle: duration().prefault('1m').describe('Longest silence inside an answer that has begun.'),
   })
   .prefault({});
 
 const hold = z
   .strictObject({
-    for: duration().default(15_000).describe('Longest wait of a request that was not sent, while the backend is away.'),
+    for: duration().prefault('15s').describe('Longest wait of a request that was not sent, while the backend is away.'),
     fetch_for: duration().optional().describe('The same for fetch() and XHR, whose callers give up sooner. Default: 5s, or `for` where that is shorter. Never longer than `for`.'),
     requests: z.int({ error: 'expected a whole number' }).min(0).max(100_000).default(200).describe('Most requests that wait at once. Trap: each costs the front nginx two of its worker_connections; stay below worker_connections x workers / 8.'),
-    memory: size().default(64 * 1024 ** 2).describe('Most bytes kept for bodies that may have to be sent again. Unsent bodies are not kept at all.'),
+    memory: size().prefault('64MiB').describe('Most bytes kept for bodies that may have to be sent again. Unsent bodies are not kept at all.'),
     never: z
       .strictObject({
         paths: z.array(z.string()).default(['/livez', '/readyz', '/healthz', '/health', '/ping', '/status']).describe('Paths of health checks: answered at once, never held.'),
@@ -92,7 +92,7 @@ export const safetySchema = z.strictObject({
     .strictObject({
       disruptive_actions: z.int().min(0).max(1000).default(6).describe('Stops, restarts, reloads and kills of all services together.'),
       starts: z.int().min(0).max(1000).default(12).describe('Starts of dead services have their own budget.'),
-      within: duration().default(3_600_000),
+      within: duration().prefault('1h'),
       keep_for_humans: notYet('keep_for_humans'),
     })
     .prefault({}),
@@ -112,13 +112,13 @@ export const hostSchema = z.strictObject({
   audit: z
     .strictObject({
       folder: absolutePath().default('/var/log/goodgateway'),
-      keep: retention().default(180 * 86_400_000).describe('Files older than this may be removed.'),
+      keep: retention().prefault('180d').describe('Files older than this may be removed.'),
     })
     .prefault({}),
   state: absolutePath().default('/var/lib/goodgateway').describe('Counters, pauses and open intents; must survive a reboot.'),
   runtime: absolutePath().default('/run/goodgateway').describe('The sockets between proxy, healer and operator.'),
   notifiers: z.record(name(), notifier).default({ ops: { type: 'log' } }).describe('Who can be told. `ops` exists always; without an entry it is the process log.'),
-  safety: z.union([safetySchema, z.string()], { error: 'expected the limits themselves, or the path of a file that holds them' }).default(safetySchema.parse({})),
+  safety: z.union([safetySchema, z.string()], { error: 'expected the limits themselves, or the path of a file that holds them' }).prefault({}),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
 });
 

@@ -15,21 +15,21 @@ const action = z.enum(actionNames, { error: 'expected the name of an action' });
 const signalOrCommand = z.union([
   z.strictObject({
     signal: z.enum(['HUP', 'USR1', 'USR2', 'QUIT', 'TERM', 'INT', 'WINCH'], { error: 'expected a signal: HUP, USR1, USR2, QUIT, TERM, INT or WINCH' }),
-    timeout: duration().default(10_000).describe('How long to wait for it to work before a stop becomes KILL.'),
+    timeout: duration().prefault('10s').describe('How long to wait for it to work before a stop becomes KILL.'),
   }),
   command(),
 ], { error: 'expected { signal: QUIT, timeout: 10s } or a command as a list' });
 
 const shared = {
   config_test: command().optional().describe('Must exit 0 before reload and restart. Default: per type.'),
-  config_test_timeout: duration().default(60_000),
+  config_test_timeout: duration().prefault('1m'),
   defer_to_supervisor: duration().optional().describe('Wait for systemd\'s own restart first. Default: RestartSec + 2s while it is restarting.'),
-  stop_timeout: duration().default(10_000),
+  stop_timeout: duration().prefault('10s'),
   listen: z.array(address()).optional().describe('Where the service listens. Default: the upstreams of its gateways.'),
   log: oneOrMany(absolutePath()).optional().describe('Log files to read when something is wrong.'),
   status: z.strictObject({ fpm: address().describe('pm.status_listen, or the pool\'s own socket.'), path: z.string().startsWith('/', { error: 'expected a path such as /status' }) }).optional(),
   pool: absolutePath().optional().describe('php-fpm\'s configuration file, for pm.max_children. Default: found from the start command or the unit.'),
-  start_period: duration().default(0).describe('After a start, failures do not count for so long.'),
+  start_period: duration().prefault('0s').describe('After a start, failures do not count for so long.'),
 };
 
 const service = z.discriminatedUnion('type', [
@@ -39,7 +39,7 @@ const service = z.discriminatedUnion('type', [
     type: z.literal('process'),
     pidfile: absolutePath().optional().describe('Without it goodgateway starts the command in the foreground and remembers its pid.'),
     start: command(),
-    stop: signalOrCommand.default({ signal: 'TERM', timeout: 10_000 }),
+    stop: signalOrCommand.prefault({ signal: 'TERM', timeout: '10s' }),
     reload: signalOrCommand.optional(),
     user: z.string().optional(),
     folder: absolutePath().optional(),
@@ -63,7 +63,7 @@ const symptom = z.enum([...failureKinds, 'connection_failed', 'no_answer', 'bad_
 
 const threshold = z.strictObject({
   times: z.int().min(1).max(10_000).default(3),
-  within: duration().default(10_000),
+  within: duration().prefault('10s'),
   share: share().optional().describe('Also at least this share of the requests in that time.'),
 });
 
@@ -78,7 +78,7 @@ const rung = z.strictObject({
   with: z.record(z.string(), z.unknown()).optional().describe('Options of the action; the action itself checks them.'),
   first: z.array(z.enum(['config_test'], { error: 'expected config_test' })).default([]).describe('Checks before the action. config_test is always made before reload and restart.'),
   attempts: z.int().min(1).max(10).default(1),
-  timeout: duration().default(60_000),
+  timeout: duration().prefault('1m'),
   approval: notYet('approval'),
   undo: notYet('undo'),
 });
@@ -88,7 +88,7 @@ const rule = z.strictObject({
   when: z.strictObject({
     cause: oneOrMany(cause),
     confidence: z.enum(confidences, { error: 'expected possible, likely or certain' }).default('likely').describe('At least this sure. `unknown` ignores it.'),
-    lasting: duration().default(0).describe('The cause must have been the same for so long; until then the rule is pending and no later rule is tried.'),
+    lasting: duration().prefault('0s').describe('The cause must have been the same for so long; until then the rule is pending and no later rule is tried.'),
   }),
   never: z.array(action).default([]).describe('Actions that this rule forbids. Wins over everything.'),
   try: z.array(rung).min(1, { error: 'expected at least one step' }).describe('Lightest first.'),
@@ -107,15 +107,15 @@ const check = z.union([
 
 const limits = z
   .strictObject({
-    cooldown: duration().default(60_000).describe('Quiet time between incidents, measured from the end of verification.'),
-    max_attempts: z.strictObject({ times: z.int().min(1).max(1000), within: duration() }).default({ times: 3, within: 3_600_000 }),
+    cooldown: duration().prefault('1m').describe('Quiet time between incidents, measured from the end of verification.'),
+    max_attempts: z.strictObject({ times: z.int().min(1).max(1000), within: duration() }).prefault({ times: 3, within: '1h' }),
     backoff: z
       .strictObject({
-        initial: duration().default(1000).describe('Between the attempts of one incident.'),
+        initial: duration().prefault('1s').describe('Between the attempts of one incident.'),
         factor: z.number().min(1).max(10).default(2),
-        max: duration().default(300_000),
-        jitter: share().default(0.2),
-        reset_after: duration().default(600_000).describe('Verified health for so long sets the back-off to its beginning.'),
+        max: duration().prefault('5m'),
+        jitter: share().prefault('20%'),
+        reset_after: duration().prefault('10m').describe('Verified health for so long sets the back-off to its beginning.'),
       })
       .prefault({}),
     blast_radius: notYet('blast_radius'),
@@ -130,15 +130,15 @@ export const policySchema = z.strictObject({
     .refine((mode) => mode !== 'approve', { error: 'not yet: mode approve is not built in this version; use observe or act' })
     .describe('observe: log what would be done. act: do it.'),
   service,
-  watch: z.strictObject({ every: duration().default(1000).describe('How often the healer looks at the service\'s state by itself.'), connect_every: duration().default(5000) }).prefault({}),
+  watch: z.strictObject({ every: duration().prefault('1s').describe('How often the healer looks at the service\'s state by itself.'), connect_every: duration().prefault('5s') }).prefault({}),
   depends_on: notYet('depends_on'),
   detect: z.array(detect).default([]).describe('Default: three failures of a kind in ten seconds; a refused connect that the healer confirms by itself counts at once.'),
-  hung_after: duration().default(15_000).describe('Requests in the backend and none finished for so long: looked into as a hang.'),
+  hung_after: duration().prefault('15s').describe('Requests in the backend and none finished for so long: looked into as a hang.'),
   evidence: z
     .strictObject({
       capture: notYet('evidence.capture'),
-      timeout: duration().default(5000),
-      max_size: size().default(8 * 1024 ** 2),
+      timeout: duration().prefault('5s'),
+      max_size: size().prefault('8MiB'),
       required: notYet('evidence.required'),
     })
     .prefault({}),
@@ -147,8 +147,8 @@ export const policySchema = z.strictObject({
   limits,
   verify: z
     .strictObject({
-      within: duration().default(30_000),
-      stable_for: duration().default(20_000).describe('All checks must go on passing for so long before the incident is closed. Held requests are let go at the first pass.'),
+      within: duration().prefault('30s'),
+      stable_for: duration().prefault('20s').describe('All checks must go on passing for so long before the incident is closed. Held requests are let go at the first pass.'),
       checks: z.array(check).default([{ connect: 'ok' }]),
     })
     .prefault({}),

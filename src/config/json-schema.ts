@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import { hostSchema } from './host-schema.ts';
+import { policyListSchema, policySchema } from './policy-schema.ts';
+
+/**
+ * JSON Schemas (draft 2020-12) for editors, by file name, made from the schemas that the loader obeys. They describe
+ * what is written, not what is read: a duration is text. What needs two places at once, only `check` can tell.
+ */
+export function jsonSchemas(): Readonly<Record<string, z.core.JSONSchema.BaseSchema>> {
+  return {
+    'goodgateway.json': describe('goodgateway.yaml', hostSchema, 'inline'),
+    'policy.json': describe('A goodgateway recovery policy, or a list of them', z.union([policySchema, policyListSchema]), 'ref'),
+  };
+}
+
+/** `ref`: parts that occur twice are written once, at the cost of a file that is harder to read. */
+function describe(title: string, schema: z.ZodType, reused: 'inline' | 'ref'): z.core.JSONSchema.BaseSchema {
+  const { $schema, ...rest } = z.toJSONSchema(schema, { target: 'draft-2020-12', io: 'input', unrepresentable: 'any', reused });
+  return { $schema, title, ...rest };
+}

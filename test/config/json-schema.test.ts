@@ -1,0 +1,38 @@
+import t from 'tap';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { jsonSchemas } from '../../src/config/json-schema.ts';
+
+const folder = join(import.meta.dirname, '../../docs/schema');
+
+t.test('the JSON Schemas in docs/schema are the schemas that the loader obeys', async (t) => {
+  for (const [name, schema] of Object.entries(jsonSchemas())) {
+    const text = `${JSON.stringify(schema, null, 2)}\n`;
+    // As with tap's own snapshots: TAP_SNAPSHOT=1 writes what the next runs compare with.
+    if (process.env['TAP_SNAPSHOT'] === '1') writeFileSync(join(folder, name), text);
+    t.equal(readFileSync(join(folder, name), 'utf8'), text, `${name}: write it anew with TAP_SNAPSHOT=1 node test/config/json-schema.test.ts`);
+  }
+});
+
+t.test('an editor learns of each key its meaning, its default and how it is written', async (t) => {
+  t.match(jsonSchemas()['goodgateway.json'], {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    required: ['version', 'gateways'],
+    properties: {
+      gateways: { additionalProperties: { properties: { timeouts: { properties: { connect: { type: 'string', pattern: String, default: '1s', description: /How long one connect/ } } } }, additionalProperties: false } },
+    },
+  });
+});
+
+t.test('the schema for editors accepts a right policy and a list, and refuses a wrong key', async (t) => {
+  const schema = z.fromJSONSchema(jsonSchemas()['policy.json'] ?? {});
+  const policy = { version: 1, name: 'shop', mode: 'observe', service: { type: 'systemd', unit: 'shop.service' }, hung_after: '5s' };
+  const { version, ...unversioned } = policy;
+  const accepts = (value: object) => schema.safeParse(value).success;
+  t.ok(accepts(policy));
+  t.ok(accepts({ version, policies: [unversioned, policy] }));
+  t.notOk(accepts({ ...policy, hung_afer: '5s' }));
+  t.notOk(accepts({ ...policy, hung_after: '5 seconds' }));
+  t.notOk(accepts({ ...policy, mode: 'watch' }));
+});
