@@ -1,0 +1,178 @@
+/**
+ * What the page does, as the text of /shop.js: nothing but fetch and a clock. It says only what it has seen itself, and
+ * quotes goodgateway for the rest.
+ */
+export const shopScript = String.raw`
+const idleMs = 2000;
+const patienceMs = 60000;
+const mostStories = 10;
+const did = {
+  crash: 'You crashed the shop',
+  freeze: 'You froze the shop',
+  fill: 'You filled all workers of the shop',
+  junk: 'You made the shop answer junk',
+  move: 'You moved the shop to another port',
+};
+const at = (id) => document.getElementById(id);
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const seconds = (ms) => (ms < 9950 ? (ms / 1000).toFixed(1) : Math.round(ms / 1000)) + ' s';
+const clock = (ms) => new Date(ms).toLocaleTimeString('en-GB');
+
+/** One request, as the visitor sees it: who answered, what, and how long it took. Never throws. */
+async function ask(path, options) {
+  const began = performance.now();
+  const took = () => performance.now() - began;
+  try {
+    const response = await fetch(path, { cache: 'no-store', headers: { Accept: 'application/json' }, signal: AbortSignal.timeout(patienceMs), ...options });
+    const value = await response.json().catch(() => ({}));
+    const from = response.ok ? 'shop' : response.headers.has('Proxy-Status') ? 'gateway' : 'somebody';
+    return { from, status: response.status, value, tookMs: took() };
+  } catch (error) {
+    return { from: 'nobody', status: 0, value: {}, tookMs: took(), why: error.name === 'TimeoutError' ? 'no answer within a minute' : 'the connection broke' };
+  }
+}
+
+/** An answer that is not the shop's, in plain words. */
+function inPlainWords(answer) {
+  if (answer.from === 'nobody') return 'There was no answer after ' + seconds(answer.tookMs) + ' (' + answer.why + ').';
+  if (answer.from === 'somebody') return 'After ' + seconds(answer.tookMs) + ' the answer was ' + answer.status + ', and not from goodgateway.';
+  const said = answer.value.detail || answer.value.error;
+  return 'After ' + seconds(answer.tookMs) + ' goodgateway answered for the shop (' + answer.status + ')' + (said ? ': ' + said : '.');
+}
+
+let story = 0;
+let busy = false;
+/** Where two stories overlap, only the newest speaks. */
+function say(text) {
+  if (at('status').textContent !== text) at('status').textContent = text;
+}
+
+async function breakIt(fault) {
+  const mine = ++story;
+  const isOver = () => mine !== story;
+  busy = true;
+  say('Pressing the button …');
+  const pressed = await ask('/fault/' + fault, { method: 'POST' });
+  if (isOver()) return;
+  if (pressed.status !== 202) {
+    busy = false;
+    return say('The shop did not get your press. ' + inPlainWords(pressed) + ' Try again in a moment.');
+  }
+  const began = performance.now();
+  const what = did[fault] + ' at ' + clock(pressed.value.at) + '. ';
+  say(what + 'Asking the shop …');
+  const answered = await askUntilTheShopAnswers(what, began, isOver);
+  if (isOver()) return;
+  busy = false;
+  say(what + answered);
+  const quoted = await quoteGoodgateway(pressed.value.at, isOver);
+  if (!isOver() && quoted) say(what + answered + ' ' + quoted);
+  remember(what + answered + (quoted ? ' ' + quoted : ''));
+}
+
+async function askUntilTheShopAnswers(what, began, isOver) {
+  const stopClock = showWaiting(began);
+  try {
+    for (let failed = 0; ; failed++) {
+      const answer = await ask('/api/stock');
+      if (isOver()) return '';
+      if (answer.from === 'shop') {
+        showStock(answer.value);
+        if (failed === 0) return 'Your next request waited ' + seconds(answer.tookMs) + ' and was answered.';
+        return 'The shop itself answered again after ' + seconds(performance.now() - began) + '; ' + (failed === 1 ? 'one request was' : failed + ' requests were') + ' not answered by it before.';
+      }
+      say(what + inPlainWords(answer) + ' Asking again …');
+      await pause(Math.min(2000, 1000 * (Number(answer.value.retry_after) || 1)));
+      if (isOver()) return '';
+    }
+  } finally {
+    stopClock();
+  }
+}
+
+/** Waits a while for goodgateway's own account of what it did since then. Nothing, when it had nothing to do. */
+async function quoteGoodgateway(sinceMs, isOver) {
+  for (let left = 15; left > 0 && !isOver(); left--) {
+    const { value } = await ask('/healing');
+    const state = (value.gateways || {}).shop;
+    const recovery = state && state.last_recovery;
+    if (recovery && Date.parse(recovery.at) >= sinceMs) return 'goodgateway says: ' + recovery.say;
+    if (!state || (!state.incident && left < 12)) return '';
+    await pause(500);
+  }
+  return '';
+}
+
+/** Counts the time that is waited, for eyes only: a voice that reads every tenth of a second helps nobody. */
+function showWaiting(began) {
+  const timer = setInterval(() => {
+    at('waiting').textContent = 'waiting ' + seconds(performance.now() - began);
+  }, 100);
+  return () => {
+    clearInterval(timer);
+    at('waiting').textContent = '';
+  };
+}
+
+function remember(text) {
+  const line = document.createElement('li');
+  line.textContent = text;
+  at('story').prepend(line);
+  while (at('story').children.length > mostStories) at('story').lastElementChild.remove();
+}
+
+function showStock(value) {
+  at('stock').textContent = value.stock + ' parcels left today, ' + value.orders + ' ordered. Process ' + value.pid + '.';
+}
+
+const basket = [];
+function showBasket() {
+  at('basket-content').textContent = basket.length === 0 ? 'Empty.' : basket.join(', ') + '.';
+  at('order').disabled = basket.length === 0;
+}
+
+/** An order keeps its number when it is sent again, and the shop executes a number once: so sending again is safe. */
+async function order() {
+  const id = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const began = performance.now();
+  at('order').disabled = true;
+  for (let sent = 1; sent <= 10; sent++) {
+    at('order-status').textContent = 'Sending order ' + id + ' …';
+    const answer = await ask('/api/order', { method: 'POST', headers: { 'Content-Type': 'application/json', Accept: 'application/json' }, body: JSON.stringify({ id }) });
+    if (answer.from === 'shop') {
+      basket.length = 0;
+      showBasket();
+      at('order-status').textContent = 'Order ' + id + ' was taken, once, after ' + seconds(performance.now() - began) + (sent > 1 ? '; it was sent ' + sent + ' times.' : '.');
+      return;
+    }
+    at('order-status').textContent = inPlainWords(answer) + ' Sending the same order again …';
+    await pause(1000);
+  }
+  at('order-status').textContent = 'Order ' + id + ' could not be sent. Please try again later.';
+  showBasket();
+}
+
+async function askNowAndThen() {
+  for (let trouble = false; ; ) {
+    if (!busy) {
+      const [mine, answer] = [story, await ask('/api/stock')];
+      const isMine = !busy && mine === story;
+      if (answer.from === 'shop') showStock(answer.value);
+      if (isMine && answer.from !== 'shop') say(inPlainWords(answer) + ' Asking again …');
+      if (isMine && answer.from === 'shop' && trouble) say('The shop answers again.');
+      trouble = isMine && answer.from !== 'shop';
+    }
+    await pause(idleMs);
+  }
+}
+
+for (const button of document.querySelectorAll('[data-fault]')) button.addEventListener('click', () => void breakIt(button.dataset.fault));
+for (const button of document.querySelectorAll('[data-add]')) {
+  button.addEventListener('click', () => {
+    if (basket.length < 20) basket.push(button.dataset.add);
+    showBasket();
+  });
+}
+at('order').addEventListener('click', () => void order());
+void askNowAndThen();
+`;

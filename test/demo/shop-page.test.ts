@@ -1,0 +1,108 @@
+import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import t from 'tap';
+import { complaints, startBrowser } from '../support/browser.ts';
+import { accepts, freePort } from '../support/ports.ts';
+import { signal } from '../support/processes.ts';
+import { startShop, type Shop } from '../support/shop.ts';
+import { missing } from '../support/skip.ts';
+import type { TestScope } from '../support/temp-folder.ts';
+import { until } from '../support/until.ts';
+
+/** What a gateway shows to the page, and no more: it waits while nobody listens, or answers 503 when told to. */
+async function startStandIn(t: TestScope, adminPort: number) {
+  const gateway = { target: 0, fallBack: false, recovery: undefined as object | undefined, port: 0 };
+  const pass = async (incoming: IncomingMessage, answer: ServerResponse): Promise<void> => {
+    if (gateway.fallBack) {
+      answer.writeHead(503, { 'Content-Type': 'application/problem+json', 'Proxy-Status': 'goodgateway; error=connection_refused' });
+      return void answer.end(JSON.stringify({ detail: 'The shop does not run.', retry_after: 1 }));
+    }
+    await until(() => accepts({ host: '127.0.0.1', port: gateway.target }), { timeoutMs: 10_000, what: 'the shop' });
+    const outgoing = request({ host: '127.0.0.1', port: gateway.target, method: incoming.method, path: incoming.url, headers: incoming.headers, agent: false }, (response) => {
+      answer.writeHead(response.statusCode ?? 0, response.headers);
+      response.pipe(answer);
+    });
+    outgoing.once('error', () => void pass(incoming, answer));
+    incoming.pipe(outgoing);
+  };
+  const front = createServer((incoming, answer) => void pass(incoming, answer)).listen(0, '127.0.0.1');
+  const admin = createServer((_request, answer) => {
+    answer.end(JSON.stringify({ gateways: { shop: { incident: null, last_recovery: gateway.recovery } } }));
+  }).listen(adminPort, '127.0.0.1');
+  t.teardown(() => [front, admin].forEach((server) => server.close().closeAllConnections()));
+  await until(() => front.listening && admin.listening, { timeoutMs: 1000, what: 'the stand-in to listen' });
+  const address = front.address();
+  gateway.port = typeof address === 'object' && address !== null ? address.port : 0;
+  return gateway;
+}
+
+t.test('the page tells what happened, truthfully, through all five faults', { skip: missing('chromium') }, async (t) => {
+  const adminPort = await freePort();
+  const gateway = await startStandIn(t, adminPort);
+  const shop = await startShop(t, { admin: `http://127.0.0.1:${adminPort}` });
+  gateway.target = shop.port;
+  const browser = await startBrowser(t);
+  const page = await browser.newPage({ viewport: { width: 360, height: 740 } });
+  const errors = complaints(page);
+  await page.goto(`http://127.0.0.1:${gateway.port}/`);
+  await page.getByText('parcels left today').waitFor();
+  const status = (): Promise<string> => page.locator('#status').innerText();
+  const says = (what: RegExp): Promise<boolean> => until(async () => what.test(await status()), { timeoutMs: 12_000, what: () => `the page to say ${what}` });
+  const press = (label: string): Promise<void> => page.getByRole('button', { name: label }).click();
+  const heal = async (say: string, repair: (shop: Shop) => Promise<void>): Promise<void> => {
+    await repair(shop);
+    gateway.recovery = { say, at: new Date().toISOString() };
+  };
+  t.ok(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), 'nothing sticks out on a telephone');
+
+  await press('Crash');
+  await shop.running().ended;
+  await heal('The shop was not running and was started again.', (it) => it.restart());
+  await says(/^You crashed the shop at \d\d:\d\d:\d\d\. Your next request waited \d+\.\d s and was answered\. goodgateway says: The shop was not running and was started again\.$/);
+  await until(() => page.locator('#story li').count(), { timeoutMs: 2000, what: 'the story' });
+
+  await press('Freeze');
+  await until(() => shop.info()?.state === 'T', { timeoutMs: 2000, what: 'the shop to be frozen' });
+  await heal('The shop was frozen and was restarted.', (it) => it.restart());
+  await says(/^You froze the shop .* was answered\. goodgateway says: The shop was frozen and was restarted\.$/);
+
+  gateway.recovery = undefined;
+  await press('Fill all workers');
+  await says(/^You filled all workers of the shop at .* Your next request waited [56]\.\d s and was answered\.$/);
+
+  await press('Start on another port');
+  await until(() => accepts({ host: '127.0.0.1', port: shop.otherPort }), { timeoutMs: 2000, what: 'the move' });
+  await heal('The shop answers on another port now.', async () => void (gateway.target = shop.otherPort));
+  await says(/^You moved the shop to another port at .* goodgateway says: The shop answers on another port now\.$/);
+
+  gateway.fallBack = true;
+  await press('Crash');
+  await says(/^The shop did not get your press\. After 0\.\d s goodgateway answered for the shop \(503\): The shop does not run\./);
+  gateway.fallBack = false;
+  await press('Answer junk');
+  await says(/^You made the shop answer junk/);
+  gateway.fallBack = true;
+  await says(/goodgateway answered for the shop \(503\): The shop does not run\. Asking again …$/);
+  gateway.target = shop.port;
+  await shop.restart();
+  gateway.fallBack = false;
+  await says(/^You made the shop answer junk at .* The shop itself answered again after \d+\.\d s; (one request was|\d+ requests were) not answered by it before\./);
+
+  t.same(errors.filter((text) => !text.includes('503')), [], 'no error of a script, of the policy, of a connection');
+});
+
+t.test('an order is sent again with the same number until the shop has taken it, once', { skip: missing('chromium') }, async (t) => {
+  const gateway = await startStandIn(t, await freePort());
+  const shop = await startShop(t);
+  gateway.target = shop.port;
+  const page = await (await startBrowser(t)).newPage();
+  await page.goto(`http://127.0.0.1:${gateway.port}/`);
+  await page.getByRole('button', { name: 'Put Honey into the basket' }).click();
+  signal(shop.running().pid, 'SIGKILL');
+  gateway.fallBack = true;
+  await page.getByRole('button', { name: 'Order', exact: true }).click();
+  await page.getByText('Sending the same order again').waitFor();
+  await shop.restart();
+  gateway.fallBack = false;
+  await page.getByText(/was taken, once, after .* it was sent \d times/).waitFor();
+  t.match(await (await fetch(`${shop.url}/api/stock`)).json(), { orders: 1 });
+});
