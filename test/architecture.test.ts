@@ -1,0 +1,173 @@
+/**
+ * The map of src/ as data: who may import whom, what stands in registries, how long a file may be. A broken rule names
+ * the file and the rule. Where a rule has to give way, it gets a line with its reason here, in the same commit.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import t from 'tap';
+
+interface Import {
+  readonly file: string;
+  /** A file of src (`core/time.ts`), `node:fs`, or a package's name. */
+  readonly target: string;
+}
+
+interface Room {
+  /** The files that the rule is about: a folder or a file of src. The longest match is a file's room. */
+  readonly room: string;
+  /** Folders and files of src. */
+  readonly may: readonly string[];
+  readonly node: boolean;
+  /** Packages, each with the files of the room that may use it. */
+  readonly packages: Readonly<Record<string, RegExp>>;
+}
+
+const anywhere = /./;
+const processPackages = { pino: /log/, 'close-with-grace': /\/(main|run-[a-z]+)\.ts$/ };
+/** What the healer lends to its plug-ins beside their interfaces. */
+const leafTools = ['core', 'healer/leaves.ts', 'healer/run-command.ts', 'healer/proc.ts', 'healer/end-processes.ts', 'healer/find-orphans.ts'];
+
+const rooms: readonly Room[] = [
+  { room: 'core', may: ['core'], node: false, packages: {} },
+  { room: 'config', may: ['config', 'core'], node: true, packages: { zod: anywhere, yaml: anywhere } },
+  { room: 'upstream', may: ['upstream', 'core'], node: true, packages: {} },
+  { room: 'channel', may: ['channel', 'core'], node: true, packages: { zod: anywhere } },
+  {
+    room: 'proxy', may: ['proxy', 'core', 'config', 'upstream', 'channel'], node: true,
+    packages: { fastify: /listener|\/admin\//, '@fastify/http-proxy': /listener/, undici: /listener/, ...processPackages },
+  },
+  {
+    room: 'healer', may: ['healer', 'core', 'config', 'upstream', 'channel'], node: true,
+    packages: { zod: anywhere, execa: /^healer\/run-command\.ts$/, ...processPackages },
+  },
+  { room: 'healer/probes', may: [...leafTools, 'healer/probes', 'upstream'], node: true, packages: {} },
+  { room: 'healer/causes', may: [...leafTools, 'healer/causes'], node: false, packages: {} },
+  { room: 'healer/actions', may: [...leafTools, 'healer/actions'], node: true, packages: { zod: anywhere } },
+  { room: 'healer/services', may: [...leafTools, 'healer/services'], node: true, packages: {} },
+  { room: 'supervisor', may: ['supervisor'], node: true, packages: { execa: /^supervisor\/start-process\.ts$/, ...processPackages } },
+  { room: 'cli', may: ['cli', 'core', 'config', 'upstream', 'channel', 'proxy', 'healer', 'supervisor'], node: true, packages: { commander: anywhere, ...processPackages } },
+  { room: 'demo', may: ['demo'], node: true, packages: {} },
+];
+/** In these folders every file is a plug-in of its own, but for what several of them read (`read-*.ts`). */
+const leafFolders = ['healer/probes', 'healer/causes', 'healer/actions', 'healer/services'];
+const startsPrograms = ['healer/run-command.ts', 'supervisor/start-process.ts'];
+const longestFile = 250;
+/** Files that may be longer, each with its reason. */
+const mayBeLonger: Readonly<Record<string, string>> = {};
+
+const source = join(import.meta.dirname, '..', 'src');
+const files = typescriptFiles(source);
+const imports = files.flatMap(importsOf);
+
+t.test('each file imports only what the map allows to its room', async (t) => {
+  t.ok(imports.length > 100, 'imports were found at all');
+  const broken = imports.filter((one) => !isAllowed(one)).map(({ file, target }) => `${file} imports ${target}`);
+  t.same(broken, []);
+});
+
+t.test('every file is in a room, and every import of the project exists', async (t) => {
+  t.same(files.filter((file) => roomOf(file) === undefined), []);
+  const ours = imports.filter(({ target }) => target.endsWith('.ts'));
+  t.same(ours.filter(({ target }) => !existsSync(join(source, target))), []);
+});
+
+t.test('the map itself forbids what it is there to forbid', async (t) => {
+  const forbidden: readonly Import[] = [
+    { file: 'core/time.ts', target: 'node:timers' },
+    { file: 'core/time.ts', target: 'config/values.ts' },
+    { file: 'config/values.ts', target: 'upstream/exchange.ts' },
+    { file: 'upstream/http.ts', target: 'zod' },
+    { file: 'proxy/gate.ts', target: 'healer/leaves.ts' },
+    { file: 'proxy/gate.ts', target: 'fastify' },
+    { file: 'healer/diagnose.ts', target: 'proxy/gate.ts' },
+    { file: 'healer/heal.ts', target: 'execa' },
+    { file: 'healer/heal.ts', target: 'node:child_process' },
+    { file: 'healer/actions/start.ts', target: 'healer/actions/restart.ts' },
+    { file: 'healer/causes/unknown.ts', target: 'healer/probes/orphans.ts' },
+    { file: 'healer/causes/unknown.ts', target: 'upstream/connect.ts' },
+    { file: 'supervisor/supervise.ts', target: 'core/time.ts' },
+    { file: 'cli/main.ts', target: 'healer/main.ts' },
+    { file: 'demo/shop.ts', target: 'core/time.ts' },
+  ];
+  for (const one of forbidden) t.notOk(isAllowed(one), `${one.file} must not import ${one.target}`);
+});
+
+t.test('only two files start programs', async (t) => {
+  const starters = imports.filter(({ target }) => target === 'execa' || target === 'node:child_process').map(({ file }) => file);
+  t.same(starters.filter((file) => !startsPrograms.includes(file)), []);
+});
+
+t.test('a plug-in never imports another, and its registry lists each and nothing else', async (t) => {
+  for (const folder of leafFolders) {
+    const leaves = files.filter((file) => dirname(file) === folder && !/\/(registry|read-[a-z-]+)\.ts$/.test(file));
+    t.ok(leaves.length > 0, `${folder} has plug-ins`);
+    const between = imports.filter(({ file, target }) => leaves.includes(file) && leaves.includes(target));
+    t.same(between, [], `${folder}: plug-ins that import each other`);
+    const registry = readFileSync(join(source, folder, 'registry.ts'), 'utf8').replace(/\/\*[^]*?\*\//g, '');
+    const lines = registry.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('//'));
+    const expected = leaves.map((file) => file.slice(folder.length + 1));
+    t.same(lines.map((line) => /^export \{ \w+(?: as \w+)? \} from '\.\/([a-z-]+\.ts)';$/.exec(line)?.[1] ?? line).sort(), expected.sort(), `${folder}/registry.ts`);
+  }
+});
+
+t.test('imports make no circle', async (t) => {
+  t.same(circles(), []);
+});
+
+t.test('files are short, and their syntax can be erased', async (t) => {
+  for (const file of files) {
+    const text = readFileSync(join(source, file), 'utf8');
+    const lines = text.split('\n').length - 1;
+    if (lines > longestFile) t.ok(mayBeLonger[file], `${file} has ${lines} lines`);
+    else t.equal(mayBeLonger[file], undefined, `${file} needs no exception`);
+    t.notMatch(text, /^\s*(export\s+)?(declare\s+)?(const\s+)?(enum|namespace)\s+\w+\s*\{/m, file);
+    t.notMatch(text, /^export default /m, `${file}: named exports only`);
+  }
+});
+
+function typescriptFiles(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts')).sort();
+}
+
+function importsOf(file: string): readonly Import[] {
+  const text = readFileSync(join(source, file), 'utf8');
+  const patterns = [/^(?:import|export)\s[^;'"]*?from\s+'([^']+)'/gm, /^import\s+'([^']+)'/gm, /\bimport\('([^']+)'\)/g];
+  const targets = patterns.flatMap((pattern) => [...text.matchAll(pattern)].map(([, target = '']) => target));
+  return targets.map((target) => ({ file, target: target.startsWith('.') ? normalize(join(dirname(file), target)) : target }));
+}
+
+function roomOf(file: string): Room | undefined {
+  const matching = rooms.filter(({ room }) => isIn(file, room));
+  return matching.sort((a, b) => b.room.length - a.room.length)[0];
+}
+
+function isIn(file: string, place: string): boolean {
+  return file === place || file.startsWith(`${place}/`);
+}
+
+function isAllowed({ file, target }: Import): boolean {
+  const room = roomOf(file);
+  if (room === undefined) return false;
+  if (target === 'node:child_process') return startsPrograms.includes(file);
+  if (target.startsWith('node:')) return room.node;
+  if (!target.endsWith('.ts')) return room.packages[target]?.test(file) ?? false;
+  // The processes' own entry points run when they are imported.
+  if (room.room === 'cli' && target.endsWith('/main.ts')) return false;
+  const isPlugIn = leafFolders.includes(dirname(target)) && !/\/(registry|read-[a-z-]+)\.ts$/.test(target);
+  if (isPlugIn && leafFolders.includes(dirname(file)) && !file.endsWith('/registry.ts')) return false;
+  return room.may.some((place) => isIn(target, place));
+}
+
+/** Every circle once, as `a.ts → b.ts → a.ts`. */
+function circles(): readonly string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const walk = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) found.push([...path.slice(path.indexOf(file)), file].join(' → '));
+    if (done.has(file) || path.includes(file)) return;
+    for (const { target } of imports.filter((one) => one.file === file && one.target.endsWith('.ts'))) walk(target, [...path, file]);
+    done.add(file);
+  };
+  for (const file of files) walk(file, []);
+  return found;
+}
