@@ -33,10 +33,11 @@ export function stateOf(file: CaseFile): string {
   return factOf(file, 'service_state')?.word('state') || 'unknown';
 }
 
-/** The service runs; where nobody can tell (an external one), its address accepts connections. */
+/** The service runs; where nobody can tell (an external one), somebody takes connections at its address. */
 export function isAlive(file: CaseFile): boolean {
   const state = stateOf(file);
-  return state === 'running' || (state === 'unknown' && factOf(file, 'connect')?.word('result') === 'connected');
+  if (state !== 'unknown') return state === 'running';
+  return factOf(file, 'connect')?.word('result') === 'connected' || somebodyListens(file) === true;
 }
 
 /** Who listens at the upstream in use. */
