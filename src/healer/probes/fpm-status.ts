@@ -29,14 +29,14 @@ export const fpmStatus: Probe = {
   deadlineMs: 1500,
   quick: false,
   applies: (target) => target.protocol === 'fastcgi' && target.upstreams.length > 0,
-  async look({ target, run, serviceType }, signal) {
+  async look({ target, run, serviceType, clock }, signal) {
     const state = await serviceType.state(target, run, signal);
     const pool = readFpmPool(target, state.mainPid);
     const page = statusPage(target, pool);
     const evidence = pool ? [poolEvidence(pool)] : [];
     if (!page || state.state !== 'running') return evidence;
     const own = formatAddress(page.address) === formatAddress(target.upstreams[target.current]!);
-    const workers = own ? await readWorkers(page.address, readFamily(state.pids), signal) : undefined;
+    const workers = own ? await readWorkers(page.address, readFamily(state.pids), { clock, signal }) : undefined;
     if (workers?.idle.length === 0) return [...evidence, unseen(page, 'no worker is free to answer, and the pool has no pm.status_listen')];
     return [...evidence, await askPage(page, signal)];
   },

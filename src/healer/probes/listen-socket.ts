@@ -31,10 +31,11 @@ export const listenSocket: Probe = {
   applies: (target) => target.upstreams.length > 0,
   async look(context, signal) {
     const { target } = context;
-    const connected = connectEvidence(target.upstreams[target.current]!, signal);
     const view = await readView(context, signal);
     const listeners = await Promise.all(target.upstreams.map((address, index) => listenerEvidence(view, address, index)));
-    return [...listeners, ...elsewhereEvidence(view), await connected];
+    // Only then: a connection that is not accepted stays in the queue, even when it is closed.
+    const connected = await connectEvidence(target.upstreams[target.current]!, listeners[target.current]!.facts, signal);
+    return [...listeners, ...elsewhereEvidence(view), connected];
   },
 };
 
@@ -95,8 +96,10 @@ function elsewhereEvidence(view: View): readonly Evidence[] {
   return [{ kind: 'listen_elsewhere', source: '/proc/net', text: `The service also listens on ${addresses.join(', ')}.`, facts: { addresses } }];
 }
 
-async function connectEvidence(address: Address, signal: AbortSignal): Promise<Evidence> {
+async function connectEvidence(address: Address, listener: Evidence['facts'], signal: AbortSignal): Promise<Evidence> {
   const to = formatAddress(address);
+  const [queue, backlog] = [Number(listener['queue'] ?? 0), Number(listener['backlog'] ?? Infinity)];
+  if (queue > 0 && queue <= backlog) return { kind: 'connect', source: 'connect test', text: `No connect to ${to} was tried.`, facts: {}, missing: 'connections already wait to be accepted, and one more would only lengthen the queue' };
   const result = await connectTo(address, { timeoutMs: connectTimeoutMs, signal });
   const base = { kind: 'connect', source: 'connect test' };
   if (result.kind === 'client_gone') return { ...base, text: `The connect to ${to} was not finished.`, facts: {}, missing: 'the time for evidence was over' };

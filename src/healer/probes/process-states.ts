@@ -8,10 +8,7 @@ import { formatAddress } from '../../core/failure.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
 import type { ProcessStat } from '../proc.ts';
 import { readCpuMs, readFamily, readText } from './read-processes.ts';
-import { readWorkers } from './read-workers.ts';
-
-/** Ten ticks of the kernel's processor clock: enough to tell an idle process from a spinning one. */
-const sampleMs = 100;
+import { readWorkers, sampleMs } from './read-workers.ts';
 
 /** Applies to every service; one whose pids nobody knows gives no evidence. */
 export const processStates: Probe = {
@@ -23,8 +20,8 @@ export const processStates: Probe = {
     const state = await context.serviceType.state(context.target, context.run, signal);
     const family = readFamily(state.pids);
     if (family.length === 0) return [];
-    const workers = await workerEvidence(context, family, signal);
-    return [await processEvidence(context, family, signal), ...workers];
+    const [processes, workers] = await Promise.all([processEvidence(context, family, signal), workerEvidence(context, family, signal)]);
+    return [processes, ...workers];
   },
 };
 
@@ -52,11 +49,11 @@ function isFrozen(pid: number): boolean {
   return group !== undefined && /^frozen 1$/m.test(readText(join('/sys/fs/cgroup', group, 'cgroup.events')));
 }
 
-async function workerEvidence({ target }: ProbeContext, family: readonly ProcessStat[], signal: AbortSignal): Promise<readonly Evidence[]> {
+async function workerEvidence({ target, clock }: ProbeContext, family: readonly ProcessStat[], signal: AbortSignal): Promise<readonly Evidence[]> {
   const address = target.upstreams[target.current];
   // A web server's workers share their connections in other ways: there accept(2) tells nothing.
   if (target.protocol !== 'fastcgi' || !address) return [];
-  const workers = await readWorkers(address, family, signal);
+  const workers = await readWorkers(address, family, { clock, signal });
   if (!workers) return [];
   const total = workers.busy.length + workers.idle.length + workers.stopped.length;
   const facts = { total, busy: workers.busy.length, idle: workers.idle.length, stopped: workers.stopped.length, address: formatAddress(address), busyPids: workers.busy.slice(0, 64).map((row) => String(row.pid)) };

@@ -59,11 +59,18 @@ export function matchSignature({ pattern }: Signature, line: string): Readonly<R
   for (let i = 1; i < parts.length; i += 2) {
     const [name, type] = parts[i]!.split(':');
     const next = parts[i + 1]!;
-    const end = next === '' ? line.length : line.indexOf(next, at);
-    const value = end < 0 ? '' : line.slice(at, end);
-    if (value === '' || (type === 'int' && !/^\d{1,15}$/.test(value))) return undefined;
+    const end = type === 'int' ? digitsEnd(line, at) : next === '' ? line.length : line.indexOf(next, at);
+    if (end <= at || !line.startsWith(next, end)) return undefined;
+    const value = line.slice(at, end);
     fields[name!] = type === 'int' ? Number(value) : value;
     at = end + next.length;
   }
   return fields;
+}
+
+/** At most 15 digits: more would not be an exact number any longer. */
+function digitsEnd(line: string, from: number): number {
+  let end = from;
+  while (end < from + 15 && line.charCodeAt(end) >= 48 && line.charCodeAt(end) <= 57) end++;
+  return end;
 }

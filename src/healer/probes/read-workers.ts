@@ -1,4 +1,9 @@
+/**
+ * Tells busy workers from idle ones by the system call that they sleep in. It needs no status page, so it works when
+ * every worker is taken. For services that give every connection to one blocking worker, as php-fpm does.
+ */
 import type { Address } from '../../core/failure.ts';
+import type { Clock } from '../../core/time.ts';
 import { isAlive, listenersAt, readListeners, type ProcessStat } from '../proc.ts';
 import { readText } from './read-processes.ts';
 import { readHolders, readSocketInode } from './read-sockets.ts';
@@ -6,7 +11,9 @@ import { readHolders, readSocketInode } from './read-sockets.ts';
 /** accept and accept4 by architecture. @see the kernel's system call tables (x86-64, and the generic one) */
 const acceptCalls: Readonly<Record<string, readonly string[]>> = { x64: ['43', '288'], arm64: ['202', '242'], riscv64: ['202', '242'], loong64: ['202', '242'] };
 
-/** The workers of a service that gives every connection to one blocking worker, as php-fpm does. */
+/** Eight ticks of the kernel's processor clock; the quick probes have 150 ms altogether. */
+export const sampleMs = 80;
+
 export interface Workers {
   readonly busy: readonly ProcessStat[];
   /** Asleep in accept(2) on the service's own socket: ready for the next request. */
@@ -16,21 +23,25 @@ export interface Workers {
 }
 
 /**
- * Tells busy workers from idle ones by the system call that they sleep in. It needs no status page, so it works
- * when every worker is taken. `undefined` when no worker holds a socket for `address`, or on an architecture whose
- * call numbers are not known here. A worker that keeps a connection open between requests counts as busy: it is.
+ * The workers among `family`, looked at twice: busy is who was not waiting at either moment, because a connect test of
+ * our own wakes an idle worker for an instant. A worker that keeps a connection open between requests counts as busy:
+ * it is. `undefined` when no worker holds a socket for `address`, or on an architecture whose call numbers are not
+ * known here. Takes {@link sampleMs}.
  */
-export async function readWorkers(address: Address, family: readonly ProcessStat[], signal: AbortSignal): Promise<Workers | undefined> {
+export async function readWorkers(address: Address, family: readonly ProcessStat[], look: { readonly clock: Clock; readonly signal: AbortSignal }): Promise<Workers | undefined> {
   const accepts = acceptCalls[process.arch];
   const inodes = new Set(listenersAt([address], readListeners()).map((listener) => listener.inode));
-  const holders = await readHolders(inodes, family.map((row) => row.pid), signal);
+  const holders = await readHolders(inodes, family.map((row) => row.pid), look.signal);
   const holding = new Set([...holders.values()].flat());
   const parents = new Set(family.filter((row) => holding.has(row.pid)).map((row) => row.parent));
   // The master holds the socket too, but serves nobody.
   const workers = family.filter((row) => isAlive(row) && holding.has(row.pid) && !parents.has(row.pid));
   if (!accepts || workers.length === 0) return undefined;
   const stopped = workers.filter((row) => row.state === 'T' || row.state === 't');
-  const idle = workers.filter((row) => !stopped.includes(row) && waitsForConnection(row.pid, accepts, inodes));
+  const waiting = () => workers.filter((row) => !stopped.includes(row) && waitsForConnection(row.pid, accepts, inodes));
+  const before = waiting();
+  await look.clock.sleep(sampleMs, look.signal);
+  const idle = [...new Set([...before, ...waiting()])];
   return { stopped, idle, busy: workers.filter((row) => !stopped.includes(row) && !idle.includes(row)) };
 }
 
