@@ -1,0 +1,120 @@
+import t from 'tap';
+import * as registered from '../../src/healer/causes/registry.ts';
+import { diagnose } from '../../src/healer/diagnose.ts';
+import type { Suspect } from '../../src/core/diagnosis.ts';
+import { caseFile, evidence, serviceConfig, serviceTarget, type Scene } from '../fixtures/healer/case-file.ts';
+
+const causes = Object.values(registered);
+const at = '127.0.0.1:9000';
+const other = '127.0.0.1:9001';
+
+const state = (name: string, more = {}) => evidence('service_state', { state: name, ...more });
+const listener = (name: string, more = {}) => evidence('listener', { address: at, current: true, state: name, ...more });
+const elsewhere = (more = {}) => evidence('listener', { address: other, current: false, state: 'listening', ...more });
+const connect = (result: string) => evidence('connect', { address: at, result });
+const processes = (more = {}) => evidence('processes', { total: 6, stopped: 0, diskWait: 0, zombie: 0, running: 0, frozen: false, cpuShare: 0, ...more });
+const workers = (busy: number, idle: number, stopped = 0) => evidence('workers', { total: busy + idle + stopped, busy, idle, stopped });
+const pool = (maxChildren: number) => evidence('fpm_pool', { pool: 'www', file: '/etc/php/8.2/fpm/pool.d/www.conf', line: 12, maxChildren });
+const log = (signature: string, text: string, more = {}) => evidence('log', { signature, count: 1, ...more }, text);
+const configTest = (passed: boolean) => evidence('config_test', { passed, exitCode: passed ? 0 : 78, command: 'php-fpm8.2 -t', line: passed ? '' : "ERROR: [/etc/x.conf:7] unknown entry 'foo'" });
+const answer = (result: string) => evidence('http_answer', { result });
+const orphans = evidence('orphans', { pids: ['11', '12'], address: at, program: 'php-fpm8.2' });
+const external = serviceTarget({ config: serviceConfig({ type: 'external' }), protocol: 'http', upstreams: [at, other] });
+
+interface Row {
+  readonly scene: string;
+  readonly file: Scene;
+  /** What comes out on top. */
+  readonly best: readonly [Suspect['cause'], Suspect['confidence']];
+  /** What the sentence or the remedy must say. */
+  readonly says?: RegExp;
+  readonly never?: readonly Suspect['cause'][];
+}
+
+const rows: readonly Row[] = [
+  { scene: 'failed and nobody listens', file: { evidence: [state('failed', { exitSignal: 'SIGKILL' }), listener('nobody')] }, best: ['service.crashed', 'certain'], says: /shop was ended by SIGKILL\..*systemctl start php8\.2-fpm\.service/ },
+  { scene: 'failed with an exit status', file: { evidence: [state('failed', { exitCode: 78 }), listener('stale_socket')] }, best: ['service.crashed', 'certain'], says: /exit status 78/ },
+  { scene: 'failed, and another program has its port', file: { evidence: [state('failed'), listener('listening', { byService: false })] }, best: ['service.crashed', 'likely'] },
+  { scene: 'an external service refuses connections', file: { target: external, evidence: [state('unknown'), listener('nobody'), connect('connection_refused')] }, best: ['service.crashed', 'likely'] },
+  { scene: 'failed, but its workers hold the socket', file: { evidence: [state('failed'), listener('listening', { byService: true }), orphans] }, best: ['service.orphaned_workers', 'certain'], says: /2 of its workers still hold 127\.0\.0\.1:9000.*kill -QUIT 11 12; then start it: systemctl start/ },
+  { scene: 'a running service has no orphans', file: { evidence: [state('running'), orphans, workers(0, 5)] }, best: ['unknown', 'possible'], never: ['service.orphaned_workers'] },
+  { scene: 'stopped on purpose', file: { evidence: [state('stopped'), listener('path_missing'), configTest(false)] }, best: ['service.stopped_by_operator', 'certain'], never: ['service.crashed', 'config.invalid'] },
+  { scene: 'starting', file: { evidence: [state('starting'), listener('nobody')] }, best: ['service.starting', 'certain'], never: ['service.crashed'] },
+  { scene: 'systemd is about to restart it', file: { evidence: [state('failed', { supervisorActsInMs: 2100 }), listener('nobody')] }, best: ['service.starting', 'certain'], says: /within 2\.1 s/ },
+  { scene: 'failed with a broken configuration', file: { evidence: [state('failed'), listener('nobody'), configTest(false)] }, best: ['config.invalid', 'certain'], says: /ERROR: \[\/etc\/x\.conf:7\] unknown entry 'foo'.*php-fpm8\.2 -t/ },
+  { scene: 'failed, the log tells of the configuration', file: { evidence: [state('failed'), listener('nobody'), log('config_error', 'ERROR: [/x:7] bad')] }, best: ['service.crashed', 'certain'] },
+  { scene: 'failed, an old line tells of the configuration, its test passes', file: { evidence: [state('failed'), listener('nobody'), configTest(true), log('config_error', 'ERROR: [/x:7] bad')] }, best: ['service.crashed', 'certain'], never: ['config.invalid'] },
+  { scene: 'failed, the configuration test did not finish', file: { evidence: [state('failed'), listener('nobody'), { ...configTest(false), missing: 'not finished after 60000 ms' }] }, best: ['service.crashed', 'certain'], never: ['config.invalid'] },
+  { scene: 'runs well with a broken configuration on disk', file: { evidence: [state('running'), listener('listening'), configTest(false)] }, best: ['unknown', 'possible'], never: ['config.invalid'] },
+  { scene: 'every process in state T', file: { evidence: [state('running'), processes({ stopped: 6 }), workers(0, 0, 5)] }, best: ['service.hung', 'certain'], says: /every process is in state T.*systemctl restart/ },
+  { scene: 'every living process in state T, one zombie beside', file: { evidence: [state('running'), processes({ stopped: 5, zombie: 1 })] }, best: ['service.hung', 'certain'] },
+  { scene: 'frozen control group', file: { evidence: [state('running'), processes({ frozen: true })] }, best: ['service.hung', 'certain'] },
+  { scene: 'the service type says frozen', file: { evidence: [state('frozen')] }, best: ['service.hung', 'certain'] },
+  { scene: 'all workers stopped, the master runs', file: { evidence: [state('running'), processes({ stopped: 5 }), workers(0, 0, 5)] }, best: ['service.hung', 'likely'] },
+  { scene: 'no progress although workers are free', file: { symptom: { kind: 'no_progress' }, traffic: { inFlight: 4, noProgressMs: 16_000 }, evidence: [state('running'), processes(), workers(1, 4)] }, best: ['service.hung', 'likely'], says: /none of 4 requests for 16 s/, never: ['capacity.workers_exhausted'] },
+  { scene: 'no progress, connections pile up, nothing computes', file: { symptom: { kind: 'no_progress' }, traffic: { inFlight: 4, noProgressMs: 16_000 }, evidence: [state('running'), processes(), listener('listening', { queue: 9 })] }, best: ['service.hung', 'likely'] },
+  { scene: 'no progress, connections pile up, but it computes', file: { symptom: { kind: 'no_progress' }, traffic: { inFlight: 4, noProgressMs: 16_000 }, evidence: [state('running'), processes({ cpuShare: 1 }), listener('listening', { queue: 9 })] }, best: ['service.hung', 'possible'] },
+  { scene: 'own probe unanswered and connections pile up, without any visitor', file: { symptom: { seenBy: 'watch', kind: 'unanswered_probe' }, evidence: [state('running'), processes(), listener('listening', { queue: 2 }), answer('timeout')] }, best: ['service.hung', 'likely'] },
+  { scene: 'time-outs alone are no hang', file: { evidence: [state('running'), processes(), listener('listening', { queue: 0 })] }, best: ['unknown', 'possible'], never: ['service.hung'] },
+  { scene: 'one second of silence is no hang', file: { traffic: { inFlight: 4, noProgressMs: 1000 }, evidence: [state('running'), processes(), workers(1, 4)] }, best: ['unknown', 'possible'], never: ['service.hung'] },
+  { scene: 'all workers busy, nothing finished for long, queue full', file: { symptom: { kind: 'no_progress' }, traffic: { inFlight: 5, held: 7, noProgressMs: 60_000 }, evidence: [state('running'), processes(), workers(5, 0), pool(5), listener('listening', { queue: 3 })] }, best: ['capacity.workers_exhausted', 'certain'], says: /All 5 workers of shop are busy \(at most 5\); 10 more wait.*www\.conf:12.*Do not restart/, never: ['service.hung'] },
+  { scene: 'all workers of now busy, more may come', file: { evidence: [state('running'), workers(2, 0), pool(10)] }, best: ['capacity.workers_exhausted', 'likely'] },
+  { scene: 'all workers busy, limit unknown, the log tells', file: { evidence: [state('running'), workers(5, 0), log('max_children_reached', 'WARNING: [pool www] server reached pm.max_children setting (5), consider raising it', { limit: 5 })] }, best: ['capacity.workers_exhausted', 'certain'] },
+  { scene: 'the log told of it, but a worker is free now', file: { evidence: [state('running'), workers(4, 1), pool(5), log('max_children_reached', 'x', { limit: 5 })] }, best: ['unknown', 'possible'], never: ['capacity.workers_exhausted'] },
+  { scene: 'the status page counts them where the kernel does not', file: { evidence: [state('running'), evidence('fpm_status', { active: 5, idle: 0, total: 5, queue: 2 }), pool(5)] }, best: ['capacity.workers_exhausted', 'certain'] },
+  { scene: 'as many requests inside as the gateway lets in, workers unseen', file: { symptom: { kind: 'no_progress' }, traffic: { inFlight: 8, limit: 8, noProgressMs: 20_000 }, evidence: [state('running'), processes(), listener('listening', { queue: 1 }), answer('timeout')] }, best: ['capacity.workers_exhausted', 'likely'], never: ['service.hung'] },
+  { scene: 'a dead service is not full', file: { traffic: { inFlight: 8, limit: 8 }, evidence: [state('failed'), listener('nobody')] }, best: ['service.crashed', 'certain'], never: ['capacity.workers_exhausted'] },
+  { scene: 'its own process listens at the other allowed place', file: { target: serviceTarget({ upstreams: [at, other] }), evidence: [state('running'), listener('nobody'), elsewhere({ byService: true })] }, best: ['net.port_moved', 'certain'], says: /listens on 127\.0\.0\.1:9001 instead of 127\.0\.0\.1:9000/ },
+  { scene: 'a stranger listens at the other allowed place', file: { target: serviceTarget({ upstreams: [at, other] }), evidence: [state('running'), listener('nobody'), elsewhere({ byService: false })] }, best: ['unknown', 'possible'], never: ['net.port_moved'] },
+  { scene: 'an external service answers at its other place', file: { target: external, evidence: [state('unknown'), listener('nobody'), connect('connection_refused'), elsewhere({ byService: false })] }, best: ['net.port_moved', 'likely'] },
+  { scene: 'it listens where the gateway may not look', file: { evidence: [state('running'), listener('nobody'), evidence('listen_elsewhere', { addresses: ['127.0.0.1:9100'] })] }, best: ['net.port_moved', 'likely'], says: /also_allowed: \[127\.0\.0\.1:9100\]/ },
+  { scene: 'it listens at both places', file: { target: serviceTarget({ upstreams: [at, other] }), evidence: [state('running'), listener('listening'), elsewhere({ byService: true })] }, best: ['unknown', 'possible'], never: ['net.port_moved'] },
+  { scene: 'junk for visitors and for the probe', file: { symptom: { kind: 'http_protocol_error', text: 'junk' }, evidence: [state('running'), listener('listening'), answer('junk')] }, best: ['app.bad_response', 'certain'] },
+  { scene: 'junk for the probe only', file: { evidence: [state('running'), answer('junk')] }, best: ['app.bad_response', 'likely'] },
+  { scene: 'junk for visitors, the probe is answered', file: { symptom: { kind: 'http_protocol_error', text: 'junk' }, evidence: [state('running'), answer('status')] }, best: ['app.bad_response', 'likely'] },
+  { scene: 'junk from an external service that connects', file: { target: external, symptom: { kind: 'http_protocol_error' }, evidence: [state('unknown'), listener('listening'), connect('connected'), answer('junk')] }, best: ['app.bad_response', 'certain'] },
+  { scene: 'nothing could be seen', file: { evidence: [{ ...state('running'), missing: 'not finished after 150 ms' }] }, best: ['unknown', 'possible'], says: /3 requests were not answered in time/ },
+];
+
+for (const { scene, file, best, says, never } of rows) {
+  t.test(scene, (t) => {
+    const diagnosis = diagnose(caseFile(file), causes);
+    t.same([diagnosis.best.cause, diagnosis.best.confidence], best, diagnosis.best.sentence);
+    if (says) t.match(`${diagnosis.best.sentence} ${diagnosis.best.remedy}`, says);
+    const suspected = [diagnosis.best, ...diagnosis.others].map((suspect) => suspect.cause);
+    t.same(suspected.filter((cause) => never?.includes(cause)), []);
+    t.equal(suspected.at(-1), 'unknown', 'unknown is the last resort');
+    t.ok(diagnosis.best.because.length > 0, 'says why');
+    t.notMatch(JSON.stringify(diagnosis), /undefined|NaN/);
+    t.end();
+  });
+}
+
+t.test('the found address is handed to the action, only where it is allowed', (t) => {
+  const moved = (file: Scene) => diagnose(caseFile(file), causes).best;
+  const allowed = moved({ target: serviceTarget({ upstreams: [at, other] }), evidence: [state('running'), listener('nobody'), elsewhere({ byService: true })] });
+  t.same(allowed.facts, { found: other });
+  const forbidden = moved({ evidence: [state('running'), listener('nobody'), evidence('listen_elsewhere', { addresses: ['127.0.0.1:9100'] })] });
+  t.equal(forbidden.facts, undefined);
+  t.end();
+});
+
+t.test('the order of the causes does not matter', (t) => {
+  const file = caseFile({ evidence: [state('failed'), listener('nobody'), configTest(false), orphans] });
+  const ranked = (list: typeof causes) => {
+    const { best, others } = diagnose(file, list);
+    return [best, ...others].map((suspect) => suspect.cause);
+  };
+  t.same(ranked(causes), ['config.invalid', 'service.orphaned_workers', 'service.crashed', 'unknown']);
+  t.same(ranked(causes.toReversed()), ranked(causes));
+  t.end();
+});
+
+t.test('the command of the remedy is the one of the service type', (t) => {
+  const remedy = (service: Record<string, unknown>) =>
+    diagnose(caseFile({ target: serviceTarget({ config: serviceConfig(service) }), evidence: [state('failed'), listener('nobody')] }), causes).best.remedy;
+  t.equal(remedy({ type: 'init', script: '/etc/init.d/shop', pidfile: '/run/shop.pid' }), 'Start it: /etc/init.d/shop start');
+  t.equal(remedy({ type: 'process', start: ['/usr/bin/shop', '--title', "it's on"] }), String.raw`Start it: /usr/bin/shop --title 'it'\''s on'`);
+  t.equal(remedy({ type: 'external' }), 'Start shop, so that it listens on 127.0.0.1:9000 again.');
+  t.end();
+});
