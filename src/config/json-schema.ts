@@ -15,6 +15,5 @@ export function jsonSchemas(): Readonly<Record<string, z.core.JSONSchema.BaseSch
 
 /** `ref`: parts that occur twice are written once, at the cost of a file that is harder to read. */
 function describe(title: string, schema: z.ZodType, reused: 'inline' | 'ref'): z.core.JSONSchema.BaseSchema {
-  const { $schema, ...rest } = z.toJSONSchema(schema, { target: 'draft-2020-12', io: 'input', unrepresentable: 'any', reused });
-  return { $schema, title, ...rest };
+  return z.toJSONSchema(schema.meta({ title }), { target: 'draft-2020-12', io: 'input', unrepresentable: 'any', reused });
 }
