@@ -2,36 +2,42 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { Worker } from 'node:worker_threads';
 import t from 'tap';
-import { answer, ask, readBody } from '../fixtures/backends/ask.ts';
+import { answer, readBody } from '../fixtures/backends/ask.ts';
 import * as does from '../fixtures/backends/behaviours.ts';
 import { startBackend } from '../fixtures/backends/start-backend.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 
 const megabyte = 1024 ** 2;
 const block = Buffer.alloc(65_536, 'x');
+/** What Linux keeps for one loopback connection at most (4 MiB to send, 6 MiB to receive), and streams at both ends. */
+const kernelBuffers = 16 * megabyte;
 
 t.test('200 MB pass down, however slow the reader is, with flat memory', async (t) => {
   for (const head of [`HTTP/1.1 200 OK\r\nContent-Length: ${200 * megabyte}\r\n\r\n`, 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n']) {
     const chunked = head.includes('chunked');
-    const { address } = await startBackend(t, 'tcp', does.afterRequest((socket) => void Readable.from(download(head, chunked)).pipe(socket)));
-    const memory = watchMemory();
+    const sent = { bytes: 0 };
+    const { address } = await startBackend(t, 'tcp', does.afterRequest((socket) => void Readable.from(download(head, chunked, sent)).pipe(socket)));
     const { body } = await answer(address);
     let bytes = 0;
+    let mostUnread = 0;
     const slowReader = new Writable({
       highWaterMark: 1,
       write(part: Buffer, _encoding, done) {
         bytes += part.length;
+        mostUnread = Math.max(mostUnread, sent.bytes - bytes);
         setImmediate(done); // always behind: every write is refused for a turn
       },
     });
     await pipeline(body, slowReader);
     t.equal(bytes, 200 * megabyte, chunked ? 'chunked' : 'with a length');
-    t.ok(memory.growth() < 60 * megabyte, `${chunked ? 'chunked' : 'with a length'}: memory is flat`);
+    t.ok(mostUnread < kernelBuffers, `${chunked ? 'chunked' : 'with a length'}: at most ${mostUnread} bytes were on their way`);
   }
 });
 
 t.test('a reader that stops for longer than the idle limit is no silence of the backend', async (t) => {
-  const { address } = await startBackend(t, 'tcp', does.afterRequest((socket) => void Readable.from(download(`HTTP/1.1 200 OK\r\nContent-Length: ${20 * megabyte}\r\n\r\n`, false, 20)).pipe(socket)));
+  const { address } = await startBackend(t, 'tcp', does.afterRequest((socket) => void Readable.from([Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${20 * megabyte}\r\n\r\n`), ...blocks(20)]).pipe(socket)));
   const { body } = await answer(address, { limits: { idleTimeoutMs: 60 } });
   body.once('readable', () => {});
   const wakeUp = AbortSignal.timeout(250); // the length of the pause is the thing tested
@@ -43,13 +49,23 @@ t.test('a reader that stops for longer than the idle limit is no silence of the 
 
 t.test('200 MB pass up, however slow the backend is, with flat memory', async (t) => {
   for (const length of [200 * megabyte, undefined]) {
-    const { address } = await startBackend(t, 'unix', slowCounter);
-    const memory = watchMemory();
-    const response = await answer(address, { method: 'PUT', body: Readable.from(blocks(200)), ...(length !== undefined && { length }) });
-    const { text } = await readBody(response);
-    t.ok(Number(text) >= 200 * megabyte, `the backend got ${text} bytes`);
-    t.ok(response.bytesWritten >= 200 * megabyte, 'and they were counted');
-    t.ok(memory.growth() < 60 * megabyte, 'memory is flat');
+    const sent = { bytes: 0 };
+    let headLength = 0;
+    let received = 0;
+    let mostUnread = 0;
+    const { address } = await startBackend(t, 'unix', (socket) => void socket.on('data', (part: Buffer) => {
+      headLength ||= part.indexOf('\r\n\r\n') + 4;
+      received += part.length;
+      mostUnread = Math.max(mostUnread, sent.bytes - received);
+      socket.pause();
+      setImmediate(() => socket.resume()); // always behind
+      const over = length === undefined ? part.subarray(-5).toString('latin1') === '0\r\n\r\n' : received === headLength + length;
+      if (over) socket.end('HTTP/1.1 200 OK\r\n\r\nthanks');
+    }).resume());
+    const response = await answer(address, { method: 'PUT', body: Readable.from(blocks(200, sent)), ...(length !== undefined && { length }) });
+    t.equal((await readBody(response)).text, 'thanks');
+    t.equal(response.bytesWritten, received, 'every byte was counted');
+    t.ok(mostUnread < kernelBuffers, `at most ${mostUnread} bytes were on their way`);
   }
 });
 
@@ -73,14 +89,20 @@ t.test('a refusal that comes while the body is being sent is delivered, and the 
   }
 });
 
-t.test('a refusal survives a close with the upload unread', async (t) => {
-  const { address } = await startBackend(t, 'unix', (socket) => void socket.once('data', () => {
-    socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno', () => socket.destroy());
-  }).resume());
-  const body = Readable.from(blocks(200));
-  const response = await answer(address, { method: 'POST', body });
+t.test('a refusal survives a write into the closed connection', async (t) => {
+  const flag = new SharedArrayBuffer(4);
+  const path = `${tempFolder(t)}/refuses.sock`;
+  const backend = new Worker(new URL('../fixtures/backends/refuses-and-closes.ts', import.meta.url), { workerData: { flag, path } });
+  t.teardown(() => backend.terminate());
+  await once(backend, 'message');
+  const upload = new Readable({ read() {} });
+  const attempt = answer({ kind: 'unix', path }, { method: 'POST', body: upload });
+  await once(upload, 'resume');
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve))); // the head has left
+  t.not(Atomics.wait(new Int32Array(flag), 0, 0, 5000), 'timed-out', 'the backend answered and closed while this thread stood still');
+  upload.push('this write fails before the answer is read');
+  const response = await attempt;
   t.match([response.head.status, (await readBody(response)).text], [413, 'no']);
-  body.destroy();
 });
 
 t.test('an early 200 keeps the upload going: the backend answers while it reads', async (t) => {
@@ -109,9 +131,8 @@ t.test('whoever gives up an answer closes the connection to the backend', async 
   const leaving = new AbortController();
   await answer(address, { clientGone: leaving.signal });
   leaving.abort();
-  await ask(address, { limits: { responseTimeoutMs: 1 } });
   await Promise.all(connections);
-  t.ok(connections.length >= 2, 'each was closed');
+  t.equal(connections.length, 2, 'each was closed');
 });
 
 t.test('each part of an answer is passed on when it comes', async (t) => {
@@ -129,39 +150,15 @@ t.test('each part of an answer is passed on when it comes', async (t) => {
   t.equal((await parts.next()).done, true);
 });
 
-/** Reads in small steps; says how many bytes came when the body is over. */
-function slowCounter(socket: Socket): void {
-  let bytes = 0;
-  socket.on('data', (part: Buffer) => {
-    bytes += part.length;
-    socket.pause();
-    setImmediate(() => socket.resume());
-    const last = part.subarray(-5).toString('latin1') === '0\r\n\r\n';
-    if (last || bytes >= 200 * megabyte + headBytes) socket.end(`HTTP/1.1 200 OK\r\n\r\n${bytes}`);
-  }).resume();
-}
-/** At least what the head of the upload takes. */
-const headBytes = 50;
-
-function* blocks(megabytes: number): Generator<Buffer> {
-  for (let i = 0; i < megabytes * 16; i++) yield block;
+function* blocks(megabytes: number, sent = { bytes: 0 }): Generator<Buffer> {
+  for (let i = 0; i < megabytes * 16; i++) {
+    sent.bytes += block.length;
+    yield block;
+  }
 }
 
-function* download(head: string, chunked: boolean, megabytes = 200): Generator<Buffer> {
+function* download(head: string, chunked: boolean, sent: { bytes: number }): Generator<Buffer> {
   yield Buffer.from(head);
-  for (const part of blocks(megabytes)) yield chunked ? Buffer.concat([Buffer.from('10000\r\n'), part, Buffer.from('\r\n')]) : part;
+  for (const part of blocks(200, sent)) yield chunked ? Buffer.concat([Buffer.from('10000\r\n'), part, Buffer.from('\r\n')]) : part;
   if (chunked) yield Buffer.from('0\r\n\r\n');
-}
-
-/** The most that the process grew since the beginning, buffers outside the heap included. */
-function watchMemory(): { growth: () => number } {
-  const start = process.memoryUsage().rss;
-  let most = start;
-  const timer = setInterval(() => (most = Math.max(most, process.memoryUsage().rss)), 5).unref();
-  return {
-    growth: () => {
-      clearInterval(timer);
-      return Math.max(most, process.memoryUsage().rss) - start;
-    },
-  };
 }
