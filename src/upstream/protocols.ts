@@ -1,0 +1,2 @@
+export { http } from './http.ts';
+export { fastcgi } from './fastcgi/exchange.ts';
