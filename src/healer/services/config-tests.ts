@@ -1,0 +1,29 @@
+import type { ServiceTarget } from '../leaves.ts';
+
+/**
+ * The configuration test that a service gets when its policy names none: by the unit's or script's name for what Debian
+ * and its relatives package, by the start command for php-fpm. `undefined`: this service has none.
+ */
+export function configTestOf(target: ServiceTarget): readonly string[] | undefined {
+  const { config } = target;
+  if (config.config_test) return config.config_test;
+  if (config.type === 'external') return undefined;
+  if (config.type === 'process') return fpmTest(config.start);
+  const name = (config.type === 'systemd' ? config.unit : config.script).replace(/^.*\//, '').replace(/\.service$/, '');
+  const php = /^php(\d\.\d)-fpm$/.exec(name)?.[1];
+  if (php) return [`/usr/sbin/php-fpm${php}`, '--fpm-config', `/etc/php/${php}/fpm/php-fpm.conf`, '-t'];
+  return packaged[name];
+}
+
+const packaged: Readonly<Record<string, readonly string[]>> = {
+  'php-fpm': ['/usr/sbin/php-fpm', '-t'],
+  apache2: ['/usr/sbin/apachectl', 'configtest'],
+  httpd: ['/usr/sbin/apachectl', 'configtest'],
+  nginx: ['/usr/sbin/nginx', '-t'],
+};
+
+/** php-fpm is tested with its own arguments, but for those that say how it runs. */
+function fpmTest(start: readonly string[]): readonly string[] | undefined {
+  if (!/\/php-fpm[\d.]*$/.test(start[0] ?? '')) return undefined;
+  return [...start.filter((word) => !['-D', '--daemonize', '-F', '--nodaemonize'].includes(word)), '-t'];
+}

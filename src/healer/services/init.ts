@@ -1,0 +1,68 @@
+/** A service with an init script (`start|stop|reload|restart`) and a pidfile. The script is trusted to act, not to tell. */
+import type { StepResult } from '../../core/decision.ts';
+import type { RunCommand, ServiceTarget, ServiceType } from '../leaves.ts';
+import { isStopped, readPidfile } from '../proc.ts';
+import { awaitPidfile } from './await-pidfile.ts';
+import { configTestOf } from './config-tests.ts';
+import { pidfileProcess, pidfileState } from './process-state.ts';
+import { clearRestarting, markRestarting } from './restart-marker.ts';
+import { longestCommandMs, step, stepFromCommand } from './step-result.ts';
+import { stopTree } from './stop-tree.ts';
+
+interface Script {
+  readonly target: ServiceTarget;
+  readonly pidfile: string;
+  call(verb: string, timeoutMs?: number): Promise<StepResult>;
+  readonly run: RunCommand;
+  readonly signal: AbortSignal;
+}
+
+export const init: ServiceType = {
+  name: 'init',
+  state: async (target) => pidfileState(target, initConfig(target).pidfile),
+  can: () => true,
+  async control(target, verb, run, signal) {
+    const { script: path, pidfile } = initConfig(target);
+    const call = async (word: string, timeoutMs = longestCommandMs): Promise<StepResult> => stepFromCommand(`${path} ${word}`, await run.run([path, word], { timeoutMs, signal }));
+    const script = { target, pidfile, call, run, signal };
+    if (verb === 'start') return start(script);
+    if (verb === 'stop') return stop(script);
+    return verb === 'reload' ? call('reload') : restart(script);
+  },
+  configTest: configTestOf,
+};
+
+async function start(script: Script): Promise<StepResult> {
+  const started = await script.call('start');
+  const result = started.result === 'done' ? await awaitPidfile(script.target, script.pidfile, { started, signal: script.signal }) : started;
+  if (result.result === 'done') clearRestarting(script.target);
+  return result;
+}
+
+/**
+ * `script stop`, and KILL for what it leaves. A frozen service is KILLed before the script is called, which would
+ * otherwise wait out its own retries (40 s for Debian's php-fpm) and then only tidies up.
+ */
+async function stop(script: Script): Promise<StepResult> {
+  const { target, run, signal } = script;
+  const main = await pidfileProcess(target, readPidfile(script.pidfile));
+  if (!main) return script.call('stop', target.config.stop_timeout);
+  const frozen = isStopped(main);
+  const stopped = await stopTree(main, { waitMs: target.config.stop_timeout, command: (_run, _signal, waitMs) => script.call('stop', waitMs) }, { run, signal });
+  if (frozen && stopped.result === 'done') await script.call('stop', target.config.stop_timeout);
+  return stopped;
+}
+
+/** Stop and start as two calls: `script restart` would hide which of them failed, and cannot end a frozen service in time. */
+async function restart(script: Script): Promise<StepResult> {
+  if (!markRestarting(script.target)) return step('failed', `${script.target.stateFolder} cannot be written, so a half-done restart could not be recognized: not stopped`, performance.now());
+  const stopped = await stop(script);
+  if (stopped.result !== 'done') return stopped;
+  const started = await start(script);
+  return { ...started, detail: `${stopped.detail}; ${started.detail}`, durationMs: stopped.durationMs + started.durationMs };
+}
+
+function initConfig(target: ServiceTarget): Extract<ServiceTarget['config'], { readonly type: 'init' }> {
+  if (target.config.type !== 'init') throw new Error(`expected a service of type init, got ${target.config.type}`);
+  return target.config;
+}

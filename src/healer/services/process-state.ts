@@ -1,0 +1,59 @@
+/** The state of a service whose main process is known by a pidfile or by goodgateway's own record. */
+import { listenAddresses } from '../find-orphans.ts';
+import type { ServiceState, ServiceTarget } from '../leaves.ts';
+import { familyOf, isAlive, isStopped, listenersAt, processFence, readAllStats, readListeners, readPidfile, readStat, socketOwners, startedAtMs, type Pidfile, type ProcessStat } from '../proc.ts';
+import { clearRestarting, isRestarting } from './restart-marker.ts';
+
+/** A daemon writes its pidfile right after its start; file systems and clocks round. */
+const pidfileSlackMs = 2000;
+
+/**
+ * No pidfile: stopped on purpose (or half way through a restart of ours, which is a failure). A pidfile whose process
+ * is dead, a zombie, or has become another program's: failed.
+ */
+export async function pidfileState(target: ServiceTarget, path: string): Promise<ServiceState> {
+  const pidfile = readPidfile(path);
+  if (pidfile.kind === 'unusable') return { state: 'unknown', text: pidfile.why, pids: [], fence: '' };
+  if (pidfile.kind === 'missing') return withoutPidfile(target, path);
+  const main = await pidfileProcess(target, pidfile);
+  if (main) {
+    clearRestarting(target);
+    return livingState(main, `${path} names process ${main.pid}`);
+  }
+  return deadState(pidfile.pid, `${path} names process ${pidfile.pid}`);
+}
+
+/** The living process that a pidfile really means: one that began before the file was written, or that listens for the service. */
+export async function pidfileProcess(target: ServiceTarget, pidfile: Pidfile): Promise<ProcessStat | undefined> {
+  if (pidfile.kind !== 'pid') return undefined;
+  const stat = readStat(pidfile.pid);
+  if (!isAlive(stat)) return undefined;
+  if (startedAtMs(stat) <= pidfile.writtenAtMs + pidfileSlackMs) return stat;
+  // Younger than its pidfile: a reused pid, unless the clock was set meanwhile. Who holds the socket is the service.
+  const inodes = listenersAt(listenAddresses(target), readListeners()).map((listener) => listener.inode);
+  const owners = await socketOwners(inodes, [stat.pid]);
+  return owners.length > 0 ? stat : undefined;
+}
+
+/** Running, or frozen when every process of it is stopped. */
+export function livingState(main: ProcessStat, source: string): ServiceState {
+  const family = familyOf(main.pid, readAllStats());
+  const known = { mainPid: main.pid, pids: family.map((stat) => stat.pid), fence: processFence(main) };
+  if (family.length > 0 && family.every(isStopped)) return { state: 'frozen', text: `${source}; all ${family.length} processes of it are stopped (state T)`, ...known };
+  return { state: 'running', text: `${source}, which runs with ${family.length} processes in all`, ...known };
+}
+
+/** Failed; `pids` are those that outlived their main process. */
+export function deadState(pid: number, source: string): ServiceState {
+  const now = readStat(pid);
+  const reused = isAlive(now);
+  const left = reused ? [] : familyOf(pid, readAllStats()).map((stat) => stat.pid);
+  const how = reused ? 'which is another program by now' : now ? 'which is a zombie' : 'which is gone';
+  const orphans = left.length > 0 ? `; ${left.length} processes of it are left: ${left.slice(0, 10).join(', ')}` : '';
+  return { state: 'failed', text: `${source}, ${how}${orphans}`, lastMainPid: pid, pids: left, fence: '' };
+}
+
+function withoutPidfile(target: ServiceTarget, path: string): ServiceState {
+  if (!isRestarting(target)) return { state: 'stopped', text: `there is no ${path}: stopped on purpose`, pids: [], fence: '' };
+  return { state: 'failed', text: `there is no ${path}: goodgateway stopped it for a restart that did not end in a start`, pids: [], fence: '' };
+}

@@ -1,0 +1,106 @@
+/**
+ * A service that is a plain process: known by its pidfile, or started and remembered by goodgateway. Pids come from
+ * there and from descent, never from a name.
+ */
+import { rmSync } from 'node:fs';
+import type { StepResult } from '../../core/decision.ts';
+import { send } from '../end-processes.ts';
+import type { RunCommand, ServiceTarget, ServiceType } from '../leaves.ts';
+import { readPidfile, type ProcessStat } from '../proc.ts';
+import { configTestOf } from './config-tests.ts';
+import { awaitPidfile } from './await-pidfile.ts';
+import { pidfileProcess, pidfileState } from './process-state.ts';
+import { rememberedProcess, rememberedState, rememberStopped, runOptions, startRemembered, type RememberedService } from './remembered.ts';
+import { clearRestarting, markRestarting } from './restart-marker.ts';
+import { longestCommandMs, step, stepFromCommand } from './step-result.ts';
+import { stopTree, type StopRequest } from './stop-tree.ts';
+
+type ProcessTarget = ServiceTarget & RememberedService;
+interface Context {
+  readonly run: RunCommand;
+  readonly signal: AbortSignal;
+}
+
+export const process: ServiceType = {
+  name: 'process',
+  async state(target) {
+    const own = processTarget(target);
+    return own.config.pidfile === undefined ? rememberedState(own) : pidfileState(own, own.config.pidfile);
+  },
+  can(target, verb) {
+    return verb !== 'reload' || processTarget(target).config.reload !== undefined;
+  },
+  async control(target, verb, run, signal) {
+    const own = processTarget(target);
+    const context = { run, signal };
+    if (verb === 'start') return start(own, context);
+    if (verb === 'stop') return stopForGood(own, context);
+    return verb === 'reload' ? reload(own, context) : restart(own, context);
+  },
+  configTest: configTestOf,
+};
+
+async function start(target: ProcessTarget, { run, signal }: Context): Promise<StepResult> {
+  const { config } = target;
+  const { pidfile } = config;
+  if (pidfile === undefined) return startRemembered(target, run, signal);
+  const living = await mainProcess(target);
+  if (living) return step('done', `process ${living.pid} runs already`, performance.now());
+  const result = await run.run(config.start, { timeoutMs: longestCommandMs, signal, ...runOptions(config) });
+  const started = stepFromCommand('the start command', result);
+  return started.result === 'done' ? awaitPidfile(target, pidfile, { started, signal }) : started;
+}
+
+async function stop(target: ProcessTarget, context: Context): Promise<StepResult> {
+  const main = await mainProcess(target);
+  if (!main) return step('done', 'it was not running', performance.now());
+  return stopTree(main, stopRequest(target.config), context);
+}
+
+async function stopForGood(target: ProcessTarget, context: Context): Promise<StepResult> {
+  const stopped = await stop(target, context);
+  if (stopped.result !== 'done') return stopped;
+  // A KILLed daemon leaves its pidfile, which would read as a crash.
+  if (target.config.pidfile !== undefined) rmSync(target.config.pidfile, { force: true });
+  else rememberStopped(target);
+  clearRestarting(target);
+  return stopped;
+}
+
+async function restart(target: ProcessTarget, context: Context): Promise<StepResult> {
+  if (!markRestarting(target)) return step('failed', `${target.stateFolder} cannot be written, so a half-done restart could not be recognized: not stopped`, performance.now());
+  const stopped = await stop(target, context);
+  if (stopped.result !== 'done') return stopped;
+  const started = await start(target, context);
+  if (started.result === 'done') clearRestarting(target);
+  return { ...started, detail: `${stopped.detail}; ${started.detail}`, durationMs: stopped.durationMs + started.durationMs };
+}
+
+async function reload(target: ProcessTarget, { run, signal }: Context): Promise<StepResult> {
+  const { reload: how } = target.config;
+  const began = performance.now();
+  if (how === undefined) return step('failed', 'its policy names no reload', began);
+  if ('signal' in how) {
+    const main = await mainProcess(target);
+    const sent = main !== undefined && send(main, `SIG${how.signal}`);
+    return step(sent ? 'done' : 'failed', sent ? `sent ${how.signal} to process ${main.pid}` : 'it is not running', began);
+  }
+  return stepFromCommand('the reload command', await run.run(how, { timeoutMs: longestCommandMs, signal, ...runOptions(target.config) }));
+}
+
+function stopRequest(config: ProcessTarget['config']): StopRequest {
+  const { stop: how } = config;
+  if ('signal' in how) return { signal: `SIG${how.signal}`, waitMs: how.timeout };
+  return { waitMs: config.stop_timeout, command: async (run, signal, timeoutMs) => stepFromCommand('the stop command', await run.run(how, { timeoutMs, signal, ...runOptions(config) })) };
+}
+
+async function mainProcess(target: ProcessTarget): Promise<ProcessStat | undefined> {
+  const { pidfile } = target.config;
+  return pidfile === undefined ? rememberedProcess(target) : pidfileProcess(target, readPidfile(pidfile));
+}
+
+function processTarget(target: ServiceTarget): ProcessTarget {
+  const { config } = target;
+  if (config.type !== 'process') throw new Error(`expected a service of type process, got ${config.type}`);
+  return { ...target, config };
+}

@@ -1,0 +1,54 @@
+/** A service that is a systemd unit: asked and controlled through systemctl, its pids read from its cgroup. */
+import { existsSync, readFileSync } from 'node:fs';
+import type { ServiceState, ServiceTarget, ServiceType } from '../leaves.ts';
+import { isAlive, isStopped, readStat } from '../proc.ts';
+import { configTestOf } from './config-tests.ts';
+import { longestCommandMs, stepFromCommand } from './step-result.ts';
+import { parseUnit, unitProperties, unitState } from './systemd-state.ts';
+
+/** An answer takes milliseconds; a hung systemd or bus must not hang the healer. */
+const showTimeoutMs = 5000;
+const mostPids = 65_536;
+/** Unified hierarchy, then the two places of the hybrid and legacy ones. */
+const cgroupRoots = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified', '/sys/fs/cgroup/systemd'];
+
+export const systemd: ServiceType = {
+  name: 'systemd',
+  async state(target, run, signal): Promise<ServiceState> {
+    const shown = await run.run([systemctl(), '--no-ask-password', 'show', `--property=${unitProperties.join(',')}`, '--', unitOf(target)], { timeoutMs: showTimeoutMs, signal });
+    if (shown.exitCode !== 0) return { state: 'unknown', text: stepFromCommand('systemctl show', shown).detail, pids: [], fence: '' };
+    const unit = parseUnit(shown.output);
+    const pids = cgroupPids(unit.ControlGroup);
+    const stats = pids.map(readStat).filter(isAlive);
+    return unitState(unit, { pids: stats.map((stat) => stat.pid), allStopped: stats.length > 0 && stats.every(isStopped), nowUs: Number(process.hrtime.bigint() / 1000n) });
+  },
+  can: () => true,
+  /** One job, and systemd is waited for. When the time is over only systemctl is ended: the job goes on, so the result is unknown. */
+  async control(target, verb, run, signal) {
+    const result = await run.run([systemctl(), '--no-ask-password', verb, '--', unitOf(target)], { timeoutMs: longestCommandMs, signal });
+    return stepFromCommand(`systemctl ${verb} ${unitOf(target)}`, result);
+  },
+  configTest: configTestOf,
+};
+
+function systemctl(): string {
+  return existsSync('/usr/bin/systemctl') ? '/usr/bin/systemctl' : '/bin/systemctl';
+}
+
+function cgroupPids(group: string): readonly number[] {
+  // An empty group would be the root one: every process of the host.
+  if (group === '' || group === '/') return [];
+  for (const root of cgroupRoots) {
+    try {
+      return readFileSync(`${root}${group}/cgroup.procs`, 'utf8').split('\n').filter((line) => /^\d+$/.test(line) && line !== '0').slice(0, mostPids).map(Number);
+    } catch {
+      // Another layout of the hierarchies, or the last process has just ended.
+    }
+  }
+  return [];
+}
+
+function unitOf(target: ServiceTarget): string {
+  if (target.config.type !== 'systemd') throw new Error(`expected a service of type systemd, got ${target.config.type}`);
+  return target.config.unit;
+}
