@@ -1,6 +1,6 @@
 import type { ServiceType } from '../leaves.ts';
-import { configTestOf } from './config-tests.ts';
-import { step } from './step-result.ts';
+import { configTestOf } from '../service-parts/config-tests.ts';
+import { step } from '../service-parts/step-result.ts';
 
 /** A service on another machine, or in somebody else's hands: reached, never controlled. */
 export const external: ServiceType = {

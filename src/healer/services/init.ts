@@ -2,12 +2,12 @@
 import type { StepResult } from '../../core/decision.ts';
 import type { RunCommand, ServiceTarget, ServiceType } from '../leaves.ts';
 import { isStopped, readPidfile } from '../proc.ts';
-import { awaitPidfile } from './await-pidfile.ts';
-import { configTestOf } from './config-tests.ts';
-import { pidfileProcess, pidfileState } from './process-state.ts';
-import { clearRestarting, markRestarting } from './restart-marker.ts';
-import { longestCommandMs, step, stepFromCommand } from './step-result.ts';
-import { stopTree } from './stop-tree.ts';
+import { awaitPidfile } from '../service-parts/await-pidfile.ts';
+import { configTestOf } from '../service-parts/config-tests.ts';
+import { pidfileProcess, pidfileState } from '../service-parts/process-state.ts';
+import { clearRestarting, markRestarting } from '../service-parts/restart-marker.ts';
+import { longestCommandMs, step, stepFromCommand } from '../service-parts/step-result.ts';
+import { stopTree } from '../service-parts/stop-tree.ts';
 
 interface Script {
   readonly target: ServiceTarget;

@@ -7,13 +7,13 @@ import type { StepResult } from '../../core/decision.ts';
 import { send } from '../end-processes.ts';
 import type { RunCommand, ServiceTarget, ServiceType } from '../leaves.ts';
 import { readPidfile, type ProcessStat } from '../proc.ts';
-import { configTestOf } from './config-tests.ts';
-import { awaitPidfile } from './await-pidfile.ts';
-import { pidfileProcess, pidfileState } from './process-state.ts';
-import { rememberedProcess, rememberedState, rememberStopped, runOptions, startRemembered, type RememberedService } from './remembered.ts';
-import { clearRestarting, markRestarting } from './restart-marker.ts';
-import { longestCommandMs, step, stepFromCommand } from './step-result.ts';
-import { stopTree, type StopRequest } from './stop-tree.ts';
+import { configTestOf } from '../service-parts/config-tests.ts';
+import { awaitPidfile } from '../service-parts/await-pidfile.ts';
+import { pidfileProcess, pidfileState } from '../service-parts/process-state.ts';
+import { rememberedProcess, rememberedState, rememberStopped, runOptions, startAndRemember, type RememberedService } from '../service-parts/remembered.ts';
+import { clearRestarting, markRestarting } from '../service-parts/restart-marker.ts';
+import { longestCommandMs, step, stepFromCommand } from '../service-parts/step-result.ts';
+import { stopTree, type StopRequest } from '../service-parts/stop-tree.ts';
 
 type ProcessTarget = ServiceTarget & RememberedService;
 interface Context {
@@ -40,10 +40,18 @@ export const process: ServiceType = {
   configTest: configTestOf,
 };
 
+/**
+ * Starts a service without pidfile before any healer looks after it, in the same way and with the same record, so that
+ * the healer knows the process as its own. Done when it runs already.
+ */
+export async function startRemembered(target: ServiceTarget, run: RunCommand, signal: AbortSignal = new AbortController().signal): Promise<StepResult> {
+  return startAndRemember(processTarget(target), run, signal);
+}
+
 async function start(target: ProcessTarget, { run, signal }: Context): Promise<StepResult> {
   const { config } = target;
   const { pidfile } = config;
-  if (pidfile === undefined) return startRemembered(target, run, signal);
+  if (pidfile === undefined) return startAndRemember(target, run, signal);
   const living = await mainProcess(target);
   if (living) return step('done', `process ${living.pid} runs already`, performance.now());
   const result = await run.run(config.start, { timeoutMs: longestCommandMs, signal, ...runOptions(config) });

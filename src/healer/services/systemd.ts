@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { ServiceState, ServiceTarget, ServiceType } from '../leaves.ts';
 import { isAlive, isStopped, readStat } from '../proc.ts';
-import { configTestOf } from './config-tests.ts';
-import { longestCommandMs, stepFromCommand } from './step-result.ts';
-import { parseUnit, unitProperties, unitState } from './systemd-state.ts';
+import { configTestOf } from '../service-parts/config-tests.ts';
+import { longestCommandMs, stepFromCommand } from '../service-parts/step-result.ts';
+import { parseUnit, unitProperties, unitState } from '../service-parts/systemd-state.ts';
 
 /** An answer takes milliseconds; a hung systemd or bus must not hang the healer. */
 const showTimeoutMs = 5000;

@@ -37,7 +37,7 @@ const earlyDeathMs = 100;
  * Starts the service's command in its own session and remembers it; when it runs already, says so. Fails when the
  * command cannot be started, ends within 100 ms, or cannot be remembered (then it is not left running unknown).
  */
-export async function startRemembered(service: RememberedService, run: RunCommand, signal: AbortSignal): Promise<StepResult> {
+export async function startAndRemember(service: RememberedService, run: RunCommand, signal: AbortSignal): Promise<StepResult> {
   const started = performance.now();
   const { config } = service;
   const living = rememberedProcess(service);

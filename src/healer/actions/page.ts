@@ -1,0 +1,22 @@
+import { z } from 'zod';
+import type { Action } from '../leaves.ts';
+
+const options = z.strictObject({});
+
+/** Tells people what was found and what would help. Nothing else. */
+export const page: Action<z.output<typeof options>> = {
+  name: 'page',
+  reach: 'none',
+  reversible: true,
+  needs: 'possible',
+  counts: false,
+  budget: 'none',
+  configTest: false,
+  options,
+  async perform({ target, suspect, tell, clock }) {
+    const started = clock.monotonicMs();
+    const text = [`${target.name}: ${suspect.sentence}`, suspect.remedy].filter((part) => part !== '').join(' ');
+    await tell(text);
+    return { result: 'done', detail: `told: ${text}`, durationMs: clock.monotonicMs() - started };
+  },
+};

@@ -1,0 +1,17 @@
+import { z } from 'zod';
+import type { Action } from '../leaves.ts';
+
+const options = z.strictObject({});
+
+/** Stops and starts the service. Requests that it is serving are lost, so it is disruptive. */
+export const restart: Action<z.output<typeof options>> = {
+  name: 'restart',
+  reach: 'service',
+  reversible: false,
+  needs: 'likely',
+  counts: true,
+  budget: 'disruptive',
+  configTest: true,
+  options,
+  perform: ({ target, serviceType, run, signal }) => serviceType.control(target, 'restart', run, signal),
+};
