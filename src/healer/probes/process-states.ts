@@ -1,6 +1,6 @@
 /**
  * What the service's processes do: evidence `processes` (states, processor time, frozen cgroup) and, for FastCGI,
- * `workers` (busy, idle). No evidence when nothing of the service runs.
+ * `workers` (busy, idle). No evidence of a service that has failed: its leftovers are the orphans probe's.
  */
 import { join } from 'node:path';
 import type { Evidence } from '../../core/diagnosis.ts';
@@ -18,7 +18,7 @@ export const processStates: Probe = {
   applies: (target) => target.config.type !== 'external',
   async look(context, signal) {
     const state = await context.serviceType.state(context.target, context.run, signal);
-    const family = readFamily(state.pids);
+    const family = state.state === 'failed' ? [] : readFamily(state.pids);
     if (family.length === 0) return [];
     const [processes, workers] = await Promise.all([processEvidence(context, family, signal), workerEvidence(context, family, signal)]);
     return [processes, ...workers];

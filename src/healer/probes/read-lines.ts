@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises';
 
 /** The most that is read of one log: some hundred lines. */
-export const tailLimitBytes = 64 * 1024;
+const tailLimitBytes = 64 * 1024;
 
 /**
  * The last lines of a file, at most 64 KiB, written at `sinceMs` (wall time) or later. Lines without a time of their
