@@ -48,6 +48,7 @@ const rows: readonly Row[] = [
   { scene: 'runs well with a broken configuration on disk', file: { evidence: [state('running'), listener('listening'), configTest(false)] }, best: ['unknown', 'possible'], never: ['config.invalid'] },
   { scene: 'every process in state T', file: { evidence: [state('running'), processes({ stopped: 6 }), workers(0, 0, 5)] }, best: ['service.hung', 'certain'], says: /every process is in state T.*systemctl restart/ },
   { scene: 'every living process in state T, one zombie beside', file: { evidence: [state('running'), processes({ stopped: 5, zombie: 1 })] }, best: ['service.hung', 'certain'] },
+  { scene: 'the leftovers of a dead service are stopped', file: { evidence: [state('failed'), listener('listening'), orphans, processes({ stopped: 6 })] }, best: ['service.orphaned_workers', 'certain'], never: ['service.hung'] },
   { scene: 'frozen control group', file: { evidence: [state('running'), processes({ frozen: true })] }, best: ['service.hung', 'certain'] },
   { scene: 'the service type says frozen', file: { evidence: [state('frozen')] }, best: ['service.hung', 'certain'] },
   { scene: 'all workers stopped, the master runs', file: { evidence: [state('running'), processes({ stopped: 5 }), workers(0, 0, 5)] }, best: ['service.hung', 'likely'] },

@@ -1,4 +1,6 @@
-/** Probes against real php-fpm pools and real sockets. What supervises them is a double: it only tells their pids. */
+/**
+ * Probes against real php-fpm pools, known by their pidfiles, and against small servers. Of those a double tells the pid.
+ */
 import { appendFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -13,6 +15,7 @@ import { readFpmPool } from '../../src/healer/probes/read-fpm-pool.ts';
 import { matchSignature } from '../../src/healer/probes/read-lines.ts';
 import * as registeredProbes from '../../src/healer/probes/registry.ts';
 import { runCommand } from '../../src/healer/run-command.ts';
+import * as services from '../../src/healer/services/registry.ts';
 import type { CauseName, Confidence, Evidence } from '../../src/core/diagnosis.ts';
 import { fastcgi } from '../../src/upstream/fastcgi/exchange.ts';
 import { encodeParams } from '../../src/upstream/fastcgi/params.ts';
@@ -36,13 +39,13 @@ t.test('a killed php-fpm leaves a stale socket: crashed, by the quick probes alo
   const [master, ...workers] = pidsOf(fpm);
   for (const pid of [master!, ...workers]) signal(pid, 'SIGKILL');
   await until(() => fpm.processes().length === 0, { timeoutMs: 3000, what: 'the end of php-fpm' });
-  const seen = await look(fpmContext(fpm, { state: 'failed', text: 'The pidfile names a dead process.', pids: [], fence: '' }), 'quick');
+  const seen = await look(fpmContext(fpm), 'quick');
   t.match(fact(seen, 'listener'), { state: 'stale_socket', current: true });
   t.match(fact(seen, 'connect'), { result: 'connection_refused' });
   t.equal(find(seen, 'orphans'), undefined);
   t.same(named(seen, fpmTarget(fpm)), ['service.crashed', 'certain']);
   rmSync(fpm.socket!);
-  const later = await look(fpmContext(fpm, { state: 'failed', text: 'dead', pids: [], fence: '' }), 'quick');
+  const later = await look(fpmContext(fpm), 'quick');
   t.match(fact(later, 'listener'), { state: 'path_missing' });
 });
 
@@ -51,9 +54,9 @@ t.test('workers that outlive a killed master are orphans that hold the socket', 
   const [master, ...workers] = pidsOf(fpm);
   signal(master!, 'SIGKILL');
   await until(() => !processInfo(master!), { timeoutMs: 3000, what: 'the end of the master' });
-  const seen = await look(fpmContext(fpm, { state: 'failed', text: 'dead', pids: [], lastMainPid: master!, fence: '' }), 'quick');
+  const seen = await look(fpmContext(fpm), 'quick');
   t.same(new Set(fact(seen, 'orphans')?.['pids'] as string[]), new Set(workers.map(String)));
-  t.match(fact(seen, 'listener'), { state: 'listening', byService: false });
+  t.match(fact(seen, 'listener'), { state: 'listening', program: 'php-fpm8.2' });
   t.same(named(seen, fpmTarget(fpm)), ['service.orphaned_workers', 'certain']);
 });
 
@@ -134,8 +137,10 @@ t.test('a broken configuration is told in the tool\'s own line', { skip }, async
   const fpm = await startSettled(t, { maxChildren: 1 });
   t.match(fact(await look(fpmContext(fpm), 'all'), 'config_test'), { passed: true });
   appendFileSync(fpm.config, 'pm.max_childen = 5\n');
-  await fpm.stop();
-  const dead = fpmContext(fpm, { state: 'failed', text: 'dead', pids: [], fence: '' });
+  t.same(named(await look(fpmContext(fpm), 'all'), fpmTarget(fpm)), ['unknown', 'possible'], 'while it runs, that is no cause');
+  for (const pid of pidsOf(fpm)) signal(pid, 'SIGKILL');
+  await until(() => fpm.processes().length === 0, { timeoutMs: 3000, what: 'the end of php-fpm' });
+  const dead = fpmContext(fpm);
   const seen = await look(dead, 'all');
   t.match(fact(seen, 'config_test'), { passed: false, line: /ERROR: \[.*fpm\.conf:\d+\] unknown entry 'pm\.max_childen'/ });
   const { best } = diagnose(caseFile({ target: dead.target, evidence: seen }), causes);
@@ -143,10 +148,30 @@ t.test('a broken configuration is told in the tool\'s own line', { skip }, async
   t.match(best.sentence, /unknown entry 'pm\.max_childen'/);
 });
 
+t.test('a php-fpm that was asked to stop was stopped on purpose', { skip }, async (t) => {
+  const fpm = await startSettled(t, { maxChildren: 1 });
+  signal(fpm.masterPid(), 'SIGQUIT');
+  await until(() => fpm.processes().length === 0, { timeoutMs: 3000, what: 'the end of php-fpm' });
+  t.same(named(await look(fpmContext(fpm), 'quick'), fpmTarget(fpm)), ['service.stopped_by_operator', 'certain']);
+});
+
 t.test('a configuration test that does not finish is unknown, not failed', async (t) => {
   const target = serviceTarget({ config: serviceConfig({ type: 'external', config_test: ['/bin/sleep', '30'], config_test_timeout: '100ms' }) });
   const seen = await look(context(target, { state: 'failed', text: 'dead', pids: [], fence: '' }), 'all');
   t.match(find(seen, 'config_test'), { missing: /not finished after 100 ms/ });
+});
+
+t.test('of what a configuration test prints, the line with the reason is quoted', async (t) => {
+  const printed = [
+    ["AH00526: Syntax error on line 5 of /etc/x.conf:\nInvalid command 'Foo'\nAction 'configtest' failed.", "AH00526: Syntax error on line 5 of /etc/x.conf: Invalid command 'Foo'"],
+    ['[warn] odd\nnginx: [emerg] unknown directive "foo"\nnginx: configuration file test failed', 'nginx: [emerg] unknown directive "foo"'],
+    ['first\nlast', 'last'],
+    ['', 'exit status 3, without a word'],
+  ] as const;
+  for (const [output, line] of printed) {
+    const target = serviceTarget({ config: serviceConfig({ type: 'external', config_test: ['/bin/sh', '-c', 'printf %s "$1"; exit 3', 'sh', output] }) });
+    t.match(fact(await look(context(target, running(process.pid)), 'all'), 'config_test'), { passed: false, exitCode: 3, line });
+  }
 });
 
 t.test('a server that came back on another port is found there', async (t) => {
@@ -254,8 +279,8 @@ function fpmTarget(fpm: PhpFpm): ServiceTarget {
   return serviceTarget({ config, upstreams: [fpm.address] });
 }
 
-function fpmContext(fpm: PhpFpm, state?: ServiceState): ProbeContext {
-  return context(fpmTarget(fpm), state ?? { ...running(fpm.masterPid()), pids: pidsOf(fpm) });
+function fpmContext(fpm: PhpFpm): ProbeContext {
+  return { ...context(fpmTarget(fpm), running(0)), serviceType: services.process };
 }
 
 function running(pid: number): ServiceState {
