@@ -29,6 +29,8 @@ export class FastcgiBody implements RequestBody {
     this.#opened = true;
     const stream = this.#readable();
     if (this.length === 0) stream.push(null);
+    // The stream asked for more while it was held, and does not ask twice.
+    this.#resume();
     return stream;
   }
 
