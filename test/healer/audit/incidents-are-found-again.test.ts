@@ -1,0 +1,113 @@
+import { appendFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { listAuditFiles } from '../../../src/healer/audit/files.ts';
+import { findAuditFiles, findIncident, readRecords, summarizeIncidents, type Selection } from '../../../src/healer/audit/query.ts';
+import { append, crash, crashEvents, openStory, StoryClock } from '../../fixtures/audit/story.ts';
+import { tempFolder } from '../../support/temp-folder.ts';
+
+const folder = tempFolder(t);
+const clock = new StoryClock('2026-11-20T12:00:00Z');
+const log = await openStory(folder, clock, 4000);
+const other = '01KANG0R0M7ZQ4T9Y2C5X0A1B2';
+const late = '01KANR0R0M7ZQ4T9Y2C5X9Z9Z9';
+const [opened, evidence, diagnosis, intent, finished, , recovered] = crashEvents(late, 'shop');
+if (!opened || !evidence || !diagnosis || !intent || !finished || !recovered) throw new Error('the story has seven records');
+
+await append(log, clock, crashEvents(other, 'shop'));
+clock.now = Date.parse('2026-11-21T23:59:59Z');
+await append(log, clock, crashEvents());
+clock.now = Date.parse('2026-11-22T12:00:00Z');
+const refused = { ...intent, event: 'action.refused' } as const;
+await append(log, clock, [
+  { ...opened, symptom: undefined },
+  diagnosis,
+  refused,
+  refused,
+  intent,
+  { event: 'action.unknown', incident: late, service: 'shop', action: 'start', action_id: late, outcome: { result: 'unknown' } },
+  { event: 'incident.gave_up', incident: late, service: 'shop' },
+  { event: 'incident.closed', incident: late, service: 'shop', outcome: { result: 'not_recovered', duration_ms: 9 } },
+]);
+await log.close();
+const files = await listAuditFiles(folder);
+// What a reader meets in practice: a line of a later version, and one that is being written.
+appendFileSync(files.at(-1)?.path ?? '', '{"v":2,"event":"something.new"}\n{"v":1,"se');
+
+const records = async (selection: Selection) => {
+  const found = [];
+  for await (const one of readRecords(files, selection)) found.push(one);
+  return found;
+};
+
+t.test('incidents are told in short, by their opening', async (t) => {
+  t.ok(files.length > 3, `over ${files.length} files`);
+  const { incidents, leftOut } = await summarizeIncidents(files, {});
+  t.equal(leftOut, 0);
+  t.match(incidents, [
+    { id: other, code: 'X0A1B2', service: 'shop', cause: 'service.crashed', done: ['start'], outcome: 'recovered', tookMs: 1800 },
+    { id: crash.id, service: 'php-fpm', openedAtMs: Date.parse('2026-11-21T23:59:59Z'), outcome: 'recovered' },
+    { id: late, service: 'shop', done: ['no start: refused', 'start (unknown)'], outcome: 'gave_up', tookMs: 1500 },
+  ]);
+  t.equal(incidents.length, 3);
+});
+
+t.test('a selection takes a time and a service; an incident over midnight keeps its beginning', async (t) => {
+  const ids = async (selection: Selection) => (await summarizeIncidents(files, selection)).incidents.map(({ id }) => id);
+  t.same(await ids({ sinceMs: Date.parse('2026-11-22T00:00:00Z') }), [crash.id, late]);
+  t.same(await ids({ sinceMs: Date.parse('2026-11-22T00:00:00Z'), untilMs: Date.parse('2026-11-22T01:00:00Z') }), [crash.id]);
+  t.same(await ids({ service: 'shop' }), [other, late]);
+  t.same(await ids({ sinceMs: Date.parse('2027-01-01T00:00:00Z') }), []);
+  const { incidents } = await summarizeIncidents(files, { sinceMs: Date.parse('2026-11-22T00:00:00Z') });
+  t.equal(incidents[0]?.openedAtMs, Date.parse('2026-11-21T23:59:59Z'));
+});
+
+t.test('records come in the order of the chain, byte for byte', async (t) => {
+  const all = await records({});
+  t.same(all.map(({ record }) => record.seq), Array.from({ length: 22 }, (_, i) => i + 1));
+  t.same(all.map(({ line }) => JSON.parse(line).seq), all.map(({ record }) => record.seq));
+  t.same((await records({ sinceMs: Date.parse('2026-11-22T12:00:00Z'), service: 'shop' })).length, 8);
+  t.same((await records({ untilMs: Date.parse('2026-11-20T12:00:00Z') })).length, 1, 'both ends count');
+});
+
+for (const [what, wanted, id, count] of [
+  ['its id', crash.id, crash.id, 7],
+  ['its id in small letters', crash.id.toLowerCase(), crash.id, 7],
+  ['its code', 'X7K3FQ', crash.id, 7],
+  ['its code in small letters', 'x7k3fq', crash.id, 7],
+  ['a code that was read out with O for 0 and I for 1', 'xOaIb2', other, 7],
+  ['the id of a request that met it, the newest of those that did', crash.requestId, crash.id, 7],
+] as const) {
+  t.test(`an incident is found by ${what}`, async (t) => {
+    const story = await findIncident(files, wanted);
+    t.equal(story?.id, id);
+    t.equal(story?.records.length, count);
+    t.same(story?.records.map(({ seq }) => seq), story?.records.map(({ seq }) => seq).toSorted((a, b) => a - b), 'in order, over several files');
+    t.equal(story?.records[0]?.event, 'incident.opened');
+  });
+}
+
+t.test('what is no incident is not found', async (t) => {
+  for (const wanted of ['ZZZZZZ', '', 'php-fpm', crash.actionId, '"']) t.equal(await findIncident(files, wanted), undefined, wanted);
+});
+
+t.test('of a very long incident the newest records are kept', async (t) => {
+  const long = tempFolder(t);
+  const many = await openStory(long, clock, 300_000);
+  for (const event of crashEvents()) await many.append(event);
+  for (let i = 0; i < 2500; i += 500) await Promise.all(Array.from({ length: 500 }, (_, k) => many.append({ event: 'incident.updated', incident: crash.id, service: 'php-fpm', text: `${i + k}` })));
+  await many.close();
+  const story = await findIncident(await listAuditFiles(long), crash.id);
+  t.equal(story?.records.length, 2000);
+  t.equal(story?.records.at(-1)?.text, '2499');
+  t.ok((story?.leftOut ?? 0) > 0);
+  t.ok(readdirSync(long).length > 1);
+});
+
+t.test('where there is nothing to read, it is said in plain words', async (t) => {
+  const empty = tempFolder(t);
+  t.match(await findAuditFiles(empty), { kind: 'none', detail: /no audit log in .* yet/ });
+  t.match(await findAuditFiles(join(empty, 'gone')), { kind: 'none', detail: /there is no folder/ });
+  t.match(await findAuditFiles(files[0]?.path ?? ''), { kind: 'none', detail: /is no folder/ });
+  t.match(await findAuditFiles(folder), { kind: 'found' });
+});
