@@ -1,0 +1,187 @@
+/**
+ * The records of one incident as a text that a tired person understands: in order, each with its distance from the
+ * beginning. It leaves out nothing that was decided; what repeats itself is said once, with a count.
+ */
+import { incidentCode } from '../core/ids.ts';
+import { formatDuration } from '../core/time.ts';
+import type { IncidentStory } from '../healer/audit/query.ts';
+import type { AuditRecord } from '../healer/audit/record.ts';
+import { plain, styled, wrap } from './terminal.ts';
+import { formatWhen, formatZone } from './when.ts';
+
+interface Paragraph {
+  readonly heading: string;
+  readonly body: readonly string[];
+}
+
+/** The story in lines of at most 80 columns, as far as single words allow. */
+export function tellIncident(story: IncidentStory): readonly string[] {
+  const [first] = story.records;
+  if (!first) return [];
+  const startMs = Date.parse(first.ts);
+  const lines = [styled('bold', `Incident ${incidentCode(story.id)} of ${plain(first.service ?? 'an unknown service')}, ${formatWhen(startMs)} ${formatZone(startMs)}`), styled('dim', story.id)];
+  for (const { at, times, paragraph } of told(story.records, startMs)) {
+    const repeated = times > 1 ? `  (${times} times the same)` : '';
+    lines.push('', `${styled('dim', at.padStart(8))}  ${styled('bold', paragraph.heading)}${repeated}`, ...paragraph.body);
+  }
+  return lines;
+}
+
+/** One entry for each record, equal neighbours joined. */
+function told(records: readonly AuditRecord[], startMs: number): readonly { readonly at: string; readonly times: number; readonly paragraph: Paragraph }[] {
+  const entries: { at: string; times: number; paragraph: Paragraph }[] = [];
+  for (const record of records) {
+    const paragraph = tell(record);
+    const before = entries.at(-1);
+    if (before && same(before.paragraph, paragraph)) before.times += 1;
+    else entries.push({ at: `+${formatDuration(Math.max(0, Date.parse(record.ts) - startMs))}`, times: 1, paragraph });
+  }
+  return entries;
+}
+
+function same(a: Paragraph, b: Paragraph): boolean {
+  return a.heading === b.heading && a.body.join('\n') === b.body.join('\n');
+}
+
+function tell(record: AuditRecord): Paragraph {
+  return {
+    heading: headingOf(record),
+    body: [
+      ...sentence(textOf(record)),
+      ...symptomOf(record),
+      ...evidenceOf(record),
+      ...signalsOf(record),
+      ...(record.remedy === undefined ? [] : item('what helps:', record.remedy)),
+      ...ruleOf(record),
+      ...gatesOf(record),
+      ...(record.argv === undefined ? [] : item('command:', `${record.argv.map(quoted).join(' ')}${record.as === undefined ? '' : ` (as ${record.as})`}`)),
+      ...outcomeOf(record),
+      ...checksOf(record),
+      ...impactOf(record),
+    ],
+  };
+}
+
+function headingOf({ event, action: name, cause = 'unknown', confidence, outcome, verify }: AuditRecord): string {
+  const action = name ?? 'act';
+  switch (event) {
+    case 'incident.opened': return 'Something was wrong';
+    case 'incident.recovered': return outcome?.duration_ms === undefined ? 'Recovered' : `Recovered after ${formatDuration(outcome.duration_ms)}`;
+    case 'incident.relapsed': return 'Broken again';
+    case 'incident.gave_up': return 'Gave up: waits for a person';
+    case 'incident.closed': return 'Closed';
+    case 'evidence.captured': return 'Looked';
+    case 'diagnosis.made': return `Cause: ${cause}${confidence === undefined ? '' : ` (${confidence})`}`;
+    case 'diagnosis.changed': return `Cause is another one now: ${cause}${confidence === undefined ? '' : ` (${confidence})`}`;
+    case 'action.would_run': return `Would ${action}, but only observes`;
+    case 'action.refused': return `Did not ${action}`;
+    case 'action.intent': return `Decided to ${action}`;
+    case 'action.finished': return `${capital(action)}: ${outcome?.result ?? 'ended'}`;
+    case 'action.unknown': return `${capital(action)}: nobody knows whether it had its effect`;
+    case 'verify.passed': return 'Checked: it works';
+    case 'verify.failed': return `Checked: ${verify?.outcome === 'unknown' ? 'could not be found out' : 'it does not work'}`;
+    default: return event;
+  }
+}
+
+function symptomOf({ symptom }: AuditRecord): readonly string[] {
+  if (!symptom) return [];
+  const where = symptom.gateway === undefined ? '' : `, gateway ${symptom.gateway}`;
+  return item('seen by:', `${symptom.seen_by} (${symptom.kind}, ${symptom.count === 1 ? 'once' : `${symptom.count} times`}${where})`);
+}
+
+/** The record's sentence, where no other field says the same. */
+function textOf({ event, text, symptom, outcome }: AuditRecord): string | undefined {
+  if (event === 'action.intent') return undefined;
+  return text !== undefined && text === outcome?.detail ? undefined : (text ?? symptom?.text);
+}
+
+function evidenceOf({ evidence = [] }: AuditRecord): readonly string[] {
+  return evidence.flatMap(({ collector, status, text }) => (status === 'seen' ? item('saw:', `${text} [${collector}]`) : item('not seen:', `${text} [${collector}]`)));
+}
+
+function signalsOf({ signals = [] }: AuditRecord): readonly string[] {
+  const labels = { for: 'for it:', against: 'against:' } as const;
+  // What was not seen stands with the evidence already.
+  return signals.flatMap(({ speaks, value, source }) => (speaks === 'unseen' ? [] : item(labels[speaks], source === 'diagnosis' ? value : `${value} [${source}]`)));
+}
+
+/** The outcome belongs to the intent before it, which has named the rule. */
+function ruleOf(record: AuditRecord): readonly string[] {
+  if (record.rule === undefined || record.event === 'action.finished' || record.event === 'action.unknown') return [];
+  return item('rule:', `"${record.rule}"${stepOf(record)}`);
+}
+
+function stepOf({ attempt, rung, limits }: AuditRecord): string {
+  const parts = [
+    ...(rung === undefined ? [] : [`step ${rung + 1}`]),
+    ...(attempt === undefined ? [] : [`attempt ${attempt}`]),
+    ...(limits ? [`at most ${formatDuration(limits.timeout_ms)}`] : []),
+  ];
+  return parts.length > 0 ? `, ${parts.join(', ')}` : '';
+}
+
+function gatesOf({ gates = [] }: AuditRecord): readonly string[] {
+  const words = { pass: 'passed', refuse: 'refused', not_evaluated: 'not asked' } as const;
+  return gates.flatMap(({ gate, verdict, reason, allowed_at: at }) => {
+    const until = at === undefined ? '' : `; allowed at ${formatWhen(Date.parse(at))}`;
+    const lines = item('gate:', `${gate} ${words[verdict]}: ${reason}${until}`);
+    return verdict === 'refuse' ? lines.map((line) => styled('yellow', line)) : lines;
+  });
+}
+
+function outcomeOf({ event, outcome }: AuditRecord): readonly string[] {
+  if (!outcome || !event.startsWith('action.')) return [];
+  const facts = [
+    ...(outcome.exit === undefined ? [] : [`exit status ${outcome.exit}`]),
+    ...(outcome.signal === undefined ? [] : [`ended by ${outcome.signal}`]),
+    ...(outcome.duration_ms === undefined ? [] : [`took ${formatDuration(outcome.duration_ms)}`]),
+  ];
+  return [
+    ...item('result:', [outcome.detail ?? outcome.result, ...facts].join('; ')),
+    ...(outcome.output ?? '').split('\n').filter((line) => line.trim() !== '').flatMap((line) => item('printed:', line)),
+  ];
+}
+
+function checksOf({ verify }: AuditRecord): readonly string[] {
+  if (!verify) return [];
+  const labels = { pass: 'passed:', fail: 'failed:', skipped: 'skipped:' } as const;
+  return [
+    ...verify.checks.flatMap(({ check, verdict, text }) => item(labels[verdict], `${check}: ${text}`)),
+    ...(verify.first_pass_ms === undefined ? [] : item('well after:', formatDuration(verify.first_pass_ms))),
+    ...(verify.took_ms === undefined ? [] : item('watched:', formatDuration(verify.took_ms))),
+  ];
+}
+
+function impactOf({ impact }: AuditRecord): readonly string[] {
+  if (!impact) return [];
+  const { held, longest_wait_ms: longest, failed, fell_back: fellBack, downtime_ms: down } = impact;
+  const facts = [
+    ...(held === undefined ? [] : [`${held} waited${longest === undefined ? '' : `, the longest ${formatDuration(longest)}`}`]),
+    ...(fellBack === undefined ? [] : [`${fellBack} got our page`]),
+    ...(failed === undefined ? [] : [`${failed} got an error`]),
+    ...(down === undefined ? [] : [`down for ${formatDuration(down)}`]),
+  ];
+  return facts.length > 0 ? item('visitors:', facts.join('; ')) : [];
+}
+
+const labelWidth = 12;
+const margin = ' '.repeat(10);
+
+function sentence(text: string | undefined): readonly string[] {
+  return text === undefined || text === '' ? [] : wrap(plain(text), { indent: margin });
+}
+
+/** A label of its own column, the text beside it. */
+function item(label: string, text: string): readonly string[] {
+  return wrap(plain(text), { indent: margin + label.padEnd(labelWidth), hang: margin + ' '.repeat(labelWidth) });
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** As it could be typed into a shell, so that it can be tried by hand. */
+function quoted(argument: string): string {
+  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,62 @@
+/** Text for a terminal or a pipe. */
+import { once } from 'node:events';
+import { styleText } from 'node:util';
+
+/** Is standard output a terminal? Tables, headings and colour are for people only. */
+export function isTerminal(): boolean {
+  return process.stdout.isTTY === true;
+}
+
+/** Coloured on a terminal that wants colour (NO_COLOR), unchanged everywhere else. */
+export function styled(style: 'bold' | 'dim' | 'green' | 'red' | 'yellow', text: string): string {
+  return styleText(style, text, { stream: process.stdout });
+}
+
+/** Writes a line and waits where the reader is slow; a reader that has gone (`| head`) ends the program in peace. */
+export async function printLine(text: string): Promise<void> {
+  watchReader();
+  if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
+}
+
+let watched = false;
+function watchReader(): void {
+  if (watched) return;
+  watched = true;
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+}
+
+/**
+ * Without characters that a terminal obeys: records quote what programs printed, and a log line must not be able to
+ * hide itself or write into the window. Newlines become blanks.
+ */
+export function plain(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.replaceAll(/[\n\r\t]+/g, ' ').replaceAll(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '�');
+}
+
+/** Words in lines of at most `width` characters, each with `indent` before it, the following ones with `hang`. */
+export function wrap(text: string, { width = 80, indent = '', hang = indent }: { readonly width?: number; readonly indent?: string; readonly hang?: string } = {}): readonly string[] {
+  const lines: string[] = [];
+  let line = indent;
+  let empty = true;
+  for (const word of text.split(' ').filter((part) => part !== '')) {
+    if (!empty && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = hang;
+      empty = true;
+    }
+    line += empty ? word : ` ${word}`;
+    empty = false;
+  }
+  return empty && lines.length > 0 ? lines : [...lines, line];
+}
+
+/** Columns of equal width with two blanks between, no blanks at the end. */
+export function table(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths: number[] = [];
+  for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)));
+  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ').trimEnd());
+}
