@@ -3,11 +3,13 @@ import { isIP, Socket } from 'node:net';
 import type { Address, UpstreamFailure } from '../core/failure.ts';
 import { connectFailure } from './classify-failure.ts';
 
+/** One try to connect; `client_gone` when the signal called it off. */
 export type ConnectResult =
   | { readonly kind: 'connected'; readonly socket: BackendSocket }
   | { readonly kind: 'failure'; readonly failure: UpstreamFailure }
   | { readonly kind: 'client_gone' };
 
+/** What one connect may take. */
 export interface ConnectOptions {
   /** For the name look-up and the connect together. */
   readonly timeoutMs: number;

@@ -1,8 +1,8 @@
 /** Does a backend answer? Looks only; decides nothing. */
+import { Readable } from 'node:stream';
 import type { Address, UpstreamFailure } from '../core/failure.ts';
 import { internalFailure } from './classify-failure.ts';
 import { connectTo } from './connect.ts';
-import { Readable } from 'node:stream';
 import { http } from './http.ts';
 
 /**
@@ -16,6 +16,7 @@ export async function connectProbe(target: Address, timeoutMs: number, signal?: 
   return result.kind === 'failure' ? result.failure : undefined;
 }
 
+/** What is asked, and how long the asking may take. */
 export interface HttpProbe {
   readonly path: string;
   /** The Host field. */
@@ -25,6 +26,7 @@ export interface HttpProbe {
   readonly signal?: AbortSignal;
 }
 
+/** `answered` with any status, also 5xx; `failure` in the words of the failure table. */
 export type HttpProbeResult = { readonly kind: 'answered'; readonly status: number } | { readonly kind: 'failure'; readonly failure: UpstreamFailure };
 
 /** Asks once with GET and reads no further than the head. Any status is an answer; what it means is the caller's. */

@@ -17,6 +17,7 @@ export interface AnswerFault {
   readonly says: string;
 }
 
+/** One complete head, interim or final, checked: its framing is unambiguous. */
 export interface ParsedHead {
   readonly kind: 'head';
   readonly status: number;
@@ -28,6 +29,7 @@ export interface ParsedHead {
   readonly end: number;
 }
 
+/** `incomplete`: nothing wrong so far, more bytes are needed. */
 export type HeadResult = ParsedHead | { readonly kind: 'incomplete' } | { readonly kind: 'fault'; readonly fault: AnswerFault };
 
 /** Reads the head at the beginning of `bytes`. `searchFrom` is how much of it was already searched in vain. */

@@ -13,8 +13,13 @@ export interface SendEvents {
   broken(why: BrokenBody): void;
 }
 
-export type BrokenBody = { readonly kind: 'client_gone' } | { readonly kind: 'wrong_length'; readonly detail: string } | { readonly kind: 'unreadable'; readonly error: Error };
+/** Never the backend's fault. `unreadable`: a body that was kept for a second attempt cannot be read. */
+export type BrokenBody =
+  | { readonly kind: 'client_gone' }
+  | { readonly kind: 'wrong_length'; readonly detail: string }
+  | { readonly kind: 'unreadable'; readonly error: Error };
 
+/** A body on its way. */
 export interface Sending {
   /** Stops reading and leaves the source as it is: paused, not destroyed. */
   stop(): void;
