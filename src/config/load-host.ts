@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { checkReferences } from './check-references.ts';
 import { hostSchema, type HostConfig } from './host-schema.ts';
 import { sortProblems, type ConfigProblem } from './problem.ts';
 import { readConfigFile } from './read-config-file.ts';
@@ -13,6 +14,7 @@ export async function loadHost(file: string): Promise<{ readonly ok: true; reado
   const document = read.documents[0];
   if (!document || read.problems.length > 0) return { ok: false, problems: read.problems };
   const host = validate(hostSchema, document.value);
-  if (host.ok) return { ok: true, host: host.value };
-  return { ok: false, problems: sortProblems(host.findings.map((finding) => document.problem(finding.path, finding.at, finding.message))) };
+  const findings = host.ok ? [] : host.findings.map((finding) => document.problem(finding.path, finding.at, finding.message));
+  const problems = [...findings, ...checkReferences({ host: document, policies: [], complete: false })];
+  return host.ok && problems.length === 0 ? { ok: true, host: host.value } : { ok: false, problems: sortProblems(problems) };
 }

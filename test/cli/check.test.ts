@@ -1,0 +1,51 @@
+import t from 'tap';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { start } from '../support/program.ts';
+import { tempFolder, type TestScope } from '../support/temp-folder.ts';
+
+const main = join(import.meta.dirname, '../../src/cli/main.ts');
+const host = 'version: 1\ngateways:\n  shop: { listen: unix:/run/shop.sock, protocol: http, upstream: 127.0.0.1:8080, service: shop }\n';
+const policy = 'version: 1\nname: shop\nmode: observe\nservice: { type: external }\nhung_after: 15s\n';
+
+function folderWith(t: TestScope, files: Readonly<Record<string, string>>): string {
+  const folder = tempFolder(t, 'gg-check');
+  mkdirSync(join(folder, 'policies.d'));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
+}
+
+async function check(folder: string, ...words: readonly string[]) {
+  const { code, output } = await start([process.execPath, main, 'check', ...words], { folder }).ended;
+  return { code, output };
+}
+
+t.test('without a file the configuration of this folder is checked, and 0 means fine', async (t) => {
+  const folder = folderWith(t, { 'goodgateway.yaml': host, 'policies.d/shop.yaml': policy });
+  // A machine that has goodgateway installed checks its own configuration here.
+  if (!existsSync('/etc/goodgateway/goodgateway.yaml')) t.same(await check(folder), { code: 0, output: 'goodgateway.yaml: fine (1 gateway, 1 policy)\n' });
+  t.same(await check(folder, '--config', 'goodgateway.yaml'), { code: 0, output: 'goodgateway.yaml: fine (1 gateway, 1 policy)\n' });
+  t.same(await check(folder, 'policies.d/shop.yaml'), { code: 0, output: 'policies.d/shop.yaml: fine (1 policy)\n' });
+});
+
+t.test('every mistake is a line that an editor can jump to, and 1 means mistakes', async (t) => {
+  const folder = folderWith(t, { 'goodgateway.yaml': host.replace('service: shop', 'service: shp'), 'policies.d/shop.yaml': policy.replace('15s', '15 s') });
+  const { code, output } = await check(folder, 'goodgateway.yaml');
+  t.equal(code, 1);
+  t.match(output.split('\n'), [/^goodgateway.yaml:3:\d+: service: no policy has the name `shp`: did you mean `shop`\?$/, /^policies.d\/shop.yaml:5:13: hung_after: .*did you mean `15s`\?$/, /^$/]);
+});
+
+t.test('a program can read the result', async (t) => {
+  const folder = folderWith(t, { 'shop.yaml': policy.replace('mode: observe', 'mode: watch') });
+  const { code, output } = await check(folder, '--json', 'shop.yaml');
+  t.equal(code, 1);
+  t.match(JSON.parse(output), { ok: false, files: ['shop.yaml'], problems: [{ file: 'shop.yaml', line: 3, column: 7, path: 'mode', message: String }] });
+});
+
+t.test('a wrong call ends with 2', async (t) => {
+  const folder = folderWith(t, { 'shop.yaml': policy });
+  t.match(await check(folder, 'nothing.yaml'), { code: 2, output: /nothing.yaml: there is no such file/ });
+  t.match(await check(folder, '--config', 'shop.yaml', 'shop.yaml'), { code: 2, output: /not both/ });
+  t.match(await check(folder, '--colour'), { code: 2, output: /unknown option/ });
+  t.match(await check(folder, '--help'), { code: 0, output: /Examples:/ });
+});
