@@ -102,8 +102,7 @@ function evidenceOf({ evidence = [] }: AuditRecord): readonly string[] {
 
 function signalsOf({ signals = [] }: AuditRecord): readonly string[] {
   const labels = { for: 'for it:', against: 'against:' } as const;
-  // What was not seen stands with the evidence already.
-  return signals.flatMap(({ speaks, value, source }) => (speaks === 'unseen' ? [] : item(labels[speaks], source === 'diagnosis' ? value : `${value} [${source}]`)));
+  return signals.flatMap(({ speaks, value, source }) => item(labels[speaks], source === 'diagnosis' ? value : `${value} [${source}]`));
 }
 
 /** The outcome belongs to the intent before it, which has named the rule. */

@@ -59,7 +59,7 @@ const symptom = z.object({
 });
 
 const signal = z.object({
-  speaks: z.enum(['for', 'against', 'unseen']).describe('For the cause, against it, or what could not be seen'),
+  speaks: z.enum(['for', 'against']).describe('For the cause or against it; what could not be seen stands with the evidence'),
   signal: text.describe('Which probe said it'),
   value: text.describe('The fact as one sentence'),
   source: text,
