@@ -10,6 +10,7 @@ import { decodeParams, encodeParams } from '../../src/upstream/fastcgi/params.ts
 import { encodeRecord, encodeStreamEnd, recordType } from '../../src/upstream/fastcgi/record.ts';
 import { connectClient } from '../fixtures/fastcgi/client.ts';
 import { requestStart, stdin } from '../fixtures/fastcgi/records.ts';
+import { seeded } from '../fixtures/fastcgi/seeded.ts';
 import { freePort } from '../support/ports.ts';
 import { start } from '../support/program.ts';
 import { tempFolder, type TestScope } from '../support/temp-folder.ts';
@@ -35,6 +36,14 @@ async function readAll(body: Readable): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for await (const piece of body) pieces.push(piece as Buffer);
   return Buffer.concat(pieces);
+}
+
+/** Resolves when the count has not changed over many turns of the event loop: nothing flows any more. */
+async function standsStill(count: () => number): Promise<void> {
+  for (let same = 0, last = -1; same < 200; last = count()) {
+    same = last === count() ? same + 1 : 0;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 const stdinEnd = encodeStreamEnd(recordType.stdin, 1);
@@ -109,17 +118,27 @@ t.test('a held upload stays with its sender until the body is opened', async (t)
     client.socket.write(stdinEnd);
   };
   send();
-  // Nothing more is taken when the sender's count stands still over many turns of the event loop.
-  let turnsWithout = 0;
-  for (let last = -1; turnsWithout < 200; last = client.socket.bytesWritten - client.socket.writableLength) {
-    turnsWithout = last === client.socket.bytesWritten - client.socket.writableLength ? turnsWithout + 1 : 0;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await standsStill(() => client.socket.bytesWritten - client.socket.writableLength);
   const taken = client.socket.bytesWritten - client.socket.writableLength;
   t.ok(taken < 512 * 1024, `${Math.round(taken / 1024)} KiB left the sender, most of it in the kernel`);
   release.resolve();
   await client.answered();
   t.match(client.seen.text(recordType.stdout), new RegExp(`\r\n\r\n${Math.floor(total / 65_528) * 65_528}$`));
+});
+
+t.test('a visitor who does not read holds back the backend', async (t) => {
+  for (const kind of ['unix', 'tcp'] as const) {
+    let produced = 0;
+    const body = new Readable({ highWaterMark: 65_536, read: () => void body.push(Buffer.alloc(65_536, (produced += 1))) });
+    const { address } = await listen(t, kind, async () => page('', { body }));
+    const client = await connectClient(t, address);
+    client.socket.pause();
+    client.socket.write(requestStart({}));
+    await standsStill(() => produced);
+    t.ok(produced > 0 && produced < 128, `${produced * 64} KiB, most of it in the kernel`);
+    client.socket.destroy();
+    await once(body, 'close');
+  }
 });
 
 t.test('an answer arrives although its body was never read', async (t) => {
@@ -213,6 +232,24 @@ t.test('what is no proper request is answered or refused, and the listener goes 
   }
   t.equal(handled, 0);
   t.match(await answers(requestStart({})), /ok$/);
+});
+
+t.test('no bytes of a client can end the process or another client\'s connection', async (t) => {
+  const random = seeded(4711);
+  const { address } = await listen(t, 'unix', async (request) => page(String((await readAll(request.body.open()).catch(() => '')).length)));
+  const witness = await connectClient(t, address);
+  const whole = Buffer.concat([requestStart({ REQUEST_METHOD: 'POST', CONTENT_LENGTH: '5' }, { keep: true, hasBody: true }), stdin('12345'), stdinEnd]);
+  for (let round = 1; round <= 300; round++) {
+    const bytes = Buffer.concat([whole, whole]).subarray(0, 1 + random(2 * whole.length));
+    for (let flips = random(4); flips > 0; flips--) bytes[random(bytes.length)] = random(256);
+    const client = await connectClient(t, address);
+    client.socket.end(bytes);
+    await client.ended;
+    if (round % 50 > 0) continue;
+    witness.socket.write(whole);
+    await witness.answered(1, round / 50);
+  }
+  t.equal(witness.seen.text(recordType.stdout).split('\r\n\r\n5').length, 7);
 });
 
 t.test('a second request beside the first is refused, and questions about the connection are answered', async (t) => {

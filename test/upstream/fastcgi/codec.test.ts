@@ -3,17 +3,7 @@ import { CgiHeadReader, maxHeadBytes, type HeadProgress } from '../../../src/ups
 import { areWellFormed, decodeParams, encodeParams, findParam, withoutParam } from '../../../src/upstream/fastcgi/params.ts';
 import { encodeEndRequest, encodeRecord, encodeRequestStart, encodeStreamEnd, RecordParser, recordType, writeContent } from '../../../src/upstream/fastcgi/record.ts';
 import { RecordCollector } from '../../fixtures/fastcgi/records.ts';
-
-/** mulberry32: the same numbers on every run, so that a failure can be run again. */
-function seeded(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
+import { seeded } from '../../fixtures/fastcgi/seeded.ts';
 
 function padded(record: Buffer, padding: number): Buffer {
   const copy = Buffer.concat([record, Buffer.alloc(padding, 0xaa)]);

@@ -8,6 +8,7 @@ import { fastcgi } from '../../../src/upstream/fastcgi/exchange.ts';
 import { encodeParams } from '../../../src/upstream/fastcgi/params.ts';
 import { encodeRecord, recordType } from '../../../src/upstream/fastcgi/record.ts';
 import { completeAnswer, end, endOf, stderr, stdout } from '../../fixtures/fastcgi/records.ts';
+import { seeded } from '../../fixtures/fastcgi/seeded.ts';
 import { startBackend, type Behaviour } from '../../fixtures/fastcgi/scripted-backend.ts';
 import { freePort } from '../../support/ports.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
@@ -262,4 +263,24 @@ t.test('an upload and an answer of 200 MB flow at the pace of the slower side, i
   t.ok(received >= total);
   t.ok(got >= total);
   t.ok(largest - before < 64 * 2 ** 20, `grew by ${Math.round((largest - before) / 2 ** 20)} MiB`);
+});
+
+t.test('whatever a backend answers, the attempt ends, and never as a complete page that it was not', async (t) => {
+  const random = seeded(42);
+  const whole = Buffer.concat([stderr('note'), stdout('Content-Length: 9\r\nX-A: b\r\n\r\nfour'), stdout('fivee'), end()]);
+  let answer = whole;
+  const { address } = await startBackend(t, { kind: 'unix', behave: (socket) => void socket.end(answer) });
+  const ends = new Map<string, number>();
+  for (let round = 0; round < 600; round++) {
+    answer = Buffer.from(whole.subarray(0, round % 3 === 0 ? random(whole.length) : whole.length));
+    for (let flips = random(4); flips > 0 && answer.length > 0; flips--) answer[random(answer.length)] = random(256);
+    const result = await attempt(address, { limits: { responseTimeoutMs: 2000 } });
+    const got = result.kind === 'response' ? await read(result.body) : undefined;
+    const endedAs = result.kind === 'failure' ? result.failure.kind : (got?.failure?.kind ?? result.kind);
+    ends.set(endedAs, (ends.get(endedAs) ?? 0) + 1);
+    const announced = result.kind === 'response' ? result.head.contentLength : undefined;
+    if (got && !got.failure && announced !== undefined && got.text.length < announced) t.fail(`round ${round}: a cut page ended cleanly`);
+    if (endedAs === 'response' && answer.length < whole.length) t.fail(`round ${round}: ended cleanly without END_REQUEST`);
+  }
+  t.ok(ends.get('response')! > 50 && ends.get('http_protocol_error')! > 50 && ends.get('http_response_incomplete')! > 50, JSON.stringify([...ends]));
 });
