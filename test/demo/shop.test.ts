@@ -9,7 +9,7 @@ import { startShop } from '../support/shop.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 
-/** A connection of its own for every request: a kept one dies with the shop, and a request that finds it dead would fail. */
+/** A connection of its own for every request: a kept one dies with the shop, and who finds it dead fails. */
 const get = (url: string, options: RequestInit = {}): Promise<Response> => fetch(url, { headers: { connection: 'close' }, ...options });
 const post = (url: string, body?: string): Promise<Response> => get(url, { method: 'POST', ...(body !== undefined && { body }) });
 

@@ -26,7 +26,8 @@ export function processInfo(pid: number): ProcessInfo | undefined {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // The name stands in parentheses and may itself hold spaces and parentheses.
     const [state = '', parent = '0'] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (state === 'Z' || state === 'X') return undefined;
+    // The first thread of a killed program is a zombie while the others still hold its sockets: not over yet.
+    if ((state === 'Z' || state === 'X') && readdirSync(`/proc/${pid}/task`).length <= 1) return undefined;
     const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim();
     return { pid, parent: Number(parent), state, command };
   } catch {
