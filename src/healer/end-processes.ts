@@ -23,6 +23,8 @@ export interface EndResult {
 const killWaitMs = 2000;
 /** A master that is forking while it is killed may leave a child that the list did not hold. */
 const killRounds = 5;
+/** After their master's end, workers follow within milliseconds. */
+const followMs = 200;
 const pollMs = 10;
 
 /**
@@ -33,8 +35,12 @@ const pollMs = 10;
 export async function endProcesses(request: EndRequest): Promise<EndResult> {
   const { ask, signal } = request;
   if (ask && !ask.to.every(isStopped)) {
+    const deadline = performance.now() + ask.waitMs;
     for (const stat of ask.to) send(stat, ask.signal);
-    await allGone(request.processes, ask.waitMs, signal);
+    await someGone(ask.to, request.processes, { deadline, signal });
+    // Who was to ask the others has ended without doing so (a shell, a wrapper): they are asked themselves.
+    for (const stat of request.processes) if (!ask.to.includes(stat)) send(stat, ask.signal);
+    await allGone(request.processes, deadline - performance.now(), signal);
   }
   const killed = new Set<number>();
   let left = livingFamilies(request.processes);
@@ -57,6 +63,12 @@ export function send(stat: ProcessStat, signal: NodeJS.Signals): boolean {
   } catch {
     return false;
   }
+}
+
+/** Resolves when the asked ones are gone (a moment later, for the others to follow), or all are, or the time is over. */
+async function someGone(asked: readonly ProcessStat[], all: readonly ProcessStat[], until: { readonly deadline: number; readonly signal: AbortSignal }): Promise<void> {
+  await allGone(asked, until.deadline - performance.now(), until.signal);
+  await allGone(all, Math.min(followMs, until.deadline - performance.now()), until.signal);
 }
 
 /** Resolves true when all are gone, false when the time is over or the signal aborts. */

@@ -1,0 +1,311 @@
+import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { isAlive, isStopped, readStat } from '../../src/healer/proc.ts';
+import { runCommand } from '../../src/healer/run-command.ts';
+import type { ServiceTarget } from '../../src/healer/leaves.ts';
+import { startRemembered } from '../../src/healer/services/process.ts';
+import * as types from '../../src/healer/services/registry.ts';
+import { parseTimespan, parseUnit, unitState } from '../../src/healer/service-parts/systemd-state.ts';
+import { writeInitScript } from '../fixtures/services/init-script.ts';
+import { serviceTarget } from '../fixtures/services/target.ts';
+import { preparePhpFpm, type PhpFpm } from '../support/php-fpm.ts';
+import { signal } from '../support/processes.ts';
+import { missing } from '../support/skip.ts';
+import { bootSystemd, cannotBootSystemd } from '../support/systemd.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { until } from '../support/until.ts';
+
+const soon = (): AbortSignal => AbortSignal.timeout(20_000);
+const stateOf = (target: ServiceTarget) => types[target.config.type].state(target, runCommand, soon());
+const control = (target: ServiceTarget, verb: 'start' | 'stop' | 'reload' | 'restart') => types[target.config.type].control(target, verb, runCommand, soon());
+const lives = (pid: number): boolean => isAlive(readStat(pid));
+
+function signalAll(fpm: PhpFpm, name: NodeJS.Signals): number[] {
+  const pids = fpm.processes().map(({ pid }) => pid);
+  for (const pid of pids) signal(pid, name);
+  return pids;
+}
+
+async function freeze(fpm: PhpFpm): Promise<number[]> {
+  const pids = signalAll(fpm, 'SIGSTOP');
+  await until(() => pids.every((pid) => isStopped(readStat(pid)!)), { timeoutMs: 5000, what: 'all to be stopped' });
+  return pids;
+}
+
+function fpmTarget(fpm: PhpFpm, more: object = {}): ServiceTarget {
+  const service = { type: 'process', pidfile: fpm.pidfile, start: fpm.startArgv, stop: { signal: 'QUIT', timeout: '5s' }, reload: { signal: 'USR2' }, ...more };
+  return serviceTarget(service, { stateFolder: join(fpm.folder, 'state'), upstreams: [fpm.address] });
+}
+
+t.test('php-fpm known by its pidfile', { skip: missing('php-fpm8.2') }, async (t) => {
+  const fpm = await preparePhpFpm(t, { maxChildren: 2 });
+  const target = fpmTarget(fpm);
+
+  t.match(await stateOf(target), { state: 'stopped', fence: '', pids: [] }, 'no pidfile: stopped on purpose');
+
+  t.match(await control(target, 'start'), { result: 'done', exitCode: 0, argv: fpm.startArgv });
+  const running = await stateOf(target);
+  t.match(running, { state: 'running', mainPid: fpm.masterPid() });
+  t.same([...running.pids].sort(), fpm.processes().map(({ pid }) => pid).sort(), 'its pids are the master and the workers');
+  t.match(running.fence, new RegExp(`^${fpm.masterPid()}:\\d+$`));
+  t.match(await control(target, 'start'), { result: 'done', detail: /runs already/ }, 'a second start does nothing');
+  t.equal((await stateOf(target)).fence, running.fence);
+
+  signalAll(fpm, 'SIGKILL');
+  await until(() => fpm.processes().length === 0, { timeoutMs: 5000, what: 'all to be gone' });
+  t.match(await stateOf(target), { state: 'failed', pids: [], lastMainPid: running.mainPid, text: /which is (gone|a zombie)$/ }, 'a pidfile whose process is dead');
+  t.match(await control(target, 'start'), { result: 'done' });
+  t.not((await stateOf(target)).fence, running.fence, 'another run has another fence');
+
+  t.match(await control(target, 'stop'), { result: 'done', detail: 'ended 3 processes' });
+  t.match(await stateOf(target), { state: 'stopped' });
+});
+
+t.test('php-fpm whose master was killed: the orphans are seen, and a plain start fails with its own words', { skip: missing('php-fpm8.2') }, async (t) => {
+  const fpm = await preparePhpFpm(t, { maxChildren: 2 });
+  const target = fpmTarget(fpm);
+  await fpm.start();
+  const workers = fpm.workers().map(({ pid }) => pid);
+  const master = fpm.masterPid();
+  signal(master, 'SIGKILL');
+  await until(() => !lives(master), { timeoutMs: 5000, what: 'the master to be gone' });
+  const state = await stateOf(target);
+  t.match(state, { state: 'failed', lastMainPid: master, text: /2 processes of it are left/ });
+  t.same([...state.pids].sort(), workers.sort());
+  t.match(await control(target, 'start'), { result: 'failed', exitCode: 70, detail: /failed with exit status 70/, outputTail: /Another FPM instance seems to already listen/ });
+});
+
+t.test('a frozen php-fpm hears no signal, so a restart KILLs it, workers too, before the start', { skip: missing('php-fpm8.2') }, async (t) => {
+  const fpm = await preparePhpFpm(t, { maxChildren: 2 });
+  const target = fpmTarget(fpm);
+  await fpm.start();
+  const old = await freeze(fpm);
+  t.match(await stateOf(target), { state: 'frozen', text: /all 3 processes of it are stopped \(state T\)/ });
+  const restarted = await control(target, 'restart');
+  t.match(restarted, { result: 'done', detail: /3 by KILL.*; started as process/ });
+  t.ok(restarted.durationMs < 4000, 'the stop did not wait for an answer');
+  t.same(old.filter(lives), []);
+  t.match(await stateOf(target), { state: 'running' });
+  t.equal(fpm.processes().length, 3);
+});
+
+t.test('a frozen master with living workers is KILLed after the stop timeout, with its workers', { skip: missing('php-fpm8.2') }, async (t) => {
+  const fpm = await preparePhpFpm(t, { maxChildren: 2 });
+  await fpm.start();
+  const old = fpm.processes().map(({ pid }) => pid);
+  signal(fpm.masterPid(), 'SIGSTOP');
+  t.match(await control(fpmTarget(fpm, { stop: { signal: 'QUIT', timeout: '300ms' } }), 'restart'), { result: 'done', detail: /3 by KILL/ });
+  t.same(old.filter(lives), []);
+});
+
+t.test('a restart whose start fails leaves a failed service, not one that somebody stopped', { skip: missing('php-fpm8.2') }, async (t) => {
+  const fpm = await preparePhpFpm(t, { maxChildren: 1 });
+  const target = fpmTarget(fpm);
+  await fpm.start();
+  const good = readFileSync(fpm.config, 'utf8');
+  writeFileSync(fpm.config, good.replace('pm = static', 'pm = sideways'));
+  t.match(await control(target, 'restart'), { result: 'failed', detail: /exit status 78/ });
+  t.notOk(existsSync(fpm.pidfile), 'php-fpm removed its pidfile');
+  t.match(await stateOf(target), { state: 'failed', text: /for a restart that did not end in a start/ });
+  writeFileSync(fpm.config, good);
+  t.match(await control(target, 'start'), { result: 'done' });
+  t.match(await control(target, 'stop'), { result: 'done' });
+  t.match(await stateOf(target), { state: 'stopped' }, 'a later stop is a stop');
+});
+
+t.test('a pid that another program was given is not the service, and is left alone', async (t) => {
+  const folder = tempFolder(t);
+  const pidfile = join(folder, 'pid');
+  const started = await runCommand.startDetached(['/bin/sleep', '1000'], { output: join(folder, 'out') });
+  const pid = 'pid' in started ? started.pid : 0;
+  t.teardown(() => signal(pid, 'SIGKILL'));
+  const target = serviceTarget({ type: 'process', pidfile, start: ['/bin/false'] }, { stateFolder: folder, upstreams: ['127.0.0.1:1'] });
+  writeFileSync(pidfile, `${pid}\n`);
+  t.match(await stateOf(target), { state: 'running', mainPid: pid });
+  const hourAgo = Date.now() / 1000 - 3600;
+  utimesSync(pidfile, hourAgo, hourAgo);
+  t.match(await stateOf(target), { state: 'failed', pids: [], text: /another program by now/ });
+  t.match(await control(target, 'stop'), { result: 'done', detail: 'it was not running' });
+  t.ok(lives(pid));
+  for (const text of ['1', '0', '-5', 'none', '']) {
+    writeFileSync(pidfile, text);
+    t.match(await stateOf(target), { state: 'unknown', text: /holds no pid/ }, `a pidfile with "${text}"`);
+  }
+});
+
+t.test('a command that goodgateway starts itself is remembered', async (t) => {
+  const folder = tempFolder(t);
+  const target = serviceTarget({ type: 'process', start: ['/bin/sh', '-c', 'echo begun; sleep 1000 & wait'], environment: { A: '1' } }, { stateFolder: folder });
+  t.match(await stateOf(target), { state: 'failed', text: 'goodgateway has not started it yet' });
+  t.match(await startRemembered(target, runCommand), { result: 'done', detail: /started as process/ });
+  t.teardown(() => control(target, 'stop'));
+  const first = await stateOf(target);
+  t.match(first, { state: 'running', pids: { length: 2 } });
+  t.equal(readFileSync(join(folder, 'shop.out'), 'utf8'), 'begun\n');
+  t.match(JSON.parse(readFileSync(join(folder, 'shop.process.json'), 'utf8')), { pid: first.mainPid, startTime: Number, startedAtMs: Number });
+  t.match(await startRemembered(target, runCommand), { result: 'done', detail: /runs already/ });
+
+  signal(first.mainPid!, 'SIGKILL');
+  await until(() => !lives(first.mainPid!), { timeoutMs: 5000, what: 'the command to be gone' });
+  t.match(await stateOf(target), { state: 'failed', lastMainPid: first.mainPid });
+  t.match(await control(target, 'restart'), { result: 'done' });
+  const second = await stateOf(target);
+  t.equal(second.state, 'running');
+
+  t.match(await control(target, 'stop'), { result: 'done', detail: /ended 2 processes/ });
+  t.same(second.pids.filter(lives), []);
+  t.match(await stateOf(target), { state: 'stopped', text: /on purpose/ });
+  t.match(await control(target, 'start'), { result: 'done' });
+  t.match(await stateOf(target), { state: 'running' });
+  t.match(await control(target, 'reload'), { result: 'failed', detail: /names no reload/ });
+  t.notOk(types.process.can(target, 'reload'));
+});
+
+t.test('a command that ends right away is a failed start', async (t) => {
+  const target = serviceTarget({ type: 'process', start: ['/bin/sh', '-c', 'echo port taken; exit 1'] }, { stateFolder: tempFolder(t) });
+  t.match(await control(target, 'start'), { result: 'failed', detail: /ended right after its start; its output is in/ });
+});
+
+t.test('php-fpm with an init script', { skip: missing('php-fpm8.2') }, async (t) => {
+  const fpm = await preparePhpFpm(t, { maxChildren: 2 });
+  const script = writeInitScript(fpm.folder, { argv: fpm.startArgv, pidfile: fpm.pidfile });
+  const target = serviceTarget({ type: 'init', script, pidfile: fpm.pidfile, stop_timeout: '5s' }, { stateFolder: join(fpm.folder, 'state'), upstreams: [fpm.address] });
+  t.match(await stateOf(target), { state: 'stopped' });
+  t.match(await control(target, 'start'), { result: 'done', argv: [script, 'start'] });
+  t.match(await stateOf(target), { state: 'running' });
+
+  const old = await freeze(fpm);
+  t.match(await stateOf(target), { state: 'frozen' });
+  t.match(await control(target, 'restart'), { result: 'done', detail: /by KILL.*started as process/ });
+  t.same(old.filter(lives), []);
+
+  t.match(await control(target, 'stop'), { result: 'done' });
+  t.match(await stateOf(target), { state: 'stopped' }, 'the script removes the pidfile');
+  t.equal(fpm.processes().length, 0);
+
+  await control(target, 'start');
+  const master = fpm.masterPid();
+  signal(master, 'SIGKILL');
+  await until(() => !lives(master), { timeoutMs: 5000, what: 'the master to be gone' });
+  t.match(await stateOf(target), { state: 'failed', pids: { length: 2 } });
+  t.match(await control(target, 'start'), { result: 'failed', exitCode: 0, detail: /reported success, but .* named no living process/ }, 'the script claims success');
+});
+
+t.test('an external service is not controlled', async (t) => {
+  const target = serviceTarget({ type: 'external' }, { stateFolder: tempFolder(t) });
+  t.match(await stateOf(target), { state: 'unknown', text: 'not controlled by goodgateway' });
+  t.match(await control(target, 'restart'), { result: 'failed', detail: 'shop is external: goodgateway cannot restart it' });
+  t.notOk(types.external.can(target, 'start'));
+});
+
+t.test('each service gets the configuration test of its kind, or the one that its policy names', async (t) => {
+  const test = (service: object) => {
+    const target = serviceTarget(service, { stateFolder: '/nowhere' });
+    return types[target.config.type].configTest(target);
+  };
+  t.same(test({ type: 'systemd', unit: 'php8.2-fpm.service' }), ['/usr/sbin/php-fpm8.2', '--fpm-config', '/etc/php/8.2/fpm/php-fpm.conf', '-t']);
+  t.same(test({ type: 'init', script: '/etc/init.d/apache2', pidfile: '/run/apache2/apache2.pid' }), ['/usr/sbin/apachectl', 'configtest']);
+  t.same(test({ type: 'process', start: ['/usr/sbin/php-fpm8.2', '-D', '-y', '/x.conf'] }), ['/usr/sbin/php-fpm8.2', '-y', '/x.conf', '-t']);
+  t.equal(test({ type: 'process', start: ['/usr/bin/node', 'shop.js'] }), undefined);
+  t.same(test({ type: 'systemd', unit: 'shop.service', config_test: ['/bin/check'] }), ['/bin/check']);
+});
+
+t.test('systemd: states that no machine here can be brought into, read from their properties', async (t) => {
+  const read = (lines: string, allStopped = false) => unitState(parseUnit(lines), { pids: allStopped ? [7] : [], allStopped, nowUs: 12_000_000 });
+  t.match(read('LoadState=loaded\nActiveState=active\nSubState=running\nFreezerState=frozen\nInvocationID=abc'), { state: 'frozen', fence: 'abc' });
+  t.match(read('LoadState=loaded\nActiveState=active\nSubState=running', true), { state: 'frozen' });
+  t.match(read('LoadState=masked\nActiveState=inactive'), { state: 'stopped', text: /masked/ });
+  t.match(read('LoadState=not-found\nActiveState=inactive'), { state: 'unknown' });
+  t.match(read('LoadState=loaded\nActiveState=activating\nSubState=start'), { state: 'starting' });
+  t.match(read('LoadState=loaded\nActiveState=deactivating\nSubState=stop-sigterm'), { state: 'stopping' });
+  t.match(read('LoadState=loaded\nActiveState=reloading\nSubState=reload'), { state: 'starting' });
+  t.match(read('ActiveState=activating\nSubState=auto-restart\nRestartUSec=1min 5s\nStateChangeTimestampMonotonic=10000000'), { state: 'failed', supervisorActsInMs: 63_000 });
+  const ended = (result: string) => `ActiveState=failed\nResult=${result}\nRestart=no\nExecMainStartTimestampMonotonic=1\nActiveExitTimestampMonotonic=5\nExecMainExitTimestampMonotonic=9`;
+  t.match(read(ended('exit-code')), { state: 'stopped' }, 'a stop job, and an unclean exit during it');
+  t.match(read(ended('watchdog')), { state: 'failed' }, 'systemd itself stopped it, because of its watchdog');
+  t.match(read(ended('oom-kill')), { state: 'failed' });
+  t.match(read(''), { state: 'unknown' });
+  for (const [text, ms] of [['100ms', 100], ['1min 30s', 90_000], ['2h', 7_200_000], ['500us', 0.5], ['infinity', undefined], ['', undefined]] as const) t.equal(parseTimespan(text), ms, text);
+});
+
+const unit = (exec: string, more = ''): string => `[Service]\nExecStart=${exec}\n${more}`;
+const units = {
+  'crashes.service': unit('/bin/sleep 1000'),
+  'ends.service': unit("/bin/sh -c 'while [ ! -e /run/end-now ]; do sleep 0.02; done'"),
+  'is-stopped.service': unit('/bin/sleep 1000'),
+  'exits-0-when-stopped.service': unit('/bin/sh -c \'trap "exit 0" QUIT; while :; do sleep 0.02; done\'', 'KillSignal=SIGQUIT\n'),
+  'is-restarted.service': unit('/bin/sleep 1000', 'Restart=always\nRestartSec=15\n'),
+  'is-restarted-after-0.service': unit("/bin/sh -c 'while [ ! -e /run/end-now ]; do sleep 0.02; done'", 'Restart=always\nRestartSec=15\n'),
+  'always-fails.service': `[Unit]\nStartLimitIntervalSec=100\nStartLimitBurst=2\n${unit('/bin/false', 'Restart=always\nRestartSec=10ms\n')}`,
+};
+
+t.test('on a real systemd', { skip: cannotBootSystemd() }, async (t) => {
+  const systemd = await bootSystemd(t, { units, wanted: Object.keys(units) });
+  const ask = async (name: string, verb = 'state') =>
+    JSON.parse(await systemd.inside([process.execPath.replace(join(import.meta.dirname, '..', '..'), systemd.project), `${systemd.project}/test/fixtures/services/ask-service.ts`, JSON.stringify({ type: 'systemd', unit: name }), verb]));
+  const systemctl = (...words: string[]) => systemd.try(['/usr/bin/systemctl', ...words]);
+  const property = async (name: string, what: string) => (await systemctl('show', '--value', `--property=${what}`, name)).output.trim();
+  const becomes = (name: string, sub: string) => until(async () => (await property(name, 'SubState')) === sub, { timeoutMs: 5000, what: `${name} to be ${sub}` });
+
+  await t.test('a running unit shows its pids and its invocation', async (t) => {
+    const state = await ask('crashes.service');
+    const main = Number(await property('crashes.service', 'MainPID'));
+    t.match(state, { state: 'running', mainPid: main, pids: [main], fence: await property('crashes.service', 'InvocationID') });
+  });
+
+  await t.test('killed with KILL: failed, with the signal; a start brings it back with another fence', async (t) => {
+    const before = await ask('crashes.service');
+    await systemctl('kill', '-s', 'KILL', 'crashes.service');
+    await becomes('crashes.service', 'failed');
+    t.match(await ask('crashes.service'), { state: 'failed', exitSignal: 'SIGKILL', pids: [] });
+    t.match(await ask('crashes.service', 'start'), { result: 'done', exitCode: 0 });
+    const after = await ask('crashes.service');
+    t.equal(after.state, 'running');
+    t.not(after.fence, before.fence);
+  });
+
+  await t.test('stopped by an operator: stopped, whatever its exit status', async (t) => {
+    for (const name of ['is-stopped.service', 'exits-0-when-stopped.service']) {
+      await systemctl('stop', name);
+      t.match(await ask(name), { state: 'stopped', text: /a stop job ended it/ }, name);
+    }
+    t.match(await ask('exits-0-when-stopped.service'), { exitCode: 0 });
+  });
+
+  await t.test('ended with 0 by itself: failed, though systemd says success', async (t) => {
+    await systemd.inside(['/usr/bin/touch', '/run/end-now']);
+    await becomes('ends.service', 'dead');
+    t.equal(await property('ends.service', 'Result'), 'success');
+    t.match(await ask('ends.service'), { state: 'failed', exitCode: 0, text: /ended by itself, without a stop job/ });
+  });
+
+  await t.test('about to be restarted by systemd: says when; a stop then is a stop', async (t) => {
+    await systemctl('kill', '-s', 'KILL', 'is-restarted.service');
+    for (const name of ['is-restarted.service', 'is-restarted-after-0.service']) {
+      await becomes(name, 'auto-restart');
+      const state = await ask(name);
+      t.match(state, { state: 'failed', text: /about to restart it/ }, name);
+      t.ok(state.supervisorActsInMs > 0 && state.supervisorActsInMs <= 15_000, `${state.supervisorActsInMs} ms are left`);
+      await systemctl('stop', name);
+      t.match(await ask(name), { state: 'stopped', text: /cancelled its restart/ }, name);
+    }
+  });
+
+  await t.test('its start limit is reached: failed, systemd has given up, and a start fails with its words', async (t) => {
+    await becomes('always-fails.service', 'failed');
+    t.match(await ask('always-fails.service'), { state: 'failed', exitCode: 1, text: /given up \(Restart=always\)/ });
+    t.match(await ask('always-fails.service', 'start'), { result: 'failed', detail: /systemctl start always-fails.service failed with exit status 1/ });
+  });
+
+  await t.test('stopped processes are frozen, and a restart by systemd gets them going', async (t) => {
+    const { pids } = await ask('crashes.service');
+    await systemctl('kill', '-s', 'STOP', 'crashes.service');
+    t.match(await ask('crashes.service'), { state: 'frozen', pids });
+    t.match(await ask('crashes.service', 'restart'), { result: 'done' });
+    t.match(await ask('crashes.service'), { state: 'running' });
+  });
+
+  await t.test('a unit that does not exist is unknown', async (t) => t.match(await ask('nowhere.service'), { state: 'unknown', text: /no such unit/ }));
+});
+
