@@ -1,5 +1,6 @@
 /** Evidence and diagnosis of one round, recorded when they say something new. */
 import type { Diagnosis, Evidence, Suspect } from '../core/diagnosis.ts';
+import type { Symptom } from '../core/incident.ts';
 import { recordFor } from './audit-record-for.ts';
 import { diagnose } from './diagnose.ts';
 import { gatherEvidence } from './gather-evidence.ts';
@@ -16,17 +17,22 @@ export interface Examined {
  * a dead service is to be started, not studied. Every later round is thorough.
  */
 export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promise<Examined> {
-  const target = ward.target();
-  const context: ProbeContext = { target, run: healer.run, clock: healer.clock, serviceType: ward.serviceType, lastGoodMs: ward.lastGoodMs };
-  const seeing = ward.serviceType.state(target, healer.run, healer.stopping);
-  let diagnosis: Diagnosis | undefined;
-  if (open.rounds === 1) diagnosis = diagnose(caseFile(open, ward, await gatherEvidence(context, healer.probes, healer.stopping, 'quick')), healer.causes);
-  if (diagnosis?.best.confidence !== 'certain') {
-    diagnosis = diagnose(caseFile(open, ward, await gatherEvidence(context, healer.probes, healer.stopping, 'all')), healer.causes);
-  }
+  const seeing = ward.serviceType.state(ward.target(), healer.run, healer.stopping);
+  const { symptom } = open.incident;
+  let diagnosis = open.rounds === 1 ? await lookAt(ward, { symptom, which: 'quick' }, healer) : undefined;
+  if (diagnosis?.best.confidence !== 'certain') diagnosis = await lookAt(ward, { symptom, which: 'all' }, healer);
   if (open.configFailed) diagnosis = withInvalidConfig(diagnosis, ward.name, failedTest(diagnosis.evidence));
   await noteDiagnosis(diagnosis, { open, ward, healer });
   return { diagnosis, state: await seeing };
+}
+
+/** Evidence and diagnosis, without an incident and without a record. */
+export async function lookAt(ward: Ward, { symptom, which }: { readonly symptom: Symptom; readonly which: 'quick' | 'all' }, healer: Healer): Promise<Diagnosis> {
+  const target = ward.target();
+  const context: ProbeContext = { target, run: healer.run, clock: healer.clock, serviceType: ward.serviceType, lastGoodMs: ward.lastGoodMs };
+  const inTime = AbortSignal.any([healer.stopping, AbortSignal.timeout(ward.policy.evidence.timeout)]);
+  const evidence = await gatherEvidence(context, healer.probes, inTime, which);
+  return diagnose(caseFile(ward, symptom, evidence), healer.causes);
 }
 
 /** The configuration test stands in the way of the repair, so it is the cause that a person must know of. */
@@ -57,12 +63,12 @@ export async function noteDiagnosis(diagnosis: Diagnosis, { open, ward, healer }
   healer.log.info({ service: ward.name, cause: best.cause, confidence: best.confidence }, best.sentence);
 }
 
-function caseFile(open: OpenCase, ward: Ward, evidence: readonly Evidence[]): CaseFile {
+function caseFile(ward: Ward, symptom: Symptom, evidence: readonly Evidence[]): CaseFile {
   const summaries = [...ward.traffic.values()];
   const sum = (of: 'inFlight' | 'held' | 'completed'): number => summaries.reduce((total, one) => total + one[of], 0);
   return {
     target: ward.target(),
-    symptom: open.incident.symptom,
+    symptom,
     evidence,
     traffic: { inFlight: sum('inFlight'), held: sum('held'), completed: sum('completed'), noProgressMs: Math.max(0, ...summaries.map((one) => one.noProgressMs)), limit: ward.limit },
   };
@@ -78,10 +84,9 @@ function evidenceField(one: Evidence): { collector: string; status: 'seen' | 'mi
   return { collector: one.kind, status: one.missing === undefined ? 'seen' : 'missing', source: one.source, text: one.missing ?? one.text };
 }
 
-function signalsOf({ best, evidence }: Diagnosis): { speaks: 'for' | 'against' | 'unseen'; signal: string; value: string; source: string }[] {
+function signalsOf({ best, evidence }: Diagnosis): { speaks: 'for' | 'against'; signal: string; value: string; source: string }[] {
   const said = (speaks: 'for' | 'against', texts: readonly string[]) => texts.map((value) => ({ speaks, signal: best.cause, value, source: sourceOf(value, evidence) }));
-  const unseen = evidence.filter((one) => one.missing !== undefined).map((one) => ({ speaks: 'unseen' as const, signal: one.kind, value: one.missing ?? '', source: one.source }));
-  return [...said('for', best.because), ...said('against', best.against), ...unseen].slice(0, 100);
+  return [...said('for', best.because), ...said('against', best.against)].slice(0, 100);
 }
 
 function sourceOf(text: string, evidence: readonly Evidence[]): string {

@@ -58,6 +58,8 @@ export interface Ward {
   /** Sends every gateway that may go there to the n-th of the target's upstreams. */
   useUpstream(index: number): Promise<void>;
   lastGoodMs: number;
+  /** Monotonic: a silence is not looked into before. */
+  confirmAgainAtMs: number;
   /** Median of what recoveries took lately; what a visitor is told to expect. */
   estimateMs: number;
   /** The most that may be in the backend at once, where it is known. */
@@ -74,6 +76,8 @@ export interface OpenCase {
   causeSinceMs: number;
   /** When the symptom was last seen; with traffic that is what says whether it is gone. */
   lastSymptomMs: number;
+  /** End of the last step that touched the service, on both clocks; what was seen before it says nothing any more. */
+  acted: { readonly wallMs: number; readonly monotonicMs: number } | undefined;
   /** The last stand-down as it was recorded: the same one is not recorded every second. */
   saidLast: string;
   told: boolean;

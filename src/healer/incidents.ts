@@ -77,7 +77,7 @@ export function createIncidents(healer: Healer): Incidents {
 
 function openCase(incident: Incident, healer: Healer): OpenCase {
   const now = healer.clock.monotonicMs();
-  return { incident, rounds: 0, done: [], diagnosis: undefined, causeSinceMs: now, lastSymptomMs: now, saidLast: '', told: false, gatesClosed: false, configFailed: false, wake: () => undefined };
+  return { incident, rounds: 0, done: [], diagnosis: undefined, causeSinceMs: now, lastSymptomMs: now, acted: undefined, saidLast: '', told: false, gatesClosed: false, configFailed: false, wake: () => undefined };
 }
 
 const connectSymptoms = ['connection_refused', 'destination_unavailable', 'connection_timeout', 'service_down'];

@@ -22,9 +22,11 @@ export function checksOf(ward: Ward, healer: Healer): RunCheck {
 
 /** What opened the incident, seen again lately? A look that no policy can forget. */
 export function symptom(open: OpenCase, ward: Ward, healer: Healer): CheckResult {
-  const stuck = [...ward.traffic.values()].find((summary) => summary.noProgressMs >= ward.policy.hung_after);
+  const { acted } = open;
+  const stuck = [...ward.traffic.values()].find((summary) => summary.noProgressMs >= ward.policy.hung_after && summary.atMs > (acted?.wallMs ?? 0));
   if (stuck) return { passed: false, text: `nothing was answered through ${stuck.gateway} for ${Math.round(stuck.noProgressMs / 100) / 10} s` };
   if (open.incident.symptom.seenBy === 'watch') return { passed: true, text: 'the watch decides by the other checks' };
+  if (acted && open.lastSymptomMs < acted.monotonicMs) return { passed: true, text: `${open.incident.symptom.kind} was not seen since the repair` };
   const agoMs = healer.clock.monotonicMs() - open.lastSymptomMs;
   return agoMs < symptomGoneAfterMs && needsQuiet(open) ? { passed: false, text: `${open.incident.symptom.kind} was seen ${Math.round(agoMs)} ms ago` } : { passed: true, text: `${open.incident.symptom.kind} is not seen any more` };
 }

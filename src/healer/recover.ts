@@ -1,5 +1,6 @@
 /** One step, carried out: its intent is on the disk before it begins, its outcome when it has ended. */
 import type { Decision, StepResult } from '../core/decision.ts';
+import { formatAddress } from '../core/failure.ts';
 import { ulid } from '../core/ids.ts';
 import { recordFor } from './audit-record-for.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
@@ -40,8 +41,22 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
     text: result.detail,
   });
   healer.log.info({ service: ward.name, action: step.action, result: result.result, took_ms: Math.round(result.durationMs) }, result.detail);
-  if (action.counts || step.action === 'switch_upstream') open.done.push(step.action);
+  if (action.counts || step.action === 'switch_upstream') {
+    open.done.push(step.action);
+    open.acted = { wallMs: healer.clock.wallMs(), monotonicMs: healer.clock.monotonicMs() };
+  }
+  if (startsAnew.has(step.action) && result.result !== 'failed') await undoSwitch({ open, ward, healer });
   return whatNext(decision, result);
+}
+
+/** A fresh run listens where it is configured to, so an earlier switch of the upstream is undone by it. */
+const startsAnew: ReadonlySet<string> = new Set(['start', 'restart', 'terminate_orphans']);
+
+async function undoSwitch({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<void> {
+  const { current, upstreams } = ward.target();
+  if (current === 0 || !upstreams[0]) return;
+  await ward.useUpstream(0);
+  await healer.audit.append({ ...recordFor(open, ward), event: 'undo.done', text: `the gateways use ${formatAddress(upstreams[0])} again, where the service is configured to listen` });
 }
 
 async function perform({ step }: Recover, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<StepResult> {

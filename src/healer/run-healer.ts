@@ -4,21 +4,21 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Configuration } from '../config/load.ts';
 import { systemClock } from '../core/time.ts';
-import { connectProbe } from '../upstream/probe.ts';
 import * as registeredActions from './actions/registry.ts';
 import { openAuditLog } from './audit/log.ts';
 import * as registeredCauses from './causes/registry.ts';
 import { listenForOperators } from './control-link.ts';
 import { createWard } from './create-ward.ts';
 import type { Healer, HealerLog, Ward } from './healer.ts';
-import { createIncidents, type Incidents } from './incidents.ts';
+import { createIncidents } from './incidents.ts';
 import type { Action } from './leaves.ts';
 import { limitGateways } from './limit-gateways.ts';
-import { listenForProxies, type FailureReport, type ProxyLink } from './proxy-link.ts';
+import { listenForProxies, type ProxyLink } from './proxy-link.ts';
 import * as registeredProbes from './probes/registry.ts';
 import { resumeAfterRestart } from './resume.ts';
 import { runCommand } from './run-command.ts';
 import * as registeredServices from './services/registry.ts';
+import { takeFailure, takeSummary } from './take-facts.ts';
 import { describeStatus } from './status.ts';
 import { openStateStore } from './state-store.ts';
 import { watchService } from './watch.ts';
@@ -59,14 +59,7 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
     product,
     gateways: new Set(Object.keys(host.gateways)),
     onFailure: (report) => void takeFailure(report, { wards, incidents, healer }),
-    onSummary: (summary) => {
-      const ward = wardOf(wards, summary.gateway);
-      if (!ward) return;
-      ward.traffic.set(summary.gateway, summary);
-      ward.detector.answered(summary.completed, summary.atMs);
-      if (summary.noProgressMs >= ward.policy.hung_after)
-        incidents.seen(ward, { seenBy: 'traffic', kind: 'no_progress', gateway: summary.gateway, count: summary.inFlight, text: `nothing was answered through ${summary.gateway} for ${Math.round(summary.noProgressMs / 100) / 10} s, with ${summary.inFlight} requests in the backend` });
-    },
+    onSummary: (summary) => void takeSummary(summary, { wards, incidents, healer }),
     log,
   });
   const serviceTypes = new Map(Object.values(registeredServices).map((type) => [type.name as string, type]));
@@ -85,22 +78,6 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
       await Promise.all([link.close(), control.close(), audit.close()]);
     },
   };
-}
-
-/** A failed connect is confirmed by one of our own, and counts at once; everything else is counted. */
-async function takeFailure(report: FailureReport, { wards, incidents, healer }: { wards: ReadonlyMap<string, Ward>; incidents: Incidents; healer: Healer }): Promise<void> {
-  const ward = wardOf(wards, report.gateway);
-  if (!ward) return;
-  const counted = ward.detector.failed({ gateway: report.gateway, kind: report.kind, detail: report.detail, atMs: report.atMs });
-  if (counted) return incidents.seen(ward, counted);
-  if (report.phase !== 'connect' || incidents.openFor(ward.name)) return;
-  const address = ward.gateways.find((gateway) => gateway.name === report.gateway)?.upstreams[report.upstream];
-  const failure = address && (await connectProbe(address, 1000, healer.stopping));
-  if (failure) incidents.seen(ward, { seenBy: 'traffic', kind: failure.kind, gateway: report.gateway, count: 2, text: `a request and the healer's own connect failed: ${failure.detail}` });
-}
-
-function wardOf(wards: ReadonlyMap<string, Ward>, gateway: string): Ward | undefined {
-  return [...wards.values()].find((ward) => ward.gateways.some((one) => one.name === gateway));
 }
 
 function bootId(): string {

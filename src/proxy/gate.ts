@@ -143,6 +143,12 @@ export class Gate {
     if (this.#state.kind !== 'open' && this.#watching) this.#watch(this.#state.until);
   }
 
+  /** The proxy stops: nobody probes any more, and who still waits is answered. */
+  stop(): void {
+    this.#watching?.abort();
+    this.#settleAll({ outcome: 'upstream_down' });
+  }
+
   setLimit(inFlight: number): void {
     this.#limits.inFlight = inFlight;
     this.#pump();

@@ -41,6 +41,7 @@ export async function runProxy(host: HostConfig, product: string, log: ProxyLog)
     close: async (deadline) => {
       stop.abort();
       await Promise.all(listeners.map((listener) => listener.close(deadline)));
+      for (const { gate } of gateways.values()) gate.stop();
     },
   };
 }

@@ -18,11 +18,11 @@ export function entryPoint(place: string): string {
   return path;
 }
 
-/** Proxy and healer for one configuration file. */
-export function ownProcesses(configFile: string): readonly SupervisedProcess[] {
+/** Proxy and healer for one configuration file. Their log goes to the supervisor's own output, or to the file `log`. */
+export function ownProcesses(configFile: string, output: { readonly log?: string } = {}): readonly SupervisedProcess[] {
   const quiet = '--disable-warning=ExperimentalWarning';
   return [
-    { name: 'healer', argv: [process.execPath, quiet, entryPoint('healer/main'), '--config', configFile] },
-    { name: 'proxy', argv: [process.execPath, quiet, ...proxyRights, entryPoint('proxy/main'), '--config', configFile] },
+    { name: 'healer', argv: [process.execPath, quiet, entryPoint('healer/main'), '--config', configFile], ...output },
+    { name: 'proxy', argv: [process.execPath, quiet, ...proxyRights, entryPoint('proxy/main'), '--config', configFile], ...output },
   ];
 }

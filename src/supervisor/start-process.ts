@@ -16,8 +16,8 @@ export interface StartOptions {
   readonly onExit: (exit: ProcessExit) => void;
   /** Added to the supervisor's own environment. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** Default: the supervisor's own output. `lines`: each line of standard output is handed over, errors are inherited. */
-  readonly onLine?: (line: string) => void;
+  /** A file to which both streams are appended. Default: the supervisor's own output. */
+  readonly output?: string;
 }
 
 export interface StartedProcess {
@@ -30,20 +30,10 @@ export interface StartedProcess {
 /** Starts argv without a shell, with no input. Never throws. */
 export function startProcess(argv: readonly [string, ...string[]], options: StartOptions): StartedProcess {
   const [program, ...rest] = argv;
-  const { onLine } = options;
-  const child = execa(program, rest, { stdio: ['ignore', onLine ? 'pipe' : 'inherit', 'inherit'], env: { ...options.environment }, buffer: false, reject: false });
-  if (onLine) void readLines(child.iterable(), onLine);
+  const output = options.output === undefined ? 'inherit' : { file: options.output, append: true };
+  const child = execa(program, rest, { stdin: 'ignore', stdout: output, stderr: output, env: { ...options.environment }, buffer: false, reject: false });
   void child.then((result) =>
     options.onExit({ exitCode: result.exitCode, signal: result.signal, startError: child.pid === undefined ? (result.code ?? result.shortMessage ?? 'unknown error') : undefined }),
   );
   return { pid: child.pid, kill: (signal) => child.kill(signal) };
-}
-
-async function readLines(lines: AsyncIterable<unknown>, onLine: (line: string) => void): Promise<void> {
-  // best effort: a cut stream means that the process has ended, which onExit tells
-  try {
-    for await (const line of lines) onLine(String(line));
-  } catch {
-    return;
-  }
 }

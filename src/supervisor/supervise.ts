@@ -7,6 +7,8 @@ import { startProcess, type ProcessExit, type StartedProcess } from './start-pro
 export interface SupervisedProcess {
   readonly name: string;
   readonly argv: readonly [string, ...string[]];
+  /** File that receives its output; without it the supervisor's own. */
+  readonly log?: string;
 }
 
 export interface SupervisorLog {
@@ -45,7 +47,7 @@ interface Ward {
   stop(graceMs: number): Promise<void>;
 }
 
-function keepRunning({ name, argv }: SupervisedProcess, log: SupervisorLog, onHopeless: (name: string) => void): Ward {
+function keepRunning({ name, argv, log: output }: SupervisedProcess, log: SupervisorLog, onHopeless: (name: string) => void): Ward {
   let pauseMs = firstPauseMs;
   let started: StartedProcess | undefined;
   let stopping: (() => void) | undefined;
@@ -53,7 +55,7 @@ function keepRunning({ name, argv }: SupervisedProcess, log: SupervisorLog, onHo
 
   function start(): void {
     const startedMs = performance.now();
-    started = startProcess(argv, { onExit: (exit) => ended(exit, performance.now() - startedMs) });
+    started = startProcess(argv, { ...(output ? { output } : {}), onExit: (exit) => ended(exit, performance.now() - startedMs) });
     log.info({ process: name, pid: started.pid }, 'started');
   }
 

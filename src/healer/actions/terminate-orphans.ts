@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { duration } from '../../config/values.ts';
+import type { StepResult } from '../../core/decision.ts';
 import { endProcesses } from '../end-processes.ts';
 import { findOrphans } from '../find-orphans.ts';
 import type { Action, ActionContext } from '../leaves.ts';
@@ -12,9 +13,10 @@ const options = z.strictObject({
 type Options = z.output<typeof options>;
 
 /**
- * Ends the workers of a dead master that hold the service's socket, so that a new master can start. QUIT lets a
+ * Ends the workers of a dead master that hold the service's socket, and starts the service: one decision, because
+ * orphans still serve, and to end them without the right to start would make the outage. QUIT lets a
  * php-fpm worker finish its request (TERM would cut it); after `grace`, or at once where a worker is stopped, KILL.
- * Done when none is left; also when there was none to end. A holder that is not proven to be the service's is not
+ * When there was none to end, it only starts. A holder that is not proven to be the service's is not
  * touched and makes the action fail, because the start after it would fail too.
  */
 export const terminateOrphans: Action<Options> = {
@@ -30,14 +32,19 @@ export const terminateOrphans: Action<Options> = {
     const started = performance.now();
     const { orphans, strangers } = await holders(context);
     if (strangers.length > 0) return step('failed', `process ${strangers.join(', ')} holds the socket and is not known to belong to ${context.target.name}: left alone`, started);
-    if (orphans.length === 0) return step('done', 'there were no orphaned workers', started);
+    if (orphans.length === 0) return startAfter(context, 'there were no orphaned workers', started);
     const { killed } = await end(orphans, grace, context.signal);
     const left = (await holders(context)).orphans;
     const pids = orphans.map((orphan) => orphan.pid).join(', ');
     if (left.length > 0) return step('failed', `orphaned workers ${left.map((orphan) => orphan.pid).join(', ')} are still there`, started);
-    return step('done', `ended orphaned workers ${pids}${killed.length > 0 ? `; ${killed.join(', ')} by KILL` : ''}`, started);
+    return startAfter(context, `ended orphaned workers ${pids}${killed.length > 0 ? `; ${killed.join(', ')} by KILL` : ''}`, started);
   },
 };
+
+async function startAfter({ serviceType, target, run, signal }: ActionContext, ended: string, startedMs: number): Promise<StepResult> {
+  const start = await serviceType.control(target, 'start', run, signal);
+  return { ...start, detail: `${ended}; ${start.detail}`, durationMs: performance.now() - startedMs };
+}
 
 async function holders({ target, serviceType, run, signal }: ActionContext): ReturnType<typeof findOrphans> {
   return findOrphans(target, await serviceType.state(target, run, signal));

@@ -34,11 +34,15 @@ export const serviceHung: Cause = {
 function noProgress(file: CaseFile): Suspect | undefined {
   const { noProgressMs, inFlight } = file.traffic;
   const queue = currentListener(file)?.number('queue') ?? 0;
-  const idle = factOf(file, 'workers')?.number('idle') ?? 0;
-  const unanswered = factOf(file, 'http_answer')?.word('result') === 'timeout';
+  const workers = factOf(file, 'workers');
+  const answer = factOf(file, 'http_answer')?.word('result');
+  const unanswered = answer === 'timeout';
   const silent = file.symptom.kind === 'no_progress' || noProgressMs >= longSilenceMs;
   if (!silent && !unanswered) return undefined;
-  if (queue === 0 && idle === 0 && !unanswered) return undefined;
+  // Who answers a probe, or works on every request that came in, is slow at most.
+  if (answer === 'status') return undefined;
+  const untouched = workers !== undefined && inFlight > (workers.number('busy') ?? 0);
+  if (queue === 0 && !untouched && !unanswered) return undefined;
   // Its own probe unanswered and connections piling up are two signs without any visitor.
   const twoSigns = silent || (unanswered && queue > 0);
   const computing = (factOf(file, 'processes')?.number('cpuShare') ?? 0) > idleCpuShare;

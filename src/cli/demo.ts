@@ -1,0 +1,167 @@
+/**
+ * `goodgateway demo`: a small shop, the proxy and the healer, all real processes in one temporary folder. No root, no
+ * nginx. Ctrl-C ends all of them and removes the folder.
+ */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { request } from 'undici';
+import { fillPolicy } from '../config/fill-policy.ts';
+import { loadConfiguration } from '../config/load.ts';
+import { formatProblem } from '../config/problem.ts';
+import { systemClock } from '../core/time.ts';
+import { actionOptions } from '../healer/action-options.ts';
+import { runCommand as runProgram } from '../healer/run-command.ts';
+import { process as processService, startRemembered } from '../healer/services/process.ts';
+import type { ServiceTarget } from '../healer/leaves.ts';
+import { entryPoint, ownProcesses } from '../supervisor/entry-points.ts';
+import { supervise } from '../supervisor/supervise.ts';
+
+const usualPort = 8080;
+const readyWithinMs = 20_000;
+const stopWithinMs = 5000;
+
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description('watch a small shop die and come back, on this machine, in a temporary folder')
+    .option('--port <port>', 'where to open it', String(usualPort))
+    .option('--verbose', 'show what the processes log')
+    .addHelpText('after', '\nExample:\n  goodgateway demo')
+    .action(async (options: { port: string; verbose?: boolean }) => {
+      const folder = await mkdtemp(join(tmpdir(), 'goodgateway-demo-'));
+      try {
+        await runDemo(folder, options);
+      } finally {
+        await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+      }
+    });
+}
+
+async function runDemo(folder: string, options: { port: string; verbose?: boolean }): Promise<void> {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
+  const ports = await choosePorts(Number(options.port));
+  const config = await writeFiles(folder, ports);
+  const shop = await shopTarget(config);
+  if (!shop) return;
+  const began = await startRemembered(shop, runProgram);
+  if (began.result !== 'done') throw new Error(`the shop could not be started: ${began.detail}`);
+  const quiet = { info: () => undefined, warn: () => undefined };
+  const supervisor = supervise(ownProcesses(config, options.verbose ? {} : { log: join(folder, 'log') }), quiet, () => stop.abort());
+  try {
+    const url = `http://127.0.0.1:${ports.gateway}/`;
+    if (await isReady(url, stop.signal)) process.stdout.write(welcome(url, folder, config));
+    else if (!stop.signal.aborted) throw new Error(`the demo did not answer on ${url} within ${readyWithinMs / 1000} s; try: goodgateway demo --verbose`);
+    await new Promise<void>((resolve) => (stop.signal.aborted ? resolve() : stop.signal.addEventListener('abort', () => resolve())));
+  } finally {
+    await supervisor.stop(stopWithinMs);
+    await processService.control(shop, 'stop', runProgram, AbortSignal.timeout(stopWithinMs));
+    process.stdout.write('\nEverything was stopped, and the folder of the demo was removed.\n');
+  }
+}
+
+interface Ports {
+  readonly gateway: number;
+  readonly admin: number;
+  readonly shop: number;
+  readonly other: number;
+}
+
+/** The port that was asked for if it is free, else any; the others never matter to anybody. */
+async function choosePorts(wanted: number): Promise<Ports> {
+  const [gateway, admin, shop, other] = await freePorts([wanted, 0, 0, 0]);
+  return { gateway: gateway!, admin: admin!, shop: shop!, other: other! };
+}
+
+async function freePorts(wanted: readonly number[]): Promise<number[]> {
+  const servers = await Promise.all(wanted.map((port) => listenSomewhere(port)));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+function listenSomewhere(port: number): Promise<ReturnType<typeof createServer>> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', (error) => (port === 0 ? reject(error) : resolve(listenSomewhere(0))));
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}
+
+async function writeFiles(folder: string, ports: Ports): Promise<string> {
+  const start = [process.execPath, '--disable-warning=ExperimentalWarning', entryPoint('demo/shop'), '--port', String(ports.shop), '--other-port', String(ports.other), '--workers', '4', '--admin', `http://127.0.0.1:${ports.admin}`, '--orders', join(folder, 'orders')];
+  const ready = await readFile(fileURLToPath(new URL('../../policies/demo.yaml', import.meta.url)), 'utf8');
+  await writeFile(join(folder, 'policy.yaml'), fillPolicy(ready, [{ path: ['service', 'start'], value: start }]), { mode: 0o600 });
+  const config = join(folder, 'goodgateway.yaml');
+  await writeFile(
+    config,
+    `version: 1
+gateways:
+  shop:
+    listen: 127.0.0.1:${ports.gateway}
+    protocol: http
+    upstream: 127.0.0.1:${ports.shop}
+    also_allowed: [127.0.0.1:${ports.other}]
+    service: shop
+    concurrency: 4
+admin: 127.0.0.1:${ports.admin}
+policies: policy.yaml
+audit: { folder: ${folder}/audit }
+state: ${folder}/state
+runtime: ${folder}
+# people press buttons: a real host keeps the small default budgets
+safety: { host_budget: { disruptive_actions: 1000, starts: 1000 } }
+`,
+    { mode: 0o600 },
+  );
+  return config;
+}
+
+/** The shop as the healer knows it, so that it is started and stopped in the same way. */
+async function shopTarget(config: string): Promise<ServiceTarget | undefined> {
+  const loaded = await loadConfiguration(config, { actionOptions });
+  if (!loaded.ok) {
+    for (const problem of loaded.problems) process.stderr.write(`${formatProblem(problem)}\n`);
+    process.exitCode = 1;
+    return undefined;
+  }
+  const { host, policies } = loaded.configuration;
+  const gateway = host.gateways['shop'];
+  const shop = policies.get('shop');
+  if (!gateway || !shop) throw new Error('expected policies/demo.yaml to be the policy of "shop"; install goodgateway again');
+  return { name: 'shop', config: shop.policy.service, upstreams: [gateway.upstream, ...gateway.also_allowed], current: 0, protocol: 'http', stateFolder: host.state };
+}
+
+async function isReady(url: string, signal: AbortSignal): Promise<boolean> {
+  const deadline = systemClock.monotonicMs() + readyWithinMs;
+  while (!signal.aborted && systemClock.monotonicMs() < deadline) {
+    try {
+      const { statusCode, body } = await request(url, { signal });
+      await body.dump();
+      if (statusCode === 200) return true;
+    } catch {
+      // not listening yet
+    }
+    await systemClock.sleep(50, signal);
+  }
+  return false;
+}
+
+function welcome(url: string, folder: string, config: string): string {
+  const command = `npx goodgateway`;
+  return `
+Open ${url}
+
+Three things to try:
+  1. Press "Crash", and go on shopping: your next request waits for a moment instead of failing.
+  2. Press "Fill all workers": nothing is restarted, because busy is not broken.
+  3. Read what happened and why, in another terminal:
+     ${command} log --config ${config}
+     ${command} why CODE --config ${config}
+
+Everything is in ${folder}; Ctrl-C ends it and leaves nothing behind.
+`;
+}

@@ -1,0 +1,54 @@
+/** What the proxies tell, weighed: when is a failure, or a silence, worth an incident? */
+import type { Symptom } from '../core/incident.ts';
+import { connectProbe } from '../upstream/probe.ts';
+import { lookAt } from './examine.ts';
+import type { Healer, Ward } from './healer.ts';
+import type { Incidents } from './incidents.ts';
+import type { FailureReport, TrafficSummary } from './proxy-link.ts';
+
+interface Place {
+  readonly wards: ReadonlyMap<string, Ward>;
+  readonly incidents: Incidents;
+  readonly healer: Healer;
+}
+
+const confirmConnectMs = 1000;
+/** A silence that could not be confirmed is looked into again after so long: somebody's long export is no hang. */
+const confirmAgainMs = 5000;
+
+/** A failed connect is confirmed by one of our own, and counts at once; everything else is counted. */
+export async function takeFailure(report: FailureReport, { wards, incidents, healer }: Place): Promise<void> {
+  const ward = wardOf(wards, report.gateway);
+  if (!ward) return;
+  const counted = ward.detector.failed({ gateway: report.gateway, kind: report.kind, detail: report.detail, atMs: report.atMs });
+  if (counted) return incidents.seen(ward, counted);
+  if (report.phase !== 'connect' || incidents.openFor(ward.name)) return;
+  const address = ward.gateways.find((gateway) => gateway.name === report.gateway)?.upstreams[report.upstream];
+  const failure = address && (await connectProbe(address, confirmConnectMs, healer.stopping));
+  if (failure) incidents.seen(ward, { seenBy: 'traffic', kind: failure.kind, gateway: report.gateway, count: 2, text: `a request and the healer's own connect failed: ${failure.detail}` });
+}
+
+/** Nothing was answered for long although something was asked: an incident only when a look at the service says why. */
+export async function takeSummary(summary: TrafficSummary, { wards, incidents, healer }: Place): Promise<void> {
+  const ward = wardOf(wards, summary.gateway);
+  if (!ward) return;
+  ward.traffic.set(summary.gateway, summary);
+  ward.detector.answered(summary.completed, summary.atMs);
+  if (summary.noProgressMs < ward.policy.hung_after) return;
+  const symptom: Symptom = {
+    seenBy: 'traffic',
+    kind: 'no_progress',
+    gateway: summary.gateway,
+    count: summary.inFlight,
+    text: `nothing was answered through ${summary.gateway} for ${Math.round(summary.noProgressMs / 100) / 10} s, with ${summary.inFlight} requests in the backend`,
+  };
+  if (incidents.openFor(ward.name)) return incidents.seen(ward, symptom);
+  if (healer.clock.monotonicMs() < ward.confirmAgainAtMs) return;
+  ward.confirmAgainAtMs = healer.clock.monotonicMs() + confirmAgainMs;
+  const { best } = await lookAt(ward, { symptom, which: 'all' }, healer);
+  if (best.cause !== 'unknown') incidents.seen(ward, symptom);
+}
+
+function wardOf(wards: ReadonlyMap<string, Ward>, gateway: string): Ward | undefined {
+  return [...wards.values()].find((ward) => ward.gateways.some((one) => one.name === gateway));
+}

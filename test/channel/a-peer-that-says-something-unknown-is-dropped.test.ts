@@ -1,0 +1,82 @@
+import { createServer, connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { once } from 'node:events';
+import t, { type Test } from 'tap';
+import { openChannel } from '../../src/channel/frame.ts';
+import { factSchema, orderSchema, protocolVersion, type Fact, type Order } from '../../src/channel/messages.ts';
+import { listenForProxies } from '../../src/healer/proxy-link.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+async function pair(t: Test): Promise<[Socket, Socket]> {
+  const path = join(await tempFolder(t), 'channel.sock');
+  const server = createServer().listen(path);
+  await once(server, 'listening');
+  const [[there], here] = await Promise.all([once(server, 'connection') as Promise<[Socket]>, Promise.resolve(connect(path))]);
+  t.teardown(() => [here.destroy(), there.destroy(), server.close()]);
+  return [here, there];
+}
+
+const fact: Fact = { type: 'failure_reported', gateway: 'shop', upstream: 0, kind: 'connection_refused', phase: 'connect', detail: 'nobody listens', requestId: 'r1', atMs: 1 };
+
+t.test('messages arrive whole and in order, however the bytes are split', async (t) => {
+  const [here, there] = await pair(t);
+  const got: Fact[] = [];
+  const all = new Promise<void>((resolve) => openChannel<Fact, Order>(there, factSchema, { onMessage: (message) => got.push(message) === 3 && resolve(), onEnd: () => undefined }));
+  const text = [1, 2, 3].map((n) => `${JSON.stringify({ ...fact, requestId: `r${n}`, detail: 'ä€' })}\n`).join('');
+  for (const byte of Buffer.from(text)) here.write(Buffer.from([byte]));
+  await all;
+  t.same(got.map((one) => one.type === 'failure_reported' && one.requestId), ['r1', 'r2', 'r3']);
+});
+
+for (const [name, line] of [
+  ['no JSON', 'hello'],
+  ['an unknown message', '{"type":"execute","argv":["/bin/sh"]}'],
+  ['a message with a field too many', JSON.stringify({ ...fact, argv: ['x'] })],
+  ['a failure kind that does not exist', JSON.stringify({ ...fact, kind: 'oops' })],
+  ['a text beyond its bound', JSON.stringify({ ...fact, detail: 'x'.repeat(301) })],
+  ['a line that never ends', 'x'.repeat(70 * 1024)],
+] as const) {
+  t.test(`${name} ends the connection with the reason`, async (t) => {
+    const [here, there] = await pair(t);
+    const ended = new Promise<string>((resolve) => openChannel<Fact, Order>(there, factSchema, { onMessage: () => t.fail('nothing may be believed'), onEnd: resolve }));
+    here.write(`${line}\n`);
+    t.ok((await ended).length > 10);
+    await once(here.resume(), 'close');
+  });
+}
+
+t.test('the healer believes facts about its own gateways only, and tells a proxy that comes back what stands', async (t) => {
+  const path = join(await tempFolder(t), 'healer.sock');
+  const failures: string[] = [];
+  const quiet = { info: () => undefined, warn: () => undefined };
+  const link = await listenForProxies({ path, product: '0', gateways: new Set(['shop']), onFailure: (one) => failures.push(one.requestId), onSummary: () => undefined, log: quiet });
+  t.teardown(() => link.close());
+  link.order({ type: 'use_upstream', gateway: 'shop', upstream: 1 });
+  link.order({ type: 'hold', gateway: 'shop', incident: '01J00000000000000000000000', until: 'connect', estimateMs: 1, say: '' });
+  link.order({ type: 'open', gateway: 'shop', say: 'back' });
+
+  const orders: Order[] = [];
+  const socket = connect(path);
+  const standing = new Promise<void>((resolve) => {
+    const channel = openChannel<Order, Fact>(socket, orderSchema, { onMessage: (order) => orders.push(order) === 2 && resolve(), onEnd: () => undefined });
+    socket.once('connect', () => channel.send({ type: 'hello', version: protocolVersion, product: '0', gateways: ['shop'] }));
+  });
+  await standing;
+  t.same(orders.map((order) => order.type), ['welcome', 'use_upstream'], 'an open gate needs no order');
+  socket.write(`${JSON.stringify(fact)}\n${JSON.stringify({ ...fact, gateway: 'strange' })}\n`);
+  await once(socket, 'close');
+  t.same(failures, ['r1'], 'a gateway that it does not know drops the peer');
+});
+
+t.test('a proxy of another version, or with other gateways, is refused politely', async (t) => {
+  const path = join(await tempFolder(t), 'healer.sock');
+  const said: string[] = [];
+  const link = await listenForProxies({ path, product: '0', gateways: new Set(['shop']), onFailure: () => undefined, onSummary: () => undefined, log: { info: () => undefined, warn: (_fields, message) => void said.push(message) } });
+  t.teardown(() => link.close());
+  for (const hello of [{ version: 99, gateways: ['shop'] }, { version: protocolVersion, gateways: ['other'] }]) {
+    const socket = connect(path);
+    socket.once('connect', () => socket.write(`${JSON.stringify({ type: 'hello', product: '0', ...hello })}\n`));
+    await once(socket.resume(), 'close');
+  }
+  t.match(said, [/another version/, /same file/]);
+});

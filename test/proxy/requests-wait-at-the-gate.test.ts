@@ -1,0 +1,175 @@
+import t from 'tap';
+import type { Address } from '../../src/core/failure.ts';
+import { Gate, type Admission } from '../../src/proxy/gate.ts';
+import { FakeClock } from '../healer/fake-clock.ts';
+
+const first: Address = { kind: 'tcp', host: '127.0.0.1', port: 1 };
+const second: Address = { kind: 'tcp', host: '127.0.0.1', port: 2 };
+const incident = '01J00000000000000000000000';
+
+/** A gate whose prober is the test itself. */
+function gateWith(limits: { held?: number; inFlight?: number } = {}) {
+  const clock = new FakeClock();
+  const probing: { target: Address; opened: () => void; signal: AbortSignal }[] = [];
+  const gate = new Gate({
+    upstreams: [first, second],
+    limits: { held: limits.held ?? 10, inFlight: limits.inFlight },
+    clock,
+    watchForRecovery: (target, opened, signal) => void probing.push({ target, opened, signal }),
+  });
+  const come = (clientGone = new AbortController().signal): Promise<Admission> => gate.admit({ clientGone }, clock.monotonicMs() + 1000);
+  return { gate, clock, probing, come };
+}
+
+async function slotOf(admission: Promise<Admission>) {
+  const admitted = await admission;
+  if (admitted.outcome !== 'proceed') throw new Error(`expected to proceed, got ${admitted.outcome}`);
+  return admitted.slot;
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+t.test('an open gate lets everybody through', async (t) => {
+  const { gate, come } = gateWith();
+  const slots = await Promise.all(Array.from({ length: 50 }, () => slotOf(come())));
+  t.equal(gate.inFlight, 50);
+  for (const slot of slots) slot.release();
+  for (const slot of slots) slot.release();
+  t.equal(gate.inFlight, 0, 'a slot given back twice counts once');
+});
+
+t.test('a failed connect closes the gate; a connect that works opens it; who waits goes to the address of that moment', async (t) => {
+  const { gate, come, probing } = gateWith();
+  const slot = await slotOf(come());
+  slot.failed('connection_refused');
+  slot.release();
+  t.equal(gate.state.kind, 'holding');
+  const waiting = come();
+  await turn();
+  t.equal(gate.held, 1);
+  t.same(probing.at(-1)?.target, first);
+  gate.useUpstream(1);
+  t.ok(probing[0]?.signal.aborted, 'the old address is not asked any more');
+  t.same(probing.at(-1)?.target, second);
+  probing.at(-1)?.opened();
+  t.same((await slotOf(waiting)).target, second, 'the target is resolved at release');
+  t.ok(gate.lastRecovery);
+});
+
+t.test('who was told to wait by the healer is not let go by a connect, but by the order', async (t) => {
+  const { gate, come, probing } = gateWith();
+  gate.hold({ until: 'order', incident, say: 'it is being repaired' });
+  const waiting = come();
+  await turn();
+  t.equal(probing.length, 0, 'nobody probes');
+  gate.open('done');
+  await slotOf(waiting);
+});
+
+t.test('without a healer a connect may open what only the healer could open', async (t) => {
+  const { gate, come, probing } = gateWith();
+  gate.hold({ until: 'order', incident, say: 'it is being repaired' });
+  const waiting = come();
+  gate.orphaned();
+  probing.at(-1)?.opened();
+  await slotOf(waiting);
+});
+
+t.test('nobody waits longer than the deadline', async (t) => {
+  const { gate, come, clock } = gateWith();
+  gate.hold({ until: 'connect', say: 'away' });
+  const waiting = come();
+  clock.pass(999);
+  await turn();
+  t.equal(gate.held, 1);
+  clock.pass(1);
+  t.same(await waiting, { outcome: 'hold_expired' });
+  t.equal(gate.held, 0);
+});
+
+t.test('a full queue answers at once', async (t) => {
+  const { gate, come } = gateWith({ held: 2 });
+  gate.hold({ until: 'connect', say: 'away' });
+  void come();
+  void come();
+  t.same(await come(), { outcome: 'queue_full' });
+  t.equal(gate.held, 2);
+});
+
+t.test('a client that goes away leaves the queue', async (t) => {
+  const { gate, come } = gateWith();
+  gate.hold({ until: 'connect', say: 'away' });
+  const client = new AbortController();
+  const waiting = come(client.signal);
+  client.abort();
+  t.same(await waiting, { outcome: 'client_gone' });
+  t.equal(gate.held, 0);
+  t.same(await come(AbortSignal.abort()), { outcome: 'client_gone' });
+});
+
+t.test('when nothing will heal, all that wait are answered now, and nobody waits', async (t) => {
+  const { gate, come } = gateWith();
+  gate.hold({ until: 'connect', say: 'away' });
+  const waiting = [come(), come()];
+  gate.fallBack({ until: 'connect', incident, say: 'it was stopped on purpose' });
+  t.same(await Promise.all(waiting), [{ outcome: 'upstream_down' }, { outcome: 'upstream_down' }]);
+  t.same(await come(), { outcome: 'upstream_down' });
+  t.match(gate.state, { kind: 'falling_back', incident, say: 'it was stopped on purpose' });
+});
+
+t.test('released requests go out in a ramp, oldest first: four, then one more for each answer', async (t) => {
+  const { gate, come } = gateWith({ held: 100 });
+  gate.hold({ until: 'connect', say: 'away' });
+  const order: number[] = [];
+  const waiting = Array.from({ length: 20 }, (_, n) => slotOf(come()).then((slot) => (order.push(n), slot)));
+  await turn();
+  gate.open('back');
+  await turn();
+  t.same(order, [0, 1, 2, 3]);
+  const slot = await waiting[0]!;
+  slot.answered();
+  slot.release();
+  await turn();
+  t.same(order, [0, 1, 2, 3, 4, 5], 'one for the place that became free, one because the ramp widened');
+  const failing = await waiting[1]!;
+  failing.failed(undefined);
+  failing.release();
+  await turn();
+  t.equal(order.length, 6, 'after a failure the ramp narrows');
+  const late = come();
+  for (let n = 2; n < 20; n++) {
+    const next = await waiting[n]!;
+    next.answered();
+    next.release();
+    await turn();
+  }
+  await slotOf(late);
+  t.same(order, [...Array(20).keys()], 'all went out, in the order in which they came');
+});
+
+t.test('no more are in the backend than it has workers; the rest waits and nobody is refused', async (t) => {
+  const { gate, come } = gateWith({ inFlight: 2 });
+  const slots = [await slotOf(come()), await slotOf(come())];
+  const waiting = come();
+  await turn();
+  t.equal(gate.held, 1);
+  slots[0]!.release();
+  await slotOf(waiting);
+  const another = come();
+  await turn();
+  t.equal(gate.held, 1);
+  gate.setLimit(3);
+  await slotOf(another);
+});
+
+t.test('one that comes late goes behind those who wait', async (t) => {
+  const { gate, come } = gateWith({ inFlight: 1 });
+  const slot = await slotOf(come());
+  const order: string[] = [];
+  void come().then(() => order.push('early'));
+  void come().then(() => order.push('late'));
+  slot.release();
+  await turn();
+  t.same(order, ['early']);
+  t.equal(gate.held, 1);
+});

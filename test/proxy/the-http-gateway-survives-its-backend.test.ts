@@ -1,0 +1,210 @@
+import { once } from 'node:events';
+import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import t, { type Test } from 'tap';
+import { hostSchema } from '../../src/config/host-schema.ts';
+import { runProxy } from '../../src/proxy/run-proxy.ts';
+import { freePort } from '../support/ports.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { until } from '../support/until.ts';
+
+interface Seen {
+  readonly method: string;
+  readonly url: string;
+  readonly rawHeaders: readonly string[];
+  readonly body: string;
+}
+
+/** A backend that can be away; it remembers everything that it was asked. */
+async function backend(t: Test, port: number) {
+  const seen: Seen[] = [];
+  let server: Server | undefined;
+  let answer = (_request: IncomingMessage, response: ServerResponse): void => void response.end('hello\n');
+  const start = async (): Promise<void> => {
+    server = http.createServer(async (request, response) => {
+      const { method = '', url = '', rawHeaders } = request;
+      seen.push({ method, url, rawHeaders, body: await text(request).catch(() => 'cut') });
+      answer(request, response);
+    });
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+  };
+  const stop = async (): Promise<void> => {
+    const running = server;
+    server = undefined;
+    running?.closeAllConnections();
+    if (running) await new Promise((resolve) => running.close(resolve));
+  };
+  t.teardown(stop);
+  return { seen, start, stop, answerWith: (by: typeof answer) => void (answer = by) };
+}
+
+async function gateway(t: Test, settings: object = {}) {
+  const folder = tempFolder(t);
+  const [listen, port] = [await freePort(), await freePort()];
+  const log: { outcome?: string; replays?: number }[] = [];
+  const host = hostSchema.parse({
+    version: 1,
+    gateways: { app: { listen: [`127.0.0.1:${listen}`, `unix:${folder}/app.sock`], protocol: 'http', upstream: `127.0.0.1:${port}`, service: 'app', hold: { for: '5s' }, ...settings } },
+    runtime: folder,
+    state: folder,
+    audit: { folder },
+  });
+  const proxy = await runProxy(host, 'test', { info: (fields, message) => message === 'request' && log.push(fields), warn: () => undefined });
+  t.teardown(() => proxy.close(AbortSignal.abort()));
+  const app = proxy.gateways.get('app')!;
+  const ask = (options: http.RequestOptions & { body?: string } = {}) =>
+    new Promise<{ status: number; headers: http.IncomingHttpHeaders; body: string; cut: boolean }>((resolve, reject) => {
+      const request = http.request({ host: '127.0.0.1', port: listen, agent: false, ...options }, (response) => {
+        let body = '';
+        response.setEncoding('latin1').on('data', (chunk: string) => (body += chunk));
+        response.on('error', () => undefined);
+        response.on('close', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body, cut: !response.complete }));
+      });
+      request.on('error', reject);
+      request.end(options.body);
+    });
+  return { ask, port, listen, folder, gate: app.gate, health: app.health, log, backend: await backend(t, port) };
+}
+
+/** Bytes in, bytes out, until the other side closes. `reset` says how it closed. */
+function raw(where: { port: number } | { path: string }, bytes: string): Promise<{ text: string; reset: boolean }> {
+  return new Promise((resolve) => {
+    const socket = connect('port' in where ? { host: '127.0.0.1', ...where } : where);
+    let got = '';
+    let reset = false;
+    socket.setEncoding('latin1').on('data', (chunk: string) => (got += chunk));
+    socket.on('error', (error: NodeJS.ErrnoException) => (reset = error.code === 'ECONNRESET'));
+    socket.on('close', () => resolve({ text: got, reset }));
+    socket.write(bytes, 'latin1');
+  });
+}
+
+t.test('target, headers and body reach the backend unchanged', async (t) => {
+  const { ask, backend } = await gateway(t);
+  await backend.start();
+  const targets = ['//a//b', '/caf%E9', '/100%', '/a/./b/../c', '/a/%2e%2e/b', '/?q=%2f&&x', '/|"<>{}^', '/x?a=1?b=2'];
+  for (const path of targets) await ask({ path });
+  t.same(backend.seen.map((one) => one.url), targets);
+  backend.seen.length = 0;
+  for (const method of ['GET', 'PROPFIND', 'PURGE', 'DELETE', 'QUERY', 'POST', 'PATCH', 'OPTIONS']) await ask({ method, body: 'body', headers: { 'content-length': 4 } });
+  t.same(backend.seen.map((one) => `${one.method} ${one.body}`), ['GET', 'PROPFIND', 'PURGE', 'DELETE', 'QUERY', 'POST', 'PATCH', 'OPTIONS'].map((method) => `${method} body`));
+  backend.seen.length = 0;
+  await ask({ headers: { Host: 'shop.example', 'X-One': 'a', 'x-two': ['1', '2'], 'Content-Type': 'nonsense;;', Cookie: 'a=1' } });
+  t.match(backend.seen[0]?.rawHeaders.join('|'), /^Host\|shop.example\|X-One\|a\|x-two\|1\|x-two\|2\|Content-Type\|nonsense;;\|Cookie\|a=1/i);
+});
+
+t.test('a GET and a POST that come while the backend is away wait, and are executed once when it is back', async (t) => {
+  const { ask, backend, gate, folder } = await gateway(t);
+  const big = 'x'.repeat(300_000);
+  const waiting = [ask({ path: '/get' }), ask({ method: 'POST', path: '/post', body: big }), ask({ socketPath: join(folder, 'app.sock'), path: '/unix' })];
+  await until(() => gate.held === 3, { timeoutMs: 3000, what: 'three held requests' });
+  await backend.start();
+  const answers = await Promise.all(waiting);
+  t.same(answers.map((answer) => answer.status), [200, 200, 200]);
+  t.same(backend.seen.map((one) => one.url).sort(), ['/get', '/post', '/unix']);
+  t.equal(backend.seen.find((one) => one.url === '/post')?.body.length, big.length);
+  t.match(gate.lastRecovery, { say: 'it accepts connections again' });
+});
+
+t.test('a GET that was cut before its answer is sent once more; a POST is not, and says so', async (t) => {
+  const { ask, backend, log } = await gateway(t);
+  await backend.start();
+  let cuts = 2;
+  backend.answerWith((request, response) => (cuts-- > 0 ? request.socket.resetAndDestroy() : response.end('ok')));
+  const post = await ask({ method: 'POST', path: '/order', body: 'buy' });
+  t.equal(post.status, 503);
+  t.match(JSON.parse(post.body), { may_have_been_processed: true, error: 'connection_terminated' });
+  t.equal((await ask({ path: '/get' })).status, 200);
+  t.same(backend.seen.map((one) => one.url), ['/order', '/get', '/get']);
+  t.match(log, [{ method: 'POST', replays: 0, resend: 'POST may have been executed' }, { method: 'GET', replays: 1, resend: 'GET is idempotent' }]);
+});
+
+t.test('the fallback answer has the form that the client can use, an honest status, and names us', async (t) => {
+  const { ask, gate } = await gateway(t, { fallback: { title: 'Back <soon>', contact: 'status.example.com' } });
+  gate.fallBack({ until: 'order', incident: '01J0000000000000000ABCDEF1', say: 'it was stopped on purpose' });
+  const page = await ask({ headers: { 'sec-fetch-mode': 'navigate', accept: 'text/html' } });
+  t.equal(page.status, 503);
+  t.match(page.headers, { 'content-type': /text\/html/, 'cache-control': 'no-store', 'retry-after': /^\d+$/, 'proxy-status': /^goodgateway; error=/, 'content-security-policy': /default-src 'none'/ });
+  t.match(page.body, /Back &#60;soon&#62;/);
+  t.match(page.body, /stopped on purpose/);
+  t.match(page.body, /BCDEF1/);
+  t.match(page.body, /http-equiv="refresh"/);
+  const posted = await ask({ method: 'POST', body: 'x', headers: { 'sec-fetch-mode': 'navigate' } });
+  t.notMatch(posted.body, /http-equiv="refresh"/, 'a POST is never repeated by the page');
+  const api = await ask({ headers: { accept: 'application/json' } });
+  t.equal(api.headers['content-type'], 'application/problem+json');
+  t.match(JSON.parse(api.body), { status: 503, incident: 'BCDEF1' });
+  const image = await ask({ headers: { 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' } });
+  t.same([image.status, image.body, image.headers['content-type']], [503, '', undefined]);
+  const head = await ask({ method: 'HEAD', headers: { accept: 'text/html' } });
+  t.same([head.status, head.body], [503, '']);
+  t.ok(Number(head.headers['content-length']) > 500);
+});
+
+t.test('health checks of load balancers are answered at once, not held', async (t) => {
+  const { ask } = await gateway(t, { hold: { for: '10m' } });
+  t.equal((await ask({ path: '/healthz?x' })).status, 503);
+  t.equal((await ask({ headers: { 'user-agent': 'kube-probe/1.30' } })).status, 503);
+});
+
+t.test('a cut answer is visible: HTTP/1.0 and chunked, by a reset', async (t) => {
+  const { backend, listen, health } = await gateway(t);
+  await backend.start();
+  backend.answerWith((request, response) => {
+    response.write('the first half');
+    setImmediate(() => request.socket.resetAndDestroy());
+  });
+  const old = await raw({ port: listen }, 'GET / HTTP/1.0\r\nHost: a\r\n\r\n');
+  t.match(old.text, /^HTTP\/1.1 200/);
+  t.ok(old.reset, 'HTTP/1.0 without a length ends with a reset, never with a clean end');
+  const chunked = await raw({ port: listen }, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  t.notMatch(chunked.text, /\r\n0\r\n/, 'no final chunk');
+  t.equal(health.total.failed, 2, 'and it is counted although the head was passed on');
+});
+
+t.test('the application\'s own error answer is passed untouched', async (t) => {
+  const { ask, backend } = await gateway(t);
+  await backend.start();
+  backend.answerWith((_request, response) => void response.writeHead(503, { 'retry-after': '2', 'x-app': 'yes' }).end('{"app":"busy"}'));
+  const answer = await ask({});
+  t.match(answer, { status: 503, body: '{"app":"busy"}', headers: { 'retry-after': '2', 'x-app': 'yes' } });
+  t.equal(answer.headers['proxy-status'], undefined);
+  t.equal(backend.seen.length, 1, 'asked once');
+});
+
+t.test('a client that leaves is not counted against the backend, and the backend is told', async (t) => {
+  const { backend, listen, health, gate } = await gateway(t);
+  await backend.start();
+  const gone = new Promise<void>((resolve) => backend.answerWith((request) => request.socket.once('close', () => resolve())));
+  const socket = connect(listen, '127.0.0.1');
+  socket.write('GET /slow HTTP/1.1\r\nHost: a\r\n\r\n');
+  await until(() => gate.inFlight === 1, { timeoutMs: 2000, what: 'the request to be in the backend' });
+  socket.destroy();
+  await gone;
+  await until(() => gate.inFlight === 0, { timeoutMs: 2000, what: 'the slot to be given back' });
+  t.equal(health.total.failed, 0);
+});
+
+t.test('a response timeout is answered 504 where exact codes are asked for, and the request is not repeated', async (t) => {
+  const { ask, backend } = await gateway(t, { timeouts: { response: '200ms' }, fallback: { status: 'exact' } });
+  await backend.start();
+  backend.answerWith(() => undefined);
+  const answer = await ask({});
+  t.match(answer, { status: 504, headers: { 'proxy-status': 'goodgateway; error=http_response_timeout' } });
+  t.equal(backend.seen.length, 1);
+});
+
+t.test('a listener says why it cannot stand', async (t) => {
+  const occupied = createServer().listen(0, '127.0.0.1');
+  await once(occupied, 'listening');
+  t.teardown(() => occupied.close());
+  await t.rejects(gateway(t, { listen: [`127.0.0.1:${(occupied.address() as AddressInfo).port}`] }), /another process listens there/);
+  const folder = tempFolder(t);
+  const living = createServer((socket) => socket.destroy()).listen(join(folder, 'live.sock'));
+  await once(living, 'listening');
+  t.teardown(() => living.close());
+  await t.rejects(gateway(t, { listen: [`unix:${folder}/live.sock`] }), /another process listens there/);
+});
