@@ -1,7 +1,8 @@
 import type { StepResult } from '../../core/decision.ts';
 import { allGone, endProcesses } from '../end-processes.ts';
 import type { RunCommand } from '../leaves.ts';
-import { familyOf, isStopped, readAllStats, type ProcessStat } from '../proc.ts';
+import { familyOf, isAlive, isStopped, readAllStats, readStat, type ProcessStat } from '../proc.ts';
+import { step } from './step-result.ts';
 
 /** How a service is asked to end, and how long that may take before KILL. */
 export type StopRequest = { readonly signal: NodeJS.Signals; readonly waitMs: number } | { readonly command: (run: RunCommand, signal: AbortSignal, waitMs: number) => Promise<StepResult>; readonly waitMs: number };
@@ -11,14 +12,26 @@ export type StopRequest = { readonly signal: NodeJS.Signals; readonly waitMs: nu
  * processes are all stopped (state T) is not asked, because signals but KILL would stay pending.
  */
 export async function stopTree(main: ProcessStat, how: StopRequest, context: { readonly run: RunCommand; readonly signal: AbortSignal }): Promise<StepResult> {
+  return stopAll([main], familyOf(main.pid, readAllStats()), { ...context, how });
+}
+
+/**
+ * The same for what outlived its main process (orphaned workers): each is asked itself. Done when there is none.
+ */
+export async function stopLeft(pids: readonly number[], how: StopRequest, context: { readonly run: RunCommand; readonly signal: AbortSignal }): Promise<StepResult> {
+  const left = pids.map(readStat).filter(isAlive);
+  if (left.length === 0) return step('done', 'it was not running', performance.now());
+  return stopAll(left, left, { ...context, how });
+}
+
+async function stopAll(asked: readonly ProcessStat[], family: readonly ProcessStat[], { how, run, signal }: { readonly how: StopRequest; readonly run: RunCommand; readonly signal: AbortSignal }): Promise<StepResult> {
   const started = performance.now();
-  const family = familyOf(main.pid, readAllStats());
   const frozen = family.every(isStopped);
-  const asked = 'command' in how && !frozen ? await how.command(context.run, context.signal, how.waitMs) : undefined;
-  if (asked?.result === 'done' && 'command' in how) await allGone(family, how.waitMs - (performance.now() - started), context.signal);
-  const ask = 'signal' in how ? { signal: how.signal, to: [main], waitMs: how.waitMs } : undefined;
-  const { killed, remaining } = await endProcesses({ processes: family, ask, signal: context.signal });
-  const rest = { ...(asked?.argv ? { argv: asked.argv } : {}), ...(asked?.outputTail ? { outputTail: asked.outputTail } : {}), durationMs: Math.round(performance.now() - started) };
+  const command = 'command' in how && !frozen ? await how.command(run, signal, how.waitMs) : undefined;
+  if (command?.result === 'done') await allGone(family, how.waitMs - (performance.now() - started), signal);
+  const ask = 'signal' in how ? { signal: how.signal, to: asked, waitMs: how.waitMs } : undefined;
+  const { killed, remaining } = await endProcesses({ processes: family, ask, signal });
+  const rest = { ...(command?.argv ? { argv: command.argv } : {}), ...(command?.outputTail ? { outputTail: command.outputTail } : {}), durationMs: Math.round(performance.now() - started) };
   if (remaining.length > 0) return { result: 'failed', detail: `processes ${remaining.join(', ')} could not be ended`, ...rest };
   const why = frozen ? 'all were stopped (state T) and could not hear a signal' : 'they did not end when asked';
   const detail = killed.length > 0 ? `ended ${family.length} processes; ${killed.length} by KILL: ${why}` : `ended ${family.length} processes`;

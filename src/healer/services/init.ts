@@ -7,7 +7,7 @@ import { configTestOf } from '../service-parts/config-tests.ts';
 import { pidfileProcess, pidfileState } from '../service-parts/process-state.ts';
 import { clearRestarting, markRestarting } from '../service-parts/restart-marker.ts';
 import { longestCommandMs, step, stepFromCommand } from '../service-parts/step-result.ts';
-import { stopTree } from '../service-parts/stop-tree.ts';
+import { stopLeft, stopTree } from '../service-parts/stop-tree.ts';
 
 interface Script {
   readonly target: ServiceTarget;
@@ -46,11 +46,19 @@ async function start(script: Script): Promise<StepResult> {
 async function stop(script: Script): Promise<StepResult> {
   const { target, run, signal } = script;
   const main = await pidfileProcess(target, readPidfile(script.pidfile));
-  if (!main) return script.call('stop', target.config.stop_timeout);
+  if (!main) return stopDead(script);
   const frozen = isStopped(main);
   const stopped = await stopTree(main, { waitMs: target.config.stop_timeout, command: (_run, _signal, waitMs) => script.call('stop', waitMs) }, { run, signal });
   if (frozen && stopped.result === 'done') await script.call('stop', target.config.stop_timeout);
   return stopped;
+}
+
+/** Nothing for the script to end; it tidies up. Workers that outlived their master would keep the socket. */
+async function stopDead({ target, pidfile, call, run, signal }: Script): Promise<StepResult> {
+  const { pids } = await pidfileState(target, pidfile);
+  const called = await call('stop', target.config.stop_timeout);
+  const left = await stopLeft(pids, { signal: 'SIGQUIT', waitMs: target.config.stop_timeout }, { run, signal });
+  return { ...called, result: left.result === 'done' ? called.result : left.result, detail: `${called.detail}; ${left.detail}`, durationMs: called.durationMs + left.durationMs };
 }
 
 /** Stop and start as two calls: `script restart` would hide which of them failed, and cannot end a frozen service in time. */

@@ -5,7 +5,7 @@
 import { rmSync } from 'node:fs';
 import type { StepResult } from '../../core/decision.ts';
 import { send } from '../end-processes.ts';
-import type { RunCommand, ServiceTarget, ServiceType } from '../leaves.ts';
+import type { RunCommand, ServiceState, ServiceTarget, ServiceType } from '../leaves.ts';
 import { readPidfile, type ProcessStat } from '../proc.ts';
 import { configTestOf } from '../service-parts/config-tests.ts';
 import { awaitPidfile } from '../service-parts/await-pidfile.ts';
@@ -13,7 +13,7 @@ import { pidfileProcess, pidfileState } from '../service-parts/process-state.ts'
 import { rememberedProcess, rememberedState, rememberStopped, runOptions, startAndRemember, type RememberedService } from '../service-parts/remembered.ts';
 import { clearRestarting, markRestarting } from '../service-parts/restart-marker.ts';
 import { longestCommandMs, step, stepFromCommand } from '../service-parts/step-result.ts';
-import { stopTree, type StopRequest } from '../service-parts/stop-tree.ts';
+import { stopLeft, stopTree, type StopRequest } from '../service-parts/stop-tree.ts';
 
 type ProcessTarget = ServiceTarget & RememberedService;
 interface Context {
@@ -24,8 +24,7 @@ interface Context {
 export const process: ServiceType = {
   name: 'process',
   async state(target) {
-    const own = processTarget(target);
-    return own.config.pidfile === undefined ? rememberedState(own) : pidfileState(own, own.config.pidfile);
+    return stateOf(processTarget(target));
   },
   can(target, verb) {
     return verb !== 'reload' || processTarget(target).config.reload !== undefined;
@@ -61,8 +60,9 @@ async function start(target: ProcessTarget, { run, signal }: Context): Promise<S
 
 async function stop(target: ProcessTarget, context: Context): Promise<StepResult> {
   const main = await mainProcess(target);
-  if (!main) return step('done', 'it was not running', performance.now());
-  return stopTree(main, stopRequest(target.config), context);
+  if (main) return stopTree(main, stopRequest(target.config), context);
+  // Workers that outlived their master would keep the socket, and the next start would fail.
+  return stopLeft((await stateOf(target)).pids, stopRequest(target.config), context);
 }
 
 async function stopForGood(target: ProcessTarget, context: Context): Promise<StepResult> {
@@ -100,6 +100,11 @@ function stopRequest(config: ProcessTarget['config']): StopRequest {
   const { stop: how } = config;
   if ('signal' in how) return { signal: `SIG${how.signal}`, waitMs: how.timeout };
   return { waitMs: config.stop_timeout, command: async (run, signal, timeoutMs) => stepFromCommand('the stop command', await run.run(how, { timeoutMs, signal, ...runOptions(config) })) };
+}
+
+async function stateOf(target: ProcessTarget): Promise<ServiceState> {
+  const { pidfile } = target.config;
+  return pidfile === undefined ? rememberedState(target) : pidfileState(target, pidfile);
 }
 
 async function mainProcess(target: ProcessTarget): Promise<ProcessStat | undefined> {

@@ -1,0 +1,243 @@
+import { chmodSync, chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Suspect } from '../../src/core/diagnosis.ts';
+import type { Clock } from '../../src/core/time.ts';
+import * as registered from '../../src/healer/actions/registry.ts';
+import type { Action, ActionContext, ServiceTarget } from '../../src/healer/leaves.ts';
+import { findOrphans } from '../../src/healer/find-orphans.ts';
+import { isAlive, isStopped, listenersAt, parseStat, parseTcpListeners, parseUnixListeners, readStat } from '../../src/healer/proc.ts';
+import { runCommand } from '../../src/healer/run-command.ts';
+import * as types from '../../src/healer/services/registry.ts';
+import { serviceTarget } from '../fixtures/services/target.ts';
+import { preparePhpFpm, type PhpFpm } from '../support/php-fpm.ts';
+import { answersLate } from '../support/php-scripts.ts';
+import { signal } from '../support/processes.ts';
+import { isRoot, missing } from '../support/skip.ts';
+import { start as startProgram } from '../support/program.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { until } from '../support/until.ts';
+
+const all: readonly Action[] = Object.values(registered);
+const lives = (pid: number): boolean => isAlive(readStat(pid));
+const suspect: Suspect = { cause: 'service.crashed', confidence: 'certain', subject: 'shop', sentence: 'php-fpm was killed.', because: [], against: [], remedy: 'Start it.' };
+
+/** A clock whose sleep ends when the test says so. */
+function heldClock(): Clock & { readonly slept: number[] } {
+  const slept: number[] = [];
+  let now = 0;
+  return {
+    slept, wallMs: () => now, monotonicMs: () => now,
+    sleep: async (ms, abort) => {
+      slept.push(ms);
+      if (!abort?.aborted) now += ms;
+    },
+  };
+}
+
+function contextOf(target: ServiceTarget, more: Partial<ActionContext> = {}): ActionContext & { readonly used: number[]; readonly told: string[] } {
+  const [used, told]: [number[], string[]] = [[], []];
+  return {
+    target, serviceType: types[target.config.type], run: runCommand, clock: heldClock(), suspect, signal: AbortSignal.timeout(20_000), used, told,
+    useUpstream: async (index) => void used.push(index), tell: async (text) => void told.push(text), ...more,
+  };
+}
+
+function fpmTarget(fpm: PhpFpm): ServiceTarget {
+  return serviceTarget({ type: 'process', pidfile: fpm.pidfile, start: fpm.startArgv, stop: { signal: 'QUIT', timeout: '5s' } }, { stateFolder: join(fpm.folder, 'state'), upstreams: [fpm.address] });
+}
+
+async function killMaster(fpm: PhpFpm): Promise<number[]> {
+  const workers = fpm.workers().map(({ pid }) => pid);
+  const master = fpm.masterPid();
+  signal(master, 'SIGKILL');
+  await until(() => !lives(master), { timeoutMs: 5000, what: 'the master to be gone' });
+  return workers;
+}
+
+t.test('every action declares what it needs and costs', async (t) => {
+  const table = Object.fromEntries(all.map((action) => [action.name, [action.needs, action.counts, action.budget, action.configTest, action.reversible]]));
+  t.same(table, {
+    start: ['likely', true, 'start', false, false],
+    restart: ['likely', true, 'disruptive', true, false],
+    reload: ['likely', true, 'disruptive', true, false],
+    terminate_orphans: ['likely', true, 'start', false, false],
+    switch_upstream: ['certain', true, 'none', false, true],
+    run: ['likely', true, 'none', false, false],
+    wait: ['possible', false, 'none', false, true],
+    page: ['possible', false, 'none', false, true],
+  });
+  for (const action of all) {
+    const checked = action.options.safeParse({ no_such_option: 1, command: ['/bin/true'] });
+    t.equal(checked.success, false, `${action.name} refuses an option that it does not have`);
+  }
+});
+
+t.test('a start fails on orphaned workers; ending them starts the service in the same act', { skip: missing('php-fpm8.2') }, async (t) => {
+  for (const listen of ['unix', 'tcp'] as const) {
+    const fpm = await preparePhpFpm(t, { listen, maxChildren: 2 });
+    const context = contextOf(fpmTarget(fpm));
+    await fpm.start();
+    const workers = await killMaster(fpm);
+    t.match(await registered.start.perform(context, {}), { result: 'failed', outputTail: listen === 'unix' ? /Another FPM instance seems to already listen/ : /Address already in use/ });
+    const ended = await registered.terminateOrphans.perform(context, { grace: 5000 });
+    t.match(ended, { result: 'done', detail: /^ended orphaned workers .*; started as process/ });
+    t.notMatch(ended.detail, /KILL/, 'idle workers hear QUIT');
+    t.same(workers.filter(lives), []);
+    const now = fpm.processes().map(({ pid }) => pid);
+    t.match(await registered.terminateOrphans.perform(context, { grace: 5000 }), { result: 'done', detail: /^there were no orphaned workers; .* runs already/ }, 'the workers of a living master are none');
+    t.same(fpm.processes().map(({ pid }) => pid), now);
+    t.equal(fpm.processes().length, 3);
+  }
+});
+
+t.test('a frozen orphan is KILLed at once', { skip: missing('php-fpm8.2') }, async (t) => {
+  const fpm = await preparePhpFpm(t, { maxChildren: 2 });
+  const context = contextOf(fpmTarget(fpm));
+  await fpm.start();
+  const frozen = await killMaster(fpm);
+  for (const pid of frozen) signal(pid, 'SIGSTOP');
+  await until(() => frozen.every((pid) => isStopped(readStat(pid)!)), { timeoutMs: 5000, what: 'the workers to be stopped' });
+  const began = performance.now();
+  t.match(await registered.terminateOrphans.perform(context, { grace: 10_000 }), { result: 'done', detail: /by KILL/ });
+  t.ok(performance.now() - began < 5000, 'nobody waited for those that cannot hear');
+  t.same(frozen.filter(lives), []);
+});
+
+t.test('QUIT lets an orphan finish the request that it is serving', { skip: missing('php-fpm8.2') }, async (t) => {
+  const fpm = await preparePhpFpm(t, { maxChildren: 1, scripts: { 'late.php': answersLate } });
+  await fpm.start();
+  const request = fastcgiGet(fpm, 'late.php', 'ms=400');
+  await request.sleeps();
+  await killMaster(fpm);
+  t.match(await registered.terminateOrphans.perform(contextOf(fpmTarget(fpm)), { grace: 10_000 }), { result: 'done' });
+  t.match(await request.answer, /late/);
+});
+
+t.test('an orphan that does not finish in its grace is KILLed', { skip: missing('php-fpm8.2') }, async (t) => {
+  const fpm = await preparePhpFpm(t, { maxChildren: 1 });
+  const began = join(fpm.data, 'began');
+  writeFileSync(join(fpm.docroot, 'spins.php'), `<?php touch(${JSON.stringify(began)}); while (true) {}`);
+  await fpm.start();
+  const cut = t.rejects(fastcgiGet(fpm, 'spins.php', '').answer, { code: 'ECONNRESET' }, 'its client sees the cut');
+  await until(() => existsSync(began), { timeoutMs: 5000, what: 'the script to begin' });
+  const [worker = 0] = await killMaster(fpm);
+  t.match(await registered.terminateOrphans.perform(contextOf(fpmTarget(fpm)), { grace: 200 }), { result: 'done', detail: new RegExp(`^ended orphaned workers ${worker}; ${worker} by KILL; started`) });
+  t.notOk(lives(worker));
+  await cut;
+});
+
+t.test('whoever else holds the socket is left alone', async (t) => {
+  const folder = tempFolder(t);
+  const path = join(folder, 'taken.sock');
+  const stranger = startProgram([process.execPath, '-e', `require('node:net').createServer().listen(${JSON.stringify(path)}, () => console.log('up'))`]);
+  t.teardown(async () => {
+    signal(stranger.pid, 'SIGKILL');
+    await stranger.ended;
+  });
+  await until(() => stranger.output().includes('up'), { timeoutMs: 5000, what: 'the stranger to listen' });
+  const gone = await runCommand.run(['/bin/sh', '-c', 'echo $$'], { timeoutMs: 5000 });
+  writeFileSync(join(folder, 'pid'), gone.output);
+  const target = serviceTarget({ type: 'process', pidfile: join(folder, 'pid'), start: ['/bin/false'] }, { stateFolder: folder, upstreams: [`unix:${path}`] });
+  const state = await types.process.state(target, runCommand, AbortSignal.timeout(5000));
+  t.match(await findOrphans(target, state), { orphans: [], strangers: [stranger.pid] });
+  t.match(await registered.terminateOrphans.perform(contextOf(target), { grace: 100 }), { result: 'failed', detail: new RegExp(`process ${stranger.pid} holds the socket`) });
+  t.ok(lives(stranger.pid));
+});
+
+t.test('the gateways are switched only to a configured place, and only where it was found', async (t) => {
+  const target = serviceTarget({ type: 'external' }, { stateFolder: '/nowhere', upstreams: ['127.0.0.1:1001', '127.0.0.1:1002', '127.0.0.1:1003'] });
+  const to = async (found: string | undefined, onlyTo?: readonly string[], current = 0) => {
+    const context = contextOf({ ...target, current }, { suspect: found === undefined ? suspect : { ...suspect, facts: { found } } });
+    const options = registered.switchUpstream.options.parse(onlyTo ? { only_to: onlyTo } : {});
+    return { ...(await registered.switchUpstream.perform(context, options)), used: context.used };
+  };
+  t.match(await to('127.0.0.1:1003'), { result: 'done', detail: 'the gateways use 127.0.0.1:1003 now', used: [2] });
+  t.match(await to('127.0.0.1:1003', ['127.0.0.1:1002']), { result: 'failed', detail: /not in only_to/, used: [] });
+  t.match(await to('127.0.0.1:1002', ['127.0.0.1:1002']), { result: 'done', used: [1] });
+  t.match(await to('127.0.0.1:4444'), { result: 'failed', detail: /not among the configured upstreams/, used: [] });
+  t.match(await to(undefined), { result: 'failed', detail: /names no place/, used: [] });
+  t.match(await to('127.0.0.1:1001'), { result: 'done', detail: /already/, used: [] });
+});
+
+t.test('waiting takes its time, and ends well when it is cut short', async (t) => {
+  const target = serviceTarget({ type: 'external' }, { stateFolder: '/nowhere' });
+  const clock = heldClock();
+  const options = registered.wait.options.parse({ at_most: '5m' });
+  t.match(await registered.wait.perform(contextOf(target, { clock }), options), { result: 'done', detail: 'waited 5 min', durationMs: 300_000 });
+  t.same(clock.slept, [300_000]);
+  t.match(await registered.wait.perform(contextOf(target, { signal: AbortSignal.abort() }), options), { result: 'done', detail: 'waited 0 ms' });
+});
+
+t.test('a page says what was found and what would help', async (t) => {
+  const context = contextOf(serviceTarget({ type: 'external' }, { stateFolder: '/nowhere' }));
+  t.match(await registered.page.perform(context, {}), { result: 'done' });
+  t.same(context.told, ['shop: php-fpm was killed. Start it.']);
+});
+
+t.test('a reload that the policy does not offer fails with that sentence', async (t) => {
+  const target = serviceTarget({ type: 'process', start: ['/bin/true'] }, { stateFolder: tempFolder(t) });
+  t.match(await registered.reload.perform(contextOf(target), {}), { result: 'failed', detail: 'the policy of shop names no reload' });
+});
+
+t.test('a program of the policy is run as it stands there, and its end is told', async (t) => {
+  const context = contextOf(serviceTarget({ type: 'external' }, { stateFolder: '/nowhere' }));
+  const run = (argv: readonly string[], more: Partial<ActionContext> = {}) => registered.run.perform({ ...context, ...more }, { command: argv });
+  t.match(await run(['/bin/sh', '-c', 'echo cleaned']), { result: 'done', exitCode: 0, outputTail: 'cleaned' });
+  t.match(await run(['/bin/sh', '-c', 'echo no space >&2; exit 2']), { result: 'failed', exitCode: 2, detail: '/bin/sh failed with exit status 2: no space' });
+  t.match(await run(['/bin/sleep', '1000'], { signal: AbortSignal.timeout(100) }), { result: 'unknown' });
+});
+
+t.test('a program that somebody else could change is refused at load and at the run', async (t) => {
+  const folder = tempFolder(t);
+  const path = join(folder, 'fix');
+  writeFileSync(path, '#!/bin/sh\n', { mode: 0o755 });
+  const load = (program: string) => registered.run.options.safeParse({ command: [program] }).error?.issues[0]?.message;
+  t.equal(load('/bin/true'), undefined);
+  t.match(load('/nowhere/program'), /does not exist/);
+  t.match(load('true'), /absolute path/);
+  t.match(load(path), /can be written by others/, 'a folder above it is open to all');
+  chmodSync(path, 0o777);
+  t.match(load(path), new RegExp(`^${path} can be written by others`));
+  const context = contextOf(serviceTarget({ type: 'external' }, { stateFolder: '/nowhere' }));
+  t.match(await registered.run.perform(context, { command: [path] }), { result: 'failed', detail: /can be written by others/ });
+  if (!isRoot) return;
+  chmodSync(path, 0o755);
+  chownSync(path, 65534, 65534);
+  t.match(load(path), /belongs to another user \(uid 65534\)/);
+});
+
+t.test('the kernel\'s tables are read as they are', async (t) => {
+  t.match(parseStat('42 (a b) c) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2'), { pid: 42, comm: 'a b) c', state: 'S', parent: 1, group: 42, session: 42, startTicks: 987654 });
+  t.equal(parseStat('nonsense'), undefined);
+  const unix = parseUnixListeners('Num       RefCount Protocol Flags    Type St Inode Path\n00000000862bbde9: 00000002 00000000 00010000 0001 01 40334 /run/a b.sock\n00000000862bbdea: 00000003 00000000 00000000 0001 03 40335 /run/a b.sock\n00000000862bbdeb: 00000002 00000000 00010000 0001 01 40336 @abstract\n');
+  t.same(unix, [{ address: { kind: 'unix', path: '/run/a b.sock' }, inode: '40334' }]);
+  const row = (local: string, state: string) => `   0: ${local} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0        0 5555 1 0000000000000000 100 0 0 10 0\n`;
+  t.same(parseTcpListeners(row('0100007F:1B90', '0A') + row('0100007F:1B90', '01')), [{ address: { kind: 'tcp', host: '127.0.0.1', port: 7056 }, inode: '5555' }]);
+  const [loopback] = parseTcpListeners(row('00000000000000000000000001000000:0050', '0A'));
+  t.same(loopback?.address, { kind: 'tcp', host: '::1', port: 80 });
+  const any = parseTcpListeners(row('00000000000000000000000000000000:0050', '0A'));
+  t.equal(listenersAt([{ kind: 'tcp', host: '127.0.0.1', port: 80 }], any).length, 1, 'a listener on all addresses answers at each');
+  t.equal(listenersAt([{ kind: 'tcp', host: '127.0.0.1', port: 81 }], any).length, 0);
+});
+
+/** One FastCGI GET; `sleeps` resolves when the worker has taken it and sleeps in its script. */
+function fastcgiGet(fpm: PhpFpm, script: string, query: string): { sleeps(): Promise<unknown>; readonly answer: Promise<string> } {
+  const socket = connect({ path: fpm.socket ?? '' });
+  const pair = (name: string, value: string): Buffer => Buffer.concat([Buffer.from([name.length, value.length]), Buffer.from(name + value)]);
+  const record = (type: number, body: Buffer): Buffer => Buffer.concat([Buffer.from([1, type, 0, 1, body.length >> 8, body.length & 255, 0, 0]), body]);
+  const params = Buffer.concat([pair('SCRIPT_FILENAME', join(fpm.docroot, script)), pair('REQUEST_METHOD', 'GET'), pair('QUERY_STRING', query)]);
+  socket.write(Buffer.concat([record(1, Buffer.from([0, 1, 0, 0, 0, 0, 0, 0])), record(4, params), record(4, Buffer.alloc(0)), record(5, Buffer.alloc(0))]));
+  const answer = new Promise<string>((resolve, reject) => {
+    let text = '';
+    socket.on('data', (chunk) => (text += chunk.toString('latin1'))).on('end', () => resolve(text)).on('error', reject);
+  });
+  const worker = fpm.workers()[0]?.pid ?? 0;
+  // usleep() is clock_nanosleep, number 230 (x86-64) or 115 (arm64): the script has begun.
+  return { answer, sleeps: () => until(() => /^(230|115) /.test(readSyscall(worker)), { timeoutMs: 5000, what: () => `the worker to sleep, not ${readSyscall(worker)}` }) };
+}
+
+function readSyscall(pid: number): string {
+  return readFileSync(`/proc/${pid}/syscall`, 'utf8');
+}
