@@ -26,15 +26,15 @@ export function answerShop(shop: ShopParts): RequestListener {
     if (junk) return void request.socket.end('%%% this was meant to be an answer %%%\r\n\r\n');
     const body = await readBody(request);
     const release = await shop.slots.take();
-    if (release === undefined) return send(response, 503, 'text/plain', 'the shop is crowded');
+    if (release === undefined) return send(response, 503, { type: 'text/plain', text: 'the shop is crowded' });
     // Who left while waiting leaves a closed response, and its event is over.
     if (response.closed || response.destroyed) return release();
     response.once('close', release);
-    if (body === undefined) return send(response, 413, 'text/plain', 'an order is smaller than that');
+    if (body === undefined) return send(response, 413, { type: 'text/plain', text: 'an order is smaller than that' });
 
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
     const fault = faultOf(path);
-    if (fault !== undefined && request.method === 'POST') return breakAfterAnswer(response, () => breakIt(fault), fault);
+    if (fault !== undefined && request.method === 'POST') return answerThen(response, () => breakIt(fault), { fault, at: Date.now(), workers: shop.slots.count });
     await answerPath(shop, { request, response, path, body });
   };
 }
@@ -50,19 +50,19 @@ async function answerPath(shop: ShopParts, { request, response, path, body }: Ex
   const { orders, slots } = shop;
   switch (`${request.method === 'HEAD' ? 'GET' : request.method} ${path}`) {
     case 'GET /':
-      return send(response, 200, 'text/html; charset=utf-8', shopPage);
+      return send(response, 200, { type: 'text/html; charset=utf-8', text: shopPage });
     case 'GET /shop.css':
-      return send(response, 200, 'text/css; charset=utf-8', shopStyle);
+      return send(response, 200, { type: 'text/css; charset=utf-8', text: shopStyle });
     case 'GET /shop.js':
-      return send(response, 200, 'text/javascript; charset=utf-8', shopScript);
+      return send(response, 200, { type: 'text/javascript; charset=utf-8', text: shopScript });
     case 'GET /api/stock':
       return json(response, 200, { stock: orders.stock(), orders: orders.executed(), workers_busy: slots.busy(), pid: process.pid });
     case 'POST /api/order':
       return placeOrder(orders, response, body);
     case 'GET /healing':
-      return send(response, 200, 'application/json', await askHealing(shop.admin));
+      return send(response, 200, { type: 'application/json', text: await askHealing(shop.admin) });
     default:
-      return send(response, 404, 'text/plain', 'the shop has no such page');
+      return send(response, 404, { type: 'text/plain', text: 'the shop has no such page' });
   }
 }
 
@@ -74,12 +74,12 @@ function placeOrder(orders: Orders, response: ServerResponse, body: string): voi
   json(response, statuses[result], { id, result, stock: orders.stock() });
 }
 
-/** `finish` means that the kernel has the answer: from then on not even SIGKILL takes it back. */
-function breakAfterAnswer(response: ServerResponse, breakIt: () => void, fault: FaultName): void {
+/** Does it when the answer has left: the kernel has it then, and not even SIGKILL takes it back. */
+function answerThen(response: ServerResponse, act: () => void, answer: object): void {
   // Without the kept connection a gateway finds out by a fresh connect what became of the shop, as a visitor would.
   response.setHeader('Connection', 'close');
-  response.once('close', breakIt);
-  json(response, 202, { fault, at: Date.now() });
+  response.once('close', act);
+  json(response, 202, answer);
 }
 
 /** The body as text, or `undefined` when it is larger than an order can be; it is read to its end all the same. */
@@ -99,11 +99,11 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
 }
 
 function json(response: ServerResponse, status: number, value: unknown): void {
-  send(response, status, 'application/json', JSON.stringify(value));
+  send(response, status, { type: 'application/json', text: JSON.stringify(value) });
 }
 
 /** Nothing but our own script and style runs, and nothing of the shop is kept by a cache: the demonstration is about now. */
-function send(response: ServerResponse, status: number, type: string, text: string): void {
+function send(response: ServerResponse, status: number, { type, text }: Readonly<Record<'type' | 'text', string>>): void {
   response.writeHead(status, {
     'Content-Type': type,
     'Content-Length': Buffer.byteLength(text),

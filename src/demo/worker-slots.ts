@@ -1,5 +1,6 @@
 /** The shop's workers: each request is handled by one, and waits inside the shop when all are busy. */
 export interface WorkerSlots {
+  readonly count: number;
   /** Resolves when a worker is free and is now taken; `undefined` when too many wait already. */
   take(): Promise<Release | undefined>;
   /** Keeps every worker busy for so long, those that are busy now from the moment on at which they become free. */
@@ -12,6 +13,7 @@ export type Release = () => void;
 /** A real server's listen queue is bounded too (128 on Debian's Apache would be 511). */
 const mostWaiting = 500;
 
+/** So many workers, all free. */
 export function workerSlots(count: number): WorkerSlots {
   let busy = 0;
   const waiting: (() => void)[] = [];
@@ -37,5 +39,5 @@ export function workerSlots(count: number): WorkerSlots {
   const fill = (ms: number): void => {
     for (let i = 0; i < count; i++) void take().then((release) => release && setTimeout(release, ms));
   };
-  return { take, fill, busy: () => busy };
+  return { count, take, fill, busy: () => busy };
 }
