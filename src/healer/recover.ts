@@ -4,11 +4,15 @@ import { formatAddress } from '../core/failure.ts';
 import { ulid } from '../core/ids.ts';
 import { recordFor } from './audit-record-for.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
+import { looksWell } from './looks-well.ts';
 import { gateFields } from './record-decision.ts';
 import { tell } from './tell.ts';
 
 /** `verify`: the step may have helped. `again`: it did not (or was only a word to somebody); look anew. */
 export type Recovered = { readonly next: 'verify'; readonly sentence: string; readonly withinMs?: number } | { readonly next: 'again'; readonly inMs: number };
+
+/** As often as the proxies' summaries come. */
+const lookWhileWaitingMs = 500;
 
 type Recover = Extract<Decision, { kind: 'recover' }>;
 
@@ -61,17 +65,32 @@ async function undoSwitch({ open, ward, healer }: { open: OpenCase; ward: Ward; 
 
 async function perform({ step }: Recover, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<StepResult> {
   const action = healer.actions.get(step.action)!;
+  const ended = new AbortController();
+  if (step.action === 'wait') void endWhenWell(ended, { open, ward, healer });
   const context = {
     target: ward.target(),
     serviceType: ward.serviceType,
     run: healer.run,
     clock: healer.clock,
     suspect: open.diagnosis!.best,
-    signal: AbortSignal.timeout(step.timeoutMs),
+    signal: AbortSignal.any([AbortSignal.timeout(step.timeoutMs), ended.signal]),
     useUpstream: (index: number) => ward.useUpstream(index),
     tell: (text: string) => tell(text, { ward, healer }),
   };
-  return action.perform(context, step.options);
+  try {
+    return await action.perform(context, step.options);
+  } finally {
+    ended.abort();
+  }
+}
+
+/** Waiting is over as soon as there is nothing left to wait for, or when something about the service changed. */
+async function endWhenWell(ended: AbortController, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<void> {
+  open.wake = () => ended.abort();
+  while (!ended.signal.aborted) {
+    await healer.clock.sleep(lookWhileWaitingMs, AbortSignal.any([ended.signal, healer.stopping]));
+    if (healer.stopping.aborted || (await looksWell(open, ward, healer))) ended.abort();
+  }
 }
 
 function whatNext({ step }: Recover, result: StepResult): Recovered {

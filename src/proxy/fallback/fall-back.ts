@@ -62,7 +62,7 @@ function journeyFailure(own: FailureKind | undefined, gates: FailureKind | undef
 }
 
 function kindOf(failure: FailureKind | undefined, reason: FallbackReason): FailureKind {
-  if (reason === 'queue_full') return 'connection_limit_reached';
+  if (reason === 'queue_full' || (reason === 'hold_expired' && failure === undefined)) return 'connection_limit_reached';
   return failure ?? 'destination_unavailable';
 }
 
