@@ -1,0 +1,80 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import t from 'tap';
+import { startLoad, summarise } from '../support/load.ts';
+import { processInfo, signal } from '../support/processes.ts';
+import { missing } from '../support/skip.ts';
+import { until } from '../support/until.ts';
+import { ask, startSite, pidfileService } from './site.ts';
+
+const skip = missing('nginx', 'php-fpm8.2');
+
+t.test('the healer is killed in the middle of a repair: traffic goes on, the repair is verified and not repeated', { skip }, async (t) => {
+  const site = await startSite(t, {
+    // a start that takes long enough to be killed in; it leaves a line for each time that it was called
+    service: (fpm) => {
+      const script = `${fpm.folder}/slow-start`;
+      writeFileSync(script, `#!/bin/sh\necho started >> ${fpm.data}/starts\nsleep 2\nexec ${fpm.startArgv.join(' ')}\n`, { mode: 0o755 });
+      return { ...pidfileService(fpm), start: [script] };
+    },
+    policy: { 'limits.backoff.initial': '20s' },
+  });
+  for (const { pid } of site.fpm.processes()) signal(pid, 'SIGKILL');
+  const waiting = Array.from({ length: 5 }, () => ask(`${site.nginx.url}/hello.php`));
+  await until(() => readFileSync(`${site.fpm.data}/starts`, 'utf8') !== '', { timeoutMs: 10_000, what: 'the start command to run' });
+  const killed = await site.gateway.kill('healer');
+  t.match(await ask(`${site.gateway.adminUrl}/livez`), { status: 200 }, 'the proxy lives');
+  await until(() => site.gateway.pid('healer') !== undefined && site.gateway.pid('healer') !== killed, { timeoutMs: 10_000, what: 'a new healer' });
+  const recovered = await until(() => site.records('incident.recovered')[0], { timeoutMs: 30_000, what: () => `the recovery: ${site.gateway.log().slice(-3000)}` });
+  const intent = site.records('action.intent')[0];
+  t.match(site.records('action.unknown'), [{ action: 'start', action_id: intent?.['action_id'], parent: intent?.['seq'], incident: recovered['incident'] }]);
+  t.equal(site.records('action.intent').length, 1, 'the start is not repeated');
+  t.equal(readFileSync(`${site.fpm.data}/starts`, 'utf8'), 'started\n');
+  t.same((await Promise.all(waiting)).map(({ status }) => status), [200, 200, 200, 200, 200], 'those who waited were served');
+  t.match(await site.gateway.command('audit', 'verify'), { code: 0 });
+});
+
+t.test('without a healer the page works, and a backend that a person starts is used again', { skip }, async (t) => {
+  const site = await startSite(t, { gateway: { hold: { for: '500ms' } }, failOpen: false });
+  const supervisor = site.gateway.pid('supervisor')!;
+  signal(supervisor, 'SIGSTOP');
+  t.teardown(() => signal(supervisor, 'SIGCONT'));
+  signal(site.gateway.pid('healer')!, 'SIGKILL');
+  for (const { pid } of site.fpm.processes()) signal(pid, 'SIGKILL');
+  const page = await ask(`${site.nginx.url}/hello.php`, { headers: { accept: 'text/html' } });
+  t.match(page, { status: 503, text: /We&#39;ll be right back/, headers: { 'retry-after': /^\d+$/ } });
+  await site.fpm.start();
+  t.match(await ask(`${site.nginx.url}/hello.php`), { status: 200, text: 'hello' });
+});
+
+t.test('the proxy is killed under load: back within a second, and with the README\'s snippet no new request fails', { skip }, async (t) => {
+  const site = await startSite(t);
+  const running = startLoad(t, { port: site.nginx.port, rate: 200, posts: 0.2, path: (_method, id) => `/record.php?id=${id}` });
+  await until(() => running.results.length > 200, { timeoutMs: 10_000, what: 'steady load' });
+  const inFlight = running.inFlight();
+  const killedAtMs = Date.now();
+  const killed = await site.gateway.kill('proxy');
+  const answers = (): Promise<boolean> => ask(`${site.gateway.adminUrl}/readyz`).then(({ status }) => status === 200, () => false);
+  await until(answers, { timeoutMs: 5000, what: 'the new proxy to answer' });
+  const awayMs = Date.now() - killedAtMs;
+  t.not(site.gateway.pid('proxy'), killed);
+  t.comment(`the proxy was away for ${awayMs} ms`);
+  await until(() => running.results.length > 800, { timeoutMs: 10_000, what: 'load afterwards' });
+  const results = await running.stop();
+  const newOnes = results.filter(({ sentAtMs }) => sentAtMs > killedAtMs);
+  t.same(newOnes.filter(({ status }) => status !== 200), [], `no new request fails (${summarise(results)})`);
+  t.same(results.filter(({ method, status }) => method === 'GET' && status !== 200), [], 'GETs in flight complete');
+  t.ok(results.filter(({ method, status }) => method === 'POST' && status !== 200).length <= inFlight, 'failed POSTs are at most those in flight');
+  const posts = site.executions().filter((line) => line.startsWith('POST'));
+  t.equal(new Set(posts).size, posts.length, 'no POST was executed twice');
+});
+
+t.test('an orderly stop ends every process and answers what is under way', { skip }, async (t) => {
+  const site = await startSite(t, { failOpen: false });
+  const slow = ask(`${site.nginx.url}/late.php?ms=500`);
+  await until(async () => (await site.gateway.state('shop'))['in_flight'] === 1, { timeoutMs: 5000, what: 'the request in php-fpm' });
+  const pids = (['supervisor', 'proxy', 'healer'] as const).map((name) => site.gateway.pid(name)!);
+  t.equal(await site.gateway.stop(), 0);
+  t.match(await slow, { status: 200, text: 'late' });
+  t.same(pids.map((pid) => processInfo(pid)), [undefined, undefined, undefined]);
+  t.equal(site.gateway.audit().at(-1)?.event, 'agent.stopped');
+});
