@@ -6,13 +6,15 @@ import { checksOf, symptom } from './looks-well.ts';
 import { verify, type Verification } from './verify.ts';
 
 /** Waiting requests are let go at the first pass; the incident is closed once the checks stayed well. */
-export async function conclude(open: OpenCase, ward: Ward, healer: Healer, done?: { readonly sentence: string; readonly withinMs?: number }): Promise<NextRound> {
+export async function conclude(open: OpenCase, ward: Ward, healer: Healer, done?: { readonly sentence: string }): Promise<NextRound> {
   const { verify: settings } = ward.policy;
   const checks = checksOf(ward, healer);
   const sentence = storyOf(open, ward, done?.sentence);
+  const interrupted = new AbortController();
+  open.interrupt = () => interrupted.abort();
   const verification = await verify({
     checks: settings.checks,
-    within: Math.max(settings.within, done?.withinMs ?? 0),
+    within: settings.within,
     stableFor: settings.stable_for,
     // what opened the incident must be gone, whatever the policy's checks say
     runCheck: async (check, moment) => {
@@ -21,7 +23,7 @@ export async function conclude(open: OpenCase, ward: Ward, healer: Healer, done?
       return result.passed === true && seen.passed === false ? seen : result;
     },
     clock: healer.clock,
-    signal: healer.stopping,
+    signal: AbortSignal.any([healer.stopping, interrupted.signal]),
     onFirstPass: () => openGates({ open, ward, healer }, sentence),
   });
   if (healer.stopping.aborted) return { kind: 'again', inMs: 0 };

@@ -86,6 +86,8 @@ export interface OpenCase {
   configFailed: boolean;
   /** Ends a pause between two rounds early. */
   wake: () => void;
+  /** Breaks a verification off: something else is wrong now. */
+  interrupt: () => void;
 }
 
 /** `closed`: the incident is over. `again`: the next round is due in so many ms, or when something changes. */

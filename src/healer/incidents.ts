@@ -56,10 +56,7 @@ export function createIncidents(healer: Healer): Incidents {
     wake: (ward) => open.get(ward.name)?.wake(),
     seen(ward, symptom) {
       const known = open.get(ward.name);
-      if (known) {
-        known.lastSymptomMs = healer.clock.monotonicMs();
-        return;
-      }
+      if (known) return seenAgain(known, symptom, healer);
       const incident: Incident = { id: ulid(healer.clock.wallMs()), service: ward.name, openedAtMs: healer.clock.wallMs(), symptom };
       const opened = openCase(incident, healer);
       begin(ward, opened, () => announce(opened, ward, healer));
@@ -75,9 +72,17 @@ export function createIncidents(healer: Healer): Incidents {
   };
 }
 
+/** Another symptom than the one that opened the incident is news: whatever is under way looks again. */
+function seenAgain(known: OpenCase, symptom: Symptom, healer: Healer): void {
+  known.lastSymptomMs = healer.clock.monotonicMs();
+  if (symptom.kind === known.incident.symptom.kind) return;
+  known.wake();
+  known.interrupt();
+}
+
 function openCase(incident: Incident, healer: Healer): OpenCase {
   const now = healer.clock.monotonicMs();
-  return { incident, rounds: 0, done: [], diagnosis: undefined, causeSinceMs: now, lastSymptomMs: now, acted: undefined, saidLast: '', told: false, gatesClosed: false, configFailed: false, wake: () => undefined };
+  return { incident, rounds: 0, done: [], diagnosis: undefined, causeSinceMs: now, lastSymptomMs: now, acted: undefined, saidLast: '', told: false, gatesClosed: false, configFailed: false, wake: () => undefined, interrupt: () => undefined };
 }
 
 const connectSymptoms = ['connection_refused', 'destination_unavailable', 'connection_timeout', 'service_down'];

@@ -9,7 +9,7 @@ import { gateFields } from './record-decision.ts';
 import { tell } from './tell.ts';
 
 /** `verify`: the step may have helped. `again`: it did not (or was only a word to somebody); look anew. */
-export type Recovered = { readonly next: 'verify'; readonly sentence: string; readonly withinMs?: number } | { readonly next: 'again'; readonly inMs: number };
+export type Recovered = { readonly next: 'verify'; readonly sentence: string } | { readonly next: 'again'; readonly inMs: number };
 
 /** As often as the proxies' summaries come. */
 const lookWhileWaitingMs = 500;
@@ -96,7 +96,8 @@ async function endWhenWell(ended: AbortController, { open, ward, healer }: { ope
 function whatNext({ step }: Recover, result: StepResult): Recovered {
   const sentence = result.detail;
   if (step.action === 'page' || step.action === 'notify') return { next: 'again', inMs: 1000 };
-  if (step.action === 'wait') return { next: 'verify', sentence: 'it was waited for', withinMs: step.timeoutMs };
+  // the next round finds out at once whether there is still something to wait for
+  if (step.action === 'wait') return { next: 'again', inMs: 10 };
   // a failed command changed nothing for the better: look anew at once, the back-off says when to try again
   return result.result === 'failed' ? { next: 'again', inMs: 10 } : { next: 'verify', sentence };
 }

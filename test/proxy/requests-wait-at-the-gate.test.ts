@@ -72,7 +72,7 @@ t.test('without a healer a connect may open what only the healer could open', as
   const waiting = come();
   gate.orphaned();
   probing.at(-1)?.opened();
-  await slotOf(waiting);
+  t.same((await slotOf(waiting)).target, first);
 });
 
 t.test('nobody waits longer than the deadline', async (t) => {

@@ -53,9 +53,21 @@ async function start(target: ProcessTarget, { run, signal }: Context): Promise<S
   if (pidfile === undefined) return startAndRemember(target, run, signal);
   const living = await mainProcess(target);
   if (living) return step('done', `process ${living.pid} runs already`, performance.now());
+  forgetDead(target, pidfile);
   const result = await run.run(config.start, { timeoutMs: longestCommandMs, signal, ...runOptions(config) });
   const started = stepFromCommand('the start command', result);
-  return started.result === 'done' ? awaitPidfile(target, pidfile, { started, signal }) : started;
+  if (started.result !== 'done') return started;
+  const running = await awaitPidfile(target, pidfile, { started, signal });
+  if (running.result === 'done') clearRestarting(target);
+  return running;
+}
+
+/**
+ * Removes a pidfile that names no living process of the service: Apache takes even a zombie in it for a running server
+ * ("already running", status 0) and does not start. The mark keeps its absence from looking like a stop on purpose.
+ */
+function forgetDead(target: ProcessTarget, pidfile: string): void {
+  if (markRestarting(target)) rmSync(pidfile, { force: true });
 }
 
 async function stop(target: ProcessTarget, context: Context): Promise<StepResult> {

@@ -7,27 +7,12 @@ import { incidentCode } from '../../core/ids.ts';
 import type { FailureKind } from '../../core/failure.ts';
 import type { Answer } from '../gateway-request.ts';
 import type { Journey } from '../journey.ts';
+import type { FallbackContent } from './content.ts';
 import { chooseForm, type FallbackForm } from './choose-form.ts';
 import { renderPage } from './page.ts';
 import { renderProblem } from './problem.ts';
 
 export type FallbackReason = 'hold_expired' | 'queue_full' | 'upstream_down' | 'failed';
-
-/** Everything that a form may show. Plain text; each form escapes for itself. */
-export interface FallbackContent {
-  readonly status: 500 | 502 | 503 | 504;
-  readonly kind: FailureKind;
-  readonly title: string;
-  readonly sentence: string;
-  /** Set when the request may have been executed: the visitor must not simply repeat it. */
-  readonly mayHaveBeenProcessed: boolean;
-  /** The incident's code, or the request id when there is no incident. */
-  readonly code: string;
-  readonly retryAfterSeconds: number;
-  readonly contact: string | undefined;
-  /** Only a page that was asked for by GET may ask again by itself. */
-  readonly refresh: boolean;
-}
 
 /** Ends the journey with our own answer. */
 export function fallBack(journey: Journey, reason: FallbackReason): Answer {

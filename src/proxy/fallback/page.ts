@@ -1,6 +1,6 @@
 /** The page for people: one file, no external resource, no script; light and dark; readable on a phone and aloud. */
 import { createHash } from 'node:crypto';
-import type { FallbackContent } from './fall-back.ts';
+import type { FallbackContent } from './content.ts';
 
 const style = `
 :root{color-scheme:light dark}

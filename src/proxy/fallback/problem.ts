@@ -1,4 +1,4 @@
-import type { FallbackContent } from './fall-back.ts';
+import type { FallbackContent } from './content.ts';
 
 /** The answer for programs. @see https://www.rfc-editor.org/rfc/rfc9457.html */
 export function renderProblem(content: FallbackContent): { type: string; text: string; extra: readonly string[] } {
