@@ -31,6 +31,18 @@ export const shopPage = `<!doctype html>
 <p id="stock" class="quiet">A small shop behind goodgateway</p>
 </header>
 <main>
+<section aria-labelledby="break">
+<h2 id="break">Break the shop</h2>
+<p>Press a button, then go on shopping, or reload this page. You should never see a browser error.</p>
+<p id="status" role="status" aria-live="polite">The shop is open.</p>
+<p id="waiting" class="quiet" aria-hidden="true"></p>
+<ul class="faults">
+${faults.map(([name, label, text]) => `<li><button data-fault="${name}" aria-describedby="about-${name}">${label}</button> <span id="about-${name}" class="quiet">${text}</span></li>`).join('\n')}
+</ul>
+<noscript><p>The buttons need JavaScript; reloading this page while the shop is down works without.</p></noscript>
+<h3>What happened</h3>
+<ol id="story" class="quiet" reversed></ol>
+</section>
 <section aria-labelledby="products">
 <h2 id="products">Today</h2>
 <ul class="cards">
@@ -42,18 +54,6 @@ ${products.map(([name, text]) => `<li><h3>${name}</h3><p class="quiet">${text}</
 <p id="basket-content">Empty.</p>
 <button id="order" disabled>Order</button>
 <p id="order-status" role="status"></p>
-</section>
-<section aria-labelledby="break">
-<h2 id="break">Now break the shop</h2>
-<p>Press a button, then go on shopping, or reload this page. You should never see a browser error.</p>
-<ul class="faults">
-${faults.map(([name, label, text]) => `<li><button data-fault="${name}" aria-describedby="about-${name}">${label}</button> <span id="about-${name}" class="quiet">${text}</span></li>`).join('\n')}
-</ul>
-<p id="status" role="status" aria-live="polite">The shop is open.</p>
-<p id="waiting" class="quiet" aria-hidden="true"></p>
-<noscript><p>The buttons need JavaScript; reloading this page while the shop is down works without.</p></noscript>
-<h3>What happened</h3>
-<ol id="story" class="quiet" reversed></ol>
 </section>
 </main>
 </body>
@@ -81,6 +81,6 @@ button { min-height: 2.75rem; padding: .5rem 1rem; font: inherit; color: var(--i
 button:hover:not(:disabled) { background: color-mix(in srgb, var(--accent) 12%, transparent); }
 button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 button:disabled { cursor: default; opacity: .6; }
-#status { min-height: 3.2em; margin-top: 1.25rem; padding: .75rem 1rem; border-left: 4px solid var(--accent); background: var(--card); }
+#status { min-height: 3.2em; padding: .75rem 1rem; border-left: 4px solid var(--accent); background: var(--card); }
 #waiting { min-height: 1.6em; font-variant-numeric: tabular-nums; }
 `;

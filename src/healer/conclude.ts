@@ -70,5 +70,5 @@ async function close(open: OpenCase, ward: Ward, healer: Healer): Promise<NextRo
 function storyOf(open: OpenCase, ward: Ward, done: string | undefined): string {
   const cause = open.diagnosis?.best.sentence ?? `${ward.name} is well again.`;
   const deed = done ?? (open.done.length > 0 ? `Done: ${open.done.join(', ')}.` : 'It came back without a repair by goodgateway.');
-  return `${cause} ${deed}`;
+  return `${cause} ${deed.charAt(0).toUpperCase()}${deed.slice(1)}${deed.endsWith('.') ? '' : '.'}`;
 }

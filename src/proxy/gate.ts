@@ -47,6 +47,8 @@ interface Waiter {
 
 /** Requests let go at once when the gate opens; the ramp widens from here. A guess that suits five workers. */
 const rampStart = 4;
+/** The healer's `open` within this time after a connect opened the gate is about the same recovery. */
+const sameRecoveryMs = 10_000;
 
 export class Gate {
   readonly upstreams: readonly Address[];
@@ -121,7 +123,7 @@ export class Gate {
 
   /** The backend takes requests again: what waits goes out in a ramp. */
   open(say: string): void {
-    if (this.#state.kind === 'open') return;
+    if (this.#state.kind === 'open') return this.#learnWhy(say);
     const { sinceMs, incident } = this.#state;
     this.#lastRecovery = { incident, say, tookMs: Math.round(this.#clock.monotonicMs() - sinceMs), atMs: this.#clock.wallMs() };
     this.#state = { kind: 'open' };
@@ -129,6 +131,12 @@ export class Gate {
     this.#watching = undefined;
     this.#window = rampStart;
     this.#pump();
+  }
+
+  /** The first connect that worked opened the gate; the healer's word comes a moment later and says why. */
+  #learnWhy(say: string): void {
+    const last = this.#lastRecovery;
+    if (last && this.#clock.wallMs() - last.atMs < sameRecoveryMs) this.#lastRecovery = { ...last, say };
   }
 
   /** The healer is gone: what only it could open, a connect may open now. */
