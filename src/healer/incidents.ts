@@ -72,10 +72,19 @@ export function createIncidents(healer: Healer): Incidents {
   };
 }
 
-/** Another symptom than the one that opened the incident is news: whatever is under way looks again. */
+/** Symptoms of one family are one trouble seen from several sides: a dead service refuses, resets, and is seen dead. */
+const down = ['connection_refused', 'connection_timeout', 'connection_terminated', 'destination_unavailable', 'service_down', 'unanswered_probe'];
+const silent = ['no_progress', 'http_response_timeout', 'connection_read_timeout', 'service_frozen'];
+
+function familyOf(kind: Symptom['kind']): 'down' | 'silent' | 'wrong' {
+  return down.includes(kind) ? 'down' : silent.includes(kind) ? 'silent' : 'wrong';
+}
+
+/** Trouble of another family is news: whatever is under way looks again. That it is down is no news during a repair. */
 function seenAgain(known: OpenCase, symptom: Symptom, healer: Healer): void {
   known.lastSymptomMs = healer.clock.monotonicMs();
-  if (symptom.kind === known.incident.symptom.kind) return;
+  const family = familyOf(symptom.kind);
+  if (family === 'down' || family === familyOf(known.incident.symptom.kind)) return;
   known.wake();
   known.interrupt();
 }

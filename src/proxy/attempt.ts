@@ -1,7 +1,7 @@
 /** One attempt at the backend, with everything that is to be counted about it. It decides nothing. */
 import type { FailureKind, UpstreamFailure } from '../core/failure.ts';
 import { UpstreamFailureError, type UpstreamResponse } from '../upstream/exchange.ts';
-import type { Slot } from './gate.ts';
+import type { Slot } from './gate-state.ts';
 import type { Answer } from './gateway-request.ts';
 import type { Journey } from './journey.ts';
 import { passesWithTime } from './may-resend.ts';

@@ -1,5 +1,5 @@
 /** What one request carries along its way: its body, kept for one more attempt, and the note of what happened to it. */
-import type { Admission } from './gate.ts';
+import type { Admission } from './gate-state.ts';
 import type { Gateway } from './gateway.ts';
 import type { GatewayRequest } from './gateway-request.ts';
 import { KeptBody } from './kept-body.ts';

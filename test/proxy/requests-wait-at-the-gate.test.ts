@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Address } from '../../src/core/failure.ts';
-import { Gate, type Admission } from '../../src/proxy/gate.ts';
+import { Gate } from '../../src/proxy/gate.ts';
+import type { Admission } from '../../src/proxy/gate-state.ts';
 import { FakeClock } from '../healer/fake-clock.ts';
 
 const first: Address = { kind: 'tcp', host: '127.0.0.1', port: 1 };

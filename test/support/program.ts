@@ -22,9 +22,15 @@ export interface ProgramOptions {
   readonly input?: string;
 }
 
-/** Starts a program that stays. Throws when it cannot be started at all. */
+/**
+ * The test runner adds a loader to the NODE_OPTIONS of everything that a test starts; goodgateway under test must run
+ * as it does elsewhere (its proxy may not even load it).
+ */
+const withoutTestRunner = ['/usr/bin/env', '-u', 'NODE_OPTIONS'] as const;
+
+/** Starts a program that stays. One that cannot be started ends with 127 and says so. */
 export function start(argv: readonly string[], options: ProgramOptions = {}): Running {
-  const [program = '', ...rest] = argv;
+  const [program, ...rest] = [...withoutTestRunner, ...argv] as const;
   const child = spawn(program, rest, {
     cwd: options.folder,
     env: { ...process.env, ...options.environment },

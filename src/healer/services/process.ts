@@ -2,11 +2,11 @@
  * A service that is a plain process: known by its pidfile, or started and remembered by goodgateway. Pids come from
  * there and from descent, never from a name.
  */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import type { StepResult } from '../../core/decision.ts';
 import { send } from '../end-processes.ts';
 import type { RunCommand, ServiceState, ServiceTarget, ServiceType } from '../leaves.ts';
-import { readPidfile, type ProcessStat } from '../proc.ts';
+import { readPidfile, readStat, type ProcessStat } from '../proc.ts';
 import { configTestOf } from '../service-parts/config-tests.ts';
 import { awaitPidfile } from '../service-parts/await-pidfile.ts';
 import { pidfileProcess, pidfileState } from '../service-parts/process-state.ts';
@@ -53,21 +53,28 @@ async function start(target: ProcessTarget, { run, signal }: Context): Promise<S
   if (pidfile === undefined) return startAndRemember(target, run, signal);
   const living = await mainProcess(target);
   if (living) return step('done', `process ${living.pid} runs already`, performance.now());
-  forgetDead(target, pidfile);
+  const restorePidfile = setAsideZombie(target, pidfile);
   const result = await run.run(config.start, { timeoutMs: longestCommandMs, signal, ...runOptions(config) });
   const started = stepFromCommand('the start command', result);
-  if (started.result !== 'done') return started;
-  const running = await awaitPidfile(target, pidfile, { started, signal });
+  const running = started.result === 'done' ? await awaitPidfile(target, pidfile, { started, signal }) : started;
   if (running.result === 'done') clearRestarting(target);
+  else restorePidfile();
   return running;
 }
 
 /**
- * Removes a pidfile that names no living process of the service: Apache takes even a zombie in it for a running server
- * ("already running", status 0) and does not start. The mark keeps its absence from looking like a stop on purpose.
+ * Puts a pidfile aside that names a process which is there but is not the living service: Apache takes even a zombie
+ * in it for a running server ("already running", status 0) and does not start. The mark keeps its absence from looking
+ * like a stop on purpose; who was the dead master must stay known (its orphans are proven by it), so a start that
+ * fails gets it back.
  */
-function forgetDead(target: ProcessTarget, pidfile: string): void {
-  if (markRestarting(target)) rmSync(pidfile, { force: true });
+function setAsideZombie(target: ProcessTarget, pidfile: string): () => void {
+  const named = readPidfile(pidfile);
+  if (named.kind !== 'pid' || readStat(named.pid) === undefined || !markRestarting(target)) return () => undefined;
+  rmSync(pidfile, { force: true });
+  return () => {
+    if (!existsSync(pidfile)) writeFileSync(pidfile, `${named.pid}\n`);
+  };
 }
 
 async function stop(target: ProcessTarget, context: Context): Promise<StepResult> {

@@ -1,0 +1,31 @@
+/** The words of the gate: what it answers to a request, and what it says of itself. */
+import type { Address, FailureKind } from '../core/failure.ts';
+
+/** One place in the backend, taken for one attempt. */
+export interface Slot {
+  readonly target: Address;
+  /** 0 is the configured upstream, n the n-th of `also_allowed`. */
+  readonly upstream: number;
+  /** The backend gave a head: the ramp widens. */
+  answered(): void;
+  /** The attempt failed; `couldNotConnect` closes the gate until a connect works again. */
+  failed(couldNotConnect: FailureKind | undefined): void;
+  /** The backend is done with the request. Calling it twice does nothing. */
+  release(): void;
+}
+
+export type Admission =
+  | { readonly outcome: 'proceed'; readonly slot: Slot }
+  | { readonly outcome: 'hold_expired' | 'queue_full' | 'upstream_down' | 'client_gone' };
+
+export interface GateLimits {
+  /** Most requests that wait at once. */
+  readonly held: number;
+  /** Most requests in the backend at once, where it is known. */
+  readonly inFlight: number | undefined;
+}
+
+/** What the gate says of itself to pages, records and the healer. */
+export type GateState =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'holding' | 'falling_back'; readonly sinceMs: number; readonly until: 'connect' | 'order'; readonly incident: string | undefined; readonly say: string; readonly estimateMs: number | undefined; readonly failure: FailureKind | undefined };
