@@ -53,7 +53,7 @@ async function runDemo(folder: string, options: { port: string; verbose?: boolea
   const supervisor = supervise(ownProcesses(config, options.verbose ? {} : { log: join(folder, 'log') }), quiet, () => stop.abort());
   try {
     const url = `http://127.0.0.1:${ports.gateway}/`;
-    if (await isReady(url, stop.signal)) process.stdout.write(welcome(url, folder, config));
+    if (await isReady(url, stop.signal)) process.stdout.write(welcome(url, folder));
     else if (!stop.signal.aborted) throw new Error(`the demo did not answer on ${url} within ${readyWithinMs / 1000} s; try: goodgateway demo --verbose`);
     await new Promise<void>((resolve) => (stop.signal.aborted ? resolve() : stop.signal.addEventListener('abort', () => resolve())));
   } finally {
@@ -96,6 +96,8 @@ async function writeFiles(folder: string, ports: Ports): Promise<string> {
   const ready = await readFile(fileURLToPath(new URL('../../policies/demo.yaml', import.meta.url)), 'utf8');
   await writeFile(join(folder, 'policy.yaml'), fillPolicy(ready, [{ path: ['service', 'start'], value: start }]), { mode: 0o600 });
   const config = join(folder, 'goodgateway.yaml');
+  // so that the commands to try are short, wherever goodgateway lies
+  await writeFile(join(folder, 'goodgateway'), `#!/bin/sh\nexec '${process.execPath}' --disable-warning=ExperimentalWarning '${entryPoint('cli/main')}' "$@" --config '${config}'\n`, { mode: 0o700 });
   await writeFile(
     config,
     `version: 1
@@ -150,8 +152,8 @@ async function isReady(url: string, signal: AbortSignal): Promise<boolean> {
   return false;
 }
 
-function welcome(url: string, folder: string, config: string): string {
-  const command = `npx goodgateway`;
+function welcome(url: string, folder: string): string {
+  const command = join(folder, 'goodgateway');
   return `
 Open ${url}
 
@@ -159,8 +161,8 @@ Three things to try:
   1. Press "Crash", and go on shopping: your next request waits for a moment instead of failing.
   2. Press "Fill all workers": nothing is restarted, because busy is not broken.
   3. Read what happened and why, in another terminal:
-     ${command} log --config ${config}
-     ${command} why CODE --config ${config}
+     ${command} log
+     ${command} why CODE
 
 Everything is in ${folder}; Ctrl-C ends it and leaves nothing behind.
 `;
