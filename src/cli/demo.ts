@@ -50,7 +50,7 @@ async function runDemo(folder: string, options: { port: string; verbose?: boolea
   const began = await startRemembered(shop, runProgram);
   if (began.result !== 'done') throw new Error(`the shop could not be started: ${began.detail}`);
   const quiet = { info: () => undefined, warn: () => undefined };
-  const supervisor = supervise(ownProcesses(config, options.verbose ? {} : { log: join(folder, 'log') }), quiet, () => stop.abort());
+  const supervisor = supervise(ownProcesses(config, { state: join(folder, 'state'), ...(options.verbose ? {} : { log: join(folder, 'log') }) }), quiet, () => stop.abort());
   try {
     const url = `http://127.0.0.1:${ports.gateway}/`;
     if (await isReady(url, stop.signal)) process.stdout.write(welcome(url, folder));

@@ -1,9 +1,7 @@
 #!/usr/bin/env node
 /** `goodgateway`: one file per sub-command, loaded only when it is called. */
-import { enableCompileCache } from 'node:module';
 import { Command } from 'commander';
 import { productVersion } from '../config/product-version.ts';
-enableCompileCache();
 
 /** Name, one line of help, and where its command is. The order is that of the help. */
 const commands: readonly (readonly [name: string, load: () => Promise<Command>])[] = [

@@ -1,5 +1,7 @@
 import { Command } from 'commander';
 import { findConfiguration } from '../config/load.ts';
+import { loadHost } from '../config/load-host.ts';
+import { formatProblem } from '../config/problem.ts';
 import { ownProcesses } from '../supervisor/entry-points.ts';
 import { supervise } from '../supervisor/supervise.ts';
 
@@ -16,6 +18,12 @@ export function runCommand(): Command {
       const { pino } = await import('pino');
       const log = pino({ base: { process: 'supervisor' } }, pino.destination(2));
       const file = await findConfiguration(options.config);
+      const loaded = await loadHost(file);
+      if (!loaded.ok) {
+        for (const problem of loaded.problems) process.stderr.write(`${formatProblem(problem)}\n`);
+        process.exitCode = 2;
+        return;
+      }
       await new Promise<void>((resolve) => {
         const end = async (why: string, exitCode: number): Promise<void> => {
           log.info({ why }, 'stopping');
@@ -23,7 +31,7 @@ export function runCommand(): Command {
           await supervisor.stop(graceMs);
           resolve();
         };
-        const supervisor = supervise(ownProcesses(file), log, (name) => void end(`${name} cannot run with this configuration: goodgateway check --config ${file} says why`, 1));
+        const supervisor = supervise(ownProcesses(file, { state: loaded.host.state }), log, (name) => void end(`${name} cannot run with this configuration: goodgateway check --config ${file} says why`, 1));
         for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end(signal, 0));
       });
     });

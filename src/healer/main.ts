@@ -1,7 +1,5 @@
 /** The healer process: the only one with rights. Started by the supervisor or by systemd with `--config FILE`. */
-import { enableCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
-enableCompileCache();
 
 const { values } = parseArgs({ options: { config: { type: 'string' } } });
 const { default: closeWithGrace } = await import('close-with-grace');

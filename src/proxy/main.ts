@@ -1,7 +1,5 @@
 /** The proxy process. Started by the supervisor or by systemd with `--config FILE`; it may execute nothing. */
-import { enableCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
-enableCompileCache();
 
 const { values } = parseArgs({ options: { config: { type: 'string' } } });
 const { default: closeWithGrace } = await import('close-with-grace');

@@ -1,5 +1,6 @@
 /** How goodgateway's own processes are started: by this very Node, from the source or from the built files, whichever runs now. */
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { SupervisedProcess } from './supervise.ts';
 
@@ -18,11 +19,15 @@ export function entryPoint(place: string): string {
   return path;
 }
 
-/** Proxy and healer for one configuration file. Their log goes to the supervisor's own output, or to the file `log`. */
-export function ownProcesses(configFile: string, output: { readonly log?: string } = {}): readonly SupervisedProcess[] {
+/**
+ * Proxy and healer for one configuration file. Their log goes to the supervisor's own output, or to the file `log`.
+ * `state` is the configuration's folder of that name: compiled code is kept there, for a restart in half the time.
+ */
+export function ownProcesses(configFile: string, { state, log }: { readonly state: string; readonly log?: string }): readonly SupervisedProcess[] {
+  const rest = { environment: { NODE_COMPILE_CACHE: join(state, 'compile-cache') }, ...(log === undefined ? {} : { log }) };
   const quiet = '--disable-warning=ExperimentalWarning';
   return [
-    { name: 'healer', argv: [process.execPath, quiet, entryPoint('healer/main'), '--config', configFile], ...output },
-    { name: 'proxy', argv: [process.execPath, quiet, ...proxyRights, entryPoint('proxy/main'), '--config', configFile], ...output },
+    { name: 'healer', argv: [process.execPath, quiet, entryPoint('healer/main'), '--config', configFile], ...rest },
+    { name: 'proxy', argv: [process.execPath, quiet, ...proxyRights, entryPoint('proxy/main'), '--config', configFile], ...rest },
   ];
 }

@@ -9,6 +9,8 @@ export interface SupervisedProcess {
   readonly argv: readonly [string, ...string[]];
   /** File that receives its output; without it the supervisor's own. */
   readonly log?: string;
+  /** Added to the supervisor's own. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface SupervisorLog {
@@ -47,7 +49,7 @@ interface Ward {
   stop(graceMs: number): Promise<void>;
 }
 
-function keepRunning({ name, argv, log: output }: SupervisedProcess, log: SupervisorLog, onHopeless: (name: string) => void): Ward {
+function keepRunning({ name, argv, log: output, environment }: SupervisedProcess, log: SupervisorLog, onHopeless: (name: string) => void): Ward {
   let pauseMs = firstPauseMs;
   let started: StartedProcess | undefined;
   let stopping: (() => void) | undefined;
@@ -55,7 +57,7 @@ function keepRunning({ name, argv, log: output }: SupervisedProcess, log: Superv
 
   function start(): void {
     const startedMs = performance.now();
-    started = startProcess(argv, { ...(output ? { output } : {}), onExit: (exit) => ended(exit, performance.now() - startedMs) });
+    started = startProcess(argv, { ...(output ? { output } : {}), ...(environment ? { environment } : {}), onExit: (exit) => ended(exit, performance.now() - startedMs) });
     log.info({ process: name, pid: started.pid }, 'started');
   }
 
