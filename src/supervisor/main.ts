@@ -1,0 +1,38 @@
+/**
+ * The supervisor of `goodgateway run`: `--config FILE --state FOLDER`. `run` checks the configuration and then becomes
+ * this program (same pid), which loads next to nothing: it lives as long as the proxy and must not cost like one.
+ */
+import { parseArgs } from 'node:util';
+import { ownProcesses } from './entry-points.ts';
+import { supervise } from './supervise.ts';
+
+/** Answers under way may finish for so long; the proxy itself stops after 10 s. */
+const graceMs = 12_000;
+
+const { values } = parseArgs({ options: { config: { type: 'string' }, state: { type: 'string' } } });
+if (!values.config || !values.state) {
+  process.stderr.write('expected --config FILE --state FOLDER; use: goodgateway run\n');
+  process.exit(2);
+}
+const file = values.config;
+let stopping = false;
+
+/** One line of JSON, as the two processes log. */
+function log(level: 30 | 40, fields: object, msg: string): void {
+  process.stderr.write(`${JSON.stringify({ level, time: Date.now(), process: 'supervisor', ...fields, msg })}\n`);
+}
+
+async function end(why: string, exitCode: number): Promise<void> {
+  if (stopping) return;
+  stopping = true;
+  log(30, { why }, 'stopping');
+  process.exitCode = exitCode;
+  await supervisor.stop(graceMs);
+}
+
+const supervisor = supervise(
+  ownProcesses(file, { state: values.state }),
+  { info: (fields, message) => log(30, fields, message), warn: (fields, message) => log(40, fields, message) },
+  (name) => void end(`${name} cannot run with this configuration: goodgateway check --config ${file} says why`, 1),
+);
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end(signal, 0));
