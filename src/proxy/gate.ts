@@ -205,7 +205,7 @@ export class Gate {
       },
       failed: (couldNotConnect) => {
         if (this.#window !== Infinity) this.#window = Math.max(1, Math.floor(this.#window / 2));
-        if (couldNotConnect && this.#state.kind === 'open' && upstream === this.#current) this.hold({ until: 'connect', say: 'the backend does not accept connections', failure: couldNotConnect });
+        if (couldNotConnect && this.#state.kind === 'open' && upstream === this.#current) this.hold({ until: 'connect', say: '', failure: couldNotConnect });
       },
       release: () => {
         if (!taken) return;

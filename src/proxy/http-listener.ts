@@ -7,9 +7,10 @@ import http from 'node:http';
 import httpProxy from '@fastify/http-proxy';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Dispatcher } from 'undici';
-import { ulid } from '../core/ids.ts';
 import type { Address } from '../core/failure.ts';
 import type { Answer, GatewayRequest, HandleRequest, Listener } from './gateway-request.ts';
+import { gatewayRequest, rawHeader } from './http-request.ts';
+import { passUpgrades } from './http-upgrade.ts';
 import { listenOn, type SocketPermissions } from '../channel/listen-on.ts';
 
 export interface HttpListenerOptions {
@@ -32,10 +33,14 @@ interface Pair {
 export async function listenHttp(options: HttpListenerOptions): Promise<Listener> {
   const app = buildApp(options);
   await app.ready();
+  const upgrades = passUpgrades(app.server, { handle: options.handle, clientAddressHeader: options.clientAddressHeader });
   await listenOn(app.server, options.address, options.socket);
   return {
     close: async (deadline) => {
-      const cut = (): void => app.server.closeAllConnections();
+      const cut = (): void => {
+        app.server.closeAllConnections();
+        upgrades.cut();
+      };
       if (deadline.aborted) cut();
       else deadline.addEventListener('abort', cut, { once: true });
       const closed = new Promise<void>((resolve) => app.server.close(() => resolve()));
@@ -93,7 +98,7 @@ function buildApp(options: HttpListenerOptions): FastifyInstance {
 function transport(options: HttpListenerOptions) {
   return ({ headers }: { headers: Tagged }, done: (error: Error | null, response?: unknown) => void): void => {
     const pair = headers[exchangeKey] as Pair;
-    const request = gatewayRequest(pair, options);
+    const request = requestOf(pair, options);
     void options.handle(request).then((answer) => {
       if (!answer) return done(new Error('the client has gone'));
       cutVisibly(answer, pair.reply);
@@ -111,39 +116,20 @@ function cutVisibly(answer: Answer, reply: FastifyReply): void {
   });
 }
 
-function gatewayRequest({ request, reply }: Pair, options: HttpListenerOptions): GatewayRequest {
-  const { raw } = request;
+function requestOf({ request, reply }: Pair, options: HttpListenerOptions): GatewayRequest {
   const gone = new AbortController();
   reply.raw.once('close', () => reply.raw.writableFinished || gone.abort());
-  const header = (name: string): string | undefined => rawHeader(raw.rawHeaders, name);
-  const idGiven = header('x-request-id');
-  return {
-    id: idGiven !== undefined && /^[A-Za-z0-9-]{1,64}$/.test(idGiven) ? idGiven : ulid(Date.now()),
-    method: raw.method ?? 'GET',
-    target: request.originalUrl,
-    wire: { protocol: 'http', rawHeaders: raw.rawHeaders, upgrade: false },
-    body: { length: bodyLength(raw), open: () => raw },
+  return gatewayRequest(request.raw, request.originalUrl, {
+    clientAddressHeader: options.clientAddressHeader,
     clientGone: gone.signal,
-    interim: { onInformation: (status, rawHeaders) => informClient(reply, status, rawHeaders) },
-    header,
-    clientAddress: header(options.clientAddressHeader ?? 'x-real-ip') ?? raw.socket.remoteAddress ?? '',
-  };
-}
-
-function bodyLength(raw: http.IncomingMessage): number | undefined {
-  if (raw.headers['transfer-encoding'] !== undefined) return undefined;
-  return Number(raw.headers['content-length'] ?? 0);
+    upgrade: false,
+    onInformation: (status, rawHeaders) => informClient(reply, status, rawHeaders),
+  });
 }
 
 function informClient(reply: FastifyReply, status: number, rawHeaders: readonly string[]): void {
   const link = rawHeader(rawHeaders, 'link');
   if (status === 103 && link !== undefined && !reply.raw.headersSent) reply.raw.writeEarlyHints({ link });
-}
-
-/** The first value of a header; header names are compared without case. */
-function rawHeader(rawHeaders: readonly string[], name: string): string | undefined {
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) if (rawHeaders[i]!.length === name.length && rawHeaders[i]!.toLowerCase() === name) return rawHeaders[i + 1];
-  return undefined;
 }
 
 /** In order of first appearance; several of one name become a list, as Node writes them. */

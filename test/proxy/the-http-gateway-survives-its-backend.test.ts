@@ -197,6 +197,40 @@ t.test('a response timeout is answered 504 where exact codes are asked for, and 
   t.equal(backend.seen.length, 1);
 });
 
+t.test('an upgrade is answered 101 only when the backend was; then bytes pass both ways', async (t) => {
+  const { port, listen, gate, ask, backend } = await gateway(t);
+  const head = 'GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n';
+  const client = connect(listen, '127.0.0.1').setEncoding('latin1');
+  t.teardown(() => client.destroy());
+  let got = '';
+  client.on('data', (chunk: string) => (got += chunk));
+  client.write(`${head}early`);
+  await until(() => gate.held === 1, { timeoutMs: 3000, what: 'the upgrade to be held' });
+  t.equal(got, '', 'nothing was promised');
+  const echo = http.createServer((_request, response) => void response.writeHead(401).end('who are you?'));
+  echo.on('upgrade', (request, socket, early) => {
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Key: ${String(request.headers['sec-websocket-key'])}\r\n\r\n`);
+    socket.write(early);
+    socket.pipe(socket);
+  });
+  echo.listen(port, '127.0.0.1');
+  t.teardown(() => [echo.closeAllConnections(), echo.close()]);
+  await until(() => got.endsWith('early'), { timeoutMs: 3000, what: () => `the first bytes back: ${got}` });
+  t.match(got, /^HTTP\/1\.1 101 [\s\S]*Connection: Upgrade[\s\S]*X-Key: x/);
+  client.write('later');
+  await until(() => got.endsWith('later'), { timeoutMs: 3000, what: 'later bytes back' });
+  t.equal(gate.inFlight, 1);
+  client.end();
+  await until(() => gate.inFlight === 0, { timeoutMs: 3000, what: 'the end of the tunnel' });
+  echo.removeAllListeners('upgrade');
+  const refused = await raw({ port: listen }, head);
+  t.match(refused.text, /^HTTP\/1\.1 401 [\s\S]*who are you\?/, 'a refusal is passed on');
+  gate.fallBack({ until: 'order', say: '' });
+  t.match((await raw({ port: listen }, head)).text, /^HTTP\/1\.1 503 /, 'and the fallback is an ordinary answer');
+  t.equal((await ask()).status, 503);
+  t.same(backend.seen, []);
+});
+
 t.test('a listener says why it cannot stand', async (t) => {
   const occupied = createServer().listen(0, '127.0.0.1');
   await once(occupied, 'listening');
