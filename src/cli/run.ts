@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { findConfiguration } from '../config/load.ts';
 import { loadHost } from '../config/load-host.ts';
 import { formatProblem } from '../config/problem.ts';
-import { entryPoint } from '../supervisor/entry-points.ts';
+import { entryPoint, smallRatherThanFast } from '../supervisor/entry-points.ts';
 
 /** `goodgateway run`: proxy and healer under one small supervisor, until SIGTERM or SIGINT. */
 export function runCommand(): Command {
@@ -25,5 +25,5 @@ export function runCommand(): Command {
 /** The command line's own modules are of no use for the years that follow: the process is replaced, its pid stays. */
 function becomeSupervisor(argv: readonly string[]): void {
   if (!process.execve) throw new Error(`Node ${process.version} cannot replace a process: goodgateway needs Node 22.19 or newer`);
-  process.execve(process.execPath, [process.execPath, '--disable-warning=ExperimentalWarning', ...argv], process.env);
+  process.execve(process.execPath, [process.execPath, '--disable-warning=ExperimentalWarning', smallRatherThanFast, ...argv], process.env);
 }

@@ -12,6 +12,12 @@ const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
  */
 const proxyRights = ['--permission', '--allow-fs-read=*', '--allow-fs-write=*'];
 
+/**
+ * What waits most of its life is to be small (measured: 95 MB of resident memory become 81). Not for the proxy, whose
+ * requests would pay for it.
+ */
+export const smallRatherThanFast = '--optimize-for-size';
+
 /** The file of a program of ours, such as `proxy/main`. Throws when the installation is incomplete. */
 export function entryPoint(place: string): string {
   const path = fileURLToPath(new URL(`../${place}.${extension}`, import.meta.url));
@@ -27,7 +33,7 @@ export function ownProcesses(configFile: string, { state, log }: { readonly stat
   const rest = { environment: { NODE_COMPILE_CACHE: join(state, 'compile-cache') }, ...(log === undefined ? {} : { log }) };
   const quiet = '--disable-warning=ExperimentalWarning';
   return [
-    { name: 'healer', argv: [process.execPath, quiet, entryPoint('healer/main'), '--config', configFile], ...rest },
+    { name: 'healer', argv: [process.execPath, quiet, smallRatherThanFast, entryPoint('healer/main'), '--config', configFile], ...rest },
     { name: 'proxy', argv: [process.execPath, quiet, ...proxyRights, entryPoint('proxy/main'), '--config', configFile], ...rest },
   ];
 }
