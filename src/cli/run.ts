@@ -1,8 +1,6 @@
 import { Command } from 'commander';
-import { findConfiguration } from '../config/load.ts';
-import { loadHost } from '../config/load-host.ts';
-import { formatProblem } from '../config/problem.ts';
 import { entryPoint, smallRatherThanFast } from '../supervisor/entry-points.ts';
+import { hostOrExplain } from './host-or-explain.ts';
 
 /** `goodgateway run`: proxy and healer under one small supervisor, until SIGTERM or SIGINT. */
 export function runCommand(): Command {
@@ -11,14 +9,8 @@ export function runCommand(): Command {
     .option('--config <file>', 'goodgateway.yaml (default: /etc/goodgateway/goodgateway.yaml, then ./goodgateway.yaml)')
     .addHelpText('after', '\nExample:\n  goodgateway run --config /etc/goodgateway/goodgateway.yaml')
     .action(async (options: { config?: string }) => {
-      const file = await findConfiguration(options.config);
-      const loaded = await loadHost(file);
-      if (!loaded.ok) {
-        for (const problem of loaded.problems) process.stderr.write(`${formatProblem(problem)}\n`);
-        process.exitCode = 2;
-        return;
-      }
-      becomeSupervisor([entryPoint('supervisor/main'), '--config', file, '--state', loaded.host.state]);
+      const found = await hostOrExplain(options.config);
+      if (found) becomeSupervisor([entryPoint('supervisor/main'), '--config', found.file, '--state', found.host.state]);
     });
 }
 

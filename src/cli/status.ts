@@ -2,10 +2,8 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { z } from 'zod';
-import { findConfiguration } from '../config/load.ts';
-import { loadHost } from '../config/load-host.ts';
-import { formatProblem } from '../config/problem.ts';
 import { formatDuration } from '../core/time.ts';
+import { hostOrExplain } from './host-or-explain.ts';
 
 const statusSchema = z.object({
   healing: z.enum(['on', 'off']),
@@ -36,14 +34,9 @@ export function statusCommand(): Command {
     .option('--json', 'for programs')
     .addHelpText('after', '\nExample:\n  goodgateway status')
     .action(async (options: { config?: string; json?: boolean }) => {
-      const file = await findConfiguration(options.config);
-      const loaded = await loadHost(file);
-      if (!loaded.ok) {
-        for (const problem of loaded.problems) process.stderr.write(`${formatProblem(problem)}\n`);
-        process.exitCode = 2;
-        return;
-      }
-      const answer = await ask(join(loaded.host.runtime, 'control.sock'));
+      const found = await hostOrExplain(options.config);
+      if (!found) return;
+      const answer = await ask(join(found.host.runtime, 'control.sock'));
       if (typeof answer === 'string') {
         process.stderr.write(`goodgateway: ${answer}\n`);
         process.exitCode = 1;
