@@ -3,7 +3,7 @@
  *
  * It closes by itself when a connect fails and opens by itself when one works again, so that it needs no healer;
  * the healer's orders say more (hold until I say so, answer at once, this many at a time). Released requests go
- * out in a ramp: a few first, one more for each answer, half as many after a failure. It never reads a body.
+ * out in a ramp: a few first, one more for each answer; a failed connect closes the gate again. It never reads a body.
  */
 import type { Address, FailureKind } from '../core/failure.ts';
 import type { Clock } from '../core/time.ts';
@@ -19,6 +19,9 @@ interface Waiter {
 
 /** Requests let go at once when the gate opens; the ramp widens from here. A guess that suits five workers. */
 const rampStart = 4;
+/** From so many at once, or after so long, a ramp has done its work; one that goes on would throttle a healthy backend. */
+const rampEnd = 64;
+const rampLongestMs = 5000;
 /** The healer's `open` within this time after a connect opened the gate is about the same recovery. */
 const sameRecoveryMs = 10_000;
 
@@ -31,9 +34,11 @@ export class Gate {
   #state: GateState = { kind: 'open' };
   #current = 0;
   #inFlight = 0;
-  #window = Infinity;
+  /** What was let go since the gate opened. Requests that were in the backend before are none of its business. */
+  #ramp: { window: number; inFlight: number } | undefined;
   #queue = new Set<Waiter>();
   #watching: AbortController | undefined;
+  #stopped = false;
   #lastRecovery: { incident: string | undefined; say: string; tookMs: number; atMs: number } | undefined;
 
   constructor(options: {
@@ -69,15 +74,15 @@ export class Gate {
   }
 
   /**
-   * Resolves when the request may go out, or cannot any more. `deadlineMs` is monotonic; with 0 nobody waits.
+   * Resolves when the request may go out, or cannot any more, after `patienceMs` at the latest.
    * Oldest first; a request that comes while others wait goes behind them.
    */
-  admit(request: Pick<GatewayRequest, 'clientGone'>, deadlineMs: number): Promise<Admission> {
+  admit(request: Pick<GatewayRequest, 'clientGone'>, patienceMs: number): Promise<Admission> {
     if (request.clientGone.aborted) return Promise.resolve({ outcome: 'client_gone' });
     if (this.#mayGo() && this.#queue.size === 0) return Promise.resolve(this.#proceed());
-    if (this.#state.kind === 'falling_back') return Promise.resolve({ outcome: 'upstream_down' });
-    const patienceMs = deadlineMs - this.#clock.monotonicMs();
-    if (patienceMs <= 0) return Promise.resolve({ outcome: this.#state.kind === 'open' ? 'hold_expired' : 'upstream_down' });
+    if (this.#state.kind === 'falling_back' || this.#stopped) return Promise.resolve({ outcome: 'upstream_down' });
+    // who may not wait at all (a health check) asks an open backend, however busy it is
+    if (patienceMs <= 0) return Promise.resolve(this.#state.kind === 'open' ? this.#proceed() : { outcome: 'upstream_down' });
     if (this.#queue.size >= this.#limits.held) return Promise.resolve({ outcome: 'queue_full' });
     return this.#wait(request.clientGone, patienceMs);
   }
@@ -101,8 +106,18 @@ export class Gate {
     this.#state = { kind: 'open' };
     this.#watching?.abort();
     this.#watching = undefined;
-    this.#window = rampStart;
+    this.#beginRamp();
     this.#pump();
+  }
+
+  #beginRamp(): void {
+    const ramp = { window: rampStart, inFlight: 0 };
+    this.#ramp = ramp;
+    void this.#clock.sleep(rampLongestMs).then(() => {
+      if (this.#ramp !== ramp) return;
+      this.#ramp = undefined;
+      this.#pump();
+    });
   }
 
   /** The first connect that worked opened the gate; the healer's word comes a moment later and says why. */
@@ -125,6 +140,7 @@ export class Gate {
 
   /** The proxy stops: nobody probes any more, and who still waits is answered. */
   stop(): void {
+    this.#stopped = true;
     this.#watching?.abort();
     this.#settleAll({ outcome: 'upstream_down' });
   }
@@ -156,7 +172,8 @@ export class Gate {
   }
 
   #mayGo(): boolean {
-    return this.#state.kind === 'open' && this.#inFlight < Math.min(this.#window, this.#limits.inFlight ?? Infinity);
+    const ramped = this.#ramp !== undefined && this.#ramp.inFlight >= this.#ramp.window;
+    return this.#state.kind === 'open' && !ramped && this.#inFlight < (this.#limits.inFlight ?? Infinity);
   }
 
   #wait(clientGone: AbortSignal, patienceMs: number): Promise<Admission> {
@@ -185,7 +202,7 @@ export class Gate {
       if (!this.#mayGo()) return;
       waiter.resolve(this.#proceed());
     }
-    if (this.#queue.size === 0 && this.#state.kind === 'open' && this.#inFlight < this.#window / 2) this.#window = Infinity;
+    if (this.#queue.size === 0 && this.#ramp && this.#ramp.inFlight < this.#ramp.window / 2) this.#ramp = undefined;
   }
 
   #settleAll(admission: Admission): void {
@@ -194,23 +211,25 @@ export class Gate {
 
   #proceed(): Admission {
     this.#inFlight += 1;
+    const ramp = this.#ramp;
+    if (ramp) ramp.inFlight += 1;
     let taken = true;
     const upstream = this.#current;
     const slot: Slot = {
       target: this.upstreams[upstream]!,
       upstream,
       answered: () => {
-        this.#window += 1;
+        if (ramp && ++ramp.window >= rampEnd && this.#ramp === ramp) this.#ramp = undefined;
         this.#pump();
       },
       failed: (couldNotConnect) => {
-        if (this.#window !== Infinity) this.#window = Math.max(1, Math.floor(this.#window / 2));
         if (couldNotConnect && this.#state.kind === 'open' && upstream === this.#current) this.hold({ until: 'connect', say: '', failure: couldNotConnect });
       },
       release: () => {
         if (!taken) return;
         taken = false;
         this.#inFlight -= 1;
+        if (ramp) ramp.inFlight -= 1;
         this.#pump();
       },
     };

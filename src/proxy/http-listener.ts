@@ -4,13 +4,15 @@
  * types) is taken from the raw request instead; what they would add to an answer is taken away again.
  */
 import http from 'node:http';
+import type { Readable } from 'node:stream';
 import httpProxy from '@fastify/http-proxy';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Dispatcher } from 'undici';
 import type { Address } from '../core/failure.ts';
-import type { Answer, GatewayRequest, HandleRequest, Listener } from './gateway-request.ts';
-import { gatewayRequest, rawHeader } from './http-request.ts';
-import { passUpgrades } from './http-upgrade.ts';
+import type { GatewayRequest, HandleRequest, Listener } from './gateway-request.ts';
+import { gatewayRequest } from './http-request.ts';
+import { drainAtEnd } from './linger.ts';
+import { isRealUpgrade, passUpgrades } from './http-upgrade.ts';
 import { listenOn, type SocketPermissions } from '../channel/listen-on.ts';
 
 export interface HttpListenerOptions {
@@ -22,6 +24,7 @@ export interface HttpListenerOptions {
 }
 
 const largestHeadBytes = 128 * 1024;
+const sweepEveryMs = 50;
 const exchangeKey = Symbol('request and reply');
 type Tagged = Record<string | symbol, unknown>;
 interface Pair {
@@ -44,8 +47,10 @@ export async function listenHttp(options: HttpListenerOptions): Promise<Listener
       if (deadline.aborted) cut();
       else deadline.addEventListener('abort', cut, { once: true });
       const closed = new Promise<void>((resolve) => app.server.close(() => resolve()));
-      app.server.closeIdleConnections();
+      // a kept connection becomes idle when its answer is done, and nobody else would close it
+      const sweep = setInterval(() => app.server.closeIdleConnections(), sweepEveryMs);
       await closed;
+      clearInterval(sweep);
       deadline.removeEventListener('abort', cut);
       await app.close();
     },
@@ -58,7 +63,7 @@ function buildApp(options: HttpListenerOptions): FastifyInstance {
     logger: false,
     exposeHeadRoutes: false,
     bodyLimit: Number.MAX_SAFE_INTEGER,
-    http: { maxHeaderSize: largestHeadBytes },
+    http: { maxHeaderSize: largestHeadBytes, shouldUpgradeCallback: isRealUpgrade },
     // one route takes all: Fastify would refuse or rewrite targets such as //a, /%E9 or *
     rewriteUrl: () => '/',
   });
@@ -101,19 +106,26 @@ function transport(options: HttpListenerOptions) {
     const request = requestOf(pair, options);
     void options.handle(request).then((answer) => {
       if (!answer) return done(new Error('the client has gone'));
-      cutVisibly(answer, pair.reply);
-      done(null, { statusCode: answer.head.status, headers: headerObject(answer.head.rawHeaders), body: answer.body });
+      const body = drainAtEnd(answer, pair.request.raw);
+      cutVisibly(body, pair);
+      done(null, { statusCode: answer.head.status, headers: headerObject(answer.head.rawHeaders), body });
+      setImmediate(() => sendHeadNow(body, pair));
     });
   };
 }
 
 /** A cut answer must not look complete: with HTTP/1.0 a clean close would be its normal end. */
-function cutVisibly(answer: Answer, reply: FastifyReply): void {
-  const { socket } = reply.raw;
-  answer.body.once('error', () => {
-    if (socket && !socket.destroyed && 'remotePort' in socket && socket.remotePort !== undefined) socket.resetAndDestroy();
-    else socket?.destroy();
+function cutVisibly(body: Readable, { request }: Pair): void {
+  const { socket } = request.raw;
+  body.once('error', () => {
+    if (!socket.destroyed && socket.remotePort !== undefined) socket.resetAndDestroy();
+    else socket.destroy();
   });
+}
+
+/** Fastify writes the head with the first bytes of the body; an event stream's may be minutes away. */
+function sendHeadNow(body: Readable, { reply: { raw } }: Pair): void {
+  if (!raw.headersSent && !raw.destroyed && !body.readableEnded && !body.errored && body.readableLength === 0) raw.flushHeaders();
 }
 
 function requestOf({ request, reply }: Pair, options: HttpListenerOptions): GatewayRequest {
@@ -123,13 +135,7 @@ function requestOf({ request, reply }: Pair, options: HttpListenerOptions): Gate
     clientAddressHeader: options.clientAddressHeader,
     clientGone: gone.signal,
     upgrade: false,
-    onInformation: (status, rawHeaders) => informClient(reply, status, rawHeaders),
   });
-}
-
-function informClient(reply: FastifyReply, status: number, rawHeaders: readonly string[]): void {
-  const link = rawHeader(rawHeaders, 'link');
-  if (status === 103 && link !== undefined && !reply.raw.headersSent) reply.raw.writeEarlyHints({ link });
 }
 
 /** In order of first appearance; several of one name become a list, as Node writes them. */

@@ -22,7 +22,8 @@ export interface Journey {
   readonly gateway: Gateway;
   readonly body: KeptBody;
   readonly note: RequestNote;
-  waitAtGate(deadlineMs: number): Promise<Admission>;
+  /** `holdMs`: the longest time at the gate, all visits together. */
+  waitAtGate(holdMs: number): Promise<Admission>;
   /** Before the next attempt; a replay is counted here. */
   pause(replay: boolean): Promise<void>;
   /** Writes the note; call it exactly once. */
@@ -38,9 +39,9 @@ export function openJourney(request: GatewayRequest, gateway: Gateway): Journey 
     gateway,
     note,
     body: new KeptBody(request.body, Math.min(keptBodyBytes, gateway.config.hold.memory)),
-    async waitAtGate(deadlineMs) {
+    async waitAtGate(holdMs) {
       const came = clock.monotonicMs();
-      const admission = await gate.admit(request, deadlineMs);
+      const admission = await gate.admit(request, holdMs - note.heldMs);
       note.heldMs += clock.monotonicMs() - came;
       return admission;
     },

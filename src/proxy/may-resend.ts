@@ -6,8 +6,8 @@ import type { UpstreamFailure } from '../core/failure.ts';
 
 const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
-/** What PHP applications commonly do with a GET that is no mere question. */
-const defaultNeverPaths = ['/wp-cron.php', '/cron.php', '/xmlrpc.php'];
+/** What PHP applications commonly do with a GET that is no mere question: scripts by name, wherever they lie. */
+const defaultNeverScripts = ['wp-cron.php', 'cron.php', 'xmlrpc.php'];
 const defaultNeverQuery = ['action', 'add-to-cart', 'token', 'key', 'nonce', '_wpnonce'];
 
 export interface ReplayRules {
@@ -71,11 +71,24 @@ function no(why: string): ResendAnswer {
 }
 
 function excludedBy({ target, rules }: ResendQuestion): string | undefined {
-  const [path = '', query = ''] = target.split('?', 2);
-  const badPath = (rules.never_paths ?? defaultNeverPaths).find((beginning) => path.startsWith(beginning));
-  if (badPath) return `paths that begin with ${badPath} are never sent twice`;
-  if (query === '') return undefined;
-  const names = query.split('&').map((pair) => pair.split('=', 1)[0]);
+  const mark = target.indexOf('?');
+  const path = mark < 0 ? target : target.slice(0, mark);
+  const badPath = rules.never_paths ? rules.never_paths.find((beginning) => path.startsWith(beginning)) : defaultNeverScripts.find((script) => path.split('/').includes(script));
+  if (badPath) return `requests for ${badPath} are never sent twice`;
+  if (mark < 0) return undefined;
+  const names = target.slice(mark + 1).split(/[&?]/).map(parameterName);
   const badName = (rules.never_query ?? defaultNeverQuery).find((name) => names.includes(name));
   return badName ? `requests with the parameter "${badName}" are never sent twice` : undefined;
+}
+
+/** `%61ction[]=buy` → `action`, as PHP would read it. */
+function parameterName(pair: string): string {
+  const written = pair.split('=', 1)[0]!.replaceAll('+', ' ');
+  let name = written;
+  try {
+    name = decodeURIComponent(written);
+  } catch {
+    // best effort: what is no UTF-8 is compared as it is written
+  }
+  return name.trim().split('[', 1)[0]!;
 }

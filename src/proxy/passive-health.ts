@@ -25,7 +25,7 @@ export class PassiveHealth {
   #toldInSecond = 0;
   #secondBeganMs = 0;
   #awaitingHead = 0;
-  /** Since when the oldest unanswered wait lasts; a time-out does not end it, only an answer or another failure. */
+  /** Since when the oldest unanswered wait lasts; a time-out does not end it while others still wait. */
   #waitingSinceMs: number | undefined;
   /** Since the start; for metrics and the state page. */
   readonly total: TrafficCounts = { completed: 0, failed: 0, status5xx: 0, fellBack: 0 };
@@ -50,13 +50,14 @@ export class PassiveHealth {
   }
 
   failed(failure: UpstreamFailure, upstream: number, requestId: string): void {
-    if (failure.kind === 'http_response_timeout') this.#awaitingHead -= 1;
+    if (failure.kind === 'http_response_timeout' && this.#awaitingHead > 1) this.#awaitingHead -= 1;
     else this.#progress();
     this.#report(failure, upstream, requestId);
   }
 
   clientGone(): void {
     this.#awaitingHead -= 1;
+    if (this.#awaitingHead === 0) this.#waitingSinceMs = undefined;
   }
 
   /** The head was passed on and the body broke off: counted although the answer was under way. */

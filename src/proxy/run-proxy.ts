@@ -40,8 +40,8 @@ export async function runProxy(host: HostConfig, product: string, log: ProxyLog)
     gateways,
     close: async (deadline) => {
       stop.abort();
-      await Promise.all(listeners.map((listener) => listener.close(deadline)));
       for (const { gate } of gateways.values()) gate.stop();
+      await Promise.all(listeners.map((listener) => listener.close(deadline)));
     },
   };
 }

@@ -29,6 +29,8 @@ const firstPauseMs = 50;
 const longestPauseMs = 5000;
 /** A process that lived so long was well: the next restart is immediate again. */
 const wellAfterMs = 10_000;
+/** A process that lived so long has read its configuration and found it good, at least once. */
+const wellOnceMs = 2000;
 /** A process that ends with this status was called wrongly; starting it again cannot help. */
 const calledWrongly = 2;
 
@@ -54,18 +56,21 @@ function keepRunning({ name, argv, log: output, environment }: SupervisedProcess
   let started: StartedProcess | undefined;
   let stopping: (() => void) | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let wasWell = false;
 
   function start(): void {
     const startedMs = performance.now();
     started = startProcess(argv, { ...(output ? { output } : {}), ...(environment ? { environment } : {}), onExit: (exit) => ended(exit, performance.now() - startedMs) });
-    log.info({ process: name, pid: started.pid }, 'started');
+    log.info({ child: name, pid: started.pid }, 'started');
   }
 
   function ended(exit: ProcessExit, livedMs: number): void {
     started = undefined;
     if (stopping) return stopping();
-    log.warn({ process: name, ...exit, lived_ms: Math.round(livedMs) }, 'ended; it is started again');
-    if (exit.exitCode === calledWrongly || exit.startError) return onHopeless(name);
+    log.warn({ child: name, ...exit, lived_ms: Math.round(livedMs) }, 'ended; it is started again');
+    // a configuration that became wrong while it ran stops nothing else: it is tried again until somebody mends it
+    wasWell ||= livedMs >= wellOnceMs;
+    if (!wasWell && (exit.exitCode === calledWrongly || exit.startError)) return onHopeless(name);
     pauseMs = livedMs >= wellAfterMs ? firstPauseMs : Math.min(longestPauseMs, pauseMs * 2);
     timer = setTimeout(start, livedMs >= wellAfterMs ? 0 : pauseMs);
   }

@@ -18,7 +18,7 @@ function gateWith(limits: { held?: number; inFlight?: number } = {}) {
     clock,
     watchForRecovery: (target, opened, signal) => void probing.push({ target, opened, signal }),
   });
-  const come = (clientGone = new AbortController().signal): Promise<Admission> => gate.admit({ clientGone }, clock.monotonicMs() + 1000);
+  const come = (clientGone = new AbortController().signal): Promise<Admission> => gate.admit({ clientGone }, 1000);
   return { gate, clock, probing, come };
 }
 
@@ -136,7 +136,7 @@ t.test('released requests go out in a ramp, oldest first: four, then one more fo
   failing.failed(undefined);
   failing.release();
   await turn();
-  t.equal(order.length, 6, 'after a failure the ramp narrows');
+  t.equal(order.length, 7, 'a failed request gives its place to the next, and widens nothing');
   const late = come();
   for (let n = 2; n < 20; n++) {
     const next = await waiting[n]!;
@@ -146,6 +146,42 @@ t.test('released requests go out in a ramp, oldest first: four, then one more fo
   }
   await slotOf(late);
   t.same(order, [...Array(20).keys()], 'all went out, in the order in which they came');
+});
+
+t.test('requests that were in the backend before it was away do not narrow the ramp', async (t) => {
+  const { gate, come } = gateWith();
+  const streams = await Promise.all(Array.from({ length: 20 }, () => slotOf(come())));
+  gate.hold({ until: 'connect', say: 'away' });
+  gate.open('back');
+  await Promise.all(Array.from({ length: 4 }, () => slotOf(come())));
+  t.equal(gate.inFlight, 24);
+  for (const stream of streams) stream.release();
+});
+
+t.test('a ramp ends by itself, however little is answered', async (t) => {
+  const { gate, come, clock } = gateWith({ held: 100 });
+  gate.hold({ until: 'connect', say: 'away' });
+  const waiting = Array.from({ length: 30 }, () => gate.admit({ clientGone: new AbortController().signal }, 60_000));
+  gate.open('back');
+  await turn();
+  t.equal(gate.held, 26);
+  clock.pass(5000);
+  await Promise.all(waiting.map((one) => slotOf(one)));
+  await slotOf(come());
+});
+
+t.test('a health check, which never waits, asks an open backend however busy it is', async (t) => {
+  const { gate, come } = gateWith({ inFlight: 1 });
+  await slotOf(come());
+  t.match(await gate.admit({ clientGone: new AbortController().signal }, 0), { outcome: 'proceed' });
+});
+
+t.test('a gate that stops answers those who wait, and everybody after them', async (t) => {
+  const { gate, come } = gateWith();
+  gate.hold({ until: 'connect', say: 'away' });
+  const waiting = come();
+  gate.stop();
+  t.same([await waiting, await come()], [{ outcome: 'upstream_down' }, { outcome: 'upstream_down' }]);
 });
 
 t.test('no more are in the backend than it has workers; the rest waits and nobody is refused', async (t) => {
