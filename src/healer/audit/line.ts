@@ -1,7 +1,7 @@
 /** From an event to the bytes of its line: secrets out, everything bounded, what the log adds around it. */
 import { maxLineBytes } from './files.ts';
 import { maxListLength, maxTextLength, type AuditEvent } from './record.ts';
-import { redact } from './redact.ts';
+import { redact, redactWords } from './redact.ts';
 
 /** What the log knows about every record. */
 export interface Envelope {
@@ -36,7 +36,11 @@ export function buildLine(envelope: Envelope, event: AuditEvent, prev: string): 
 function clean(event: AuditEvent, bound: Bounds): { readonly body: string; readonly redacted: number } {
   let redacted = 0;
   const body = JSON.stringify(event, (key, value: unknown) => {
-    if (Array.isArray(value)) return value.slice(0, bound.list);
+    if (Array.isArray(value)) {
+      const found = key === 'argv' ? redactWords(value.map(String)) : { text: value, replaced: 0 };
+      redacted += found.replaced;
+      return found.text.slice(0, bound.list);
+    }
     // A number that JSON cannot say would become null, which no reader expects.
     if (typeof value === 'number' && !Number.isFinite(value)) return undefined;
     if (typeof value !== 'string') return value;

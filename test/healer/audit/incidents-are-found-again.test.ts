@@ -87,6 +87,21 @@ for (const [what, wanted, id, count] of [
   });
 }
 
+t.test('an incident is found by a request that met it later, told in an update', async (t) => {
+  const own = tempFolder(t);
+  const log = await openStory(own, new StoryClock());
+  const met = (from: number) => ({ seen_by: 'traffic', kind: 'connection_refused', count: 20, text: 'more of the same', requests: Array.from({ length: 20 }, (_, i) => `req-${from + i}`) }) as const;
+  await append(log, new StoryClock(), [
+    { event: 'incident.opened', incident: crash.id, service: 'php-fpm', symptom: met(100) },
+    { event: 'incident.updated', incident: crash.id, service: 'php-fpm', symptom: met(200) },
+    { event: 'incident.opened', incident: other, service: 'shop', symptom: met(300) },
+  ]);
+  await log.close();
+  const found = async (request: string) => (await findIncident(await listAuditFiles(own), request))?.id;
+  t.same([await found('req-100'), await found('req-219'), await found('req-310')], [crash.id, crash.id, other]);
+  t.same([await found('req-22'), await found('req-320')], [undefined, undefined], 'a part of an id is none');
+});
+
 t.test('what is no incident is not found', async (t) => {
   for (const wanted of ['ZZZZZZ', '', 'php-fpm', crash.actionId, '"']) t.equal(await findIncident(files, wanted), undefined, wanted);
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { listAuditFiles, maxLineBytes, readLines } from '../../../src/healer/audit/files.ts';
 import { auditEventNames, auditRecordJsonSchema, auditRecordSchema } from '../../../src/healer/audit/record.ts';
-import { redact } from '../../../src/healer/audit/redact.ts';
+import { redact, redactWords } from '../../../src/healer/audit/redact.ts';
 import { append, crash, crashEvents, openStory, StoryClock } from '../../fixtures/audit/story.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
@@ -24,6 +24,23 @@ const secrets: readonly (readonly [string, string, number])[] = [
   ['x -----BEGIN PRIVATE KEY-----\nMIIE cut', 'x -----BEGIN PRIVATE KEY-----[redacted]', 1],
   ['cut MIIE\nAbc=\n-----END PRIVATE KEY----- after', '[redacted] after', 1],
   ['GET /reset?user=ann&code=77&flag HTTP/1.1', 'GET /reset?user=[redacted]&code=[redacted]&flag HTTP/1.1', 2],
+  ['backup --password hunter2 --host db', 'backup --password [redacted] --host db', 1],
+  ["restic --db-password 'two words' -token abc", 'restic --db-password [redacted] -token [redacted]', 2],
+  ['mysql -uroot -phunter2 shop; mysqldump -p"a b" x', 'mysql -uroot -p[redacted] shop; mysqldump -p[redacted] x', 2],
+  ['/usr/bin/mariadb-dump --all -phunter2', '/usr/bin/mariadb-dump --all -p[redacted]', 1],
+  ['sshpass -p hunter2 ssh web1', 'sshpass -p [redacted] ssh web1', 1],
+  ['redis-cli -h db -a hunter2 ping', 'redis-cli -h db -a [redacted] ping', 1],
+  ['DB_PASS=hunter2 SMTP_PASS: x', 'DB_PASS=[redacted] SMTP_PASS: [redacted]', 2],
+  ["define('DB_PASSWORD', 'hun,ter 2');", "define('DB_PASSWORD', [redacted]);", 1],
+  ['define( "DB_PASS" , "hunter2" );', 'define( "DB_PASS" , [redacted] );', 1],
+  ['requirepass hunter2\nmasterauth "x y"', 'requirepass [redacted]\nmasterauth [redacted]', 2],
+  ['AUTH hunter2', 'AUTH [redacted]', 1],
+  ['sent "AUTH" "shop" "hunter2"', 'sent "AUTH" [redacted]', 1],
+  ['curl -fsSu shop:hunter2 http://x/ --proxy-user "a:b c"', 'curl -fsSu [redacted] http://x/ --proxy-user [redacted]', 2],
+  ["CREATE USER shop IDENTIFIED BY 'hunter2'", 'CREATE USER shop IDENTIFIED BY [redacted]', 1],
+  ['ghp_16C7e42F292c6912E7710c838347Ae178B4a', '[redacted]', 1],
+  ['key sk_live_4eC39HqLyjWDarjtT1zdp7dc!', 'key [redacted]!', 1],
+  ['jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P end', 'jwt [redacted] end', 1],
 ];
 for (const [text, clean, replaced] of secrets) {
   t.test(`replaced: ${text.replaceAll('\n', ' ').replaceAll('#', '')}`, async (t) => {
@@ -40,14 +57,41 @@ const harmless = [
   'upstream: "http://127.0.0.1:7080/index.php", host: "shop.example"',
   'upstream: "http://127.0.0.1:7080/mail/ann@shop.example", host: "shop.example"',
   'php-fpm8.2: ERROR: [/etc/php/8.2/fpm/pool.d/www.conf:42] unknown entry \'pm.max_childrn\'',
+  '/usr/bin/systemctl --no-ask-password start php8.2-fpm.service',
+  'docker exec -u www-data:www-data shop mysql -P 3306 -h db',
+  'proxy_pass http://127.0.0.1:7080; bypass=1, compass: north',
+  'ERR AUTH <password> called without any password configured for the default user',
+  'ERR Client sent AUTH, but no password is set; SMTP AUTH LOGIN failed',
+  'curl --unix-socket /run/x.sock http://localhost:80/',
+  'read it with --token-file /run/token',
   crash.id,
 ];
+
+const commands: readonly (readonly [readonly string[], readonly string[]])[] = [
+  [['backup', '--password', 'hun ter2', '--host', 'db'], ['backup', '--password', '[redacted]', '--host', 'db']],
+  [['/usr/bin/mysqladmin', '-uroot', '-phunter2', 'ping'], ['/usr/bin/mysqladmin', '-uroot', '-p[redacted]', 'ping']],
+  [['sudo', 'redis-cli', '-a', 'x', 'ping'], ['sudo', 'redis-cli', '-a', '[redacted]', 'ping']],
+  [['redis-cli', 'AUTH', 'shop', 'hunter2'], ['redis-cli', 'AUTH', '[redacted]', '[redacted]']],
+  [['redis-cli', 'CONFIG', 'SET', 'requirepass', 'x'], ['redis-cli', 'CONFIG', 'SET', 'requirepass', '[redacted]']],
+  [['curl', '-u', 'shop:hunter2', 'http://x/'], ['curl', '-u', '[redacted]', 'http://x/']],
+  [['curl', '-ushop:hunter2', 'http://x/'], ['curl', '-u[redacted]', 'http://x/']],
+  [['systemctl', '--no-ask-password', 'start', '-p', 'x'], ['systemctl', '--no-ask-password', 'start', '-p', 'x']],
+  [['mysql', '--password', '--host', 'db', '-p', 'shop'], ['mysql', '--password', '--host', 'db', '-p', 'shop']],
+  [['rotate', '--token-file', '/run/token'], ['rotate', '--token-file', '/run/token']],
+];
+for (const [words, clean] of commands) {
+  t.test(`of the command ${words.join(' ')} only the secret is replaced`, async (t) => {
+    t.same(redactWords(words).text, clean);
+    t.equal(redactWords(clean).replaced, 0, 'twice is the same as once');
+  });
+}
+
 t.test('what a diagnosis lives on stays as it is', async (t) => {
   for (const text of harmless) t.same(redact(text), { text, replaced: 0 });
 });
 
 t.test('no text makes the search slow', async (t) => {
-  const nasty = ['://', 'a://', '?a', '&=', 'password', 'token-', 'bearer ', '-----BEGIN ', '-----END ', 'x:y@', 'cookie: ', '"', 'AKIA'];
+  const nasty = ['://', 'a://', '?a', '&=', 'password', 'token-', 'bearer ', '-----BEGIN ', '-----END ', 'x:y@', 'cookie: ', '"', 'AKIA', 'mysql ', 'mysql -', 'curl -', 'curl -u ', 'mysql\n', 'redis-cli ', 'eyJ-', 'eyJabcdef.', '--pass-', '-pass', '-a_', 'AUTH ', 'IDENTIFIED ', 'pass', "pass',", 'ghp_', '--password ', 'requirepass '];
   for (const piece of nasty) {
     const from = performance.now();
     redact(piece.repeat(200_000));
@@ -62,7 +106,7 @@ t.test('secrets in any field of an event are replaced and counted, and fields ar
   t.teardown(() => log.close());
   const long = 'A'.repeat(10_000);
   await append(log, clock, [
-    { event: 'action.finished', incident: crash.id, service: 'shop', action: 'run', action_id: crash.actionId, argv: ['/usr/bin/curl', 'https://u:p@h/?k=v', long], outcome: { result: 'failed', duration_ms: Number.NaN, output: `${long}the end, password=x` } },
+    { event: 'action.finished', incident: crash.id, service: 'shop', action: 'run', action_id: crash.actionId, argv: ['/usr/bin/curl', 'https://u:p@h/?k=v', long, '--token', 'hunter2'], outcome: { result: 'failed', duration_ms: Number.NaN, output: `${long}the end, password=x` } },
     { event: 'action.refused', gates: Array.from({ length: 300 }, () => ({ gate: 'cooldown', verdict: 'refuse', reason: long })) },
     { event: 'evidence.captured', evidence: Array.from({ length: 300 }, () => ({ collector: long, status: 'seen', source: '€'.repeat(5000), text: '€'.repeat(5000) })) },
   ]);
@@ -72,7 +116,8 @@ t.test('secrets in any field of an event are replaced and counted, and fields ar
     records.push(auditRecordSchema.parse(JSON.parse(line.bytes.toString())));
   }
   const [acted, refused, captured] = records;
-  t.equal(acted?.redacted, 3);
+  t.equal(acted?.redacted, 4);
+  t.same(acted?.argv?.slice(3), ['--token', '[redacted]']);
   t.same(acted?.argv?.slice(0, 2), ['/usr/bin/curl', 'https://[redacted]@h/?k=[redacted]']);
   t.match(acted?.argv?.[2], /^A+…$/);
   t.match(acted?.outcome?.output, /^…A+the end, password=\[redacted\]$/, 'of output the end is kept');
