@@ -47,21 +47,21 @@ export async function loadPolicyFile(file: string, bindings: ConfigBindings): Pr
     const checked = checkDocument(document, bindings);
     const own = entriesOf(document);
     entries.push(...own);
-    problems.push(...checked.problems, ...(read.writableByOthers ? own.flatMap(unsafeFile) : []));
+    problems.push(...checked.problems, ...own.flatMap((entry) => unsafeFile(entry, read.unsafe)));
     policies.push(...checked.policies.map((policy) => ({ policy, file, sha256: read.sha256 })));
   }
   return { file, entries, policies, problems };
 }
 
-/** A healer with rights must not obey a file that others may change (a lesson of every cron and sudo). */
-export function isUnsafe(mode: unknown): boolean {
+/** Must its files be safe? A healer with rights must not obey a file that others may change (a lesson of every cron and sudo). */
+export function needsSafeFiles(mode: unknown): boolean {
   return mode === 'act' && process.getuid?.() === 0;
 }
 
-function unsafeFile({ document, path }: PolicyEntry): readonly ConfigProblem[] {
+function unsafeFile({ document, path }: PolicyEntry, why: string | undefined): readonly ConfigProblem[] {
   const at = [...path, 'mode'];
-  if (!isUnsafe(valueAt(document.value, at))) return [];
-  return [document.problem(at, 'value', `mode act is refused, because others may change this file: chmod go-w ${document.file}`)];
+  if (why === undefined || !needsSafeFiles(valueAt(document.value, at))) return [];
+  return [document.problem(at, 'value', `mode act is refused, because ${why}`)];
 }
 
 function isList(document: YamlDocument): boolean {

@@ -7,7 +7,7 @@ import { dirname, resolve } from 'node:path';
 import { checkReferences } from './check-references.ts';
 import { fileLimit, findPolicyFiles } from './find-policy-files.ts';
 import { hostSchema, safetyFileSchema, type HostConfig, type SafetyConfig } from './host-schema.ts';
-import { isUnsafe, loadPolicyFile, type ConfigBindings, type LoadedPolicy, type PolicyFile } from './load-policies.ts';
+import { needsSafeFiles, loadPolicyFile, type ConfigBindings, type LoadedPolicy, type PolicyFile } from './load-policies.ts';
 import { sortProblems, valueAt, type ConfigProblem, type Path } from './problem.ts';
 import { readConfigFile, type ConfigFile } from './read-config-file.ts';
 import { validate } from './validate.ts';
@@ -36,7 +36,7 @@ export async function loadConfiguration(file: string, bindings: ConfigBindings):
   const safety = await loadSafety(document);
   const found = host.ok ? [] : host.findings.map((each) => document.problem(each.path, each.at, each.message));
   const references = checkReferences({ host: document, policies: policies.files.flatMap((each) => each.entries), complete: policies.complete });
-  const problems = [...read.problems, ...extraDocuments(read), ...found, ...policies.problems, ...safety.problems, ...references, ...unsafeHost(read, policies.files)];
+  const problems = [...read.problems, ...extraDocuments(read), ...found, ...policies.problems, ...safety.problems, ...references, ...unsafeHost([read, ...safety.read], policies.files)];
   if (!host.ok || problems.length > 0) return { ok: false, problems: sortProblems(problems) };
   const byName = new Map(policies.files.flatMap((each) => each.policies).map((each) => [each.policy.name, each]));
   const limits = typeof host.value.safety === 'string' ? safety.limits! : host.value.safety;
@@ -82,14 +82,14 @@ function patternsOf(host: YamlDocument): readonly { readonly path: Path; readonl
   return written.flatMap((pattern: unknown, i) => (typeof pattern === 'string' ? [{ path: ['policies', i], pattern }] : []));
 }
 
-async function loadSafety(host: YamlDocument): Promise<{ readonly limits?: SafetyConfig; readonly files: readonly string[]; readonly problems: readonly ConfigProblem[] }> {
+async function loadSafety(host: YamlDocument): Promise<{ readonly limits?: SafetyConfig; readonly files: readonly string[]; readonly read: readonly ConfigFile[]; readonly problems: readonly ConfigProblem[] }> {
   const named = valueAt(host.value, ['safety']);
-  if (typeof named !== 'string') return { files: [], problems: [] };
+  if (typeof named !== 'string') return { files: [], read: [], problems: [] };
   const file = resolve(dirname(host.file), named);
   const read = await readConfigFile(file);
-  if (read.sha256 === '') return { files: [], problems: read.problems.map((each) => host.problem(['safety'], 'value', `safety: ${file}: ${each.message}`)) };
+  if (read.sha256 === '') return { files: [], read: [], problems: read.problems.map((each) => host.problem(['safety'], 'value', `safety: ${file}: ${each.message}`)) };
   const { limits, problems } = checkSafety(read);
-  return limits && problems.length === 0 ? { limits, files: [file], problems } : { files: [file], problems };
+  return limits && problems.length === 0 ? { limits, files: [file], read: [read], problems } : { files: [file], read: [read], problems };
 }
 
 /** The limits that a safety file holds, and everything that is wrong with it. */
@@ -106,9 +106,9 @@ function extraDocuments(read: ConfigFile): readonly ConfigProblem[] {
   return read.documents.slice(1).map((document) => document.problem([], 'value', 'expected one document in this file: remove the line `---` and what follows'));
 }
 
-/** Who may change goodgateway.yaml may point it at a policy of their own. */
-function unsafeHost(read: ConfigFile, policies: readonly PolicyFile[]): readonly ConfigProblem[] {
-  const acting = policies.some((file) => file.entries.some(({ document, path }) => isUnsafe(valueAt(document.value, [...path, 'mode']))));
-  if (!acting || !read.writableByOthers) return [];
-  return [{ file: read.file, line: 1, column: 1, message: `policies of mode act are refused, because others may change this file: chmod go-w ${read.file}`, path: '' }];
+/** Who may change goodgateway.yaml may point it at a policy of their own, and who may change the limits may lift them. */
+function unsafeHost(files: readonly ConfigFile[], policies: readonly PolicyFile[]): readonly ConfigProblem[] {
+  const acting = policies.some((file) => file.entries.some(({ document, path }) => needsSafeFiles(valueAt(document.value, [...path, 'mode']))));
+  if (!acting) return [];
+  return files.flatMap(({ file, unsafe }) => (unsafe === undefined ? [] : [{ file, line: 1, column: 1, message: `policies of mode act are refused, because ${unsafe}`, path: '' }]));
 }

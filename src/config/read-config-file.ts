@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { ConfigProblem } from './problem.ts';
+import { whoMayChange } from './who-may-change.ts';
 import { parseYaml, type YamlDocument } from './yaml-document.ts';
 
 /** Far above any sensible file; bounds what a mistaken path (a log, a disk image) can cost. */
@@ -12,8 +14,8 @@ export interface ConfigFile {
   readonly file: string;
   /** Of the bytes on disk, hexadecimal. Empty when the file could not be read. */
   readonly sha256: string;
-  /** Group or others may write it, so whoever they are decides what a healer with rights does. */
-  readonly writableByOthers: boolean;
+  /** Why others may change it, and so decide what a healer with rights does, with the cure; `undefined` when nobody may. */
+  readonly unsafe?: string;
   readonly documents: readonly YamlDocument[];
   readonly problems: readonly ConfigProblem[];
 }
@@ -40,7 +42,8 @@ async function read(file: string, handle: FileHandle): Promise<ConfigFile> {
   const text = decode(bytes);
   if (text === undefined) return unreadable(file, 'expected UTF-8 text');
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return { file, sha256, writableByOthers: (stat.mode & 0o022) !== 0, ...parseYaml(file, text) };
+  const unsafe = await whoMayChange(resolve(file));
+  return { file, sha256, ...(unsafe === undefined ? {} : { unsafe }), ...parseYaml(file, text) };
 }
 
 function decode(bytes: Uint8Array): string | undefined {
@@ -52,7 +55,7 @@ function decode(bytes: Uint8Array): string | undefined {
 }
 
 function unreadable(file: string, message: string): ConfigFile {
-  return { file, sha256: '', writableByOthers: false, documents: [], problems: [{ file, line: 1, column: 1, message, path: '' }] };
+  return { file, sha256: '', documents: [], problems: [{ file, line: 1, column: 1, message, path: '' }] };
 }
 
 function reasonOf(error: unknown): string {

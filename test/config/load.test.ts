@@ -1,7 +1,7 @@
 import t from 'tap';
 import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, lchownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { checkFile } from '../../src/config/check-file.ts';
@@ -122,18 +122,49 @@ t.test('a key of the language\'s own machinery is only an unknown key', async (t
   t.equal(Reflect.get({}, 'polluted'), undefined);
 });
 
-t.test('root obeys no acting policy that others may change', async (t) => {
-  const place = files(t, { 'goodgateway.yaml': host, 'policies.d/shop.yaml': policy('shop', 'act') });
-  t.same(await problemsOf(place), []);
-  const root = process.getuid?.() === 0;
-  const file = join(place.folder, 'policies.d/shop.yaml');
+t.test('root obeys no acting policy that others may change', { skip: process.getuid?.() === 0 ? false : 'only root is in this danger: run the tests as root' }, async (t) => {
+  const place = files(t, { 'goodgateway.yaml': `${host}safety: safety.yaml\n`, 'safety.yaml': 'version: 1\nsafety: { enabled: true }\n', 'policies.d/shop.yaml': policy('shop', 'act') });
+  const policies = join(place.folder, 'policies.d');
+  const file = join(policies, 'shop.yaml');
+  t.same(await problemsOf(place), [], 'also below /tmp, where all may write but nobody may replace what is ours');
+  const why = (path: string) => path.replace(`${place.folder}/`, '');
+  const inPolicy = (text: string) => [`policies.d/shop.yaml:3:7: mode act is refused, because ${text}`];
   chmodSync(file, 0o664);
-  t.same(await problemsOf(place), root ? [`policies.d/shop.yaml:3:7: mode act is refused, because others may change this file: chmod go-w policies.d/shop.yaml`] : []);
+  t.same(await problemsOf(place), inPolicy(`others may change the file ${why(file)}: chmod go-w ${why(file)}`));
   chmodSync(file, 0o644);
-  chmodSync(place.file, 0o646);
-  t.same(await problemsOf(place), root ? [`goodgateway.yaml:1:1: policies of mode act are refused, because others may change this file: chmod go-w goodgateway.yaml`] : []);
+  chownSync(file, 1234, 0);
+  t.same(await problemsOf(place), inPolicy(`the user 1234 owns the file ${why(file)}: chown root ${why(file)}`));
+  chownSync(file, 0, 0);
+  chmodSync(policies, 0o775);
+  t.same(await problemsOf(place), inPolicy(`others may write into the folder ${why(policies)}: chmod go-w ${why(policies)}`));
+  chmodSync(policies, 0o1777);
+  t.same(await problemsOf(place), [], 'sticky');
+  chmodSync(policies, 0o755);
+  chownSync(policies, 1234, 0);
+  t.same(await problemsOf(place), inPolicy(`the user 1234 owns the folder ${why(policies)}: chown root ${why(policies)}`));
+  chownSync(policies, 0, 0);
+  for (const name of ['goodgateway.yaml', 'safety.yaml']) {
+    chmodSync(join(place.folder, name), 0o646);
+    t.same(await problemsOf(place), [`${name}:1:1: policies of mode act are refused, because others may change the file ${name}: chmod go-w ${name}`]);
+    chmodSync(join(place.folder, name), 0o644);
+  }
+  chownSync(place.folder, 1234, 0);
+  t.equal((await problemsOf(place)).length, 3, 'a folder above all of them');
   writeFileSync(file, policy('shop'));
-  t.same(await problemsOf(place), [], 'mode observe changes nothing, so it may be shared');
+  t.same(await problemsOf(place), [], 'mode observe changes nothing, so its files may be shared');
+});
+
+t.test('a link is as safe as every folder on its way', { skip: process.getuid?.() === 0 ? false : 'only root is in this danger: run the tests as root' }, async (t) => {
+  const place = files(t, { 'goodgateway.yaml': host, 'shop.yaml': policy('shop', 'act') });
+  mkdirSync(join(place.folder, 'shared'));
+  symlinkSync('../shared/shop.yaml', join(place.folder, 'policies.d/shop.yaml'));
+  symlinkSync(join(place.folder, 'shop.yaml'), join(place.folder, 'shared/shop.yaml'));
+  t.same(await problemsOf(place), []);
+  chmodSync(join(place.folder, 'shared'), 0o777);
+  t.same(await problemsOf(place), ['policies.d/shop.yaml:3:7: mode act is refused, because others may write into the folder shared: chmod go-w shared']);
+  chmodSync(join(place.folder, 'shared'), 0o755);
+  lchownSync(join(place.folder, 'policies.d/shop.yaml'), 1234, 0);
+  t.match(await problemsOf(place), [/the user 1234 owns the file policies.d\/shop.yaml: chown -h root policies.d\/shop.yaml$/]);
 });
 
 t.test('a star matches within one name, and never a leading dot', async (t) => {
