@@ -20,6 +20,7 @@ const configTest = (passed: boolean) => evidence('config_test', { passed, exitCo
 const answer = (result: string) => evidence('http_answer', { result });
 const orphans = evidence('orphans', { pids: ['11', '12'], address: at, program: 'php-fpm8.2' });
 const external = serviceTarget({ config: serviceConfig({ type: 'external' }), protocol: 'http', upstreams: [at, other] });
+const http = serviceTarget({ protocol: 'http' });
 
 interface Row {
   readonly scene: string;
@@ -51,11 +52,18 @@ const rows: readonly Row[] = [
   { scene: 'the leftovers of a dead service are stopped', file: { evidence: [state('failed'), listener('listening'), orphans, processes({ stopped: 6 })] }, best: ['service.orphaned_workers', 'certain'], never: ['service.hung'] },
   { scene: 'frozen control group', file: { evidence: [state('running'), processes({ frozen: true })] }, best: ['service.hung', 'certain'] },
   { scene: 'the service type says frozen', file: { evidence: [state('frozen')] }, best: ['service.hung', 'certain'] },
-  { scene: 'all workers stopped, the master runs', file: { evidence: [state('running'), processes({ stopped: 5 }), workers(0, 0, 5)] }, best: ['service.hung', 'likely'] },
+  { scene: 'all workers stopped, the master runs', file: { evidence: [state('running'), processes({ stopped: 5 }), workers(0, 0, 5)] }, best: ['service.hung', 'certain'], says: /every worker is in state T/ },
   { scene: 'no progress although workers are free', file: { symptom: { kind: 'no_progress' }, traffic: { inFlight: 4, noProgressMs: 16_000 }, evidence: [state('running'), processes(), workers(1, 4)] }, best: ['service.hung', 'likely'], says: /none of 4 requests for 16 s/, never: ['capacity.workers_exhausted'] },
   { scene: 'no progress, connections pile up, nothing computes', file: { symptom: { kind: 'no_progress' }, traffic: { inFlight: 4, noProgressMs: 16_000 }, evidence: [state('running'), processes(), listener('listening', { queue: 9 })] }, best: ['service.hung', 'likely'] },
   { scene: 'no progress, connections pile up, but it computes', file: { symptom: { kind: 'no_progress' }, traffic: { inFlight: 4, noProgressMs: 16_000 }, evidence: [state('running'), processes({ cpuShare: 1 }), listener('listening', { queue: 9 })] }, best: ['service.hung', 'possible'] },
   { scene: 'own probe unanswered and connections pile up, without any visitor', file: { symptom: { seenBy: 'watch', kind: 'unanswered_probe' }, evidence: [state('running'), processes(), listener('listening', { queue: 2 }), answer('timeout')] }, best: ['service.hung', 'likely'] },
+  { scene: 'one long request, and a front page slower than the probe', file: { target: http, symptom: { kind: 'no_progress' }, traffic: { inFlight: 1, noProgressMs: 20_000 }, evidence: [state('running'), processes(), listener('listening', { queue: 0 }), answer('timeout')] }, best: ['service.hung', 'possible'] },
+  { scene: 'twenty slow requests and an unanswered probe, but nobody waits to be accepted', file: { target: http, symptom: { kind: 'no_progress' }, traffic: { inFlight: 20, noProgressMs: 20_000 }, evidence: [state('running'), processes(), listener('listening', { queue: 0 }), answer('timeout')] }, best: ['service.hung', 'possible'] },
+  { scene: 'an unanswered probe beside good traffic', file: { target: http, evidence: [state('running'), processes(), listener('listening', { queue: 0 }), answer('timeout')] }, best: ['service.hung', 'possible'] },
+  { scene: 'long silence and connections that nobody accepts, no probe made', file: { target: http, symptom: { kind: 'no_progress' }, traffic: { inFlight: 1, noProgressMs: 20_000 }, evidence: [state('running'), processes(), listener('listening', { queue: 4 })] }, best: ['service.hung', 'likely'] },
+  { scene: 'two requests beside idle workers and an empty queue', file: { symptom: { kind: 'no_progress' }, traffic: { inFlight: 2, noProgressMs: 20_000 }, evidence: [state('running'), processes(), workers(1, 4), listener('listening', { queue: 0 })] }, best: ['service.hung', 'possible'] },
+  { scene: 'it was silent, but something finished a moment ago', file: { symptom: { kind: 'no_progress' }, traffic: { inFlight: 9, noProgressMs: 300 }, evidence: [state('running'), processes(), workers(1, 4), listener('listening', { queue: 1 })] }, best: ['unknown', 'possible'], never: ['service.hung'] },
+  { scene: 'everybody left, but connections still wait to be accepted', file: { target: http, symptom: { kind: 'no_progress' }, evidence: [state('running'), processes(), listener('listening', { queue: 2 })] }, best: ['service.hung', 'likely'] },
   { scene: 'time-outs alone are no hang', file: { evidence: [state('running'), processes(), listener('listening', { queue: 0 })] }, best: ['unknown', 'possible'], never: ['service.hung'] },
   { scene: 'one second of silence is no hang', file: { traffic: { inFlight: 4, noProgressMs: 1000 }, evidence: [state('running'), processes(), workers(1, 4)] }, best: ['unknown', 'possible'], never: ['service.hung'] },
   { scene: 'all workers busy, nothing finished for long, queue full', file: { symptom: { kind: 'no_progress' }, traffic: { inFlight: 5, held: 7, noProgressMs: 60_000 }, evidence: [state('running'), processes(), workers(5, 0), pool(5), listener('listening', { queue: 3 })] }, best: ['capacity.workers_exhausted', 'certain'], says: /All 5 workers of shop are busy \(at most 5\); 10 more wait.*www\.conf:12.*Do not restart/, never: ['service.hung'] },

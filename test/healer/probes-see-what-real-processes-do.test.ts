@@ -199,6 +199,8 @@ t.test('GET / tells junk, silence and a status apart', async (t) => {
     const target = serviceTarget({ config: serviceConfig({ type: 'process', start: ['/bin/true'] }), protocol: 'http', upstreams: [`127.0.0.1:${port}`] });
     const seen = await look(context(target, running(server)), 'all');
     t.match(fact(seen, 'http_answer'), { result });
+    // One long request and a slow front page: a person may look, but nothing is restarted for it.
+    if (manner === 'never-answers') t.same(named(seen, target, { symptom: { kind: 'no_progress' }, traffic: { inFlight: 1, noProgressMs: 20_000 } }), ['service.hung', 'possible']);
     if (manner === 'junk') t.same(named(seen, target, { symptom }), ['app.bad_response', 'certain']);
   }
 });

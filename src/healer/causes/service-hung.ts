@@ -11,8 +11,12 @@ import { commandLine, currentListener, factOf, isAlive, sentences, stateOf } fro
 const idleCpuShare = 0.25;
 /** How long nothing must have finished where the symptom itself is another one: the default of `hung_after`. */
 const longSilenceMs = 15_000;
+/** A symptom of silence is old news once something finished more lately than this: a traffic summary's period. */
+const freshSilenceMs = 1000;
+/** One long request, and one more beside it, is what a healthy application looks like too. */
+const fewRequests = 2;
 
-/** Certain when every process is stopped; likely when nothing finishes although there is room and the processor is idle. */
+/** Certain when every process is stopped; likely when requests lie untouched and nothing finishes, and the processor is idle. */
 export const serviceHung: Cause = {
   name: 'service.hung',
   suspect(file) {
@@ -26,28 +30,37 @@ export const serviceHung: Cause = {
     }
     if (!isAlive(file)) return undefined;
     const workers = factOf(file, 'workers');
-    if (workers && workers.number('stopped') === workers.number('total')) return suspicion(file, 'likely', 'has only stopped workers (state T)');
+    // The master only supervises: without a worker that may run nobody can be served, and no wait changes that.
+    if (workers && workers.number('stopped') === workers.number('total')) return suspicion(file, 'certain', 'is stopped: every worker is in state T');
     return hasRoom(file) ? noProgress(file) : undefined;
   },
 };
 
+/**
+ * Silence, or a probe without an answer, is one sign: a slow front page or one long request looks the same. What a
+ * healthy service does not show beside it are connections that nobody accepts, or requests beside idle workers.
+ */
 function noProgress(file: CaseFile): Suspect | undefined {
   const { noProgressMs, inFlight } = file.traffic;
+  const answer = factOf(file, 'http_answer')?.word('result');
+  const silent = isSilent(file);
+  const unanswered = answer === 'timeout' || file.symptom.kind === 'unanswered_probe';
+  // Who answers a probe, or works on every request that came in, is slow at most.
+  if ((!silent && !unanswered) || answer === 'status') return undefined;
   const queue = currentListener(file)?.number('queue') ?? 0;
   const workers = factOf(file, 'workers');
-  const answer = factOf(file, 'http_answer')?.word('result');
-  const unanswered = answer === 'timeout';
-  const silent = file.symptom.kind === 'no_progress' || noProgressMs >= longSilenceMs;
-  if (!silent && !unanswered) return undefined;
-  // Who answers a probe, or works on every request that came in, is slow at most.
-  if (answer === 'status') return undefined;
   const untouched = workers !== undefined && inFlight > (workers.number('busy') ?? 0);
-  if (queue === 0 && !untouched && !unanswered) return undefined;
-  // Its own probe unanswered and connections piling up are two signs without any visitor.
-  const twoSigns = silent || (unanswered && queue > 0);
+  if (queue === 0 && !untouched && answer !== 'timeout') return undefined;
   const computing = (factOf(file, 'processes')?.number('cpuShare') ?? 0) > idleCpuShare;
+  const twoSigns = queue > 0 || (untouched && inFlight > fewRequests);
   const what = noProgressMs > 0 ? `has finished none of ${inFlight} ${inFlight === 1 ? 'request' : 'requests'} for ${formatDuration(noProgressMs)}` : 'runs but does not answer';
   return suspicion(file, twoSigns && !computing ? 'likely' : 'possible', what);
+}
+
+function isSilent({ symptom, traffic }: CaseFile): boolean {
+  if (symptom.kind !== 'no_progress') return traffic.noProgressMs >= longSilenceMs;
+  // Nobody inside: those who waited have left or are held, so the count says nothing against the symptom.
+  return traffic.noProgressMs >= freshSilenceMs || (traffic.inFlight === 0 && traffic.completed === 0);
 }
 
 /** All workers taken, or as many requests inside as there may be: busy, not hung. */

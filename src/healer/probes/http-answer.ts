@@ -4,7 +4,8 @@ import { formatAddress, type FailureKind } from '../../core/failure.ts';
 import { httpProbe } from '../../upstream/probe.ts';
 import type { Probe } from '../leaves.ts';
 
-const timeoutMs = 1000;
+/** A healthy application may well take a second for its front page; visitors wait longer than three for nobody. */
+const timeoutMs = 3000;
 
 const results: Partial<Record<FailureKind, 'timeout' | 'junk'>> = {
   connection_timeout: 'timeout',
@@ -19,7 +20,7 @@ const results: Partial<Record<FailureKind, 'timeout' | 'junk'>> = {
 /** Applies to services that speak HTTP. */
 export const httpAnswer: Probe = {
   name: 'http-answer',
-  deadlineMs: 1500,
+  deadlineMs: 3500,
   quick: false,
   applies: (target) => target.protocol === 'http',
   async look({ target }, signal) {
