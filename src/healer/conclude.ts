@@ -2,7 +2,8 @@
 import { recordFor } from './audit-record-for.ts';
 import { openGates } from './gate-orders.ts';
 import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
-import { checksOf, symptom } from './looks-well.ts';
+import { checksFor, checksOf, symptom } from './looks-well.ts';
+import { takeRequestIds } from './take-request-ids.ts';
 import { verify, type Verification } from './verify.ts';
 
 /** Waiting requests are let go at the first pass; the incident is closed once the checks stayed well. */
@@ -11,9 +12,11 @@ export async function conclude(open: OpenCase, ward: Ward, healer: Healer, done?
   const checks = checksOf(ward, healer);
   const sentence = storyOf(open, ward, done?.sentence);
   const interrupted = new AbortController();
+  const ended = new AbortController();
   open.interrupt = () => interrupted.abort();
+  const died = done ? diesAgain(ward, healer, ended.signal) : undefined;
   const verification = await verify({
-    checks: settings.checks,
+    checks: checksFor(ward),
     within: settings.within,
     stableFor: settings.stable_for,
     // what opened the incident must be gone, whatever the policy's checks say
@@ -23,14 +26,32 @@ export async function conclude(open: OpenCase, ward: Ward, healer: Healer, done?
       return result.passed === true && seen.passed === false ? seen : result;
     },
     clock: healer.clock,
-    signal: AbortSignal.any([healer.stopping, interrupted.signal]),
+    signal: AbortSignal.any([healer.stopping, interrupted.signal, ...(died ? [died.signal] : [])]),
     onFirstPass: () => openGates({ open, ward, healer }, sentence),
   });
-  if (healer.stopping.aborted) return { kind: 'again', inMs: 0 };
-  await record(verification, { open, ward, healer });
-  if (verification.outcome === 'recovered') return close(open, ward, healer);
-  open.saidLast = '';
+  ended.abort();
+  if (healer.stopping.aborted || interrupted.signal.aborted) return { kind: 'again', inMs: 10 };
+  const outcome: Verification = died?.signal.aborted ? { ...verification, outcome: 'not_recovered', text: `${ward.name} ended again while it was watched` } : verification;
+  await record(outcome, { open, ward, healer });
+  if (outcome.outcome === 'recovered') return close(open, ward, healer);
   return { kind: 'again', inMs: 10 };
+}
+
+/** Two looks so far apart must agree that it is gone: a restart in progress passes through the same states. */
+const deathLookMs = 400;
+
+/** Aborts when the service, once started, is seen dead twice: to go on watching would only lose time. */
+function diesAgain(ward: Ward, healer: Healer, signal: AbortSignal): AbortController {
+  const died = new AbortController();
+  void (async () => {
+    for (let deadLooks = 0; deadLooks < 2 && !signal.aborted; ) {
+      await healer.clock.sleep(deathLookMs, signal);
+      const { state } = await ward.serviceType.state(ward.target(), healer.run, signal);
+      deadLooks = state === 'failed' || state === 'stopped' ? deadLooks + 1 : 0;
+    }
+    if (!signal.aborted) died.abort();
+  })();
+  return died;
 }
 
 async function record(verification: Verification, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<void> {
@@ -54,8 +75,10 @@ async function close(open: OpenCase, ward: Ward, healer: Healer): Promise<NextRo
   const withoutStable = Math.max(500, tookMs - ward.policy.verify.stable_for);
   ward.estimateMs = Math.round((ward.estimateMs + withoutStable) / 2);
   ward.lastGoodMs = healer.clock.wallMs();
-  await healer.state.closeIncident(open.incident.id);
   const best = open.diagnosis?.best;
+  const { requests } = takeRequestIds(ward);
+  const { symptom: first } = open.incident;
+  if (requests) await healer.audit.append({ ...recordFor(open, ward), event: 'incident.updated', symptom: { seen_by: first.seenBy, kind: first.kind, count: first.count, text: first.text, requests }, text: `${requests.length} more requests failed meanwhile` });
   await healer.audit.append({
     ...recordFor(open, ward),
     event: 'incident.recovered',
@@ -63,6 +86,7 @@ async function close(open: OpenCase, ward: Ward, healer: Healer): Promise<NextRo
     outcome: { result: 'recovered', duration_ms: Math.max(0, Math.round(tookMs)), detail: open.done.length > 0 ? open.done.join(', ') : 'by itself, or by somebody else' },
     text: storyOf(open, ward, undefined),
   });
+  await healer.state.closeIncident(open.incident.id);
   return { kind: 'closed' };
 }
 

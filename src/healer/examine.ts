@@ -3,9 +3,11 @@ import type { Diagnosis, Evidence, Suspect } from '../core/diagnosis.ts';
 import type { Symptom } from '../core/incident.ts';
 import { recordFor } from './audit-record-for.ts';
 import { diagnose } from './diagnose.ts';
+import { freshTraffic } from './fresh-traffic.ts';
 import { gatherEvidence } from './gather-evidence.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import type { CaseFile, ProbeContext, ServiceState } from './leaves.ts';
+import { sayOnce } from './say-once.ts';
 
 export interface Examined {
   readonly diagnosis: Diagnosis;
@@ -14,16 +16,32 @@ export interface Examined {
 
 /**
  * Looks at the service. The first round of an incident is quick, and thorough only when the quick look is not certain:
- * a dead service is to be started, not studied. Every later round is thorough.
+ * a dead service is to be started, not studied. Every later round is thorough. `undefined`: the known cause cannot be
+ * seen any more; the trouble may be over, and the next look says so or names another cause.
  */
-export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promise<Examined> {
+export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promise<Examined | undefined> {
   const seeing = ward.serviceType.state(ward.target(), healer.run, healer.stopping);
-  const { symptom } = open.incident;
+  const symptom = open.news ?? open.incident.symptom;
+  open.news = undefined;
   let diagnosis = open.rounds === 1 ? await lookAt(ward, { symptom, which: 'quick' }, healer) : undefined;
   if (diagnosis?.best.confidence !== 'certain') diagnosis = await lookAt(ward, { symptom, which: 'all' }, healer);
+  if (isFading(diagnosis, open, healer)) return undefined;
   if (open.configFailed) diagnosis = withInvalidConfig(diagnosis, ward.name, failedTest(diagnosis.evidence));
   await noteDiagnosis(diagnosis, { open, ward, healer });
   return { diagnosis, state: await seeing };
+}
+
+/** How long "cannot be named any more" is taken for the end of a known trouble, not for an unknown one. */
+const fadingMs = 3000;
+
+function isFading({ best }: Diagnosis, open: OpenCase, healer: Healer): boolean {
+  const known = open.diagnosis !== undefined && open.diagnosis.best.cause !== 'unknown';
+  if (best.cause !== 'unknown' || !known) {
+    open.unknownSinceMs = undefined;
+    return false;
+  }
+  open.unknownSinceMs ??= healer.clock.monotonicMs();
+  return healer.clock.monotonicMs() - open.unknownSinceMs < fadingMs;
 }
 
 /** Evidence and diagnosis, without an incident and without a record. */
@@ -32,7 +50,7 @@ export async function lookAt(ward: Ward, { symptom, which }: { readonly symptom:
   const context: ProbeContext = { target, run: healer.run, clock: healer.clock, serviceType: ward.serviceType, lastGoodMs: ward.lastGoodMs };
   const inTime = AbortSignal.any([healer.stopping, AbortSignal.timeout(ward.policy.evidence.timeout)]);
   const evidence = await gatherEvidence(context, healer.probes, inTime, which);
-  return diagnose(caseFile(ward, symptom, evidence), healer.causes);
+  return diagnose(caseFile(ward, { symptom, evidence, healer }), healer.causes);
 }
 
 /** The configuration test stands in the way of the repair, so it is the cause that a person must know of. */
@@ -56,15 +74,15 @@ export async function noteDiagnosis(diagnosis: Diagnosis, { open, ward, healer }
   const { best } = diagnosis;
   if (before?.cause !== best.cause) open.causeSinceMs = healer.clock.monotonicMs();
   open.diagnosis = diagnosis;
-  if (before?.cause === best.cause && before.confidence === best.confidence) return;
+  if (!sayOnce(open, `${best.cause} ${best.confidence}`, healer)) return;
   const base = recordFor(open, ward);
   await healer.audit.append({ ...base, event: 'evidence.captured', evidence: diagnosis.evidence.slice(0, 100).map(evidenceField) });
   await healer.audit.append({ ...base, event: before ? 'diagnosis.changed' : 'diagnosis.made', cause: best.cause, confidence: best.confidence, signals: signalsOf(diagnosis), text: best.sentence, remedy: best.remedy });
   healer.log.info({ service: ward.name, cause: best.cause, confidence: best.confidence }, best.sentence);
 }
 
-function caseFile(ward: Ward, symptom: Symptom, evidence: readonly Evidence[]): CaseFile {
-  const summaries = [...ward.traffic.values()];
+function caseFile(ward: Ward, { symptom, evidence, healer }: { symptom: Symptom; evidence: readonly Evidence[]; healer: Healer }): CaseFile {
+  const summaries = freshTraffic(ward, healer.clock);
   const sum = (of: 'inFlight' | 'held' | 'completed'): number => summaries.reduce((total, one) => total + one[of], 0);
   return {
     target: ward.target(),

@@ -7,7 +7,7 @@ import type { Healer, OpenCase, Ward } from './healer.ts';
 const onlyTheHealerOpens: ReadonlySet<CauseName> = new Set(['service.hung', 'service.orphaned_workers', 'app.bad_response', 'net.port_moved']);
 /** The backend is away: nobody's request can be answered before it is back. */
 const backendAway: ReadonlySet<CauseName> = new Set([
-  'service.crashed', 'service.start_limit_hit', 'service.hung', 'service.starting', 'service.stopped_by_operator', 'oom.killed', 'config.invalid', 'net.port_moved', 'net.port_taken', 'net.port_blocked', 'change.in_progress',
+  'service.crashed', 'service.start_limit_hit', 'service.hung', 'service.starting', 'service.stopped_by_operator', 'oom.killed', 'config.invalid', 'config.permission', 'config.socket_mismatch', 'net.port_moved', 'net.port_taken', 'net.port_blocked', 'change.in_progress',
 ]);
 /** A refusal that ends so soon is worth waiting for; a longer one is answered by the page. */
 const worthWaitingMs = 10_000;
@@ -19,7 +19,8 @@ export function orderGates(decision: Decision, place: { open: OpenCase; ward: Wa
   if (willHeal(decision, place)) return touchesService(decision, place) ? hold(place, until) : undefined;
   // a backend that may be well is not shut off on a suspicion
   const sure = until === 'connect' || place.open.diagnosis?.best.confidence === 'certain';
-  if (backendAway.has(cause) && sure) return fallBack(place, { until: cause === 'net.port_moved' ? 'connect' : until, say: visitorsWord(place.open, decision) });
+  const away = backendAway.has(cause) || (cause === 'unknown' && refuses(place.open));
+  if (away && sure) return fallBack(place, { until: cause === 'net.port_moved' ? 'connect' : until, say: visitorsWord(decision, place) });
   if (place.open.gatesClosed) openGates(place, 'nothing more can be done; requests are let through');
 }
 
@@ -33,6 +34,11 @@ function placeOfTrouble({ diagnosis }: OpenCase): CauseName {
 /** The first word about an incident that a failed connect opened: it is being looked at, wait. */
 export function holdAtOpening(place: { open: OpenCase; ward: Ward; healer: Healer }): void {
   hold(place, 'connect');
+}
+
+/** The repair cannot even begin (it could not be recorded): nobody is kept waiting for it. */
+export function fallBackUntilRepaired(place: { open: OpenCase; ward: Ward; healer: Healer }): void {
+  fallBack(place, { until: 'connect', say: place.open.told ? 'somebody has been told' : '' });
 }
 
 /** The service answers again. `say` is for the administrator's page and the demo, not for visitors. */
@@ -63,7 +69,15 @@ function fallBack({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: 
   for (const { name } of ward.gateways) healer.order({ type: 'fall_back', gateway: name, incident: open.incident.id, ...order });
 }
 
-function visitorsWord({ diagnosis }: OpenCase, decision: Decision): string {
-  if (diagnosis?.best.cause === 'service.stopped_by_operator') return 'it was stopped on purpose';
-  return decision.kind === 'stand_down' && decision.retryAtMs !== undefined ? 'it will be repaired soon' : 'somebody has been told';
+/** Whatever the cause may be: nobody takes connections, so nobody's request can be answered. A connect that works opens. */
+function refuses({ incident }: OpenCase): boolean {
+  return ['connection_refused', 'connection_timeout', 'destination_unavailable', 'service_down'].includes(incident.symptom.kind);
+}
+
+/** Only what is true: "told" when somebody was, "soon" when nothing but time stands in the way. */
+function visitorsWord(decision: Decision, { open, ward }: { open: OpenCase; ward: Ward }): string {
+  if (open.diagnosis?.best.cause === 'service.stopped_by_operator') return 'it was stopped on purpose';
+  if (ward.policy.mode !== 'act') return '';
+  if (decision.kind === 'stand_down' && decision.retryAtMs !== undefined) return 'it will be repaired soon';
+  return open.told ? 'somebody has been told' : '';
 }

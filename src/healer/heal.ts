@@ -13,8 +13,9 @@ import { conclude } from './conclude.ts';
 
 /** Does what can be done now about one open incident. Expected failures never make it reject. */
 export async function heal(open: OpenCase, ward: Ward, healer: Healer): Promise<NextRound> {
-  if (open.rounds++ > 0 && (await looksWell(open, ward, healer))) return conclude(open, ward, healer);
+  if (open.rounds++ > 0 && !open.news && (await looksWell(open, ward, healer))) return conclude(open, ward, healer);
   const examined = await examine(open, ward, healer);
+  if (!examined) return { kind: 'again', inMs: 500 };
   const decision = await chooseStep(examined, { open, ward, healer });
   orderGates(decision, { open, ward, healer });
   if (decision.kind === 'stand_down') return standDown(decision, { open, ward, healer });

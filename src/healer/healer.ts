@@ -4,7 +4,7 @@ import type { CheckedPolicy } from '../config/load-policies.ts';
 import type { Order } from '../channel/messages.ts';
 import type { ActionName } from '../core/decision.ts';
 import type { Address } from '../core/failure.ts';
-import type { Incident } from '../core/incident.ts';
+import type { Incident, Symptom } from '../core/incident.ts';
 import type { Clock } from '../core/time.ts';
 import type { Diagnosis } from '../core/diagnosis.ts';
 import type { AuditLog } from './audit/log.ts';
@@ -52,11 +52,14 @@ export interface Ward {
   readonly serviceType: ServiceType;
   readonly gateways: readonly WardGateway[];
   readonly detector: Detector;
-  readonly traffic: Map<string, TrafficSummary>;
+  /** The last summaries of every gateway, oldest first, with the monotonic time at which they came. */
+  readonly traffic: SeenSummary[];
   /** The service as its plug-ins see it now. */
   target(): ServiceTarget;
   /** Sends every gateway that may go there to the n-th of the target's upstreams. */
   useUpstream(index: number): Promise<void>;
+  /** The last requests that failed: whoever asks with the code of their page is found by them. */
+  readonly requestIds: string[];
   lastGoodMs: number;
   /** Monotonic: a silence is not looked into before. */
   confirmAgainAtMs: number;
@@ -65,6 +68,9 @@ export interface Ward {
   /** The most that may be in the backend at once, where it is known. */
   limit: number | undefined;
 }
+
+/** A proxy's summary, stamped by our own clock: one that is old says nothing about now. */
+export type SeenSummary = TrafficSummary & { readonly seenMs: number };
 
 /** One open incident on its way: everything that the next round must know of the rounds before. */
 export interface OpenCase {
@@ -78,8 +84,13 @@ export interface OpenCase {
   lastSymptomMs: number;
   /** End of the last step that touched the service, on both clocks; what was seen before it says nothing any more. */
   acted: { readonly wallMs: number; readonly monotonicMs: number } | undefined;
-  /** The last stand-down as it was recorded: the same one is not recorded every second. */
-  saidLast: string;
+  /** What was recorded, and when (monotonic): the same words are not recorded every second, nor two in turn. */
+  readonly said: Map<string, number>;
+  /** Trouble of another kind than the one that opened the incident; the next round looks into it. */
+  news: Symptom | undefined;
+  lastInterruptMs: number;
+  /** Since when the cause cannot be named any more; trouble that fades is not news. */
+  unknownSinceMs: number | undefined;
   told: boolean;
   /** The proxies hold or fall back by our order, so it is for us to open. */
   gatesClosed: boolean;

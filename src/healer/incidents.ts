@@ -8,6 +8,7 @@ import { recordFor } from './audit-record-for.ts';
 import { conclude } from './conclude.ts';
 import { holdAtOpening } from './gate-orders.ts';
 import { heal } from './heal.ts';
+import { takeRequestIds } from './take-request-ids.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 
 export interface Incidents {
@@ -56,7 +57,7 @@ export function createIncidents(healer: Healer): Incidents {
     wake: (ward) => open.get(ward.name)?.wake(),
     seen(ward, symptom) {
       const known = open.get(ward.name);
-      if (known) return seenAgain(known, symptom, healer);
+      if (known) return seenAgain(known, symptom, { healer, stableForMs: ward.policy.verify.stable_for });
       const incident: Incident = { id: ulid(healer.clock.wallMs()), service: ward.name, openedAtMs: healer.clock.wallMs(), symptom };
       const opened = openCase(incident, healer);
       begin(ward, opened, () => announce(opened, ward, healer));
@@ -81,17 +82,26 @@ function familyOf(kind: Symptom['kind']): 'down' | 'silent' | 'wrong' {
 }
 
 /** Trouble of another family is news: whatever is under way looks again. That it is down is no news during a repair. */
-function seenAgain(known: OpenCase, symptom: Symptom, healer: Healer): void {
+function seenAgain(known: OpenCase, symptom: Symptom, { healer, stableForMs }: { healer: Healer; stableForMs: number }): void {
   known.lastSymptomMs = healer.clock.monotonicMs();
   const family = familyOf(symptom.kind);
   if (family === 'down' || family === familyOf(known.incident.symptom.kind)) return;
+  known.news = symptom;
   known.wake();
+  // a flood of it must not keep a verification from ever ending
+  if (healer.clock.monotonicMs() - known.lastInterruptMs < stableForMs) return;
+  known.lastInterruptMs = healer.clock.monotonicMs();
   known.interrupt();
 }
 
 function openCase(incident: Incident, healer: Healer): OpenCase {
   const now = healer.clock.monotonicMs();
-  return { incident, rounds: 0, done: [], diagnosis: undefined, causeSinceMs: now, lastSymptomMs: now, acted: undefined, saidLast: '', told: false, gatesClosed: false, configFailed: false, wake: () => undefined, interrupt: () => undefined };
+  return { incident, rounds: 0, done: doneBefore(incident, healer), diagnosis: undefined, causeSinceMs: now, lastSymptomMs: now, acted: undefined, said: new Map(), news: undefined, lastInterruptMs: 0, unknownSinceMs: undefined, told: false, gatesClosed: false, configFailed: false, wake: () => undefined, interrupt: () => undefined };
+}
+
+/** What was done about it before a restart of the healer. */
+function doneBefore(incident: Incident, healer: Healer): string[] {
+  return healer.state.state().attempts.filter((attempt) => attempt.incident === incident.id).map((attempt) => attempt.action);
 }
 
 const connectSymptoms = ['connection_refused', 'destination_unavailable', 'connection_timeout', 'service_down'];
@@ -104,7 +114,7 @@ async function announce(opened: OpenCase, ward: Ward, healer: Healer): Promise<v
   await healer.audit.append({
     ...recordFor(opened, ward),
     event: 'incident.opened',
-    symptom: { seen_by: symptom.seenBy, kind: symptom.kind, count: symptom.count, text: symptom.text, ...(symptom.gateway ? { gateway: symptom.gateway } : {}) },
+    symptom: { seen_by: symptom.seenBy, kind: symptom.kind, count: symptom.count, text: symptom.text, ...(symptom.gateway ? { gateway: symptom.gateway } : {}), ...takeRequestIds(ward) },
     text: symptom.text,
   });
   await healer.state.openIncident(incident, ward.policy.limits.backoff.reset_after);

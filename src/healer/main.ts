@@ -6,6 +6,7 @@ const { default: closeWithGrace } = await import('close-with-grace');
 const { pino } = await import('pino');
 const { loadConfiguration, findConfiguration } = await import('../config/load.ts');
 const { formatProblem } = await import('../config/problem.ts');
+const { endWithSupervisor } = await import('../channel/end-with-supervisor.ts');
 const { productVersion } = await import('../config/product-version.ts');
 const { actionOptions } = await import('./action-options.ts');
 const { runHealer } = await import('./run-healer.ts');
@@ -18,8 +19,11 @@ if (!loaded.ok) {
 const log = pino({ level: loaded.configuration.host.log.level, base: { process: 'healer' } }, pino.destination(2));
 try {
   const healer = await runHealer(loaded.configuration, productVersion(), log);
+  endWithSupervisor(() => process.kill(process.pid, 'SIGTERM'));
+  // a reload is not built yet: nothing changes, and nothing ends
+  process.on('SIGHUP', () => log.warn({}, 'SIGHUP: the configuration is not read again yet; restart goodgateway to apply a change'));
   log.info({ pid: process.pid, node: process.version }, 'the healer is ready');
-  closeWithGrace({ delay: 4000 }, async ({ err }) => {
+  closeWithGrace({ skip: ['SIGHUP'], delay: 4000 }, async ({ err }) => {
     if (err) log.error({ err }, 'a bug in goodgateway: the healer ends and is started again');
     await healer.close();
   });

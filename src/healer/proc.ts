@@ -143,9 +143,38 @@ export function parseTcpListeners(table: string): readonly Listener[] {
   return [...rows].map((row) => ({ address: { kind: 'tcp', host: hostFromHex(row[1]!), port: Number.parseInt(row[2]!, 16) }, inode: row[3]! }));
 }
 
+/** The kernel's tables of sockets, each read at one moment; of TCP only the listening ones, which come first. */
+export interface SocketTables {
+  readonly unix: string;
+  readonly tcp: string;
+  readonly tcp6: string;
+}
+
+/** Costs some milliseconds on a host with many thousand unix sockets, and next to nothing elsewhere. */
+export function readSocketTables(): SocketTables {
+  return { unix: readTable('/proc/net/unix'), tcp: readTable('/proc/net/tcp', endOfListening), tcp6: readTable('/proc/net/tcp6', endOfListening) };
+}
+
 /** Every listening socket of this network namespace. */
-export function readListeners(): readonly Listener[] {
-  return [...parseUnixListeners(readTable('/proc/net/unix')), ...parseTcpListeners(readTable('/proc/net/tcp')), ...parseTcpListeners(readTable('/proc/net/tcp6'))];
+export function readListeners(tables: SocketTables = readSocketTables()): readonly Listener[] {
+  return [...parseUnixListeners(tables.unix), ...parseTcpListeners(tables.tcp), ...parseTcpListeners(tables.tcp6)];
+}
+
+/** Connections that wait to be accepted at a listening socket. */
+export function queueOf({ address, inode }: Listener, tables: SocketTables): number {
+  if (address.kind === 'unix') return countUnixWaiting(address.path, tables.unix);
+  // The receive queue of a listening socket is the count of connections that wait.
+  const row = new RegExp(String.raw`^ *\d+: \S+ \S+ 0A [0-9A-F]+:([0-9A-F]+) (?:\S+ +){4}${inode} `, 'm');
+  return Number.parseInt((row.exec(tables.tcp) ?? row.exec(tables.tcp6))?.[1] ?? '0', 16);
+}
+
+/** A connection that nobody has accepted shows its listener's path, state 02 (connecting) and no inode. */
+function countUnixWaiting(path: string, table: string): number {
+  let count = 0;
+  for (let at = table.indexOf(` ${path}\n`); at >= 0; at = table.indexOf(` ${path}\n`, at + 1)) {
+    if (/^\S+ \S+ \S+ \S+ \S+ 02 +0$/.test(table.slice(table.lastIndexOf('\n', at) + 1, at))) count++;
+  }
+  return count;
 }
 
 /** Those of `listeners` that answer at one of `addresses`; a listener on all addresses answers at each. */
@@ -208,8 +237,14 @@ function plainHost(host: string): string {
   return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }
 
-/** A table of /proc, at most 8 MiB of it; empty when it does not exist (no IPv6, no such kernel option). */
-function readTable(path: string): string {
+/** Tables are kept here while they are read; it grows to the largest one and stays, so that a look leaves no garbage behind. */
+let tableBuffer = Buffer.alloc(65_536);
+
+/**
+ * A table of /proc, at most 8 MiB of it, or up to the moment when `isEnough` of its newest part; empty when it does not
+ * exist (no IPv6, no such kernel option).
+ */
+function readTable(path: string, isEnough: (part: Buffer) => boolean = () => false): string {
   let file: number;
   try {
     file = openSync(path, 'r');
@@ -217,13 +252,13 @@ function readTable(path: string): string {
     return '';
   }
   try {
-    const parts: Buffer[] = [];
-    for (let length = 0, got = 1; got > 0 && length < mostTableBytes; length += got) {
-      const part = Buffer.alloc(65_536);
-      got = readSync(file, part);
-      parts.push(part.subarray(0, got));
+    let length = 0;
+    for (let got = 1; got > 0 && length < mostTableBytes; length += got) {
+      if (tableBuffer.length === length) tableBuffer = Buffer.concat([tableBuffer], 2 * length);
+      got = readSync(file, tableBuffer, length, tableBuffer.length - length, null);
+      if (isEnough(tableBuffer.subarray(length, length + got))) break;
     }
-    return Buffer.concat(parts).toString('latin1');
+    return tableBuffer.toString('latin1', 0, length);
   } finally {
     closeSync(file);
   }

@@ -27,7 +27,7 @@ export interface ProxyLink {
   close(): Promise<void>;
 }
 
-/** Listens for proxies. Rejects when the socket cannot stand. The one healer's lock is taken before. */
+/** Listens for proxies. Rejects when the socket cannot stand: another healer holds it. */
 export async function listenForProxies(options: ProxyLinkOptions): Promise<ProxyLink> {
   const channels = new Set<Channel<Order>>();
   const standing = new Map<string, Exclude<Order, { type: 'welcome' }>>();

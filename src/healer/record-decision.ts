@@ -1,6 +1,7 @@
 import type { Decision, GateResult } from '../core/decision.ts';
 import { recordFor } from './audit-record-for.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
+import { sayOnce } from './say-once.ts';
 
 type StandDown = Extract<Decision, { kind: 'stand_down' }>;
 
@@ -8,8 +9,7 @@ type StandDown = Extract<Decision, { kind: 'stand_down' }>;
 export async function recordDecision(decision: StandDown, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<boolean> {
   const refusing = decision.gates.filter((gate) => gate.verdict === 'refuse').map((gate) => gate.gate);
   const said = [decision.why, decision.rule, decision.step?.action, open.diagnosis?.best.cause, ...refusing].join('|');
-  if (said === open.saidLast) return false;
-  open.saidLast = said;
+  if (!sayOnce(open, said, healer)) return false;
   const best = open.diagnosis?.best;
   await healer.audit.append({
     ...recordFor(open, ward),

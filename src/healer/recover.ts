@@ -5,7 +5,9 @@ import { ulid } from '../core/ids.ts';
 import { recordFor } from './audit-record-for.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import { looksWell } from './looks-well.ts';
+import { fallBackUntilRepaired } from './gate-orders.ts';
 import { gateFields } from './record-decision.ts';
+import { sayOnce } from './say-once.ts';
 import { tell } from './tell.ts';
 
 /** `verify`: the step may have helped. `again`: it did not (or was only a word to somebody); look anew. */
@@ -32,10 +34,10 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
     limits: { timeout_ms: step.timeoutMs },
     text: `${step.action} by the rule "${rule}"`,
   });
-  if (intent.kind !== 'appended') return refuseWithoutAudit(intent.detail, step.action, { ward, healer });
+  if (intent.kind !== 'appended') return refuseWithoutAudit(`${step.action} is not done, because it could not be recorded: ${intent.detail}`, { open, ward, healer });
   const saved = await healer.state.startStep({ incident: open.incident, rule, step, counts: action.counts });
   const result: StepResult = saved.kind === 'saved' ? await perform(decision, { open, ward, healer }) : { result: 'failed', detail: `not done: ${saved.detail}`, durationMs: 0 };
-  open.saidLast = '';
+  open.said.clear();
   await healer.audit.append({
     ...base,
     event: result.result === 'unknown' ? 'action.unknown' : 'action.finished',
@@ -45,6 +47,7 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
     text: result.detail,
   });
   healer.log.info({ service: ward.name, action: step.action, result: result.result, took_ms: Math.round(result.durationMs) }, result.detail);
+  if (step.action === 'page') open.told = true;
   if (action.counts || step.action === 'switch_upstream') {
     open.done.push(step.action);
     open.acted = { wallMs: healer.clock.wallMs(), monotonicMs: healer.clock.monotonicMs() };
@@ -95,7 +98,7 @@ async function endWhenWell(ended: AbortController, { open, ward, healer }: { ope
 
 function whatNext({ step }: Recover, result: StepResult): Recovered {
   const sentence = result.detail;
-  if (step.action === 'page' || step.action === 'notify') return { next: 'again', inMs: 1000 };
+  if (step.action === 'page' || step.action === 'notify') return { next: 'again', inMs: 100 };
   // the next round finds out at once whether there is still something to wait for
   if (step.action === 'wait') return { next: 'again', inMs: 10 };
   // a failed command changed nothing for the better: look anew at once, the back-off says when to try again
@@ -103,8 +106,10 @@ function whatNext({ step }: Recover, result: StepResult): Recovered {
 }
 
 /** Disk full, folder gone: traffic flows, healing waits, somebody is told. */
-async function refuseWithoutAudit(detail: string, action: string, { ward, healer }: { ward: Ward; healer: Healer }): Promise<Recovered> {
-  await tell(`${ward.name}: ${action} is not done, because it could not be recorded: ${detail}`, { ward, healer });
+async function refuseWithoutAudit(text: string, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Recovered> {
+  if (sayOnce(open, text, healer)) await tell(`${ward.name}: ${text}`, { ward, healer });
+  open.told = true;
+  fallBackUntilRepaired({ open, ward, healer });
   return { next: 'again', inMs: 5000 };
 }
 

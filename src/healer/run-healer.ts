@@ -31,6 +31,9 @@ export interface RunningHealer {
 /** Starts everything that the configuration asks for; rejects with a sentence when a socket cannot stand. */
 export async function runHealer({ host, safety, policies }: Configuration, product: string, log: HealerLog): Promise<RunningHealer> {
   const stop = new AbortController();
+  // whoever holds this socket is the healer of this folder; nothing is touched before it is ours
+  let ready: Parameters<typeof describeStatus>[0] | undefined;
+  const control = await listenForOperators(join(host.runtime, 'control.sock'), async () => (ready ? describeStatus(ready) : { healing: 'off', audit: 'the healer is starting', services: [] }));
   const audit = await openAuditLog({ folder: host.audit.folder, host: hostname(), agent: `goodgateway ${product}`, clock: systemClock, bootId: bootId() });
   const state = await openStateStore(host.state, systemClock);
   if (state.notice) log.error({}, state.notice);
@@ -64,7 +67,7 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
   });
   const serviceTypes = new Map(Object.values(registeredServices).map((type) => [type.name as string, type]));
   for (const loaded of policies.values()) wards.set(loaded.policy.name, await createWard({ loaded, gateways: host.gateways, stateFolder: host.state, serviceTypes, order: healer.order }));
-  const control = await listenForOperators(join(host.runtime, 'control.sock'), async () => describeStatus({ wards, incidents, healer }));
+  ready = { wards, incidents, healer };
   await audit.append({ event: 'agent.started', actor: 'auto', text: `the healer looks after ${[...wards.keys()].join(', ') || 'nothing'}` });
   for (const { policy, sha256 } of policies.values()) await audit.append({ event: 'policy.loaded', service: policy.name, policy: { name: policy.name, sha256, mode: policy.mode } });
   await resumeAfterRestart({ wards, incidents, healer });

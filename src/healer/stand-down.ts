@@ -19,9 +19,14 @@ export async function standDown(decision: StandDown, place: { open: OpenCase; wa
     open.told = true;
     await tell(`${ward.name}: ${open.diagnosis?.best.sentence ?? ''} ${decision.reason}. ${open.diagnosis?.best.remedy ?? ''}`.trim(), place);
   }
-  if (decision.why === 'exhausted' && isNew && open.done.length > 0) await giveUp(decision, place);
+  if (decision.why === 'exhausted' && isNew && open.done.length > 0 && hasRealSteps(decision, place)) await giveUp(decision, place);
   const inMs = decision.retryAtMs === undefined ? lookAgainMs : Math.max(10, Math.min(lookAgainMs, decision.retryAtMs - healer.clock.wallMs()));
   return { kind: 'again', inMs };
+}
+
+/** A rule that only waits or tells has nothing to give up: when its cause is gone, other rules may act. */
+function hasRealSteps({ rule }: StandDown, { ward, healer }: { ward: Ward; healer: Healer }): boolean {
+  return ward.policy.rules.find((one) => one.name === rule)?.try.some((rung) => healer.actionTable.get(rung.do)?.counts) ?? false;
 }
 
 async function giveUp(decision: StandDown, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<void> {

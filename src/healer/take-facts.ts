@@ -2,6 +2,7 @@
 import type { Symptom } from '../core/incident.ts';
 import { connectProbe } from '../upstream/probe.ts';
 import { lookAt } from './examine.ts';
+import { keepSummary } from './fresh-traffic.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
 import type { FailureReport, TrafficSummary } from './proxy-link.ts';
@@ -13,6 +14,8 @@ interface Place {
 }
 
 const confirmConnectMs = 1000;
+/** As many as one audit record takes. */
+const mostRequestIds = 20;
 /** A silence that could not be confirmed is looked into again after so long: somebody's long export is no hang. */
 const confirmAgainMs = 5000;
 
@@ -20,19 +23,21 @@ const confirmAgainMs = 5000;
 export async function takeFailure(report: FailureReport, { wards, incidents, healer }: Place): Promise<void> {
   const ward = wardOf(wards, report.gateway);
   if (!ward) return;
+  ward.requestIds.push(report.requestId);
+  if (ward.requestIds.length > mostRequestIds) ward.requestIds.shift();
   const counted = ward.detector.failed({ gateway: report.gateway, kind: report.kind, detail: report.detail, atMs: report.atMs });
   if (counted) return incidents.seen(ward, counted);
   if (report.phase !== 'connect' || incidents.openFor(ward.name)) return;
   const address = ward.gateways.find((gateway) => gateway.name === report.gateway)?.upstreams[report.upstream];
   const failure = address && (await connectProbe(address, confirmConnectMs, healer.stopping));
-  if (failure) incidents.seen(ward, { seenBy: 'traffic', kind: failure.kind, gateway: report.gateway, count: 2, text: `a request and the healer's own connect failed: ${failure.detail}` });
+  if (failure?.source === 'upstream') incidents.seen(ward, { seenBy: 'traffic', kind: failure.kind, gateway: report.gateway, count: 2, text: `a request and the healer's own connect failed: ${failure.detail}` });
 }
 
 /** Nothing was answered for long although something was asked: an incident only when a look at the service says why. */
 export async function takeSummary(summary: TrafficSummary, { wards, incidents, healer }: Place): Promise<void> {
   const ward = wardOf(wards, summary.gateway);
   if (!ward) return;
-  ward.traffic.set(summary.gateway, summary);
+  keepSummary(ward, { ...summary, seenMs: healer.clock.monotonicMs() });
   ward.detector.answered(summary.completed, summary.atMs);
   if (summary.noProgressMs < ward.policy.hung_after) return;
   const symptom: Symptom = {

@@ -31,6 +31,7 @@ export async function attempt(journey: Journey, slot: Slot): Promise<Attempted> 
 /** The backend's own answer is passed untouched; its end, clean or cut, is counted when it comes. */
 function passOn(journey: Journey, slot: Slot, response: UpstreamResponse): Answer {
   const { health } = journey.gateway;
+  journey.body.forget();
   health.answered(response.head.status);
   slot.answered();
   const stream = response.tunnel ?? response.body;

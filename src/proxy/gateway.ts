@@ -3,6 +3,7 @@ import type { GatewayConfig } from '../config/host-schema.ts';
 import type { Clock } from '../core/time.ts';
 import type { UpstreamProtocol } from '../upstream/exchange.ts';
 import type { Gate } from './gate.ts';
+import type { ByteBudget } from './kept-body.ts';
 import type { PassiveHealth } from './passive-health.ts';
 import type { RequestLog } from './request-log.ts';
 
@@ -13,5 +14,7 @@ export interface Gateway {
   readonly gate: Gate;
   readonly health: PassiveHealth;
   readonly log: RequestLog;
+  /** Room for the bodies that may have to be sent again: hold.memory, for all requests together. */
+  readonly keptBytes: ByteBudget;
   readonly clock: Clock;
 }

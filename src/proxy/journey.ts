@@ -2,11 +2,9 @@
 import type { Admission } from './gate-state.ts';
 import type { Gateway } from './gateway.ts';
 import type { GatewayRequest } from './gateway-request.ts';
-import { KeptBody } from './kept-body.ts';
+import { keepNothing, KeptBody } from './kept-body.ts';
+import { mayBeReplayed } from './may-resend.ts';
 import { logRequest, type RequestNote } from './request-log.ts';
-
-/** Bytes of a body that are kept while it is sent, so that an idempotent request can be sent once more. */
-const keptBodyBytes = 1024 * 1024;
 
 /** An unsent request whose gate is still open (the backend said "overloaded") tries again after so long. */
 const resendPauseMs = 50;
@@ -34,11 +32,12 @@ export interface Journey {
 export function openJourney(request: GatewayRequest, gateway: Gateway): Journey {
   const { clock, gate } = gateway;
   const note: RequestNote = { id: request.id, gateway: gateway.name, method: request.method, beganMs: clock.monotonicMs(), heldMs: 0, attempts: 0, replays: 0 };
+  const body = new KeptBody(request.body, mayBeReplayed(request.method, gateway.config.replay) ? gateway.keptBytes : keepNothing);
   return {
     request,
     gateway,
     note,
-    body: new KeptBody(request.body, Math.min(keptBodyBytes, gateway.config.hold.memory)),
+    body,
     async waitAtGate(holdMs) {
       const came = clock.monotonicMs();
       const admission = await gate.admit(request, holdMs - note.heldMs);
@@ -54,6 +53,7 @@ export function openJourney(request: GatewayRequest, gateway: Gateway): Journey 
     },
     end(outcome) {
       note.outcome = outcome;
+      body.forget();
       logRequest(gateway.log, note, clock.monotonicMs());
     },
   };

@@ -1,25 +1,55 @@
 /**
  * A request body that can be opened a second time. Nothing is read before the first attempt opens it, so a held
- * request costs no memory; while it is sent, up to `limitBytes` are kept for one more attempt, and not a byte more.
+ * request costs no memory; while it is sent, what the gateway's budget allows is kept for one more attempt.
  */
 import { Readable } from 'node:stream';
 import type { RequestBody } from '../upstream/exchange.ts';
 
+/** Bytes that may be kept at once, for all bodies of one gateway. */
+export interface ByteBudget {
+  /** False when there is no room for so many. */
+  take(bytes: number): boolean;
+  give(bytes: number): void;
+}
+
+/** A budget of `limitBytes` in all. */
+export function byteBudget(limitBytes: number): ByteBudget {
+  let taken = 0;
+  return {
+    take: (bytes) => taken + bytes <= limitBytes && ((taken += bytes), true),
+    give: (bytes) => void (taken -= bytes),
+  };
+}
+
+/** For bodies that will never be sent a second time. */
+export const keepNothing: ByteBudget = { take: () => false, give: () => undefined };
+
 export class KeptBody implements RequestBody {
   readonly length: number | undefined;
   readonly #source: RequestBody;
-  readonly #limitBytes: number;
+  readonly #budget: ByteBudget;
   #stream: Readable | undefined;
   #chunks: Buffer[] = [];
   #keptBytes = 0;
   #lost = false;
+  /** The next kept chunk for the attempt under way. */
+  #next = 0;
   #reader: Readable | undefined;
   #more: () => void = () => undefined;
 
-  constructor(source: RequestBody, limitBytes: number) {
+  constructor(source: RequestBody, budget: ByteBudget) {
     this.length = source.length;
     this.#source = source;
-    this.#limitBytes = limitBytes;
+    this.#budget = budget;
+  }
+
+  /** An answer has come, or there will be no other attempt: what was kept is let go. */
+  forget(): void {
+    this.#budget.give(this.#keptBytes);
+    this.#keptBytes = 0;
+    this.#lost = true;
+    // a second attempt that is still being sent needs the rest of what was kept
+    if (this.#next >= this.#chunks.length) this.#chunks = [];
   }
 
   /** Whether another attempt would get the body from its first byte. */
@@ -31,7 +61,7 @@ export class KeptBody implements RequestBody {
     if (this.length === 0) return Readable.from([]);
     this.#reader?.destroy();
     this.#stream ??= this.#follow(this.#source.open());
-    let next = 0;
+    this.#next = 0;
     let wanted = false;
     const reader = new Readable({
       highWaterMark: 64 * 1024,
@@ -43,10 +73,10 @@ export class KeptBody implements RequestBody {
     this.#reader = reader;
     this.#more = () => {
       if (!wanted || reader.destroyed) return;
-      const chunk = next < this.#chunks.length ? this.#chunks[next] : this.#readSource();
+      const chunk = this.#next < this.#chunks.length ? this.#chunks[this.#next] : this.#readSource();
       if (chunk !== undefined) {
         wanted = false;
-        next += 1;
+        this.#next += 1;
         reader.push(chunk);
       } else if (this.#stream?.errored) reader.destroy(this.#stream.errored);
       else if (this.#stream?.readableEnded) reader.push(null);
@@ -68,9 +98,10 @@ export class KeptBody implements RequestBody {
 
   #keep(chunk: Buffer): void {
     if (this.#lost) return;
-    this.#keptBytes += chunk.length;
-    if (this.#keptBytes <= this.#limitBytes) return void this.#chunks.push(chunk);
-    this.#lost = true;
-    this.#chunks = [];
+    if (this.#budget.take(chunk.length)) {
+      this.#keptBytes += chunk.length;
+      return void this.#chunks.push(chunk);
+    }
+    this.forget();
   }
 }

@@ -6,6 +6,7 @@ const { default: closeWithGrace } = await import('close-with-grace');
 const { pino } = await import('pino');
 const { loadHost } = await import('../config/load-host.ts');
 const { formatProblem } = await import('../config/problem.ts');
+const { endWithSupervisor } = await import('../channel/end-with-supervisor.ts');
 const { productVersion } = await import('../config/product-version.ts');
 const { runProxy } = await import('./run-proxy.ts');
 
@@ -20,8 +21,11 @@ if (!loaded.ok) {
 const log = pino({ level: loaded.host.log.level, base: { process: 'proxy' } }, pino.destination(2));
 try {
   const proxy = await runProxy(loaded.host, productVersion(), log);
+  endWithSupervisor(() => process.kill(process.pid, 'SIGTERM'));
+  // a reload is not built yet: nothing changes, and nothing ends
+  process.on('SIGHUP', () => log.warn({}, 'SIGHUP: the configuration is not read again yet; restart goodgateway to apply a change'));
   log.info({ pid: process.pid, node: process.version }, 'the proxy is ready');
-  closeWithGrace({ delay: drainMs + 1000 }, async ({ err }) => {
+  closeWithGrace({ skip: ['SIGHUP'], delay: drainMs + 1000 }, async ({ err }) => {
     if (err) log.error({ err }, 'a bug in goodgateway: the proxy ends and is started again');
     await proxy.close(AbortSignal.timeout(err ? 0 : drainMs));
   });

@@ -38,15 +38,19 @@ export function mayResend(question: ResendQuestion): ResendAnswer {
   if (failure.resend === 'never') return no('an answer had begun, or the request itself may be the cause');
   if (question.tooLate) return no('it has waited as long as it may');
   if (failure.phase === 'connect' && !passesWithTime(failure)) return no('waiting does not cure this');
-  if (!question.bodyComplete) return no('part of its body was sent and not kept');
-  if (failure.resend === 'always') return { resend: true, replay: false, why: 'it was not sent' };
+  const whole = question.bodyComplete;
+  if (failure.resend === 'always') return whole ? { resend: true, replay: false, why: 'it was not sent' } : no(bodyLost);
   if (question.replays > 0) return no('it was sent a second time already');
   const exclusion = excludedBy(question);
   if (exclusion) return no(exclusion);
-  if (idempotentMethods.has(question.method)) return { resend: true, replay: true, why: `${question.method} is idempotent` };
-  if (question.rules.idempotency_key && question.hasIdempotencyKey) return { resend: true, replay: true, why: 'it carries Idempotency-Key and the configuration trusts it' };
-  return no(`${question.method} may have been executed`);
+  const idempotent = idempotentMethods.has(question.method);
+  const trusted = question.rules.idempotency_key && question.hasIdempotencyKey;
+  if (!idempotent && !trusted) return no(`${question.method} may have been executed`);
+  if (!whole) return no(bodyLost);
+  return { resend: true, replay: true, why: idempotent ? `${question.method} is idempotent` : 'it carries Idempotency-Key and the configuration trusts it' };
 }
+
+const bodyLost = 'part of its body was sent and not kept';
 
 /**
  * Whether a failed connect is of the kind that a repair cures while requests wait: the gate closes for it.
@@ -64,6 +68,11 @@ export function passesWithTime(failure: UpstreamFailure): boolean {
     default:
       return false;
   }
+}
+
+/** Whether a request of this method can ever be sent again after it was sent: only then its body is worth keeping. */
+export function mayBeReplayed(method: string, rules: ReplayRules): boolean {
+  return idempotentMethods.has(method) || rules.idempotency_key;
 }
 
 function no(why: string): ResendAnswer {

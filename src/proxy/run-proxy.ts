@@ -11,6 +11,7 @@ import { Gate } from './gate.ts';
 import type { Gateway } from './gateway.ts';
 import type { Listener } from './gateway-request.ts';
 import { handleRequest } from './handle-request.ts';
+import { byteBudget } from './kept-body.ts';
 import { createHealerLink, type HealerLink } from './healer-link.ts';
 import { listenHttp } from './http-listener.ts';
 import { PassiveHealth } from './passive-health.ts';
@@ -54,7 +55,7 @@ function createGateway({ name, config, link, log }: { name: string; config: Host
     watchForRecovery: (target, opened, signal) =>
       void watchForRecovery(target, opened, signal, { clock: systemClock, connectTimeoutMs: config.timeouts.connect, connect: connectProbe }),
   });
-  return { name, config, protocol: protocols[config.protocol], gate, health: new PassiveHealth(name, systemClock, link.tell), log, clock: systemClock };
+  return { name, config, protocol: protocols[config.protocol], gate, health: new PassiveHealth(name, systemClock, link.tell), log, keptBytes: byteBudget(config.hold.memory), clock: systemClock };
 }
 
 async function listenFor(gateway: Gateway, log: ProxyLog): Promise<Listener[]> {

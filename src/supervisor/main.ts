@@ -35,4 +35,5 @@ const supervisor = supervise(
   { info: (fields, message) => log(30, fields, message), warn: (fields, message) => log(40, fields, message) },
   (name) => void end(`${name} cannot run with this configuration: goodgateway check --config ${file} says why`, 1),
 );
+process.on('SIGHUP', () => log(40, {}, 'SIGHUP: the configuration is not read again yet; restart goodgateway to apply a change'));
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end(signal, 0));

@@ -66,7 +66,7 @@ async function gateway(t: Test, settings: object = {}) {
       request.on('error', reject);
       request.end(options.body);
     });
-  return { ask, port, listen, folder, gate: app.gate, health: app.health, log, backend: await backend(t, port) };
+  return { ask, proxy, port, listen, folder, gate: app.gate, health: app.health, log, backend: await backend(t, port) };
 }
 
 /** Bytes in, bytes out, until the other side closes. `reset` says how it closed. */
@@ -195,6 +195,83 @@ t.test('a response timeout is answered 504 where exact codes are asked for, and 
   const answer = await ask({});
   t.match(answer, { status: 504, headers: { 'proxy-status': 'goodgateway; error=http_response_timeout' } });
   t.equal(backend.seen.length, 1);
+});
+
+t.test('interim answers of every kind leave the gateway standing, and the answer comes', async (t) => {
+  const { ask, port } = await gateway(t);
+  const odd = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => socket.end('HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload, </b.js>; rel=preload\r\n\r\nHTTP/1.1 103 x\r\nLink: garbage\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
+  }).listen(port, '127.0.0.1');
+  t.teardown(() => odd.close());
+  t.match(await ask(), { status: 200, body: 'ok' });
+});
+
+t.test('an offer of h2c takes nothing away: the body arrives', async (t) => {
+  const { ask, backend } = await gateway(t);
+  await backend.start();
+  const answer = await ask({ method: 'POST', body: 'buy=shoes', headers: { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABk' } });
+  t.equal(answer.status, 200);
+  t.match(backend.seen, [{ method: 'POST', body: 'buy=shoes' }]);
+});
+
+t.test('the head of an event stream comes at once, before its first event', async (t) => {
+  const { backend, listen } = await gateway(t);
+  await backend.start();
+  backend.answerWith((_request, response) => void response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders());
+  const client = connect(listen, '127.0.0.1').setEncoding('latin1');
+  t.teardown(() => client.destroy());
+  client.write('GET /events HTTP/1.1\r\nHost: a\r\n\r\n');
+  const [head] = await once(client, 'data');
+  t.match(head, /^HTTP\/1\.1 200 [\s\S]*text\/event-stream/);
+});
+
+t.test('an upload that is answered early still gets its answer, over HTTP/1.0 and 1.1', async (t) => {
+  const { gate, listen } = await gateway(t);
+  gate.fallBack({ until: 'order', say: '' });
+  for (const version of ['1.0', '1.1']) {
+    for (let n = 0; n < 5; n++) {
+      const body = Buffer.alloc(3_000_000, 'x');
+      const answer = await new Promise<{ text: string; error: string }>((resolve) => {
+        const socket = connect(listen, '127.0.0.1').setEncoding('latin1');
+        let [text, error] = ['', ''];
+        socket.on('data', (chunk: string) => (text += chunk));
+        socket.on('error', (failure) => (error = failure.message));
+        socket.on('close', () => resolve({ text, error }));
+        socket.write(`POST /upload HTTP/${version}\r\nHost: a\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n`);
+        socket.write(body);
+      });
+      t.match(answer, { text: /^HTTP\/1\.1 503 /, error: '' });
+    }
+  }
+});
+
+t.test('a stop answers those who wait, and does not wait for kept connections', async (t) => {
+  const { ask, gate, port, folder, backend, proxy } = await gateway(t, { hold: { for: '10m' } });
+  await backend.start();
+  const agent = new http.Agent({ keepAlive: true });
+  t.teardown(() => agent.destroy());
+  t.equal((await ask({ agent })).status, 200);
+  await backend.stop();
+  const waiting = ask({ socketPath: join(folder, 'app.sock') });
+  await until(() => gate.held === 1, { timeoutMs: 3000, what: 'a held request' });
+  const began = performance.now();
+  await proxy.close(AbortSignal.timeout(8000));
+  t.ok(performance.now() - began < 4000, 'long before the deadline');
+  t.equal((await waiting).status, 503);
+  t.ok(port);
+});
+
+t.test('the time in the backend does not count against the time at the gate', async (t) => {
+  const { ask, backend } = await gateway(t, { hold: { for: '300ms' } });
+  await backend.start();
+  let first = true;
+  backend.answerWith((request, response) => {
+    if (!first) return void response.end('ok');
+    first = false;
+    setTimeout(() => request.socket.resetAndDestroy(), 600);
+  });
+  t.equal((await ask()).status, 200, 'a GET that was cut after 600 ms is sent again');
 });
 
 t.test('an upgrade is answered 101 only when the backend was; then bytes pass both ways', async (t) => {

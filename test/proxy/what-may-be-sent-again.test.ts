@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import t from 'tap';
 import type { UpstreamFailure } from '../../src/core/failure.ts';
-import { KeptBody } from '../../src/proxy/kept-body.ts';
+import { byteBudget, KeptBody } from '../../src/proxy/kept-body.ts';
 import { mayResend, type ResendQuestion } from '../../src/proxy/may-resend.ts';
 
 const failure = (over: Partial<UpstreamFailure>): UpstreamFailure => ({ kind: 'connection_terminated', source: 'upstream', phase: 'await_head', bytesWritten: 100, bytesRead: 0, resend: 'if_idempotent', detail: '', ...over });
@@ -42,7 +42,7 @@ t.test('a body is read only when it is opened, and a second opening begins at it
   let reads = 0;
   const chunks = ['one ', 'two ', 'three'];
   const source = new Readable({ read() { reads += 1; this.push(chunks.shift() ?? null); } });
-  const body = new KeptBody({ length: undefined, open: () => source }, 1000);
+  const body = new KeptBody({ length: undefined, open: () => source }, byteBudget(1000));
   t.equal(reads, 0);
   const firstTry = body.open();
   await new Promise((resolve) => firstTry.once('readable', () => resolve(undefined)));
@@ -52,23 +52,42 @@ t.test('a body is read only when it is opened, and a second opening begins at it
 });
 
 t.test('a body that ended before the second opening is whole again', async (t) => {
-  const body = new KeptBody({ length: 6, open: () => Readable.from([Buffer.from('abc'), Buffer.from('def')]) }, 1000);
+  const body = new KeptBody({ length: 6, open: () => Readable.from([Buffer.from('abc'), Buffer.from('def')]) }, byteBudget(1000));
   t.equal(String(await buffer(body.open())), 'abcdef');
   t.equal(String(await buffer(body.open())), 'abcdef');
 });
 
 t.test('a body beyond the limit is passed whole, but not kept', async (t) => {
   const big = Buffer.alloc(300_000, 'x');
-  const body = new KeptBody({ length: undefined, open: () => Readable.from([big.subarray(0, 100_000), big.subarray(100_000)]) }, 150_000);
+  const body = new KeptBody({ length: undefined, open: () => Readable.from([big.subarray(0, 100_000), big.subarray(100_000)]) }, byteBudget(150_000));
   t.equal((await buffer(body.open())).length, 300_000);
   t.notOk(body.canOpenAgain);
 });
 
 t.test('a client that breaks off breaks the body off', async (t) => {
   const source = new Readable({ read() {} });
-  const reader = new KeptBody({ length: undefined, open: () => source }, 1000).open();
+  const reader = new KeptBody({ length: undefined, open: () => source }, byteBudget(1000)).open();
   reader.resume();
   const broken = new Promise<Error>((resolve) => reader.once('error', resolve));
   source.destroy(new Error('aborted'));
   t.equal((await broken).message, 'aborted');
 });
+
+t.test('all bodies of a gateway share one budget, and give back what they kept', async (t) => {
+  const budget = byteBudget(1000);
+  const one = new KeptBody({ length: 800, open: () => Readable.from([Buffer.alloc(800)]) }, budget);
+  const two = new KeptBody({ length: 800, open: () => Readable.from([Buffer.alloc(800)]) }, budget);
+  await buffer(one.open());
+  await buffer(two.open());
+  t.same([one.canOpenAgain, two.canOpenAgain], [true, false]);
+  one.forget();
+  const three = new KeptBody({ length: 800, open: () => Readable.from([Buffer.alloc(800)]) }, budget);
+  await buffer(three.open());
+  t.ok(three.canOpenAgain);
+});
+
+for (const target of ['/blog/wp-cron.php?doing_wp_cron', '//wp-cron.php', '/x?%61ction=buy', '/x?action[]=buy', 'http://h/wp-cron.php', '/x?a=1?action=2']) {
+  t.test(`a GET of ${target} is excluded, however it is written`, async (t) => {
+    t.match(mayResend(question({ target })), { resend: false });
+  });
+}

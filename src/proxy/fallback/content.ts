@@ -2,7 +2,7 @@ import type { FailureKind } from '../../core/failure.ts';
 
 /** Everything that a form may show. Plain text; each form escapes for itself. */
 export interface FallbackContent {
-  readonly status: 500 | 502 | 503 | 504;
+  readonly status: 408 | 500 | 502 | 503 | 504;
   readonly kind: FailureKind;
   readonly title: string;
   readonly sentence: string;

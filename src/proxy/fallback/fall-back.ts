@@ -30,10 +30,10 @@ function describe({ request, gateway, note }: Journey, reason: FallbackReason): 
   const sent = reason === 'failed' && note.failure !== undefined && note.failure.resend !== 'always';
   const idempotent = request.method === 'GET' || request.method === 'HEAD';
   return {
-    status: gateway.config.fallback.status === 'exact' ? exactStatus(kind) : 503,
+    status: note.failure?.source === 'downstream' ? 408 : gateway.config.fallback.status === 'exact' ? exactStatus(kind) : 503,
     kind,
     title: gateway.config.fallback.title,
-    sentence: state.kind === 'open' || state.say === '' ? sentenceFor(kind) : `${sentenceFor(kind)} ${capital(state.say)}.`,
+    sentence: state.kind === 'open' || state.say === '' ? sentenceFor(kind, reason) : `${sentenceFor(kind, reason)} ${capital(state.say)}.`,
     mayHaveBeenProcessed: sent && !idempotent,
     code: incident ? incidentCode(incident) : request.id,
     retryAfterSeconds: Math.max(1, Math.ceil((state.kind === 'open' ? 5000 : (state.estimateMs ?? 10_000)) / 1000)),
@@ -69,9 +69,9 @@ function exactStatus(kind: FailureKind): FallbackContent['status'] {
   }
 }
 
-function sentenceFor(kind: FailureKind): string {
-  if (kind === 'connection_limit_reached') return 'Very many people are waiting at the moment.';
-  if (kind === 'http_response_timeout' || kind === 'connection_timeout') return 'The site takes too long to answer at the moment.';
+function sentenceFor(kind: FailureKind, reason: FallbackReason): string {
+  if (reason === 'queue_full') return 'Very many people are waiting at the moment.';
+  if (kind === 'connection_limit_reached' || kind === 'http_response_timeout' || kind === 'connection_timeout') return 'The site takes too long to answer at the moment.';
   return 'The site is not available at the moment.';
 }
 

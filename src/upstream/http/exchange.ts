@@ -159,7 +159,8 @@ class Exchange {
 
   // ---- the ends
 
-  readonly #onEnd = (): void => this.#onClosed(this.#socket.writeError);
+  /** A write that failed by a reset has taken the reset's place: what follows is no clean end. */
+  readonly #onEnd = (): void => this.#onClosed(this.#socket.writeError, this.#socket.writeError?.code === 'ECONNRESET');
   readonly #onError = (error: NodeJS.ErrnoException): void => this.#onClosed(error, true);
 
   /** A reset never completes a body that lasts until the close: what is missing cannot be told from what is there. */
