@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { isAlive, isStopped, readStat } from '../../src/healer/proc.ts';
@@ -6,12 +6,13 @@ import { runCommand } from '../../src/healer/run-command.ts';
 import type { ServiceTarget } from '../../src/healer/leaves.ts';
 import { startRemembered } from '../../src/healer/services/process.ts';
 import * as types from '../../src/healer/services/registry.ts';
-import { writeInitScript } from '../fixtures/services/init-script.ts';
+import { writeInitScript, writeSlowStopScript } from '../fixtures/services/init-script.ts';
 import { serviceTarget } from '../fixtures/services/target.ts';
 import { preparePhpFpm, type PhpFpm } from '../support/php-fpm.ts';
 import { signal } from '../support/processes.ts';
-import { missing } from '../support/skip.ts';
-import { tempFolder } from '../support/temp-folder.ts';
+import { start as startProgram } from '../support/program.ts';
+import { isRoot, missing } from '../support/skip.ts';
+import { tempFolder, type TestScope } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 
 const soon = (): AbortSignal => AbortSignal.timeout(20_000);
@@ -23,6 +24,13 @@ function signalAll(fpm: PhpFpm, name: NodeJS.Signals): number[] {
   const pids = fpm.processes().map(({ pid }) => pid);
   for (const pid of pids) signal(pid, name);
   return pids;
+}
+
+async function sleeper(t: TestScope, folder: string): Promise<number> {
+  const started = await runCommand.startDetached(['/bin/sleep', '1000'], { output: join(folder, 'out') });
+  const pid = 'pid' in started ? started.pid : 0;
+  t.teardown(() => signal(pid, 'SIGKILL'));
+  return pid;
 }
 
 async function freeze(fpm: PhpFpm): Promise<number[]> {
@@ -117,9 +125,7 @@ t.test('a restart whose start fails leaves a failed service, not one that somebo
 t.test('a pid that another program was given is not the service, and is left alone', async (t) => {
   const folder = tempFolder(t);
   const pidfile = join(folder, 'pid');
-  const started = await runCommand.startDetached(['/bin/sleep', '1000'], { output: join(folder, 'out') });
-  const pid = 'pid' in started ? started.pid : 0;
-  t.teardown(() => signal(pid, 'SIGKILL'));
+  const pid = await sleeper(t, folder);
   const target = serviceTarget({ type: 'process', pidfile, start: ['/bin/false'] }, { stateFolder: folder, upstreams: ['127.0.0.1:1'] });
   writeFileSync(pidfile, `${pid}\n`);
   t.match(await stateOf(target), { state: 'running', mainPid: pid });
@@ -190,10 +196,72 @@ t.test('php-fpm with an init script', { skip: missing('php-fpm8.2') }, async (t)
   const master = fpm.masterPid();
   signal(master, 'SIGKILL');
   await until(() => !lives(master), { timeoutMs: 5000, what: 'the master to be gone' });
+  await until(async () => (await stateOf(target)).state === 'failed', { timeoutMs: 5000, what: 'the end to count as a crash' });
   t.match(await stateOf(target), { state: 'failed', pids: { length: 2 } });
   t.match(await control(target, 'start'), { result: 'failed', exitCode: 0, detail: /reported success, but .* named no living process/ }, 'the script claims success');
   t.match(await control(target, 'restart'), { result: 'done', detail: /ended 2 processes/ }, 'a restart ends the orphans first');
   t.equal(fpm.processes().length, 3);
+});
+
+t.test('an init script that removes the pidfile long after the end is a stop, not a crash', async (t) => {
+  const folder = tempFolder(t);
+  const [pidfile, go] = [join(folder, 'pid'), join(folder, 'go')];
+  const script = writeSlowStopScript(folder, { pidfile, go });
+  const target = serviceTarget({ type: 'init', script, pidfile }, { stateFolder: folder, upstreams: ['127.0.0.1:1'] });
+  const pid = await sleeper(t, folder);
+  writeFileSync(pidfile, `${pid}\n`);
+  t.match(await stateOf(target), { state: 'running', mainPid: pid });
+  const stopping = startProgram([script, 'stop']);
+  await until(() => !lives(pid), { timeoutMs: 5000, what: 'the daemon to be gone' });
+  const seen = new Set<string>();
+  const began = performance.now();
+  await until(async () => {
+    seen.add((await stateOf(target)).state);
+    return performance.now() - began > 1200;
+  }, { timeoutMs: 5000, what: 'the moment of doubt to be over' });
+  t.same([...seen], ['stopping'], 'as long as the script runs');
+  t.match(await stateOf(target), { state: 'stopping', lastMainPid: pid, text: new RegExp(`process ${stopping.pid} is stopping it`) });
+  writeFileSync(go, '');
+  await stopping.ended;
+  t.match(await stateOf(target), { state: 'stopped', text: /on purpose/ });
+});
+
+t.test('who just ended may have been stopped, unless it removes its pidfile itself', async (t) => {
+  const folder = tempFolder(t);
+  const pidfile = join(folder, 'pid');
+  const gone = await runCommand.run(['/bin/sh', '-c', 'echo $$'], { timeoutMs: 5000 });
+  const script = join(folder, 'script');
+  const target = (service: object): ServiceTarget => serviceTarget({ pidfile, ...service }, { stateFolder: folder });
+  const byScript = target({ type: 'init', script });
+  const byCommand = target({ type: 'process', start: ['/bin/false'], stop: ['/bin/false', 'stop'] });
+  const bySignal = target({ type: 'process', start: ['/bin/false'], stop: { signal: 'QUIT' } });
+  for (const one of [byScript, byCommand]) {
+    writeFileSync(pidfile, gone.output);
+    const began = performance.now();
+    t.match(await stateOf(one), { state: 'stopping', text: /just ended; whether it was stopped shows when its pidfile is gone or stays/ });
+    await until(async () => (await stateOf(one)).state === 'failed', { timeoutMs: 5000, what: 'the end to count as a crash' });
+    t.ok(performance.now() - began >= 1000, 'not before its pidfile had time to go');
+    t.ok(performance.now() - began < 3000);
+    rmSync(pidfile);
+    t.match(await stateOf(one), { state: 'stopped' });
+    writeFileSync(pidfile, gone.output);
+    t.match(await stateOf(one), { state: 'stopping' }, 'another end is waited for anew');
+    rmSync(pidfile);
+    await stateOf(one);
+  }
+  writeFileSync(pidfile, gone.output);
+  t.match(await stateOf(bySignal), { state: 'failed' }, 'at once');
+});
+
+t.test('a process of a plain user that looks like a stop does not hold up the repair', { skip: isRoot ? false : 'needs root' }, async (t) => {
+  const folder = tempFolder(t);
+  const [pidfile, script] = [join(folder, 'pid'), join(folder, 'script')];
+  const gone = await runCommand.run(['/bin/sh', '-c', 'echo $$'], { timeoutMs: 5000 });
+  writeFileSync(pidfile, gone.output);
+  const liar = await runCommand.startDetached(['/bin/sh', '-c', 'sleep 1000; :', script, 'stop'], { output: join(folder, 'out'), user: 'nobody' });
+  t.teardown(() => 'pid' in liar && process.kill(-liar.pid, 'SIGKILL'));
+  const target = serviceTarget({ type: 'init', script, pidfile }, { stateFolder: folder });
+  await until(async () => (await stateOf(target)).state === 'failed', { timeoutMs: 5000, what: 'the end to count as a crash' });
 });
 
 t.test('an external service is not controlled', async (t) => {

@@ -3,24 +3,30 @@ import { listenAddresses } from '../find-orphans.ts';
 import type { ServiceState, ServiceTarget } from '../leaves.ts';
 import { familyOf, isAlive, isStopped, listenersAt, processFence, readAllStats, readListeners, readPidfile, readStat, socketOwners, startedAtMs, type Pidfile, type ProcessStat } from '../proc.ts';
 import { clearRestarting, isRestarting } from './restart-marker.ts';
+import { forgetEnd, stopUnderWay, type StopCommands } from './stop-under-way.ts';
 
 /** A daemon writes its pidfile right after its start; file systems and clocks round. */
 const pidfileSlackMs = 2000;
 
 /**
  * No pidfile: stopped on purpose (or half way through a restart of ours, which is a failure). A pidfile whose process
- * is dead, a zombie, or has become another program's: failed.
+ * is dead, a zombie, or has become another program's: failed. Where `stops` names commands that remove the pidfile
+ * after the daemon's end: `stopping` while one of them runs, and in the first second of its death.
  */
-export async function pidfileState(target: ServiceTarget, path: string): Promise<ServiceState> {
+export async function pidfileState(target: ServiceTarget, path: string, stops: StopCommands): Promise<ServiceState> {
   const pidfile = readPidfile(path);
   if (pidfile.kind === 'unusable') return { state: 'unknown', text: pidfile.why, pids: [], fence: '' };
-  if (pidfile.kind === 'missing') return withoutPidfile(target, path);
   const main = await pidfileProcess(target, pidfile);
-  if (main) {
-    clearRestarting(target);
-    return livingState(main, `${path} names process ${main.pid}`);
-  }
-  return deadState(pidfile.pid, `${path} names process ${pidfile.pid}`);
+  if (main || pidfile.kind === 'missing') forgetEnd(path);
+  if (pidfile.kind === 'missing') return withoutPidfile(target, path);
+  const source = `${path} names process ${pidfile.pid}`;
+  if (!main) return afterEnd(deadState(pidfile.pid, source), stopUnderWay(path, `${pidfile.pid} ${pidfile.writtenAtMs}`, stops));
+  clearRestarting(target);
+  return livingState(main, source);
+}
+
+function afterEnd(dead: ServiceState, stopping: string | undefined): ServiceState {
+  return stopping === undefined ? dead : { ...dead, state: 'stopping', text: `${dead.text}; ${stopping}` };
 }
 
 /** The living process that a pidfile really means: one that began before the file was written, or that listens for the service. */

@@ -1,6 +1,6 @@
 /** A service with an init script (`start|stop|reload|restart`) and a pidfile. The script is trusted to act, not to tell. */
 import type { StepResult } from '../../core/decision.ts';
-import type { RunCommand, ServiceTarget, ServiceType } from '../leaves.ts';
+import type { RunCommand, ServiceState, ServiceTarget, ServiceType } from '../leaves.ts';
 import { isStopped, readPidfile } from '../proc.ts';
 import { awaitPidfile } from '../service-parts/await-pidfile.ts';
 import { configTestOf } from '../service-parts/config-tests.ts';
@@ -19,7 +19,7 @@ interface Script {
 
 export const init: ServiceType = {
   name: 'init',
-  state: async (target) => pidfileState(target, initConfig(target).pidfile),
+  state: async (target) => stateOf(target),
   can: () => true,
   async control(target, verb, run, signal) {
     const { script: path, pidfile } = initConfig(target);
@@ -31,6 +31,11 @@ export const init: ServiceType = {
   },
   configTest: configTestOf,
 };
+
+async function stateOf(target: ServiceTarget): Promise<ServiceState> {
+  const { script, pidfile } = initConfig(target);
+  return pidfileState(target, pidfile, [[script, 'stop'], [script, 'restart'], [script, 'force-reload']]);
+}
 
 async function start(script: Script): Promise<StepResult> {
   const started = await script.call('start');
@@ -54,8 +59,8 @@ async function stop(script: Script): Promise<StepResult> {
 }
 
 /** Nothing for the script to end; it tidies up. Workers that outlived their master would keep the socket. */
-async function stopDead({ target, pidfile, call, run, signal }: Script): Promise<StepResult> {
-  const { pids } = await pidfileState(target, pidfile);
+async function stopDead({ target, call, run, signal }: Script): Promise<StepResult> {
+  const { pids } = await stateOf(target);
   const called = await call('stop', target.config.stop_timeout);
   const left = await stopLeft(pids, { signal: 'SIGQUIT', waitMs: target.config.stop_timeout }, { run, signal });
   return { ...called, result: left.result === 'done' ? called.result : left.result, detail: `${called.detail}; ${left.detail}`, durationMs: called.durationMs + left.durationMs };

@@ -122,8 +122,10 @@ function stopRequest(config: ProcessTarget['config']): StopRequest {
 }
 
 async function stateOf(target: ProcessTarget): Promise<ServiceState> {
-  const { pidfile } = target.config;
-  return pidfile === undefined ? rememberedState(target) : pidfileState(target, pidfile);
+  const { pidfile, stop: how } = target.config;
+  if (pidfile === undefined) return rememberedState(target);
+  // A daemon that is stopped by a signal removes its pidfile itself, before it ends; after a command somebody else may.
+  return pidfileState(target, pidfile, 'signal' in how ? [] : [how]);
 }
 
 async function mainProcess(target: ProcessTarget): Promise<ProcessStat | undefined> {
