@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { breakShop, faultOf, type FaultName } from './shop-faults.ts';
+import { breakShop, faultOf, fillMs, type FaultName } from './shop-faults.ts';
 import { askHealing } from './shop-healing.ts';
 import type { Orders } from './shop-orders.ts';
 import { shopPage, shopStyle } from './shop-page.ts';
@@ -34,7 +34,7 @@ export function answerShop(shop: ShopParts): RequestListener {
 
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
     const fault = faultOf(path);
-    if (fault !== undefined && request.method === 'POST') return answerThen(response, () => breakIt(fault), { fault, at: Date.now(), workers: shop.slots.count });
+    if (fault !== undefined && request.method === 'POST') return answerThen(response, () => breakIt(fault), { fault, at: Date.now(), pid: process.pid, workers: shop.slots.count, fill_ms: fillMs });
     await answerPath(shop, { request, response, path, body });
   };
 }

@@ -4,8 +4,8 @@ import type { WorkerSlots } from './worker-slots.ts';
 export const faultNames = ['crash', 'freeze', 'fill', 'junk', 'move'] as const;
 export type FaultName = (typeof faultNames)[number];
 
-/** Longer than a visitor likes to wait, shorter than anything that a healer may call a hang. */
-const fillMs = 6000;
+/** Longer than a visitor likes to wait, shorter than the 5 s that a gateway holds a fetch by default: nobody is refused. */
+export const fillMs = 4000;
 
 export interface Breakable {
   readonly slots: WorkerSlots;

@@ -10,7 +10,7 @@ const products = [
 const faults = [
   ['crash', 'Crash', 'Its process is killed: kill -9.'],
   ['freeze', 'Freeze', 'Its process is stopped and says nothing any more: kill -STOP.'],
-  ['fill', 'Fill all workers', 'Every worker is busy for six seconds.'],
+  ['fill', 'Fill all workers', 'Every worker is busy for four seconds.'],
   ['junk', 'Answer junk', 'It answers with bytes that are no HTTP.'],
   ['move', 'Start on another port', 'It leaves its port and listens on another.'],
 ] as const;
