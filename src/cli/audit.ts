@@ -25,10 +25,10 @@ async function verifyAudit(options: AuditSource & { readonly json?: true }): Pro
   for (const line of found.firstBad ? describeBad(found, found.firstBad) : describeWhole(found)) await printLine(line);
 }
 
-function describeWhole({ records, files, firstSeq = 1, head }: Verification): readonly string[] {
+function describeWhole({ records, files, firstSeq = 1, removedBy, head }: Verification): readonly string[] {
   return [
     `${styled('green', 'whole')}: ${count(records, 'record')} in ${count(files, 'file')}`,
-    ...(firstSeq > 1 ? [`begins with record ${firstSeq}: the files before it are not here any more, so nothing is said about them`] : []),
+    ...(firstSeq > 1 ? [`begins at record ${firstSeq}; older files were removed${removedBy === undefined ? ', and no record says that goodgateway did it' : ` because of their age, says record ${removedBy}`}`] : []),
     ...(head ? [`ends with record ${head.seq} in ${head.file}`, `sha256 of that line: ${head.hash}`] : []),
     'A clean cut at the end cannot be seen by the chain alone: keep number and hash elsewhere.',
   ];

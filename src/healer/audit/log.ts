@@ -12,6 +12,7 @@ import { buildLine } from './line.ts';
 import { appendLine, createFile, errnoOf, findChange, reopenFile, type OpenFile } from './open-file.ts';
 import { gatingEvents, type AuditEvent, type AuditRecord } from './record.ts';
 import { recoverTail } from './recover-tail.ts';
+import { retireFiles } from './retire.ts';
 
 export interface AuditLogOptions {
   /** Made with mode 0750 when it is missing, at opening only. */
@@ -23,6 +24,8 @@ export interface AuditLogOptions {
   readonly bootId: string;
   /** A file that would grow beyond this is followed by the next one. Default 64 MiB. */
   readonly rotateBytes?: number;
+  /** Files whose day is over for longer are removed, at opening and once a day. Default: none is. */
+  readonly keepMs?: number;
 }
 
 /** A record that stands in the file; of a gating event, on the disk. `seq` is what another record's `parent` names. */
@@ -73,6 +76,8 @@ class Writer implements AuditLog {
   /** The file that the next one must come after. */
   #after = { day: '', number: 0 };
   #openIntents: readonly AuditRecord[] = [];
+  /** The day on which old files were looked for; again on the next one. */
+  #retiredOn = '';
   /** Told before anything else. */
   #gap: AuditEvent | undefined;
   #failure: AuditFailure | undefined;
@@ -97,16 +102,20 @@ class Writer implements AuditLog {
       await mkdir(this.#options.folder, { recursive: true, mode: 0o750 });
       await this.#recover();
       if (this.#gap) await this.#writeGap();
+      await this.#retire();
     });
   }
 
   async append(event: AuditEvent): Promise<AppendedRecord | AuditFailure> {
-    return this.#inTurn(async () => {
+    const result = await this.#inTurn(async () => {
       if (!this.#head) await this.#recover();
       await this.#checkFile();
       if (this.#gap) await this.#writeGap();
       return this.#write(event);
     });
+    // In a turn of its own: who wants to act does not wait for it.
+    if (this.#isRetireDue()) void this.#inTurn(() => this.#retire());
+    return result;
   }
 
   async close(): Promise<void> {
@@ -153,6 +162,18 @@ class Writer implements AuditLog {
     if (!this.#file || !change) return;
     this.#gap = { event: 'audit.gap', gap: { bytes: change.bytes, file: this.#file.file.name }, text: change.text };
     await this.#leaveFile(this.#file);
+  }
+
+  #isRetireDue(): boolean {
+    return this.#options.keepMs !== undefined && !this.#closed && this.#retiredOn !== auditDay(this.#options.clock.wallMs());
+  }
+
+  async #retire(): Promise<void> {
+    const { folder, keepMs, clock } = this.#options;
+    // Several appends may have asked for it.
+    if (keepMs === undefined || !this.#isRetireDue()) return;
+    const wallMs = clock.wallMs();
+    if (await retireFiles({ folder, keepMs, wallMs, write: (event) => this.#write(event) })) this.#retiredOn = auditDay(wallMs);
   }
 
   async #writeGap(): Promise<void> {

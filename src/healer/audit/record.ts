@@ -34,7 +34,7 @@ export const gatingEvents: ReadonlySet<AuditEventName> = new Set([
   'action.intent', 'action.finished', 'action.unknown',
   'approval.asked', 'approval.given', 'approval.denied', 'approval.expired',
   'pause.set', 'pause.expired',
-  'incident.gave_up', 'audit.gap',
+  'incident.gave_up', 'audit.gap', 'audit.rotated',
 ] as const);
 
 /** Longest text of one field, in characters; longer ones are cut and end in an ellipsis. */
@@ -131,6 +131,7 @@ const fields = z.object({
   evidence: evidence.optional(),
   impact: impact.optional(),
   gap: z.object({ bytes: count, file: text }).optional().describe('audit.gap: how much was cut or is in doubt, and where it is kept'),
+  removed: z.object({ file: text, bytes: count, last_seq: count.optional(), sha256: sha256.optional() }).optional().describe('audit.rotated: the file that was too old, and the number and hash of its last line, which the first line that remains carries on'),
   text: text.optional().describe('The record as one sentence for a person; its wording may change'),
   remedy: text.optional().describe('What would help'),
 });

@@ -5,7 +5,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { follow, type ChainBreak, type ChainHead } from './chain.ts';
+import { follow, parseObject, readLink, type ChainBreak, type ChainHead } from './chain.ts';
 import { readLines, type AuditFile, type AuditLine } from './files.ts';
 
 export interface Verification {
@@ -13,8 +13,10 @@ export interface Verification {
   /** Records that were read, up to the first bad one. */
   readonly records: number;
   readonly files: number;
-  /** Number of the oldest record; above 1 older files have been removed, which the chain alone cannot judge. */
+  /** Number of the oldest record; above 1 older files have been removed: see `removedBy`. */
   readonly firstSeq: number | undefined;
+  /** The record that tells that the files before the first record were too old and removed; a stranger writes none. */
+  readonly removedBy: number | undefined;
   /** The newest record and the hash of its line: noted down elsewhere, it makes a later cut visible. */
   readonly head: (ChainHead & { readonly file: string }) | undefined;
   /** Where the chain breaks: the line that does not follow. For `edited`, it or the line before was changed. */
@@ -47,21 +49,33 @@ export async function verifyAuditFolder(files: readonly AuditFile[]): Promise<Ve
 async function verifyOnce(files: readonly AuditFile[]): Promise<Verification> {
   let head: (ChainHead & { file: string }) | undefined;
   let firstSeq: number | undefined;
+  let before: string | undefined;
+  let removedBy: number | undefined;
   let records = 0;
   for (const file of files) {
     for await (const line of readLines(file.path)) {
       const step: ReturnType<typeof follow> | { readonly broken: 'torn' } = line.complete ? follow(head, line.bytes) : { broken: 'torn' };
       if (step.broken) {
         const bad = { file: file.name, line: line.number, what: step.broken, seq: 'next' in step ? step.next.seq : (head?.seq ?? 0) + 1 };
-        return { ok: false, records, files: files.length, firstSeq, head, firstBad: { ...bad, text: explain(bad, head, line) } };
+        return { ok: false, records, files: files.length, firstSeq, removedBy, head, firstBad: { ...bad, text: explain(bad, head, line) } };
       }
       if (!('next' in step)) continue;
       head = { ...step.next, file: file.name };
       firstSeq ??= head.seq;
+      before ??= readLink(line.bytes)?.prev;
+      if (firstSeq > 1 && tellsRemoval(line.bytes, before)) removedBy = head.seq;
       records += 1;
     }
   }
-  return { ok: true, records, files: files.length, firstSeq, head };
+  return { ok: true, records, files: files.length, firstSeq, removedBy, head };
+}
+
+/** Does this record say that the file whose last line has this hash was removed? */
+function tellsRemoval(line: Buffer, hash: string | undefined): boolean {
+  // Cheap first: few lines are of that kind.
+  if (hash === undefined || !line.includes('"event":"audit.rotated"') || !line.includes(hash)) return false;
+  const removed = parseObject(line)?.['removed'];
+  return typeof removed === 'object' && removed !== null && 'sha256' in removed && removed.sha256 === hash;
 }
 
 function explain(bad: Omit<BadLine, 'text'>, head: ChainHead | undefined, line: AuditLine): string {
