@@ -79,9 +79,7 @@ function receivers({ host, policies }: References): readonly ConfigProblem[] {
   const written = valueAt(host.value, ['notifiers']);
   const known = ['ops', ...(isObject(written) ? Object.keys(written) : [])];
   return policies.flatMap(({ document, path }) => {
-    const rules = itemPaths(document, [...path, 'rules']);
-    const lists = [[...path, 'notify', 'to'], ...rules.map((rule) => [...rule, 'notify'])];
-    return lists.flatMap((list) => itemPaths(document, list)).flatMap((at) => {
+    return itemPaths(document, [...path, 'notify', 'to']).flatMap((at) => {
       const name = valueAt(document.value, at);
       if (typeof name !== 'string' || known.includes(name)) return [];
       return [document.problem(at, 'value', `notify: no notifier has the name \`${name}\`${hint(name, known) || `; there are ${known.join(', ')}`}`)];

@@ -3,7 +3,7 @@
  * the reference page and the JSON Schema for editors are made from here.
  */
 import { z } from 'zod';
-import { absolutePath, address, duration, name, notYet, oneOrMany, retention, size } from './values.ts';
+import { absolutePath, address, duration, name, notYet, oneOrMany, size } from './values.ts';
 
 const timeouts = z
   .strictObject({
@@ -24,7 +24,8 @@ const hold = z
         paths: z.array(z.string()).default(['/livez', '/readyz', '/healthz', '/health', '/ping', '/status']).describe('Paths of health checks: answered at once, never held.'),
         user_agents: z.array(z.string()).default(['kube-probe', 'ELB-HealthChecker', 'GoogleHC', 'HAProxy', 'Uptime']).describe('Beginnings of User-Agent values of health checks.'),
       })
-      .prefault({}),
+      .prefault({})
+      .describe('Requests that are answered at once, never held.'),
   })
   .superRefine((value, context) => {
     if (value.fetch_for !== undefined && value.fetch_for > value.for) context.addIssue({ code: 'custom', message: 'expected at most the time of `for`: a fetch never waits longer than a page', path: ['fetch_for'] });
@@ -33,8 +34,8 @@ const hold = z
   .prefault({});
 
 const socket = z.strictObject({
-  owner: z.string().optional().describe('Owner of the listening socket. Default: the user that runs the proxy.'),
-  group: z.string().optional().describe('Group of the listening socket: nginx\'s group. Trap: without it nginx gets "permission denied" and silently uses the backup.'),
+  owner: z.string().optional().describe('Owner of the listening socket: a name in /etc/passwd, or a number. Default: the user that runs the proxy.'),
+  group: z.string().optional().describe('Group of the listening socket: nginx\'s group, by its name in /etc/group or its number. Trap: without it nginx gets "permission denied" and silently uses the backup.'),
   mode: z.string({ error: 'expected the mode in quotes, such as "0660"' }).regex(/^0?[0-7]{3}$/, { error: 'expected a mode in quotes, such as "0660"' }).default('0660').describe('Permission bits, in quotes.'),
 });
 
@@ -57,20 +58,20 @@ const fallback = z
 
 export const gatewaySchema = z.strictObject({
   listen: oneOrMany(address()).describe('Where nginx finds this gateway: unix:/path or 127.0.0.1:port; a list is fine.'),
-  socket: socket.prefault({}),
+  socket: socket.prefault({}).describe('Who may use the unix sockets of `listen`.'),
   listen_on_tcp_anyway: z.boolean().default(false).describe('A FastCGI listener on TCP lets any local user run code as the pool\'s user; it is refused unless this says true.'),
-  protocol: z.enum(['http', 'fastcgi'], { error: 'expected http or fastcgi' }),
+  protocol: z.enum(['http', 'fastcgi'], { error: 'expected http or fastcgi' }).describe('What nginx speaks here, and the backend there: http for proxy_pass, fastcgi for fastcgi_pass.'),
   upstream: address().describe('Where the backend listens.'),
   also_allowed: z.array(address()).default([]).describe('The only other places that the upstream may be switched to.'),
   service: name().describe('The policy that looks after this backend.'),
-  timeouts,
-  hold,
-  replay,
+  timeouts: timeouts.describe('How long the backend may take.'),
+  hold: hold.describe('Requests that wait while the backend is away.'),
+  replay: replay.describe('Which requests that were sent, and got no answer, are sent once more. GET, HEAD, PUT, DELETE and their like always are; a POST never is.'),
   concurrency: z
     .union([z.literal('auto'), z.literal('none'), z.int().min(1).max(100_000)], { error: 'expected auto, none or a whole number' })
     .default('auto')
     .describe('Most requests in the backend at once; the rest wait here. auto: php-fpm\'s pm.max_children, as the healer reads it.'),
-  fallback,
+  fallback: fallback.describe('What visitors read when the backend could not answer.'),
   client_address: z.string().optional().describe('Header that carries the visitor\'s address, such as X-Forwarded-For. Default: nginx is believed on unix sockets.'),
   trust_forwarded: notYet('trust_forwarded'),
   standby: notYet('the standby topology'),
@@ -78,7 +79,7 @@ export const gatewaySchema = z.strictObject({
 
 const notifier = z
   .discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('log') }),
+    z.strictObject({ type: z.literal('log').describe('A line in the log of the healer.') }).describe('A line in the log of the healer.'),
     ...(['webhook', 'email', 'run'] as const).map((type) => z.looseObject({ type: z.literal(type) }).describe('Not built in this version: refused.')),
   ], { error: 'expected log (webhook, email and run: not yet)' })
   .superRefine((value, context) => {
@@ -92,10 +93,11 @@ export const safetySchema = z.strictObject({
     .strictObject({
       disruptive_actions: z.int().min(0).max(1000).default(6).describe('Stops, restarts, reloads and kills of all services together.'),
       starts: z.int().min(0).max(1000).default(12).describe('Starts of dead services have their own budget.'),
-      within: duration().prefault('1h'),
+      within: duration().prefault('1h').describe('The time that both budgets are counted in.'),
       keep_for_humans: notYet('keep_for_humans'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('How much may be done on this host in a time, by all policies together.'),
   humans_first: notYet('humans_first'),
   breaker: notYet('the circuit breaker'),
   shared_cause: notYet('shared_cause'),
@@ -104,26 +106,32 @@ export const safetySchema = z.strictObject({
   maintenance: notYet('maintenance windows'),
 });
 
+/** The version of the language, the first line of every file. */
+export function version() {
+  return z.literal(1, { error: 'expected 1' }).describe('The version of the language.');
+}
+
 export const hostSchema = z.strictObject({
-  version: z.literal(1, { error: 'expected 1' }),
-  gateways: z.record(name(), gatewaySchema, { error: 'expected at least one gateway below it' }).refine((gateways) => Object.keys(gateways).length > 0, { error: 'expected at least one gateway below it' }),
+  version: version(),
+  gateways: z.record(name(), gatewaySchema, { error: 'expected at least one gateway below it' }).refine((gateways) => Object.keys(gateways).length > 0, { error: 'expected at least one gateway below it' }).describe('By name: letters, digits, ".", "_" or "-". Each is one backend behind one or several addresses of its own.'),
   admin: address().optional().describe('Where health, metrics and the state of the gateways are served: loopback or unix. Read-only.'),
   policies: oneOrMany(z.string()).default(['policies.d/*.yaml']).describe('Policy files; relative to this file; * matches within one folder.'),
   audit: z
     .strictObject({
-      folder: absolutePath().default('/var/log/goodgateway'),
-      keep: retention().prefault('180d').describe('Files older than this may be removed.'),
+      folder: absolutePath().default('/var/log/goodgateway').describe('Where its files are. Trap: when it cannot be written, nothing is done to any service.'),
+      keep: notYet('the removal of old audit files'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('The record of everything that was seen, decided and done.'),
   state: absolutePath().default('/var/lib/goodgateway').describe('Counters, pauses and open intents; must survive a reboot.'),
   runtime: absolutePath().default('/run/goodgateway').describe('The sockets between proxy, healer and operator.'),
   notifiers: z.record(name(), notifier).default({ ops: { type: 'log' } }).describe('Who can be told. `ops` exists always; without an entry it is the process log.'),
-  safety: z.union([safetySchema, z.string()], { error: 'expected the limits themselves, or the path of a file that holds them' }).prefault({}),
-  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
+  safety: z.union([safetySchema, z.string()], { error: 'expected the limits themselves, or the path of a file that holds them' }).prefault({}).describe('Limits of the whole host, which no policy can exceed; or the path of a file that holds `version: 1` and `safety:`.'),
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('The least important line that the processes write to standard error.') }).prefault({}).describe('The log of the processes themselves.'),
 });
 
 /** The file that `safety:` of goodgateway.yaml may name instead of holding the limits itself. */
-export const safetyFileSchema = z.strictObject({ version: z.literal(1, { error: 'expected 1' }), safety: safetySchema });
+export const safetyFileSchema = z.strictObject({ version: version(), safety: safetySchema });
 
 export type GatewayConfig = z.output<typeof gatewaySchema>;
 export type SafetyConfig = z.output<typeof safetySchema>;

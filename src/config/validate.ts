@@ -95,7 +95,8 @@ function missing(path: Path, issue: { readonly message: string }): string {
 }
 
 function wrong(path: Path, value: unknown, issue: { readonly message: string; readonly values?: readonly unknown[] }): string {
-  if (issue.message.includes('did you mean')) return `${label(path)}${issue.message}`;
+  // The schema quoted the value itself, or the field is refused whatever its value.
+  if (/did you mean|, got |^not yet|remove it/.test(issue.message)) return `${label(path)}${issue.message}`;
   const meant = typeof value === 'string' ? didYouMean(value, (issue.values ?? []).map(String)) : undefined;
   return `${label(path)}${issue.message}, got ${shownValue(value)}${meant === undefined ? '' : `: did you mean \`${meant}\`?`}`;
 }

@@ -17,16 +17,11 @@ const longestTimerMs = 24 * 86_400_000;
 
 /**
  * `250ms`, `15s`, `4m`, `1h`, `180d` → milliseconds. A number without a unit is refused: nobody can know it.
- * At most 24 days, or `most` where the value is no timer.
+ * At most 24 days.
  */
-export function duration(most = { ms: longestTimerMs, text: '24d' }) {
+export function duration() {
   const scale = { units: durationUnits, words: durationWords, expected: 'a duration with its unit, such as 500ms, 15s, 5m or 1h' };
-  return unit(scale).refine((ms) => ms <= most.ms, { error: `expected at most ${most.text}` });
-}
-
-/** How long files are kept: up to ten years. */
-export function retention() {
-  return duration({ ms: 3650 * 86_400_000, text: '3650d' });
+  return unit(scale).refine((ms) => ms <= longestTimerMs, { error: 'expected at most 24d' });
 }
 
 /** `64KiB`, `1MiB`, `2GiB` → bytes. At most 1024GiB, so that sums stay exact. */
