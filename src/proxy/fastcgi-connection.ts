@@ -149,7 +149,6 @@ export class FastcgiConnection {
   #beginParams(request: CurrentRequest, length: number): void {
     if (request.params) return void this.#socket.destroy();
     if (length > 0) return;
-    clearTimeout(this.#deadline);
     const params = request.paramPieces.length === 1 ? request.paramPieces[0]! : Buffer.concat(request.paramPieces);
     request.paramPieces = [];
     request.params = params;
@@ -172,6 +171,7 @@ export class FastcgiConnection {
   }
 
   #handle(request: CurrentRequest, length: number | undefined): void {
+    clearTimeout(this.#deadline);
     request.handled = true;
     request.body = new FastcgiBody(length, () => void this.#socket.resume());
     const { writer, body, gone } = request;
@@ -185,6 +185,7 @@ export class FastcgiConnection {
 
   /** What no backend needs to see. The body, if there is one, is dropped. */
   #refuse(request: CurrentRequest, status: number, why: string): void {
+    clearTimeout(this.#deadline);
     request.handled = true;
     const text = `${status}: ${why}.\n`;
     const rawHeaders = ['Content-Type', 'text/plain; charset=utf-8', 'Cache-Control', 'no-store', 'Proxy-Status', `goodgateway; error=http_request_error; details="${why}"`];

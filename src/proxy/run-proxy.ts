@@ -14,6 +14,7 @@ import { handleRequest } from './handle-request.ts';
 import { byteBudget } from './kept-body.ts';
 import { createHealerLink, type HealerLink } from './healer-link.ts';
 import { listenHttp } from './http-listener.ts';
+import { keepListening } from './keep-listening.ts';
 import { PassiveHealth } from './passive-health.ts';
 import { watchForRecovery } from './recovery-watch.ts';
 
@@ -34,7 +35,7 @@ export async function runProxy(host: HostConfig, product: string, log: ProxyLog)
   const link = createHealerLink({ path: join(host.runtime, 'healer.sock'), product, clock: systemClock, log });
   const gateways = new Map(Object.entries(host.gateways).map(([name, config]) => [name, createGateway({ name, config, link, log })]));
   const listeners: Listener[] = [];
-  for (const gateway of gateways.values()) listeners.push(...(await listenFor(gateway, log)));
+  for (const gateway of gateways.values()) listeners.push(...(await listenFor(gateway, { log, signal: stop.signal })));
   if (host.admin) listeners.push(await listenAdmin({ address: host.admin, gateways, healerConnected: link.connected }));
   void link.run(gateways, stop.signal);
   return {
@@ -58,12 +59,13 @@ function createGateway({ name, config, link, log }: { name: string; config: Host
   return { name, config, protocol: protocols[config.protocol], gate, health: new PassiveHealth(name, systemClock, link.tell), log, keptBytes: byteBudget(config.hold.memory), clock: systemClock };
 }
 
-async function listenFor(gateway: Gateway, log: ProxyLog): Promise<Listener[]> {
+async function listenFor(gateway: Gateway, { log, signal }: { log: ProxyLog; signal: AbortSignal }): Promise<Listener[]> {
   const { config } = gateway;
   const listeners: Listener[] = [];
   for (const address of config.listen) {
     const options = { address, socket: config.socket, handle: (request: Parameters<typeof handleRequest>[0]) => handleRequest(request, gateway), clientAddressHeader: config.client_address };
-    listeners.push(await (config.protocol === 'http' ? listenHttp(options) : listenFastcgi(options)));
+    const listen = (): Promise<Listener> => (config.protocol === 'http' ? listenHttp(options) : listenFastcgi(options));
+    listeners.push(await keepListening({ address, listen, clock: systemClock, log, signal }));
     log.info({ gateway: gateway.name, listen: formatAddress(address), upstream: formatAddress(config.upstream), protocol: config.protocol }, 'listening');
   }
   return listeners;

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { existsSync, rmSync } from 'node:fs';
 import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -306,6 +307,15 @@ t.test('an upgrade is answered 101 only when the backend was; then bytes pass bo
   t.match((await raw({ port: listen }, head)).text, /^HTTP\/1\.1 503 /, 'and the fallback is an ordinary answer');
   t.equal((await ask()).status, 503);
   t.same(backend.seen, []);
+});
+
+t.test('a socket file that was removed is made again', async (t) => {
+  const { ask, backend, folder } = await gateway(t);
+  await backend.start();
+  const socketPath = join(folder, 'app.sock');
+  rmSync(socketPath);
+  await until(() => existsSync(socketPath), { timeoutMs: 8000, what: 'the socket' });
+  t.equal((await ask({ socketPath })).status, 200);
 });
 
 t.test('a listener says why it cannot stand', async (t) => {
