@@ -1,8 +1,9 @@
 /**
  * `goodgateway demo`: a small shop, the proxy and the healer, all real processes in one temporary folder. No root, no
- * nginx. Ctrl-C ends all of them and removes the folder.
+ * nginx. Ctrl-C ends all of them and removes the folder. After a kill -9 all end by themselves, and the next demo removes
+ * the folder.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,11 +16,14 @@ import { formatProblem } from '../config/problem.ts';
 import { systemClock } from '../core/time.ts';
 import { actionOptions } from '../healer/action-options.ts';
 import { runCommand as runProgram } from '../healer/run-command.ts';
+import { isAlive, readStat } from '../healer/proc.ts';
 import { process as processService, startRemembered } from '../healer/services/process.ts';
 import type { ServiceTarget } from '../healer/leaves.ts';
 import { entryPoint, ownProcesses } from '../supervisor/entry-points.ts';
 import { supervise } from '../supervisor/supervise.ts';
 
+const folderPrefix = 'goodgateway-demo-';
+const pidFile = 'pid';
 const usualPort = 8080;
 const readyWithinMs = 20_000;
 const stopWithinMs = 5000;
@@ -31,13 +35,33 @@ export function demoCommand(): Command {
     .option('--verbose', 'show what the processes log')
     .addHelpText('after', '\nExample:\n  goodgateway demo')
     .action(async (options: { port: string; verbose?: boolean }) => {
-      const folder = await mkdtemp(join(tmpdir(), 'goodgateway-demo-'));
+      await removeStaleFolders();
+      const folder = await mkdtemp(join(tmpdir(), folderPrefix));
       try {
+        await writeFile(join(folder, pidFile), `${process.pid}\n`, { mode: 0o600 });
         await runDemo(folder, options);
       } finally {
         await rm(folder, { recursive: true, force: true, maxRetries: 3 });
       }
     });
+}
+
+/** What demos left that were killed and could not tidy up. Other people's folders, and those of living demos, stay. */
+async function removeStaleFolders(): Promise<void> {
+  // best effort: a folder that cannot be read or removed is in nobody's way
+  const names = await readdir(tmpdir()).catch(() => []);
+  for (const name of names.filter((one) => one.startsWith(folderPrefix))) {
+    const folder = join(tmpdir(), name);
+    if (await isStale(folder).catch(() => false)) await rm(folder, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
+  }
+}
+
+/** Without a whole pid in it, a folder may belong to a demo that is just starting. */
+async function isStale(folder: string): Promise<boolean> {
+  const found = await lstat(folder);
+  if (!found.isDirectory() || found.uid !== process.getuid?.()) return false;
+  const pid = /^(\d{1,10})\n$/.exec(await readFile(join(folder, pidFile), 'utf8'))?.[1];
+  return pid !== undefined && !isAlive(readStat(Number(pid)));
 }
 
 async function runDemo(folder: string, options: { port: string; verbose?: boolean }): Promise<void> {
@@ -92,7 +116,7 @@ function listenSomewhere(port: number): Promise<ReturnType<typeof createServer>>
 }
 
 async function writeFiles(folder: string, ports: Ports): Promise<string> {
-  const start = [process.execPath, '--disable-warning=ExperimentalWarning', entryPoint('demo/shop'), '--port', String(ports.shop), '--other-port', String(ports.other), '--workers', '4', '--admin', `http://127.0.0.1:${ports.admin}`, '--orders', join(folder, 'orders')];
+  const start = [process.execPath, '--disable-warning=ExperimentalWarning', entryPoint('demo/shop'), '--port', String(ports.shop), '--other-port', String(ports.other), '--workers', '4', '--admin', `http://127.0.0.1:${ports.admin}`, '--orders', join(folder, 'orders'), '--end-with', String(process.pid)];
   const ready = await readFile(fileURLToPath(new URL('../../policies/demo.yaml', import.meta.url)), 'utf8');
   await writeFile(join(folder, 'policy.yaml'), fillPolicy(ready, [{ path: ['service', 'start'], value: start }]), { mode: 0o600 });
   const config = join(folder, 'goodgateway.yaml');

@@ -1,10 +1,12 @@
+import { chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { complaints, startBrowser } from '../support/browser.ts';
 import { freePort } from '../support/ports.ts';
-import { family, processInfo, signal } from '../support/processes.ts';
-import { start } from '../support/program.ts';
+import { endAll, family, processes, processInfo, signal } from '../support/processes.ts';
+import { start, succeed } from '../support/program.ts';
 import { missing } from '../support/skip.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 
 /** Six stories of some seconds each. */
@@ -46,4 +48,37 @@ t.test('goodgateway demo: every button, one after another and again, ends in a h
   signal(demo.pid, 'SIGINT');
   t.equal((await demo.ended).code, 0, demo.output().slice(-300));
   t.same(started.map(processInfo).filter(Boolean), [], 'nothing is left');
+});
+
+t.test('a killed demo takes all with it but its folder, which the next one removes; what belongs to others stays', async (t) => {
+  const folder = tempFolder(t);
+  const dead = (await succeed(['/bin/sh', '-c', 'echo $$'])).trim();
+  const leave = (name: string, pid?: string): string => {
+    mkdirSync(join(folder, name));
+    if (pid !== undefined) writeFileSync(join(folder, name, 'pid'), pid);
+    return name;
+  };
+  const stay = [leave('goodgateway-demo-living', `${process.pid}\n`), leave('goodgateway-demo-starting'), leave('goodgateway-demo-half', dead), leave('another-folder', `${dead}\n`)];
+  if (process.getuid?.() === 0) {
+    stay.push(leave('goodgateway-demo-of-others', `${dead}\n`));
+    chownSync(join(folder, 'goodgateway-demo-of-others'), 65534, 65534);
+  }
+  const isHere = ({ command }: { readonly command: string }): boolean => command.includes(join(folder, 'goodgateway-demo-'));
+  t.teardown(() => endAll(() => processes(isHere)));
+  const begin = async () => {
+    const demo = start([process.execPath, join(import.meta.dirname, '../../src/cli/main.ts'), 'demo', '--port', `${await freePort()}`], { environment: { TMPDIR: folder } });
+    t.teardown(() => endAll(() => family(demo.pid), 'SIGINT', 10_000));
+    await until(() => demo.output().includes('Open http'), { timeoutMs: 15_000, what: () => `the demo: ${demo.output()}` });
+    return { ...demo, folder: /Everything is in (\S+);/.exec(demo.output())?.[1] ?? '' };
+  };
+
+  const killed = await begin();
+  signal(killed.pid, 'SIGKILL');
+  await until(() => processes(isHere).length === 0, { timeoutMs: 15_000, what: () => `the end of ${processes(isHere).map(({ command }) => command).join('; ')}` });
+  t.ok(existsSync(killed.folder), 'nobody was there to remove it');
+  const next = await begin();
+  t.notOk(existsSync(killed.folder));
+  signal(next.pid, 'SIGINT');
+  t.equal((await next.ended).code, 0, next.output().slice(-300));
+  t.same(readdirSync(folder).sort(), stay.sort());
 });

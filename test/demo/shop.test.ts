@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { accepts } from '../support/ports.ts';
 import { processInfo, signal } from '../support/processes.ts';
+import { start } from '../support/program.ts';
 import { startShop } from '../support/shop.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
@@ -131,4 +132,17 @@ t.test('healing: what goodgateway says is passed on, and anything else is tolera
   admin.closeAllConnections();
   admin.close();
   t.same(await ask(), { gateways: {} }, 'nobody there');
+});
+
+t.test('a shop that was told to end with another process ends soon after it', async (t) => {
+  const shop = await startShop(t);
+  await shop.stop();
+  const other = start(['/bin/sleep', '60']);
+  const tied = start([...shop.argv, '--end-with', `${other.pid}`]);
+  t.teardown(() => [other, tied].forEach(({ pid }) => signal(pid, 'SIGKILL')));
+  await until(() => accepts({ host: '127.0.0.1', port: shop.port }), { timeoutMs: 10_000, what: () => `the shop to accept: ${tied.output()}` });
+  signal(other.pid, 'SIGKILL');
+  const gone = (): boolean => processInfo(tied.pid) === undefined;
+  await until(gone, { timeoutMs: 5000, what: 'the end of the shop' });
+  t.equal((await tied.ended).code, 0);
 });
