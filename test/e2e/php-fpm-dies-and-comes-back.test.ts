@@ -119,3 +119,36 @@ t.test('mode observe acts never, and says what it would have done', { skip }, as
   await site.fpm.start();
   await until(() => site.records('incident.recovered').length > 0, { timeoutMs: recoveredWithinMs, what: 'the end, once a person started it' });
 });
+
+t.test('a frozen pool is not called well because the kernel takes connections for it', { skip }, async (t) => {
+  const site = await startSite(t, { policy: { mode: 'observe', 'verify.checks': [{ connect: 'ok' }] } });
+  for (const { pid } of site.fpm.processes()) signal(pid, 'SIGSTOP');
+  await until(() => site.records('action.would_run').length > 0, { timeoutMs: 10_000, what: 'a decision' });
+  const looks = [await site.gateway.command('status', '--json'), await site.gateway.command('status', '--json'), await site.gateway.command('status', '--json')];
+  t.ok(looks.every(({ output }) => output.includes('service.hung')), 'the incident stays open');
+  for (const { pid } of site.fpm.processes()) signal(pid, 'SIGCONT');
+  await until(() => site.records('incident.recovered').length > 0, { timeoutMs: recoveredWithinMs, what: 'the end, once it runs again' });
+  t.equal(site.records('incident.opened').length, 1);
+});
+
+t.test('stopped workers under a living master are a hang, too', { skip }, async (t) => {
+  const site = await startSite(t);
+  for (const { pid } of site.fpm.workers()) signal(pid, 'SIGSTOP');
+  const answer = ask(`${site.nginx.url}/hello.php`);
+  await until(() => site.records('incident.recovered').length > 0, { timeoutMs: recoveredWithinMs, what: () => `the recovery: ${site.gateway.log().slice(-2000)}` });
+  t.match(site.records('diagnosis.made')[0], { cause: 'service.hung', confidence: 'certain' });
+  t.match(await answer, { status: 200, text: 'hello' });
+});
+
+t.test('killed with a broken configuration: a person mends it, and the policy starts the service', { skip }, async (t) => {
+  const site = await startSite(t);
+  const good = readFileSync(site.fpm.config, 'utf8');
+  writeFileSync(site.fpm.config, `${good}\npm.max_childen = 7\n`);
+  for (const { pid } of site.fpm.processes()) signal(pid, 'SIGKILL');
+  const told = await until(() => site.records('diagnosis.changed').find(({ cause }) => cause === 'config.invalid'), { timeoutMs: 10_000, what: () => `the diagnosis: ${site.gateway.log().slice(-2000)}` });
+  t.match(told, { text: /pm\.max_childen/ });
+  writeFileSync(site.fpm.config, good);
+  await until(() => site.records('incident.recovered').length > 0, { timeoutMs: recoveredWithinMs, what: () => `the repair: ${site.gateway.log().slice(-3000)}` });
+  t.match(await ask(`${site.nginx.url}/hello.php`), { status: 200, text: 'hello' });
+  t.same(site.records('incident.gave_up'), []);
+});
