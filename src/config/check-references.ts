@@ -4,8 +4,8 @@
  */
 import { formatAddress, parseAddress, type Address } from '../core/failure.ts';
 import { didYouMean } from './did-you-mean.ts';
-import type { PolicyEntry } from './load-policies.ts';
 import { formatPath, valueAt, type ConfigProblem, type Path } from './problem.ts';
+import { gatewayPaths, itemPaths, oneOrManyPaths, textsAt, type PolicyEntry } from './written.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
 export interface References {
@@ -19,7 +19,7 @@ export interface References {
 export function checkReferences(references: References): readonly ConfigProblem[] {
   const names = policyNames(references);
   const known = names.length === 0 ? services(references) : [];
-  return [...names, ...known, ...addresses(references.host), ...unsafeListeners(references.host), ...receivers(references)];
+  return [...names, ...known, ...addresses(references.host), ...unsafeListeners(references.host), ...receivers(references), ...switches(references)];
 }
 
 function policyNames({ policies }: References): readonly ConfigProblem[] {
@@ -87,16 +87,30 @@ function receivers({ host, policies }: References): readonly ConfigProblem[] {
   });
 }
 
-function gatewayPaths(host: YamlDocument): readonly Path[] {
-  const gateways = valueAt(host.value, ['gateways']);
-  return isObject(gateways) ? Object.keys(gateways).map((name) => ['gateways', name]) : [];
+/** A step may narrow down where the upstream may be switched to, never widen it. */
+function switches({ host, policies }: References): readonly ConfigProblem[] {
+  return policies.flatMap(({ document, path }) => {
+    const name = valueAt(document.value, [...path, 'name']);
+    const own = gatewayPaths(host).filter((gateway) => valueAt(host.value, [...gateway, 'service']) === name);
+    if (own.length === 0) return [];
+    const allowed = own.flatMap((gateway) => textsAt(host, [...gateway, 'also_allowed']).concat(textsAt(host, [...gateway, 'upstream'])));
+    const rungs = itemPaths(document, [...path, 'rules']).flatMap((rule) => itemPaths(document, [...rule, 'try']));
+    return rungs.filter((rung) => valueAt(document.value, [...rung, 'do']) === 'switch_upstream').flatMap((rung) => oneOrManyPaths(document, [...rung, 'with', 'only_to'])).flatMap((at) => {
+      const place = addressAt(document, at);
+      if (place === undefined || allowed.some((text) => sameAddress(text, place))) return [];
+      return [document.problem(at, 'value', `only_to: no gateway of ${String(name)} may go to ${formatAddress(place)}: add it to also_allowed of the gateway`)];
+    });
+  });
+}
+
+function sameAddress(text: string, address: Address): boolean {
+  const parsed = parseAddress(text);
+  return parsed !== undefined && formatAddress(parsed) === formatAddress(address);
 }
 
 function listeners(host: YamlDocument): readonly { readonly path: Path; readonly address: Address }[] {
   const paths = gatewayPaths(host).flatMap((gateway) => {
-    const listen = [...gateway, 'listen'];
-    const items = itemPaths(host, listen);
-    return items.length > 0 ? items : [listen];
+    return oneOrManyPaths(host, [...gateway, 'listen']);
   });
   return [...paths, ['admin']].flatMap((path) => {
     const address = addressAt(host, path);
@@ -107,11 +121,6 @@ function listeners(host: YamlDocument): readonly { readonly path: Path; readonly
 function addressAt(host: YamlDocument, path: Path): Address | undefined {
   const text = valueAt(host.value, path);
   return typeof text === 'string' ? parseAddress(text) : undefined;
-}
-
-function itemPaths(document: YamlDocument, list: Path): readonly Path[] {
-  const items = valueAt(document.value, list);
-  return Array.isArray(items) ? items.map((_, i) => [...list, i]) : [];
 }
 
 function hint(word: string, candidates: readonly string[]): string {

@@ -1,10 +1,12 @@
 /** One policy file → checked policies: the documents, or the list, that it holds; each rung's options bound. */
 import type { z } from 'zod';
 import { actionNames } from '../core/decision.ts';
+import { checkPolicy } from './check-policy.ts';
 import { policyListSchema, policySchema, type PolicyConfig, type ServiceConfig } from './policy-schema.ts';
 import { valueAt, type ConfigProblem, type Path } from './problem.ts';
 import { readConfigFile } from './read-config-file.ts';
 import { validate } from './validate.ts';
+import type { PolicyEntry } from './written.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
 /** The options that each action of this version takes, by the action's name. */
@@ -21,13 +23,6 @@ export interface LoadedPolicy {
   readonly file: string;
   /** Of the file's bytes. Policies of one file share it. */
   readonly sha256: string;
-}
-
-/** One policy as it was written, right or wrong. */
-export interface PolicyEntry {
-  readonly document: YamlDocument;
-  /** Where in the document it begins. */
-  readonly path: Path;
 }
 
 export interface PolicyFile {
@@ -47,7 +42,7 @@ export async function loadPolicyFile(file: string, bindings: ConfigBindings): Pr
     const checked = checkDocument(document, bindings);
     const own = entriesOf(document);
     entries.push(...own);
-    problems.push(...checked.problems, ...own.flatMap((entry) => unsafeFile(entry, read.unsafe)));
+    problems.push(...checked.problems, ...own.flatMap(checkPolicy), ...own.flatMap((entry) => unsafeFile(entry, read.unsafe)));
     policies.push(...checked.policies.map((policy) => ({ policy, file, sha256: read.sha256 })));
   }
   return { file, entries, policies, problems };

@@ -20,7 +20,7 @@ gateways:
 const policy = (name: string, mode = 'observe') => `version: 1
 name: ${name}
 mode: ${mode}
-service: { type: external }
+service: { type: process, start: [/bin/true] }
 rules:
   - name: Busy is not broken
     when: { cause: capacity.workers_exhausted }
