@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { startLoad, summarise } from '../support/load.ts';
 import { processInfo, signal } from '../support/processes.ts';
@@ -68,6 +69,30 @@ t.test('the proxy is killed under load: back within a second, and with the READM
   t.ok(failedPosts.every((post) => underWay.includes(post)), `failed POSTs (${failedPosts.length}) are among those in flight (${underWay.length})`);
   const posts = site.executions().filter((line) => line.startsWith('POST'));
   t.equal(new Set(posts).size, posts.length, 'no POST was executed twice');
+});
+
+t.test('a policy that became wrong keeps the healer away, and nothing else', { skip }, async (t) => {
+  const site = await startSite(t, { failOpen: false });
+  const policy = join(site.gateway.folder, 'policies.d', '0.yaml');
+  const good = readFileSync(policy, 'utf8');
+  const proxy = site.gateway.pid('proxy');
+  // longer than a process must live to have been well once
+  await until(() => site.gateway.log().includes('"msg":"the healer is ready"') && performance.now() > 2500, { timeoutMs: 10_000, what: 'a healer that was well' });
+  writeFileSync(policy, `${good}\nunknwon: 1\n`);
+  await site.gateway.kill('healer');
+  await until(() => site.gateway.log().includes('unknwon'), { timeoutMs: 10_000, what: 'the mistake to be named' });
+  t.match(await ask(`${site.nginx.url}/hello.php`), { status: 200, text: 'hello' });
+  t.equal(site.gateway.pid('proxy'), proxy);
+  writeFileSync(policy, good);
+  await until(async () => (await site.gateway.command('status')).output.includes('no open incident'), { timeoutMs: 15_000, what: () => `the healer to come back: ${site.gateway.log().slice(-2000)}` });
+});
+
+t.test('proxy and healer end when their supervisor was killed, so that the next one can begin', { skip }, async (t) => {
+  const site = await startSite(t);
+  const children = (['proxy', 'healer'] as const).map((name) => site.gateway.pid(name)!);
+  await site.gateway.kill('supervisor');
+  await until(() => children.every((pid) => processInfo(pid) === undefined), { timeoutMs: 15_000, what: 'both to end' });
+  t.match(await ask(`${site.nginx.url}/hello.php`), { status: 200, text: 'hello' }, 'nginx goes to php-fpm itself');
 });
 
 t.test('an orderly stop ends every process and answers what is under way', { skip }, async (t) => {
