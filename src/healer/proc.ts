@@ -160,23 +160,6 @@ export function readListeners(tables: SocketTables = readSocketTables()): readon
   return [...parseUnixListeners(tables.unix), ...parseTcpListeners(tables.tcp), ...parseTcpListeners(tables.tcp6)];
 }
 
-/** Connections that wait to be accepted at a listening socket. */
-export function queueOf({ address, inode }: Listener, tables: SocketTables): number {
-  if (address.kind === 'unix') return countUnixWaiting(address.path, tables.unix);
-  // The receive queue of a listening socket is the count of connections that wait.
-  const row = new RegExp(String.raw`^ *\d+: \S+ \S+ 0A [0-9A-F]+:([0-9A-F]+) (?:\S+ +){4}${inode} `, 'm');
-  return Number.parseInt((row.exec(tables.tcp) ?? row.exec(tables.tcp6))?.[1] ?? '0', 16);
-}
-
-/** A connection that nobody has accepted shows its listener's path, state 02 (connecting) and no inode. */
-function countUnixWaiting(path: string, table: string): number {
-  let count = 0;
-  for (let at = table.indexOf(` ${path}\n`); at >= 0; at = table.indexOf(` ${path}\n`, at + 1)) {
-    if (/^\S+ \S+ \S+ \S+ \S+ 02 +0$/.test(table.slice(table.lastIndexOf('\n', at) + 1, at))) count++;
-  }
-  return count;
-}
-
 /** Those of `listeners` that answer at one of `addresses`; a listener on all addresses answers at each. */
 export function listenersAt(addresses: readonly Address[], listeners: readonly Listener[]): readonly Listener[] {
   return listeners.filter((listener) => addresses.some((address) => answersAt(listener.address, address)));
@@ -241,8 +224,8 @@ function plainHost(host: string): string {
 let tableBuffer = Buffer.alloc(65_536);
 
 /**
- * A table of /proc, at most 8 MiB of it, or up to the moment when `isEnough` of its newest part; empty when it does not
- * exist (no IPv6, no such kernel option).
+ * A table of /proc, at most 8 MiB of it, and no further than the part of which `isEnough` is true; empty when it does
+ * not exist (no IPv6, no such kernel option). The kernel hands out some 4 KiB at a read.
  */
 function readTable(path: string, isEnough: (part: Buffer) => boolean = () => false): string {
   let file: number;
@@ -253,13 +236,19 @@ function readTable(path: string, isEnough: (part: Buffer) => boolean = () => fal
   }
   try {
     let length = 0;
-    for (let got = 1; got > 0 && length < mostTableBytes; length += got) {
+    for (let more = true; more && length < mostTableBytes; ) {
       if (tableBuffer.length === length) tableBuffer = Buffer.concat([tableBuffer], 2 * length);
-      got = readSync(file, tableBuffer, length, tableBuffer.length - length, null);
-      if (isEnough(tableBuffer.subarray(length, length + got))) break;
+      const got = readSync(file, tableBuffer, length, tableBuffer.length - length, null);
+      length += got;
+      more = got > 0 && !isEnough(tableBuffer.subarray(length - got, length));
     }
     return tableBuffer.toString('latin1', 0, length);
   } finally {
     closeSync(file);
   }
+}
+
+/** Is there a row in another state than 0A, LISTEN? */
+function endOfListening(part: Buffer): boolean {
+  return /^ *\d+: \S+ \S+ (?!0A)[0-9A-F]{2} /m.test(part.toString('latin1'));
 }

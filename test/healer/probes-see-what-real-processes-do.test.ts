@@ -1,8 +1,8 @@
 /**
  * Probes against real php-fpm pools, known by their pidfiles, and against small servers. Of those a double tells the pid.
  */
-import { appendFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import t from 'tap';
@@ -13,7 +13,9 @@ import { gatherEvidence } from '../../src/healer/gather-evidence.ts';
 import type { Probe, ProbeContext, ServiceState, ServiceTarget, ServiceType } from '../../src/healer/leaves.ts';
 import { readFpmPool } from '../../src/healer/probes/read-fpm-pool.ts';
 import { matchSignature } from '../../src/healer/probes/read-lines.ts';
+import { processesOf, socketsOf, workersOf } from '../../src/healer/probes/read-once.ts';
 import * as registeredProbes from '../../src/healer/probes/registry.ts';
+import { readListeners, readSocketTables } from '../../src/healer/proc.ts';
 import { runCommand } from '../../src/healer/run-command.ts';
 import * as services from '../../src/healer/services/registry.ts';
 import type { CauseName, Confidence, Evidence } from '../../src/core/diagnosis.ts';
@@ -60,12 +62,13 @@ t.test('workers that outlive a killed master are orphans that hold the socket', 
   t.same(named(seen, fpmTarget(fpm)), ['service.orphaned_workers', 'certain']);
 });
 
-t.test('a stopped php-fpm is hung, though its socket still takes connections', { skip }, async (t) => {
+t.test('a stopped php-fpm is hung, and no probe of ours is left in its queue', { skip }, async (t) => {
   const fpm = await startSettled(t, { maxChildren: 2 });
   await freeze(fpm);
   const seen = await look(fpmContext(fpm), 'quick');
   t.match(fact(seen, 'processes'), { total: 3, stopped: 3 });
-  t.match(fact(seen, 'connect'), { result: 'connected' });
+  t.match(find(seen, 'connect'), { missing: /no worker is free/ });
+  t.match(fact(await look(fpmContext(fpm), 'all'), 'listener'), { queue: 0 });
   t.match(fact(seen, 'workers'), { total: 2, busy: 0, idle: 0, stopped: 2 });
   t.same(named(seen, fpmTarget(fpm)), ['service.hung', 'certain']);
 });
@@ -79,6 +82,9 @@ t.test('busy and idle workers are counted on a stock pool without a status page'
   keepBusy(t, fpm);
   keepBusy(t, fpm);
   await sees(fpm, (counts) => counts['busy'] === 3);
+  const full = await look(fpmContext(fpm), 'all');
+  t.match(find(full, 'connect'), { missing: /no worker is free/ });
+  t.match(fact(await look(fpmContext(fpm), 'quick'), 'listener'), { queue: 0 }, 'nothing of ours waits there');
   // A fourth waits in the queue of the socket, where the kernel shows it.
   keepBusy(t, fpm);
   await until(async () => Number(fact(await look(fpmContext(fpm), 'quick'), 'listener')?.['queue']) >= 1, { timeoutMs: 3000, what: 'one that waits' });
@@ -205,6 +211,18 @@ t.test('GET / tells junk, silence and a status apart', async (t) => {
   }
 });
 
+t.test('no GET / is sent while connections wait to be accepted', async (t) => {
+  const port = await freePort();
+  const server = await serve(t, port);
+  signal(server, 'SIGSTOP');
+  await until(() => processInfo(server)?.state === 'T', { timeoutMs: 3000, what: 'state T' });
+  await connected(t, { kind: 'tcp', host: '127.0.0.1', port });
+  const target = serviceTarget({ config: serviceConfig({ type: 'process', start: ['/bin/true'] }), protocol: 'http', upstreams: [`127.0.0.1:${port}`] });
+  const seen = await look(context(target, running(server)), 'all');
+  t.match(find(seen, 'http_answer'), { missing: /already wait/ });
+  t.match(fact(await look(context(target, running(server)), 'all'), 'listener'), { queue: 1 });
+});
+
 t.test('a listener of another machine is not guessed', async (t) => {
   const target = serviceTarget({ upstreams: ['192.0.2.1:80'], protocol: undefined });
   const seen = await look(context(target, { state: 'unknown', text: 'nobody can tell', pids: [], fence: '' }), 'quick');
@@ -237,6 +255,26 @@ t.test('the service is asked for its state once, whatever the number of probes',
   const counting: ServiceType = { ...shared.serviceType, state: async () => (asked++, running(process.pid)) };
   await gatherEvidence({ ...shared, serviceType: counting }, probes, new AbortController().signal, 'quick');
   t.equal(asked, 1);
+});
+
+t.test('of a busy host\'s TCP table no more is read than the listening sockets', async (t) => {
+  const server = createServer((socket) => socket.on('error', () => {}));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  for (let count = 0; count < 200; count++) await connected(t, { kind: 'tcp', host: '127.0.0.1', port });
+  const tables = readSocketTables();
+  t.ok(tables.tcp.length < readFileSync('/proc/net/tcp').length / 2, `${tables.tcp.length} bytes read`);
+  t.match(readListeners(tables).filter(({ address }) => address.kind === 'tcp' && address.port === port), [{ address: { host: '127.0.0.1' } }]);
+});
+
+t.test('the kernel is asked once a look, whatever the number of probes, and anew for the next', (t) => {
+  const [one, next] = [context(serviceTarget(), running(process.pid)), context(serviceTarget(), running(process.pid))];
+  for (const read of [socketsOf, processesOf, workersOf]) {
+    t.equal(read(one), read(one));
+    t.not(read(one), read(next));
+  }
+  t.end();
 });
 
 t.test('a pool is found in its configuration, through includes, by where it listens', (t) => {

@@ -26,13 +26,13 @@ export const capacityWorkersExhausted: Cause = {
     if (!full && !allTaken && (pool.busy !== undefined || !(atLimit || logged))) return undefined;
     const sure = full || (allTaken && logged !== undefined);
     const setting = factOf(file, 'fpm_pool');
-    const waiting = file.traffic.held + (currentListener(file)?.number('queue') ?? 0);
+    const waiting = waitingVisitors(file, pool);
     return {
       cause: 'capacity.workers_exhausted',
       confidence: sure ? 'certain' : 'likely',
       subject: subject(pool.most ?? logged?.number('limit'), file),
       sentence: `${numbers(pool, file)}; ${waiting === 0 ? 'nobody waits yet' : `${waiting} more ${waiting === 1 ? 'waits' : 'wait'}`}.`,
-      because: sentences(factOf(file, 'workers'), factOf(file, 'fpm_status'), setting, logged, atLimit && `${inFlight} requests are in the backend, the gateway lets in ${limit}.`),
+      because: sentences(factOf(file, 'workers'), factOf(file, 'fpm_status'), setting, logged, atLimit && `${inFlight} ${inFlight === 1 ? 'request is' : 'requests are'} in the backend; the gateway lets in ${limit}.`),
       against: [],
       remedy: remedy(setting),
     };
@@ -49,11 +49,20 @@ function poolOf(file: CaseFile): Pool {
   };
 }
 
+/**
+ * Who waits at the gateway, and in the service's own queue no more than the gateway has sent there beyond the busy
+ * workers: the rest of that queue are checks and probes.
+ */
+function waitingVisitors(file: CaseFile, { busy = 0 }: Pool): number {
+  const { held, inFlight } = file.traffic;
+  return held + Math.min(currentListener(file)?.number('queue') ?? 0, Math.max(0, inFlight - busy));
+}
+
 function numbers(pool: Pool, file: CaseFile): string {
   const { name } = file.target;
-  if (pool.busy !== undefined) return `All ${pool.busy} workers of ${name} are busy${pool.most === undefined ? '' : ` (at most ${pool.most})`}`;
+  if (pool.busy !== undefined) return `${pool.busy === 1 ? `The only worker of ${name} is` : `All ${pool.busy} workers of ${name} are`} busy${pool.most === undefined ? '' : ` (at most ${pool.most})`}`;
   const { inFlight, limit } = file.traffic;
-  return limit !== undefined && inFlight >= limit ? `${name} works on ${inFlight} requests, as many as it takes at once` : `${name} says that it has no free worker`;
+  return limit !== undefined && inFlight >= limit ? `${name} works on ${inFlight} ${inFlight === 1 ? 'request' : 'requests'}, as many as it takes at once` : `${name} says that it has no free worker`;
 }
 
 function subject(most: number | undefined, { target }: CaseFile): string {

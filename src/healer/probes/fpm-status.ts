@@ -11,8 +11,7 @@ import { encodeParams } from '../../upstream/fastcgi/params.ts';
 import { responderRole } from '../../upstream/fastcgi/record.ts';
 import type { Probe, ServiceTarget } from '../leaves.ts';
 import { readFpmPool, type FpmPool } from './read-fpm-pool.ts';
-import { readFamily } from './read-processes.ts';
-import { readWorkers } from './read-workers.ts';
+import { workersOf } from './read-once.ts';
 
 const limits = { connectTimeoutMs: 500, responseTimeoutMs: 1000, idleTimeoutMs: 500 };
 /** The short status is some 400 bytes. */
@@ -29,14 +28,15 @@ export const fpmStatus: Probe = {
   deadlineMs: 1500,
   quick: false,
   applies: (target) => target.protocol === 'fastcgi' && target.upstreams.length > 0,
-  async look({ target, run, serviceType, clock }, signal) {
+  async look(context, signal) {
+    const { target, run, serviceType } = context;
     const state = await serviceType.state(target, run, signal);
     const pool = readFpmPool(target, state.mainPid);
     const page = statusPage(target, pool);
     const evidence = pool ? [poolEvidence(pool)] : [];
     if (!page || state.state !== 'running') return evidence;
     const own = formatAddress(page.address) === formatAddress(target.upstreams[target.current]!);
-    const workers = own ? await readWorkers(page.address, readFamily(state.pids), { clock, signal }) : undefined;
+    const workers = own ? await workersOf(context) : undefined;
     if (workers?.idle.length === 0) return [...evidence, unseen(page, 'no worker is free to answer, and the pool has no pm.status_listen')];
     return [...evidence, await askPage(page, signal)];
   },

@@ -3,6 +3,9 @@ import type { Evidence } from '../../core/diagnosis.ts';
 import { formatAddress, type FailureKind } from '../../core/failure.ts';
 import { httpProbe } from '../../upstream/probe.ts';
 import type { Probe } from '../leaves.ts';
+import { listenersAt } from '../proc.ts';
+import { socketsOf } from './read-once.ts';
+import { queueOf } from './read-sockets.ts';
 
 /** A healthy application may well take a second for its front page; visitors wait longer than three for nobody. */
 const timeoutMs = 3000;
@@ -17,17 +20,21 @@ const results: Partial<Record<FailureKind, 'timeout' | 'junk'>> = {
   http_response_content_coding: 'junk',
 };
 
-/** Applies to services that speak HTTP. */
+/** Applies to services that speak HTTP. Not asked while connections wait: one more would only lengthen the queue. */
 export const httpAnswer: Probe = {
   name: 'http-answer',
   deadlineMs: 3500,
   quick: false,
   applies: (target) => target.protocol === 'http',
-  async look({ target }, signal) {
+  async look(context, signal) {
+    const { target } = context;
     const address = target.upstreams[target.current]!;
     const host = address.kind === 'tcp' ? formatAddress(address) : 'localhost';
-    const answer = await httpProbe(address, { path: '/', host, timeoutMs, signal });
     const base: Pick<Evidence, 'kind' | 'source'> = { kind: 'http_answer', source: `GET / at ${formatAddress(address)}` };
+    const { tables, listeners } = socketsOf(context);
+    const queue = listenersAt([address], listeners).reduce((sum, listener) => sum + queueOf(listener, tables), 0);
+    if (queue > 0) return [{ ...base, text: 'GET / was not tried.', facts: {}, missing: 'connections already wait to be accepted' }];
+    const answer = await httpProbe(address, { path: '/', host, timeoutMs, signal });
     if (answer.kind === 'answered') return [{ ...base, text: `GET / is answered with status ${answer.status}.`, facts: { result: 'status', status: answer.status } }];
     const { kind, detail, source } = answer.failure;
     if (source === 'internal') return [{ ...base, text: 'GET / was not finished.', facts: {}, missing: detail }];

@@ -7,9 +7,10 @@ import type { Evidence } from '../../core/diagnosis.ts';
 import { formatAddress, type Address } from '../../core/failure.ts';
 import { connectTo } from '../../upstream/connect.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
-import { listenersAt, readAllStats, readListeners, readStat, type Listener } from '../proc.ts';
+import { listenersAt, readStat, type Listener, type SocketTables } from '../proc.ts';
+import { processesOf, socketsOf, workersOf } from './read-once.ts';
 import { readFamily } from './read-processes.ts';
-import { isLocal, readHolders, readQueue } from './read-sockets.ts';
+import { isLocal, queueOf, readHolders } from './read-sockets.ts';
 
 /** A connect on the same host takes microseconds, one to the next rack less than 1 ms; the rest is for a busy machine. */
 const connectTimeoutMs = 100;
@@ -17,6 +18,7 @@ const connectTimeoutMs = 100;
 interface View {
   readonly context: ProbeContext;
   readonly signal: AbortSignal;
+  readonly tables: SocketTables;
   readonly rows: readonly Listener[];
   /** Pids of the service and what they started. */
   readonly service: ReadonlySet<number>;
@@ -34,7 +36,7 @@ export const listenSocket: Probe = {
     const view = await readView(context, signal);
     const listeners = await Promise.all(target.upstreams.map((address, index) => listenerEvidence(view, address, index)));
     // Only then: a connection that is not accepted stays in the queue, even when it is closed.
-    const connected = await connectEvidence(target.upstreams[target.current]!, listeners[target.current]!.facts, signal);
+    const connected = await connectEvidence(context, listeners[target.current]!.facts, signal);
     return [...listeners, ...elsewhereEvidence(view), connected];
   },
 };
@@ -42,14 +44,14 @@ export const listenSocket: Probe = {
 async function readView(context: ProbeContext, signal: AbortSignal): Promise<View> {
   const { target, serviceType, run } = context;
   const state = await serviceType.state(target, run, signal);
-  const rows = readListeners();
-  const service = new Set(readFamily(state.pids).map((row) => row.pid));
+  const { tables, listeners: rows } = socketsOf(context);
+  const service = new Set(readFamily(state.pids, processesOf(context)).map((row) => row.pid));
   const wanted = listenersAt(target.upstreams, rows);
   const ofService = await readHolders(new Set(rows.map((row) => row.inode)), [...service], signal);
   // Only sockets that the service itself does not hold are worth a walk through every process of the machine.
   const strange = new Set(wanted.map((row) => row.inode).filter((inode) => !ofService.has(inode)));
-  const ofOthers = strange.size > 0 ? await readHolders(strange, readAllStats().map((row) => row.pid), signal) : [];
-  return { context, signal, rows, service, holders: new Map([...ofService, ...ofOthers]) };
+  const ofOthers = strange.size > 0 ? await readHolders(strange, processesOf(context).map((row) => row.pid), signal) : [];
+  return { context, signal, tables, rows, service, holders: new Map([...ofService, ...ofOthers]) };
 }
 
 async function listenerEvidence(view: View, address: Address, index: number): Promise<Evidence> {
@@ -62,7 +64,7 @@ async function listenerEvidence(view: View, address: Address, index: number): Pr
   const pids = view.holders.get(row.inode) ?? [];
   const byService = pids.some((pid) => view.service.has(pid));
   const program = pids[0] === undefined ? '' : (readStat(pids[0])?.comm ?? '');
-  const queue = await readQueue(row);
+  const queue = queueOf(row, view.tables);
   const backlog = queue > 0 ? await readBacklog(view, address) : undefined;
   const who = pids.length > 0 ? `${program} (${pidList(pids)})` : 'A process that cannot be seen';
   const waiting = queue > 0 ? `; ${queue} ${queue === 1 ? 'connection waits' : 'connections wait'} to be accepted${backlog === undefined ? '' : `, the backlog is ${backlog}`}` : '';
@@ -96,16 +98,25 @@ function elsewhereEvidence(view: View): readonly Evidence[] {
   return [{ kind: 'listen_elsewhere', source: '/proc/net', text: `The service also listens on ${addresses.join(', ')}.`, facts: { addresses } }];
 }
 
-async function connectEvidence(address: Address, listener: Evidence['facts'], signal: AbortSignal): Promise<Evidence> {
+async function connectEvidence(context: ProbeContext, listener: Evidence['facts'], signal: AbortSignal): Promise<Evidence> {
+  const address = context.target.upstreams[context.target.current]!;
   const to = formatAddress(address);
-  const [queue, backlog] = [Number(listener['queue'] ?? 0), Number(listener['backlog'] ?? Infinity)];
-  if (queue > 0 && queue <= backlog) return { kind: 'connect', source: 'connect test', text: `No connect to ${to} was tried.`, facts: {}, missing: 'connections already wait to be accepted, and one more would only lengthen the queue' };
+  const needless = await wouldLengthen(context, listener);
+  if (needless) return { kind: 'connect', source: 'connect test', text: `No connect to ${to} was tried.`, facts: {}, missing: needless };
   const result = await connectTo(address, { timeoutMs: connectTimeoutMs, signal });
   const base = { kind: 'connect', source: 'connect test' };
   if (result.kind === 'client_gone') return { ...base, text: `The connect to ${to} was not finished.`, facts: {}, missing: 'the time for evidence was over' };
   if (result.kind === 'failure') return { ...base, text: `${result.failure.detail}.`, facts: { address: to, result: result.failure.kind, errno: result.failure.errno ?? '' } };
   result.socket.destroy();
   return { ...base, text: `${to} accepts connections.`, facts: { address: to, result: 'connected' } };
+}
+
+/** Why a connect of ours would stand in the visitors' way. At a full backlog it cannot: it is refused, and tells why. */
+async function wouldLengthen(context: ProbeContext, listener: Evidence['facts']): Promise<string | undefined> {
+  const [queue, backlog] = [Number(listener['queue'] ?? 0), Number(listener['backlog'] ?? Infinity)];
+  if (queue > 0) return queue <= backlog ? 'connections already wait to be accepted, and one more would only lengthen the queue' : undefined;
+  const workers = await workersOf(context);
+  return workers?.idle.length === 0 ? 'no worker is free to take it, so it would only lengthen the queue' : undefined;
 }
 
 function pidList(pids: readonly number[]): string {

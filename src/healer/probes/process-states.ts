@@ -8,7 +8,8 @@ import { formatAddress } from '../../core/failure.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
 import type { ProcessStat } from '../proc.ts';
 import { readCpuMs, readFamily, readText } from './read-processes.ts';
-import { readWorkers, sampleMs } from './read-workers.ts';
+import { processesOf, workersOf } from './read-once.ts';
+import { sampleMs } from './read-workers.ts';
 
 /** Applies to every service; one whose pids nobody knows gives no evidence. */
 export const processStates: Probe = {
@@ -18,9 +19,9 @@ export const processStates: Probe = {
   applies: (target) => target.config.type !== 'external',
   async look(context, signal) {
     const state = await context.serviceType.state(context.target, context.run, signal);
-    const family = state.state === 'failed' ? [] : readFamily(state.pids);
+    const family = state.state === 'failed' ? [] : readFamily(state.pids, processesOf(context));
     if (family.length === 0) return [];
-    const [processes, workers] = await Promise.all([processEvidence(context, family, signal), workerEvidence(context, family, signal)]);
+    const [processes, workers] = await Promise.all([processEvidence(context, family, signal), workerEvidence(context)]);
     return [processes, ...workers];
   },
 };
@@ -49,13 +50,11 @@ function isFrozen(pid: number): boolean {
   return group !== undefined && /^frozen 1$/m.test(readText(join('/sys/fs/cgroup', group, 'cgroup.events')));
 }
 
-async function workerEvidence({ target, clock }: ProbeContext, family: readonly ProcessStat[], signal: AbortSignal): Promise<readonly Evidence[]> {
-  const address = target.upstreams[target.current];
-  // A web server's workers share their connections in other ways: there accept(2) tells nothing.
-  if (target.protocol !== 'fastcgi' || !address) return [];
-  const workers = await readWorkers(address, family, { clock, signal });
+async function workerEvidence(context: ProbeContext): Promise<readonly Evidence[]> {
+  const { upstreams, current } = context.target;
+  const workers = await workersOf(context);
   if (!workers) return [];
   const total = workers.busy.length + workers.idle.length + workers.stopped.length;
-  const facts = { total, busy: workers.busy.length, idle: workers.idle.length, stopped: workers.stopped.length, address: formatAddress(address), busyPids: workers.busy.slice(0, 64).map((row) => String(row.pid)) };
+  const facts = { total, busy: workers.busy.length, idle: workers.idle.length, stopped: workers.stopped.length, address: formatAddress(upstreams[current]!), busyPids: workers.busy.slice(0, 64).map((row) => String(row.pid)) };
   return [{ kind: 'workers', source: '/proc', text: `${facts.busy} of ${total} workers are busy, ${facts.idle} wait for a connection.`, facts }];
 }

@@ -1,18 +1,17 @@
 /** What several probes ask about processes, beyond the plain rows of /proc. */
 import { readFileSync } from 'node:fs';
-import { readAllStats, type ProcessStat } from '../proc.ts';
+import type { ProcessStat } from '../proc.ts';
 
 /** The given processes and all that descend from them, zombies too, as far as they still exist. */
-export function readFamily(roots: readonly number[]): readonly ProcessStat[] {
+export function readFamily(roots: readonly number[], all: readonly ProcessStat[]): readonly ProcessStat[] {
   if (roots.length === 0) return [];
   const family = new Set(roots);
-  const rows = readAllStats();
   // Children may have lower pids than their parents, so go round until nothing is added.
   for (let before = -1; before !== family.size; ) {
     before = family.size;
-    for (const row of rows) if (family.has(row.parent)) family.add(row.pid);
+    for (const row of all) if (family.has(row.parent)) family.add(row.pid);
   }
-  return rows.filter((row) => family.has(row.pid));
+  return all.filter((row) => family.has(row.pid));
 }
 
 /** Processor time that a process has used, its own and the kernel's for it, in steps of 10 ms; 0 when it is gone. */

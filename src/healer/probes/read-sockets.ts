@@ -3,11 +3,10 @@
  * be started any more. It sees the healer's own network namespace only.
  */
 import { readdirSync, readlinkSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Address } from '../../core/failure.ts';
-import type { Listener } from '../proc.ts';
+import type { Listener, SocketTables } from '../proc.ts';
 
 /** Whether the address is of this machine, so that its listener can be seen. Host names other than localhost are not. */
 export function isLocal(address: Address): boolean {
@@ -40,18 +39,21 @@ export function readSocketInode(pid: number, descriptor: string): string | undef
   }
 }
 
-/** Connections that wait to be accepted. */
-export async function readQueue(listener: Listener): Promise<number> {
-  const { address, inode } = listener;
-  if (address.kind === 'unix') {
-    // A connection that nobody has accepted shows its listener's path, state 02 (connecting) and no inode.
-    const rows = (await tableHead('/proc/net/unix')).split('\n');
-    return rows.filter((row) => row.endsWith(` ${address.path}`) && /^\S+ \S+ \S+ \S+ \S+ 02 +0 /.test(row)).length;
-  }
-  const table = `${await tableHead('/proc/net/tcp')}\n${await tableHead('/proc/net/tcp6')}`;
-  const fields = table.split('\n').map((row) => row.trim().split(/\s+/)).find((row) => row[3] === '0A' && row[9] === inode);
+/** Connections that wait to be accepted at a listening socket, as the tables of one moment show them. */
+export function queueOf({ address, inode }: Listener, tables: SocketTables): number {
+  if (address.kind === 'unix') return countUnixWaiting(address.path, tables.unix);
   // The receive queue of a listening socket is the count of connections that wait.
-  return parseInt(fields?.[4]?.split(':')[1] ?? '0', 16);
+  const row = new RegExp(String.raw`^ *\d+: \S+ \S+ 0A [0-9A-F]+:([0-9A-F]+) (?:\S+ +){4}${inode} `, 'm');
+  return Number.parseInt((row.exec(tables.tcp) ?? row.exec(tables.tcp6))?.[1] ?? '0', 16);
+}
+
+/** A connection that nobody has accepted shows its listener's path, state 02 (connecting) and no inode. */
+function countUnixWaiting(path: string, table: string): number {
+  let count = 0;
+  for (let at = table.indexOf(` ${path}\n`); at >= 0; at = table.indexOf(` ${path}\n`, at + 1)) {
+    if (/^\S+ \S+ \S+ \S+ \S+ 02 +0$/.test(table.slice(table.lastIndexOf('\n', at) + 1, at))) count++;
+  }
+  return count;
 }
 
 function socketsOf(pid: number): readonly string[] {
@@ -61,19 +63,4 @@ function socketsOf(pid: number): readonly string[] {
   } catch {
     return [];
   }
-}
-
-/** At most 4 MiB. Listening sockets come first in the TCP tables; the unix table has about 80 bytes a socket. */
-async function tableHead(path: string): Promise<string> {
-  const buffer = Buffer.alloc(64 * 1024);
-  let text = '';
-  try {
-    await using file = await open(path);
-    for (let got = 1; got > 0 && text.length < 4 * 1024 ** 2; text += buffer.toString('latin1', 0, got)) {
-      got = (await file.read(buffer, 0, buffer.length, null)).bytesRead;
-    }
-  } catch {
-    // A kernel without IPv6 has no tcp6; then nothing waits there.
-  }
-  return text;
 }

@@ -2,9 +2,8 @@
  * Tells busy workers from idle ones by the system call that they sleep in. It needs no status page, so it works when
  * every worker is taken. For services that give every connection to one blocking worker, as php-fpm does.
  */
-import type { Address } from '../../core/failure.ts';
 import type { Clock } from '../../core/time.ts';
-import { isAlive, listenersAt, readListeners, type ProcessStat } from '../proc.ts';
+import { isAlive, type ProcessStat } from '../proc.ts';
 import { readText } from './read-processes.ts';
 import { readHolders, readSocketInode } from './read-sockets.ts';
 
@@ -25,12 +24,11 @@ export interface Workers {
 /**
  * The workers among `family`, looked at twice: busy is who was not waiting at either moment, because a connect test of
  * our own wakes an idle worker for an instant. A worker that keeps a connection open between requests counts as busy:
- * it is. `undefined` when no worker holds a socket for `address`, or on an architecture whose call numbers are not
+ * it is. `undefined` when no worker holds one of the listening sockets `inodes`, or on an architecture whose call numbers are not
  * known here. Takes {@link sampleMs}.
  */
-export async function readWorkers(address: Address, family: readonly ProcessStat[], look: { readonly clock: Clock; readonly signal: AbortSignal }): Promise<Workers | undefined> {
+export async function readWorkers(inodes: ReadonlySet<string>, family: readonly ProcessStat[], look: { readonly clock: Clock; readonly signal: AbortSignal }): Promise<Workers | undefined> {
   const accepts = acceptCalls[process.arch];
-  const inodes = new Set(listenersAt([address], readListeners()).map((listener) => listener.inode));
   const holders = await readHolders(inodes, family.map((row) => row.pid), look.signal);
   const holding = new Set([...holders.values()].flat());
   const parents = new Set(family.filter((row) => holding.has(row.pid)).map((row) => row.parent));

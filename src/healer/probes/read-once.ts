@@ -1,0 +1,47 @@
+/**
+ * What several probes read in the same look: the kernel's tables, the processes, the workers. Each is read when the
+ * first probe asks, and kept as long as the look's context, so that an open incident costs one reading a look.
+ */
+import { listenersAt, readAllStats, readListeners, readSocketTables, type Listener, type ProcessStat, type SocketTables } from '../proc.ts';
+import type { ProbeContext } from '../leaves.ts';
+import { readFamily } from './read-processes.ts';
+import { readWorkers, type Workers } from './read-workers.ts';
+
+interface Sockets {
+  readonly tables: SocketTables;
+  readonly listeners: readonly Listener[];
+}
+
+/** The value of the first call with this context; a later look has another context. */
+function oncePerLook<Value>(read: (context: ProbeContext) => Value): (context: ProbeContext) => Value {
+  const known = new WeakMap<ProbeContext, { readonly value: Value }>();
+  return (context) => {
+    const found = known.get(context) ?? { value: read(context) };
+    known.set(context, found);
+    return found.value;
+  };
+}
+
+/** The socket tables of this look and the listeners in them. */
+export const socketsOf: (context: ProbeContext) => Sockets = oncePerLook(() => {
+  const tables = readSocketTables();
+  return { tables, listeners: readListeners(tables) };
+});
+
+/** All processes of this look. */
+export const processesOf: (context: ProbeContext) => readonly ProcessStat[] = oncePerLook(() => readAllStats());
+
+/**
+ * The workers at the upstream in use, sampled once a look. `undefined` for anything but FastCGI: a web server's workers
+ * share their connections in other ways, and accept(2) tells nothing there.
+ * The sample goes on when the first probe that asked is out of time: it is bounded by itself.
+ */
+export const workersOf: (context: ProbeContext) => Promise<Workers | undefined> = oncePerLook(async (context) => {
+  const { target, serviceType, run, clock } = context;
+  const address = target.upstreams[target.current];
+  if (target.protocol !== 'fastcgi' || !address) return undefined;
+  const signal = new AbortController().signal;
+  const state = await serviceType.state(target, run, signal);
+  const inodes = new Set(listenersAt([address], socketsOf(context).listeners).map((listener) => listener.inode));
+  return readWorkers(inodes, readFamily(state.pids, processesOf(context)), { clock, signal });
+});
