@@ -1,4 +1,4 @@
-import { chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { complaints, startBrowser } from '../support/browser.ts';
@@ -73,6 +73,7 @@ t.test('a killed demo takes all with it but its folder, which the next one remov
   };
 
   const killed = await begin();
+  await until(() => readFileSync(join(killed.folder, 'log'), 'utf8').includes('the healer is ready'), { timeoutMs: 15_000, what: 'the healer to be ready' });
   signal(killed.pid, 'SIGKILL');
   await until(() => processes(isHere).length === 0, { timeoutMs: 15_000, what: () => `the end of ${processes(isHere).map(({ command }) => command).join('; ')}` });
   t.ok(existsSync(killed.folder), 'nobody was there to remove it');
