@@ -9,7 +9,8 @@ export type StopRequest = { readonly signal: NodeJS.Signals; readonly waitMs: nu
 
 /**
  * Ends the main process and everything that belongs to it; what does not end by being asked is KILLed. A service whose
- * processes are all stopped (state T) is not asked, because signals but KILL would stay pending.
+ * processes are all stopped (state T) is not asked, because signals but KILL would stay pending. Where a stop command
+ * fails nobody was asked, so it is TERM that asks.
  */
 export async function stopTree(main: ProcessStat, how: StopRequest, context: { readonly run: RunCommand; readonly signal: AbortSignal }): Promise<StepResult> {
   return stopAll([main], familyOf(main.pid, readAllStats()), { ...context, how });
@@ -29,11 +30,13 @@ async function stopAll(asked: readonly ProcessStat[], family: readonly ProcessSt
   const frozen = family.every(isStopped);
   const command = 'command' in how && !frozen ? await how.command(run, signal, how.waitMs) : undefined;
   if (command?.result === 'done') await allGone(family, how.waitMs - (performance.now() - started), signal);
-  const ask = 'signal' in how ? { signal: how.signal, to: asked, waitMs: how.waitMs } : undefined;
+  const askBy = 'signal' in how ? how.signal : command?.result === 'failed' ? 'SIGTERM' : undefined;
+  const ask = askBy && { signal: askBy, to: asked, waitMs: how.waitMs };
   const { killed, remaining } = await endProcesses({ processes: family, ask, signal });
   const rest = { ...(command?.argv ? { argv: command.argv } : {}), ...(command?.outputTail ? { outputTail: command.outputTail } : {}), durationMs: Math.round(performance.now() - started) };
   if (remaining.length > 0) return { result: 'failed', detail: `processes ${remaining.join(', ')} could not be ended`, ...rest };
   const why = frozen ? 'all were stopped (state T) and could not hear a signal' : 'they did not end when asked';
-  const detail = killed.length > 0 ? `ended ${family.length} processes; ${killed.length} by KILL: ${why}` : `ended ${family.length} processes`;
+  const failed = command?.result === 'failed' ? `${command.detail}, so they got TERM; ` : '';
+  const detail = `${failed}ended ${family.length} processes${killed.length > 0 ? `; ${killed.length} by KILL: ${why}` : ''}`;
   return { result: 'done', detail, ...rest };
 }
