@@ -3,7 +3,7 @@
  * (php-fpm 8.2: "Another FPM instance seems to already listen on …", exit status 70), so they have to go first.
  */
 import type { ServiceState, ServiceTarget } from './leaves.ts';
-import { familyOf, isAlive, listenersAt, readAllStats, readListeners, readStat, socketOwners, type ProcessStat } from './proc.ts';
+import { isAlive, listenersAt, readAllStats, readListeners, readStat, socketOwners, type ProcessStat } from './proc.ts';
 
 export interface Orphans {
   /** Descend from the service's dead master, or are left in its cgroup, and hold its socket. */
@@ -21,7 +21,7 @@ export async function findOrphans(target: ServiceTarget, state: ServiceState): P
   const all = readAllStats();
   const inodes = listenersAt(listenAddresses(target), readListeners()).map((listener) => listener.inode);
   const holders = await socketOwners(inodes, all.filter(isAlive).map((stat) => stat.pid));
-  const kin = orphanKin(state, all);
+  const kin = orphanKin(state);
   return {
     orphans: all.filter((stat) => holders.includes(stat.pid) && kin.has(stat.pid)),
     strangers: holders.filter((pid) => !kin.has(pid) && !state.pids.includes(pid)),
@@ -34,8 +34,7 @@ export function listenAddresses(target: ServiceTarget): ServiceTarget['upstreams
   return target.upstreams.filter((_, index) => index === 0 || index === target.current);
 }
 
-function orphanKin(state: ServiceState, all: readonly ProcessStat[]): ReadonlySet<number> {
-  if (state.mainPid !== undefined && isAlive(readStat(state.mainPid))) return new Set();
-  const kin = state.lastMainPid === undefined ? [] : familyOf(state.lastMainPid, all);
-  return new Set([...kin.map((stat) => stat.pid), ...state.pids]);
+/** The state has them already, without those that a plain user's pidfile may not speak for. */
+function orphanKin(state: ServiceState): ReadonlySet<number> {
+  return new Set(state.mainPid !== undefined && isAlive(readStat(state.mainPid)) ? [] : state.pids);
 }

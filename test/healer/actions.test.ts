@@ -233,9 +233,9 @@ function fastcgiGet(fpm: PhpFpm, script: string, query: string): { sleeps(): Pro
     let text = '';
     socket.on('data', (chunk) => (text += chunk.toString('latin1'))).on('end', () => resolve(text)).on('error', reject);
   });
-  const worker = fpm.workers()[0]?.pid ?? 0;
+  const worker = (): number => fpm.workers()[0]?.pid ?? 0;
   // usleep() is clock_nanosleep, number 230 (x86-64) or 115 (arm64): the script has begun.
-  return { answer, sleeps: () => until(() => /^(230|115) /.test(readSyscall(worker)), { timeoutMs: 5000, what: () => `the worker to sleep, not ${readSyscall(worker)}` }) };
+  return { answer, sleeps: () => until(() => /^(230|115) /.test(readSyscall(worker())), { timeoutMs: 5000, what: () => `the worker to sleep, not process ${worker()}` }) };
 }
 
 function readSyscall(pid: number): string {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, linkSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { isAlive, isStopped, readStat } from '../../src/healer/proc.ts';
@@ -10,7 +10,7 @@ import { writeInitScript, writeSlowStopScript } from '../fixtures/services/init-
 import { serviceTarget } from '../fixtures/services/target.ts';
 import { preparePhpFpm, type PhpFpm } from '../support/php-fpm.ts';
 import { signal } from '../support/processes.ts';
-import { start as startProgram } from '../support/program.ts';
+import { start as startProgram, succeed } from '../support/program.ts';
 import { isRoot, missing } from '../support/skip.ts';
 import { tempFolder, type TestScope } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
@@ -26,14 +26,20 @@ function signalAll(fpm: PhpFpm, name: NodeJS.Signals): number[] {
   return pids;
 }
 
-async function sleeper(t: TestScope, folder: string): Promise<number> {
-  const started = await runCommand.startDetached(['/bin/sleep', '1000'], { output: join(folder, 'out') });
+async function sleeper(t: TestScope, folder: string, user?: string): Promise<number> {
+  const started = await runCommand.startDetached(['/bin/sleep', '1000'], { output: join(folder, 'out'), ...(user === undefined ? {} : { user }) });
   const pid = 'pid' in started ? started.pid : 0;
   t.teardown(() => signal(pid, 'SIGKILL'));
   return pid;
 }
 
+/** It listens before it forks. */
+async function twoWorkers(fpm: PhpFpm): Promise<void> {
+  await until(() => fpm.workers().length === 2, { timeoutMs: 5000, what: 'the workers to be forked' });
+}
+
 async function freeze(fpm: PhpFpm): Promise<number[]> {
+  await twoWorkers(fpm);
   const pids = signalAll(fpm, 'SIGSTOP');
   await until(() => pids.every((pid) => isStopped(readStat(pid)!)), { timeoutMs: 5000, what: 'all to be stopped' });
   return pids;
@@ -51,6 +57,7 @@ t.test('php-fpm known by its pidfile', { skip: missing('php-fpm8.2') }, async (t
   t.match(await stateOf(target), { state: 'stopped', fence: '', pids: [] }, 'no pidfile: stopped on purpose');
 
   t.match(await control(target, 'start'), { result: 'done', exitCode: 0, argv: fpm.startArgv });
+  await twoWorkers(fpm);
   const running = await stateOf(target);
   t.match(running, { state: 'running', mainPid: fpm.masterPid() });
   t.same([...running.pids].sort(), fpm.processes().map(({ pid }) => pid).sort(), 'its pids are the master and the workers');
@@ -64,6 +71,7 @@ t.test('php-fpm known by its pidfile', { skip: missing('php-fpm8.2') }, async (t
   t.match(await control(target, 'start'), { result: 'done' });
   t.not((await stateOf(target)).fence, running.fence, 'another run has another fence');
 
+  await twoWorkers(fpm);
   t.match(await control(target, 'stop'), { result: 'done', detail: 'ended 3 processes' });
   t.match(await stateOf(target), { state: 'stopped' });
 });
@@ -72,6 +80,7 @@ t.test('php-fpm whose master was killed: the orphans are seen, and a plain start
   const fpm = await preparePhpFpm(t, { maxChildren: 2 });
   const target = fpmTarget(fpm);
   await fpm.start();
+  await twoWorkers(fpm);
   const workers = fpm.workers().map(({ pid }) => pid);
   const master = fpm.masterPid();
   signal(master, 'SIGKILL');
@@ -95,12 +104,13 @@ t.test('a frozen php-fpm hears no signal, so a restart KILLs it, workers too, be
   t.ok(restarted.durationMs < 4000, 'the stop did not wait for an answer');
   t.same(old.filter(lives), []);
   t.match(await stateOf(target), { state: 'running' });
-  t.equal(fpm.processes().length, 3);
+  await twoWorkers(fpm);
 });
 
 t.test('a frozen master with living workers is KILLed after the stop timeout, with its workers', { skip: missing('php-fpm8.2') }, async (t) => {
   const fpm = await preparePhpFpm(t, { maxChildren: 2 });
   await fpm.start();
+  await twoWorkers(fpm);
   const old = fpm.processes().map(({ pid }) => pid);
   signal(fpm.masterPid(), 'SIGSTOP');
   t.match(await control(fpmTarget(fpm, { stop: { signal: 'QUIT', timeout: '300ms' } }), 'restart'), { result: 'done', detail: /3 by KILL/ });
@@ -138,6 +148,63 @@ t.test('a pid that another program was given is not the service, and is left alo
     writeFileSync(pidfile, text);
     t.match(await stateOf(target), { state: 'unknown', text: /holds no pid/ }, `a pidfile with "${text}"`);
   }
+});
+
+t.test('a pidfile must be a file of its own', async (t) => {
+  const folder = tempFolder(t);
+  const pidfile = join(folder, 'pid');
+  const other = join(folder, 'other');
+  const target = serviceTarget({ type: 'process', pidfile, start: ['/bin/false'] }, { stateFolder: folder });
+  await succeed(['/usr/bin/mkfifo', pidfile]);
+  t.match(await stateOf(target), { state: 'unknown', text: `${pidfile} is not a file` }, 'a FIFO does not hang the healer');
+  rmSync(pidfile);
+  writeFileSync(other, `${await sleeper(t, folder)}\n`);
+  symlinkSync(other, pidfile);
+  t.match(await stateOf(target), { state: 'unknown', text: /is a symbolic link/ });
+  if (!isRoot) return;
+  rmSync(pidfile);
+  linkSync(other, pidfile);
+  t.match(await stateOf(target), { state: 'unknown', text: /second name/ });
+  rmSync(other);
+  t.match(await stateOf(target), { state: 'running' });
+  chmodSync(pidfile, 0o666);
+  t.match(await stateOf(target), { state: 'unknown', text: /can be written by others than uid 0/ });
+});
+
+t.test('a plain user\'s pidfile speaks for that user\'s processes only', { skip: isRoot ? false : 'needs root' }, async (t) => {
+  const folder = tempFolder(t);
+  const pidfile = join(folder, 'run', 'pid');
+  mkdirSync(join(folder, 'run'));
+  chownSync(join(folder, 'run'), 65534, 65534);
+  const target = serviceTarget({ type: 'process', pidfile, start: ['/bin/false'] }, { stateFolder: folder });
+  const write = (pid: number): void => {
+    rmSync(pidfile, { force: true });
+    writeFileSync(pidfile, `${pid}\n`);
+  };
+  const ours = await sleeper(t, folder);
+  write(ours);
+  t.match(await stateOf(target), { state: 'running', mainPid: ours }, 'a file of root\'s in a folder of another: as Debian has it');
+  chownSync(pidfile, 65534, 65534);
+  t.match(await stateOf(target), { state: 'unknown', text: new RegExp(`can be written by uid 65534, who does not own process ${ours}`) });
+  t.match(await control(target, 'restart'), { result: 'failed' });
+  t.ok(lives(ours), 'nobody ends it');
+  const hourAgo = Math.round(Date.now() / 1000) - 3600;
+  utimesSync(pidfile, hourAgo, hourAgo);
+  t.match(await control(target, 'start'), { result: 'failed' });
+  t.match(statSync(pidfile), { uid: 65534, mtimeMs: hourAgo * 1000, nlink: 1 }, 'a start that fails gives the very file back');
+  t.same(readdirSync(join(folder, 'run')), ['pid']);
+
+  const theirs = await sleeper(t, folder, 'nobody');
+  write(theirs);
+  chownSync(pidfile, 65534, 65534);
+  t.match(await stateOf(target), { state: 'running', mainPid: theirs });
+
+  const [gone = 0, left = 0] = (await runCommand.run(['/bin/sh', '-c', 'sleep 1000 > /dev/null 2>&1 & echo $$ $!'], { timeoutMs: 5000 })).output.split(' ').map(Number);
+  t.teardown(() => signal(left, 'SIGKILL'));
+  write(gone);
+  t.match(await stateOf(target), { state: 'failed', pids: [left] });
+  chownSync(pidfile, 65534, 65534);
+  t.match(await stateOf(target), { state: 'failed', pids: [], lastMainPid: gone }, 'not for what another\'s dead session left behind either');
 });
 
 t.test('a command that goodgateway starts itself is remembered', async (t) => {
@@ -193,6 +260,7 @@ t.test('php-fpm with an init script', { skip: missing('php-fpm8.2') }, async (t)
   t.equal(fpm.processes().length, 0);
 
   await control(target, 'start');
+  await twoWorkers(fpm);
   const master = fpm.masterPid();
   signal(master, 'SIGKILL');
   await until(() => !lives(master), { timeoutMs: 5000, what: 'the master to be gone' });
@@ -200,7 +268,25 @@ t.test('php-fpm with an init script', { skip: missing('php-fpm8.2') }, async (t)
   t.match(await stateOf(target), { state: 'failed', pids: { length: 2 } });
   t.match(await control(target, 'start'), { result: 'failed', exitCode: 0, detail: /reported success, but .* named no living process/ }, 'the script claims success');
   t.match(await control(target, 'restart'), { result: 'done', detail: /ended 2 processes/ }, 'a restart ends the orphans first');
-  t.equal(fpm.processes().length, 3);
+  await twoWorkers(fpm);
+});
+
+t.test('a stop command that fails asked nobody, so TERM asks before KILL does', async (t) => {
+  const folder = tempFolder(t);
+  const [pidfile, said] = [join(folder, 'pid'), join(folder, 'said')];
+  const script = join(folder, 'fails');
+  writeFileSync(script, '#!/bin/sh\necho no such option; exit 2\n', { mode: 0o755 });
+  const services = [{ type: 'init', script, pidfile, stop_timeout: '5s' }, { type: 'process', pidfile, start: ['/bin/false'], stop: [script, 'stop'], stop_timeout: '5s' }];
+  for (const service of services) {
+    const target = serviceTarget(service, { stateFolder: folder });
+    const daemon = await runCommand.startDetached(['/bin/sh', '-c', `trap 'echo orderly > ${said}; exit' TERM; echo $$ > ${pidfile}; while :; do sleep 0.02; done`], { output: join(folder, 'out') });
+    t.teardown(() => 'pid' in daemon && signal(daemon.pid, 'SIGKILL'));
+    await until(async () => (await stateOf(target)).state === 'running', { timeoutMs: 5000, what: 'the daemon to be there' });
+    const stopped = await control(target, 'stop');
+    t.match(stopped, { result: 'done', detail: /failed with exit status 2: no such option, so they got TERM; ended \d processes$/ });
+    t.equal(readFileSync(said, 'utf8'), 'orderly\n');
+    rmSync(said);
+  }
 });
 
 t.test('an init script that removes the pidfile long after the end is a stop, not a crash', async (t) => {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StepResult } from '../../core/decision.ts';
 import type { ServiceTarget } from '../leaves.ts';
-import { readPidfile } from '../proc.ts';
 import { pidfileProcess } from './process-state.ts';
+import { readPidfile } from './read-pidfile.ts';
 
 /** Daemons write their pidfile within milliseconds; init scripts end with 0 even when the daemon did not start. */
 const pidfileWaitMs = 5000;

@@ -1,7 +1,8 @@
 /** The state of a service whose main process is known by a pidfile or by goodgateway's own record. */
 import { listenAddresses } from '../find-orphans.ts';
 import type { ServiceState, ServiceTarget } from '../leaves.ts';
-import { familyOf, isAlive, isStopped, listenersAt, processFence, readAllStats, readListeners, readPidfile, readStat, socketOwners, startedAtMs, type Pidfile, type ProcessStat } from '../proc.ts';
+import { familyOf, isAlive, isStopped, listenersAt, processFence, readAllStats, readListeners, readStat, socketOwners, startedAtMs, type ProcessStat } from '../proc.ts';
+import { readPidfile, uidOf, type Pidfile } from './read-pidfile.ts';
 import { clearRestarting, isRestarting } from './restart-marker.ts';
 import { forgetEnd, stopUnderWay, type StopCommands } from './stop-under-way.ts';
 
@@ -16,11 +17,13 @@ const pidfileSlackMs = 2000;
 export async function pidfileState(target: ServiceTarget, path: string, stops: StopCommands): Promise<ServiceState> {
   const pidfile = readPidfile(path);
   if (pidfile.kind === 'unusable') return { state: 'unknown', text: pidfile.why, pids: [], fence: '' };
-  const main = await pidfileProcess(target, pidfile);
+  const main = await namedProcess(target, pidfile);
   if (main || pidfile.kind === 'missing') forgetEnd(path);
   if (pidfile.kind === 'missing') return withoutPidfile(target, path);
   const source = `${path} names process ${pidfile.pid}`;
-  if (!main) return afterEnd(deadState(pidfile.pid, source), stopUnderWay(path, `${pidfile.pid} ${pidfile.writtenAtMs}`, stops));
+  const owner = main && uidOf(main.pid);
+  if (owner !== undefined && !speaksFor(pidfile, owner)) return { state: 'unknown', text: `${path} can be written by uid ${pidfile.onlyUid}, who does not own process ${pidfile.pid} (uid ${owner})`, pids: [], fence: '' };
+  if (!main) return afterEnd(deadState(pidfile.pid, source, pidfile), stopUnderWay(path, `${pidfile.pid} ${pidfile.writtenAtMs}`, stops));
   clearRestarting(target);
   return livingState(main, source);
 }
@@ -29,8 +32,14 @@ function afterEnd(dead: ServiceState, stopping: string | undefined): ServiceStat
   return stopping === undefined ? dead : { ...dead, state: 'stopping', text: `${dead.text}; ${stopping}` };
 }
 
-/** The living process that a pidfile really means: one that began before the file was written, or that listens for the service. */
+/** The living process that a pidfile really means, unless its owner may not speak for that process. */
 export async function pidfileProcess(target: ServiceTarget, pidfile: Pidfile): Promise<ProcessStat | undefined> {
+  const named = await namedProcess(target, pidfile);
+  return named && speaksFor(pidfile, uidOf(named.pid)) ? named : undefined;
+}
+
+/** Began before the file was written, or listens for the service. */
+async function namedProcess(target: ServiceTarget, pidfile: Pidfile): Promise<ProcessStat | undefined> {
   if (pidfile.kind !== 'pid') return undefined;
   const stat = readStat(pidfile.pid);
   if (!isAlive(stat)) return undefined;
@@ -49,11 +58,15 @@ export function livingState(main: ProcessStat, source: string): ServiceState {
   return { state: 'running', text: `${source}, which runs with ${family.length} processes in all`, ...known };
 }
 
-/** Failed; `pids` are those that outlived their main process. */
-export function deadState(pid: number, source: string): ServiceState {
+function speaksFor(pidfile: Pidfile, uid: number | undefined): boolean {
+  return pidfile.kind !== 'pid' || pidfile.onlyUid === undefined || uid === pidfile.onlyUid;
+}
+
+/** Failed; `pids` are those that outlived their main process, as far as `pidfile`, when there is one, may speak for them. */
+export function deadState(pid: number, source: string, pidfile: Pidfile = { kind: 'missing' }): ServiceState {
   const now = readStat(pid);
   const reused = isAlive(now);
-  const left = reused ? [] : familyOf(pid, readAllStats()).map((stat) => stat.pid);
+  const left = reused ? [] : familyOf(pid, readAllStats()).map((stat) => stat.pid).filter((one) => speaksFor(pidfile, uidOf(one)));
   const how = reused ? 'which is another program by now' : now ? 'which is a zombie' : 'which is gone';
   const orphans = left.length > 0 ? `; ${left.length} processes of it are left: ${left.slice(0, 10).join(', ')}` : '';
   return { state: 'failed', text: `${source}, ${how}${orphans}`, lastMainPid: pid, pids: left, fence: '' };

@@ -4,8 +4,9 @@
  * well as a crash. While the stop command runs it is a stop; it is not known for a moment after the end, because who
  * stopped it may be between its last look at the process and its `rm`.
  */
-import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { readAllStats } from '../proc.ts';
+import { uidOf } from './read-pidfile.ts';
 
 /** start-stop-daemon looks every 20 ms at first, then less often, up to once a second: so long its `rm` can be behind. */
 const settleMs = 1000;
@@ -36,7 +37,7 @@ export function forgetEnd(pidfile: string): void {
 /** The process that runs one of the commands. Only root's and our own count: anybody can give a process any argv. */
 function runningStop(commands: StopCommands): number | undefined {
   const trusted = new Set([0, process.geteuid?.() ?? 0]);
-  return readAllStats().find(({ pid }) => pid !== process.pid && runsAny(argvOf(pid), commands) && trusted.has(uidOf(pid)))?.pid;
+  return readAllStats().find(({ pid }) => pid !== process.pid && runsAny(argvOf(pid), commands) && trusted.has(uidOf(pid) ?? -1))?.pid;
 }
 
 function runsAny(argv: readonly string[], commands: StopCommands): boolean {
@@ -62,8 +63,4 @@ function argvOf(pid: number): readonly string[] {
   } catch {
     return [];
   }
-}
-
-function uidOf(pid: number): number {
-  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? -1;
 }

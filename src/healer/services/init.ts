@@ -1,10 +1,11 @@
 /** A service with an init script (`start|stop|reload|restart`) and a pidfile. The script is trusted to act, not to tell. */
 import type { StepResult } from '../../core/decision.ts';
 import type { RunCommand, ServiceState, ServiceTarget, ServiceType } from '../leaves.ts';
-import { isStopped, readPidfile } from '../proc.ts';
+import { isStopped } from '../proc.ts';
 import { awaitPidfile } from '../service-parts/await-pidfile.ts';
 import { configTestOf } from '../service-parts/config-tests.ts';
 import { pidfileProcess, pidfileState } from '../service-parts/process-state.ts';
+import { readPidfile } from '../service-parts/read-pidfile.ts';
 import { clearRestarting, markRestarting } from '../service-parts/restart-marker.ts';
 import { longestCommandMs, step, stepFromCommand } from '../service-parts/step-result.ts';
 import { stopLeft, stopTree } from '../service-parts/stop-tree.ts';

@@ -2,14 +2,15 @@
  * A service that is a plain process: known by its pidfile, or started and remembered by goodgateway. Pids come from
  * there and from descent, never from a name.
  */
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, renameSync, rmSync } from 'node:fs';
 import type { StepResult } from '../../core/decision.ts';
 import { send } from '../end-processes.ts';
 import type { RunCommand, ServiceState, ServiceTarget, ServiceType } from '../leaves.ts';
-import { readPidfile, readStat, type ProcessStat } from '../proc.ts';
+import { readStat, type ProcessStat } from '../proc.ts';
 import { configTestOf } from '../service-parts/config-tests.ts';
 import { awaitPidfile } from '../service-parts/await-pidfile.ts';
 import { pidfileProcess, pidfileState } from '../service-parts/process-state.ts';
+import { readPidfile } from '../service-parts/read-pidfile.ts';
 import { rememberedProcess, rememberedState, rememberStopped, runOptions, startAndRemember, type RememberedService } from '../service-parts/remembered.ts';
 import { clearRestarting, markRestarting } from '../service-parts/restart-marker.ts';
 import { longestCommandMs, step, stepFromCommand } from '../service-parts/step-result.ts';
@@ -53,12 +54,15 @@ async function start(target: ProcessTarget, { run, signal }: Context): Promise<S
   if (pidfile === undefined) return startAndRemember(target, run, signal);
   const living = await mainProcess(target);
   if (living) return step('done', `process ${living.pid} runs already`, performance.now());
-  const restorePidfile = setAsideZombie(target, pidfile);
+  const old = setAsideZombie(target, pidfile);
   const result = await run.run(config.start, { timeoutMs: longestCommandMs, signal, ...runOptions(config) });
   const started = stepFromCommand('the start command', result);
   const running = started.result === 'done' ? await awaitPidfile(target, pidfile, { started, signal }) : started;
-  if (running.result === 'done') clearRestarting(target);
-  else restorePidfile();
+  if (running.result !== 'done') old.restore();
+  else {
+    old.forget();
+    clearRestarting(target);
+  }
   return running;
 }
 
@@ -66,15 +70,34 @@ async function start(target: ProcessTarget, { run, signal }: Context): Promise<S
  * Puts a pidfile aside that names a process which is there but is not the living service: Apache takes even a zombie
  * in it for a running server ("already running", status 0) and does not start. The mark keeps its absence from looking
  * like a stop on purpose; who was the dead master must stay known (its orphans are proven by it), so a start that
- * fails gets it back.
+ * fails gets it back. The file itself is moved, never written anew: root's copy of a plain user's words would be
+ * believed as root's.
  */
-function setAsideZombie(target: ProcessTarget, pidfile: string): () => void {
+function setAsideZombie(target: ProcessTarget, pidfile: string): { readonly restore: () => void; readonly forget: () => void } {
   const named = readPidfile(pidfile);
-  if (named.kind !== 'pid' || readStat(named.pid) === undefined || !markRestarting(target)) return () => undefined;
-  rmSync(pidfile, { force: true });
-  return () => {
-    if (!existsSync(pidfile)) writeFileSync(pidfile, `${named.pid}\n`);
+  const aside = `${pidfile}.aside`;
+  const nothing = { restore: () => undefined, forget: () => undefined };
+  if (named.kind !== 'pid' || readStat(named.pid) === undefined || !markRestarting(target)) return nothing;
+  if (!tried(() => renameSync(pidfile, aside))) return nothing;
+  const forget = (): void => void tried(() => rmSync(aside, { force: true }));
+  return {
+    restore() {
+      // `link` fails where a daemon has written a new pidfile meanwhile, and follows no link.
+      tried(() => linkSync(aside, pidfile));
+      forget();
+    },
+    forget,
   };
+}
+
+function tried(act: () => void): boolean {
+  try {
+    act();
+    return true;
+  } catch {
+    // best effort: without it Apache refuses to start, which its own words then say
+    return false;
+  }
 }
 
 async function stop(target: ProcessTarget, context: Context): Promise<StepResult> {
