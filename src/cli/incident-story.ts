@@ -1,11 +1,15 @@
 /**
  * The records of one incident as a text that a tired person understands: in order, each with its distance from the
- * beginning. It leaves out nothing that was decided; what repeats itself is said once, with a count.
+ * beginning. It leaves out nothing that was decided; what repeats itself is said once, with a count, and gates that
+ * passed are only counted.
  */
+import type { ActionName } from '../core/decision.ts';
 import { incidentCode } from '../core/ids.ts';
 import { formatDuration } from '../core/time.ts';
 import type { IncidentStory } from '../healer/audit/query.ts';
 import type { AuditRecord } from '../healer/audit/record.ts';
+import { collapse } from '../healer/audit/summary.ts';
+import { acted, headingOf, isRepair, toAct } from './story-headings.ts';
 import { plain, styled, wrap } from './terminal.ts';
 import { formatWhen, formatZone } from './when.ts';
 
@@ -14,13 +18,18 @@ interface Paragraph {
   readonly body: readonly string[];
 }
 
+export interface Telling {
+  /** Gates that passed one by one, instead of their number. */
+  readonly all: boolean;
+}
+
 /** The story in lines of at most 80 columns, as far as single words allow. */
-export function tellIncident(story: IncidentStory): readonly string[] {
+export function tellIncident(story: IncidentStory, telling: Telling = { all: false }): readonly string[] {
   const [first] = story.records;
   if (!first) return [];
   const startMs = Date.parse(first.ts);
   const lines = [styled('bold', `Incident ${incidentCode(story.id)} of ${plain(first.service ?? 'an unknown service')}, ${formatWhen(startMs)} ${formatZone(startMs)}`), styled('dim', story.id)];
-  for (const { at, times, paragraph } of told(story.records, startMs)) {
+  for (const { at, times, paragraph } of told(story.records, telling)) {
     const repeated = times > 1 ? `  (${times} times the same)` : '';
     lines.push('', `${styled('dim', at.padStart(8))}  ${styled('bold', paragraph.heading)}${repeated}`, ...paragraph.body);
   }
@@ -28,10 +37,11 @@ export function tellIncident(story: IncidentStory): readonly string[] {
 }
 
 /** One entry for each record, equal neighbours joined. */
-function told(records: readonly AuditRecord[], startMs: number): readonly { readonly at: string; readonly times: number; readonly paragraph: Paragraph }[] {
+function told(records: readonly AuditRecord[], telling: Telling): readonly { readonly at: string; readonly times: number; readonly paragraph: Paragraph }[] {
   const entries: { at: string; times: number; paragraph: Paragraph }[] = [];
+  const startMs = Date.parse(records[0]?.ts ?? '');
   for (const record of records) {
-    const paragraph = tell(record);
+    const paragraph = tell(record, { ...telling, records });
     const before = entries.at(-1);
     if (before && same(before.paragraph, paragraph)) before.times += 1;
     else entries.push({ at: `+${formatDuration(Math.max(0, Date.parse(record.ts) - startMs))}`, times: 1, paragraph });
@@ -43,45 +53,23 @@ function same(a: Paragraph, b: Paragraph): boolean {
   return a.heading === b.heading && a.body.join('\n') === b.body.join('\n');
 }
 
-function tell(record: AuditRecord): Paragraph {
+function tell(record: AuditRecord, context: Telling & { readonly records: readonly AuditRecord[] }): Paragraph {
   return {
     heading: headingOf(record),
     body: [
-      ...sentence(textOf(record)),
+      ...sentence(record.event === 'incident.recovered' ? howItEnded(record, context.records) : textOf(record)),
       ...symptomOf(record),
       ...evidenceOf(record),
       ...signalsOf(record),
       ...(record.remedy === undefined ? [] : item('what helps:', record.remedy)),
       ...ruleOf(record),
-      ...gatesOf(record),
+      ...gatesOf(record, context),
       ...(record.argv === undefined ? [] : item('command:', `${record.argv.map(quoted).join(' ')}${record.as === undefined ? '' : ` (as ${record.as})`}`)),
       ...outcomeOf(record),
       ...checksOf(record),
       ...impactOf(record),
     ],
   };
-}
-
-function headingOf({ event, action: name, cause = 'unknown', confidence, outcome, verify }: AuditRecord): string {
-  const action = name ?? 'act';
-  switch (event) {
-    case 'incident.opened': return 'Something was wrong';
-    case 'incident.recovered': return outcome?.duration_ms === undefined ? 'Recovered' : `Recovered after ${formatDuration(outcome.duration_ms)}`;
-    case 'incident.relapsed': return 'Broken again';
-    case 'incident.gave_up': return 'Gave up: waits for a person';
-    case 'incident.closed': return 'Closed';
-    case 'evidence.captured': return 'Looked';
-    case 'diagnosis.made': return `Cause: ${cause}${confidence === undefined ? '' : ` (${confidence})`}`;
-    case 'diagnosis.changed': return `Cause is another one now: ${cause}${confidence === undefined ? '' : ` (${confidence})`}`;
-    case 'action.would_run': return `Would ${action}, but only observes`;
-    case 'action.refused': return `Did not ${action}`;
-    case 'action.intent': return `Decided to ${action}`;
-    case 'action.finished': return `${capital(action)}: ${outcome?.result ?? 'ended'}`;
-    case 'action.unknown': return `${capital(action)}: nobody knows whether it had its effect`;
-    case 'verify.passed': return 'Checked: it works';
-    case 'verify.failed': return `Checked: ${verify?.outcome === 'unknown' ? 'could not be found out' : 'it does not work'}`;
-    default: return event;
-  }
 }
 
 function symptomOf({ symptom }: AuditRecord): readonly string[] {
@@ -94,6 +82,27 @@ function symptomOf({ symptom }: AuditRecord): readonly string[] {
 function textOf({ event, text, symptom, outcome }: AuditRecord): string | undefined {
   if (event === 'action.intent') return undefined;
   return text !== undefined && text === outcome?.detail ? undefined : (text ?? symptom?.text);
+}
+
+/**
+ * What was done, and what came of it. The record's own sentence says the fault in the present tense, as if it lasted,
+ * and calls a step done that may have failed.
+ */
+function howItEnded({ service, seq }: AuditRecord, records: readonly AuditRecord[]): string {
+  const ended = records.filter((each) => each.seq < seq && (each.event === 'action.finished' || each.event === 'action.unknown'));
+  const of = (wanted: readonly string[], say: (action: ActionName) => string) => {
+    const chosen = ended.flatMap(({ action, outcome }) => (action !== undefined && isRepair(action) && wanted.includes(outcome?.result ?? 'unknown') ? [say(action)] : []));
+    return chosen.length > 0 ? collapse(chosen).join(', ') : undefined;
+  };
+  const [done, failed, unknown] = [of(['done'], acted), of(['failed'], toAct), of(['unknown'], toAct)];
+  return [
+    `${service ?? 'The service'} is well again.`,
+    ...(done === undefined ? [] : [`Done: ${done}.`]),
+    ...(failed === undefined ? [] : [`Tried, and failed: ${failed}.`]),
+    ...(unknown === undefined ? [] : [`Nobody knows whether it had its effect: ${unknown}.`]),
+    ...(done === undefined && unknown === undefined ? ['It came back without a repair by goodgateway.'] : []),
+    ...(ended.some(({ action }) => action === 'page' || action === 'notify') ? ['Somebody was told.'] : []),
+  ].join(' ');
 }
 
 function evidenceOf({ evidence = [] }: AuditRecord): readonly string[] {
@@ -120,13 +129,15 @@ function stepOf({ attempt, rung, limits }: AuditRecord): string {
   return parts.length > 0 ? `, ${parts.join(', ')}` : '';
 }
 
-function gatesOf({ gates = [] }: AuditRecord): readonly string[] {
+function gatesOf({ gates = [] }: AuditRecord, { all }: Telling): readonly string[] {
   const words = { pass: 'passed', refuse: 'refused', not_evaluated: 'not asked' } as const;
-  return gates.flatMap(({ gate, verdict, reason, allowed_at: at }) => {
+  const passed = all ? 0 : gates.filter(({ verdict }) => verdict === 'pass').length;
+  const lines = gates.filter(({ verdict }) => all || verdict !== 'pass').flatMap(({ gate, verdict, reason, allowed_at: at }) => {
     const until = at === undefined ? '' : `; allowed at ${formatWhen(Date.parse(at))}`;
-    const lines = item('gate:', `${gate} ${words[verdict]}: ${reason}${until}`);
-    return verdict === 'refuse' ? lines.map((line) => styled('yellow', line)) : lines;
+    const told = item('gate:', `${gate} ${words[verdict]}: ${reason}${until}`);
+    return verdict === 'refuse' ? told.map((line) => styled('yellow', line)) : told;
   });
+  return passed > 0 ? [...lines, ...item('gates:', passed === 1 ? '1 gate passed' : `${passed} gates passed`)] : lines;
 }
 
 function outcomeOf({ event, outcome }: AuditRecord): readonly string[] {
@@ -168,16 +179,23 @@ const labelWidth = 12;
 const margin = ' '.repeat(10);
 
 function sentence(text: string | undefined): readonly string[] {
-  return text === undefined || text === '' ? [] : wrap(plain(text), { indent: margin });
+  if (text === undefined || text.trim() === '') return [];
+  return wrap(withStop(inSingular(plain(text).trim())), { indent: margin });
+}
+
+/** Sentences come from many places, some without their end. */
+function withStop(text: string): string {
+  return /[.!?…:]["')]?$/.test(text) ? text : `${text}.`;
+}
+
+/** Where a count stands before a fixed word. */
+function inSingular(text: string): string {
+  return text.replaceAll(/\b1 ((?:failed |more )?)requests\b/g, '1 $1request');
 }
 
 /** A label of its own column, the text beside it. */
 function item(label: string, text: string): readonly string[] {
   return wrap(plain(text), { indent: margin + label.padEnd(labelWidth), hang: margin + ' '.repeat(labelWidth) });
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** As it could be typed into a shell, so that it can be tried by hand. */

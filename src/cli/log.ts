@@ -5,7 +5,7 @@ import { formatDuration } from '../core/time.ts';
 import type { AuditFile } from '../healer/audit/files.ts';
 import { readRecords, summarizeIncidents, type Selection } from '../healer/audit/query.ts';
 import type { AuditRecord } from '../healer/audit/record.ts';
-import type { IncidentSummary } from '../healer/audit/summary.ts';
+import { whatWasDone, type IncidentSummary } from '../healer/audit/summary.ts';
 import { readingCommand, complain, openAudit, type AuditSource } from './audit-files.ts';
 import { isTerminal, plain, printLine, styled, table } from './terminal.ts';
 import { formatWhen, parseWhen, whenExpected } from './when.ts';
@@ -61,8 +61,8 @@ async function printIncidents(files: readonly AuditFile[], selection: Selection)
 }
 
 function incidentRow(incident: IncidentSummary): readonly string[] {
-  const { code, service = '?', cause, done, outcome, tookMs } = incident;
-  return [formatWhen(incident.openedAtMs), service, code, cause ?? 'not known', done.join(', ') || 'nothing', outcome.replace('_', ' '), tookMs === undefined ? '' : formatDuration(tookMs)];
+  const { code, service = '?', cause, outcome, tookMs } = incident;
+  return [formatWhen(incident.openedAtMs), service, code, cause ?? 'not known', whatWasDone(incident), outcome.replace('_', ' '), tookMs === undefined ? '' : formatDuration(tookMs)];
 }
 
 const maxActions = 10_000;

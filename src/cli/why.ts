@@ -5,21 +5,27 @@ import { openAudit, complain, readingCommand, type AuditSource } from './audit-f
 import { tellIncident } from './incident-story.ts';
 import { plain, printLine } from './terminal.ts';
 
+interface WhyOptions extends AuditSource {
+  readonly json?: true;
+  readonly all?: true;
+}
+
 /** The sub-command. Exit status 0; 1 when there is no such incident or no log; 2 when it was called wrongly. */
 export function whyCommand(): Command {
   return readingCommand('why')
     .description('one incident: what was seen, what it meant, what was done, whether it helped')
     .argument('<incident>', 'its id, the code of six characters that the page shows, or the id of a request that met it')
     .option('--json', 'its records, one a line')
+    .option('--all', 'the gates that passed one by one, too')
     .addHelpText('after', '\nExample: goodgateway why 7K3FQX')
-    .action((incident: string, options: AuditSource & { readonly json?: true }) => showIncident(incident, options));
+    .action((incident: string, options: WhyOptions) => showIncident(incident, options));
 }
 
-async function showIncident(wanted: string, options: AuditSource & { readonly json?: true }): Promise<void> {
+async function showIncident(wanted: string, options: WhyOptions): Promise<void> {
   const audit = await openAudit(options);
   if (!audit) return;
   const story = await findIncident(audit.files, wanted);
   if (!story) return complain(`no incident ${plain(wanted)} in ${audit.folder}; "goodgateway log" lists those that there are`, 1);
   if (story.leftOut > 0) process.stderr.write(`goodgateway: the oldest ${story.leftOut} records of this incident are left out\n`);
-  for (const line of options.json ? story.records.map((record) => JSON.stringify(record)) : tellIncident(story)) await printLine(line);
+  for (const line of options.json ? story.records.map((record) => JSON.stringify(record)) : tellIncident(story, { all: options.all === true })) await printLine(line);
 }

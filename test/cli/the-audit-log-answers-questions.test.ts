@@ -35,7 +35,7 @@ t.test('log: one line an incident, tabs in a pipe', async (t) => {
   t.equal(code, 0);
   t.same(output.split('\n'), [
     '2026-11-22 03:12:05\tphp-fpm\tX7K3FQ\tservice.crashed\tstart\trecovered\t1.8 s',
-    '2026-11-22 03:12:06\tshop\tXABCDE\tnot known\tno restart: refused, restart\topen\t',
+    '2026-11-22 03:12:06\tshop\tXABCDE\tnot known\trestart\topen\t',
     '',
   ]);
 });
@@ -87,14 +87,14 @@ t.test('why: the story, from the symptom to the visitors, in 80 columns', async 
   t.equal(code, 0);
   const parts = [
     /^Incident X7K3FQ of php-fpm, 2026-11-22 03:12:05 \+00:00\n01KANN0R0M7ZQ4T9Y2C5X7K3FQ\n/,
-    /\+0 ms {2}Something was wrong\n +3 connects were refused within 0\.4 s\n +seen by: +traffic \(connection_refused, 3 times, gateway shop\)/,
+    /\+0 ms {2}Something was wrong\n +3 connects were refused within 0\.4 s\.\n +seen by: +traffic \(connection_refused, 3 times, gateway shop\)/,
     /\+250 ms {2}Looked\n +saw: .*\n.*\n? +not seen: +no status path is configured \[fpm_status\]/,
-    /Cause: service\.crashed \(certain\)\n +php-fpm is not running: it was ended by signal 9 \(KILL\)\n +for it: +php8\.2-fpm\.service was ended by signal 9/,
+    /Cause: service\.crashed \(certain\)\n +php-fpm is not running: it was ended by signal 9 \(KILL\)\.\n +for it: +php8\.2-fpm\.service was ended by signal 9/,
     /against: +the last config test passed\n +what helps: systemctl start php8\.2-fpm\.service/,
-    /Decided to start\n +rule: +"Crashed, so start it", step 1, attempt 1, at most 1 min\n +gate: +enabled passed: healing is switched on\n +gate: +max_attempts passed: 0 of 3/,
-    /Start: done\n +command: +\/usr\/bin\/systemctl --no-ask-password start\s+php8\.2-fpm\.service\n +result: +systemctl ended with 0; exit status 0; took 312 ms\n +printed: +Warning: unit file changed/,
+    /Decided to start\n +rule: +"Crashed, so start it", step 1, attempt 1, at most 1 min\n +gates: +2 gates passed\n/,
+    /Started\n +command: +\/usr\/bin\/systemctl --no-ask-password start\s+php8\.2-fpm\.service\n +result: +systemctl ended with 0; exit status 0; took 312 ms\n +printed: +Warning: unit file changed/,
     /Checked: it works\n +passed: +connect: .*\n +skipped: +fpm_ping: no ping path is configured/,
-    /Recovered after 1\.8 s\n +php-fpm was started and answers again\n +visitors: +74 waited, the longest 1\.7 s; 1 got our page; 0 got an\s+error/,
+    /Recovered after 1\.8 s\n +php-fpm is well again\. Done: started\.\n +visitors: +74 waited, the longest 1\.7 s; 1 got our page; 0 got an\s+error/,
   ];
   let from = 0;
   for (const part of parts) {
@@ -114,6 +114,12 @@ t.test('why: refusals with their numbers, said once; nothing that a terminal wou
   t.match(output, /evil�\[2J�31mline second/);
   // oxlint-disable-next-line no-control-regex
   t.notMatch(output, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+});
+
+t.test('why --all: every gate', async (t) => {
+  const { output } = await run('why', 'X7K3FQ', '--all', '--folder', folder);
+  t.match(output, /gate: +enabled passed: healing is switched on\n +gate: +max_attempts passed: 0 of 3/);
+  t.notMatch(output, /gates passed/);
 });
 
 t.test('why --json: the records of the incident', async (t) => {

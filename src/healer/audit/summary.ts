@@ -10,14 +10,39 @@ export interface IncidentSummary {
   /** Of the newest record. */
   readonly lastAtMs: number;
   readonly cause: string | undefined;
-  /** What was done, in order, each with its result; at most 20. `nothing` and why, where that is so. */
-  readonly done: readonly string[];
+  /** What was done, in order, neighbours of one kind joined; at most 20. What did not work says so. */
+  readonly done: readonly Deed[];
+  /** What was refused, or only would have been done; each once. */
+  readonly notDone: readonly string[];
   readonly outcome: 'open' | 'recovered' | 'not_recovered' | 'relapsed' | 'gave_up' | 'unknown' | 'closed';
   /** From the opening to the recovery (or the giving up); `undefined` while it is open. */
   readonly tookMs: number | undefined;
 }
 
+/** `start`, `start failed`, `told`; and how often in a row. */
+export interface Deed {
+  readonly what: string;
+  readonly times: number;
+}
+
 const maxDone = 20;
+const told = 'told';
+
+/** `2 × start failed, told`. What was refused stands there only when nothing was done but telling people. */
+export function whatWasDone({ done, notDone }: IncidentSummary): string {
+  const deeds = done.map(say);
+  const shown = done.every(({ what }) => what === told) ? [...notDone, ...deeds] : deeds;
+  return shown.join(', ') || 'nothing';
+}
+
+/** Equal neighbours as one: `start`, `start`, `stop` are `2 × start`, `stop`. */
+export function collapse(whats: readonly string[]): readonly string[] {
+  return whats.reduce<readonly Deed[]>(withOneMore, []).map(say);
+}
+
+function say({ what, times }: Deed): string {
+  return times > 1 ? `${times} × ${what}` : what;
+}
 
 /** The summary with one more record; the first one begins it. */
 export function addToSummary(before: IncidentSummary | undefined, id: string, record: AuditRecord): IncidentSummary {
@@ -28,7 +53,8 @@ export function addToSummary(before: IncidentSummary | undefined, id: string, re
     lastAtMs: Date.parse(record.ts),
     service: base.service ?? record.service,
     cause: record.cause ?? base.cause,
-    done: base.done.length < maxDone ? addDone(base.done, record) : base.done,
+    done: addDone(base.done, record),
+    notDone: addNotDone(base.notDone, record),
   };
 }
 
@@ -41,32 +67,38 @@ function begin(id: string, record: AuditRecord): IncidentSummary {
     lastAtMs: Date.parse(record.ts),
     cause: undefined,
     done: [],
+    notDone: [],
     outcome: 'open',
     tookMs: undefined,
   };
 }
 
-function addDone(done: readonly string[], record: AuditRecord): readonly string[] {
-  const { event, outcome, action } = record;
+function addDone(done: readonly Deed[], { event, outcome, action }: AuditRecord): readonly Deed[] {
   if (action === undefined) return done;
-  switch (event) {
-    case 'action.intent':
-      return [...done, action];
-    case 'action.finished':
-    case 'action.unknown':
-      return outcome?.result === 'done' ? done : [...done.slice(0, -1), `${action} (${outcome?.result ?? 'unknown'})`];
-    case 'action.would_run':
-      return withOnce(done, `would ${action}`);
-    case 'action.refused':
-      return withOnce(done, `no ${action}: refused`);
-    default:
-      return done;
-  }
+  const what = action === 'page' || action === 'notify' ? told : action;
+  if (event === 'action.intent') return withOneMore(done, what);
+  if ((event !== 'action.finished' && event !== 'action.unknown') || outcome?.result === 'done') return done;
+  return withOneMore(withoutLast(done, what), `${what} ${outcome?.result === 'failed' ? 'failed' : '(unknown)'}`);
 }
 
-/** A refusal is repeated as long as the incident lasts; one mention is enough. */
-function withOnce(done: readonly string[], text: string): readonly string[] {
-  return done.includes(text) ? done : [...done, text];
+function withOneMore(done: readonly Deed[], what: string): readonly Deed[] {
+  const last = done.at(-1);
+  if (last?.what === what) return [...done.slice(0, -1), { what, times: last.times + 1 }];
+  return done.length < maxDone ? [...done, { what, times: 1 }] : done;
+}
+
+/** The intent is taken back, to be said again with its outcome. */
+function withoutLast(done: readonly Deed[], what: string): readonly Deed[] {
+  const last = done.at(-1);
+  if (last?.what !== what) return done;
+  return last.times > 1 ? [...done.slice(0, -1), { what, times: last.times - 1 }] : done.slice(0, -1);
+}
+
+function addNotDone(notDone: readonly string[], { event, action }: AuditRecord): readonly string[] {
+  if (action === undefined || (event !== 'action.would_run' && event !== 'action.refused')) return notDone;
+  const text = event === 'action.would_run' ? `would ${action}` : `no ${action}: refused`;
+  // A refusal is repeated as long as the incident lasts; one mention is enough.
+  return notDone.includes(text) || notDone.length >= maxDone ? notDone : [...notDone, text];
 }
 
 function addEnd(base: IncidentSummary, record: AuditRecord): Pick<IncidentSummary, 'outcome' | 'tookMs'> {

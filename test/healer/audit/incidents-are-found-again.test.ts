@@ -45,9 +45,9 @@ t.test('incidents are told in short, by their opening', async (t) => {
   const { incidents, leftOut } = await summarizeIncidents(files, {});
   t.equal(leftOut, 0);
   t.match(incidents, [
-    { id: other, code: 'X0A1B2', service: 'shop', cause: 'service.crashed', done: ['start'], outcome: 'recovered', tookMs: 1800 },
+    { id: other, code: 'X0A1B2', service: 'shop', cause: 'service.crashed', done: [{ what: 'start', times: 1 }], notDone: [], outcome: 'recovered', tookMs: 1800 },
     { id: crash.id, service: 'php-fpm', openedAtMs: Date.parse('2026-11-21T23:59:59Z'), outcome: 'recovered' },
-    { id: late, service: 'shop', done: ['no start: refused', 'start (unknown)'], outcome: 'gave_up', tookMs: 1500 },
+    { id: late, service: 'shop', done: [{ what: 'start (unknown)', times: 1 }], notDone: ['no start: refused'], outcome: 'gave_up', tookMs: 1500 },
   ]);
   t.equal(incidents.length, 3);
 });
