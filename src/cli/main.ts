@@ -1,46 +1,18 @@
 #!/usr/bin/env node
-/** `goodgateway`: one file per sub-command, loaded only when it is called. */
-import { Command } from 'commander';
-import { productVersion } from '../config/product-version.ts';
+/**
+ * `goodgateway`, as it is called. Imports nothing by itself: an older Node would fail in the middle of one, with a
+ * stack trace instead of a sentence.
+ */
 
-/** Name, one line of help, and where its command is. The order is that of the help. */
-const commands: readonly (readonly [name: string, load: () => Promise<Command>])[] = [
-  ['check', async () => (await import('./check.ts')).checkCommand()],
-  ['status', async () => (await import('./status.ts')).statusCommand()],
-  ['why', async () => (await import('./why.ts')).whyCommand()],
-  ['log', async () => (await import('./log.ts')).logCommand()],
-  ['audit', async () => (await import('./audit.ts')).auditCommand()],
-  ['run', async () => (await import('./run.ts')).runCommand()],
-  ['demo', async () => (await import('./demo.ts')).demoCommand()],
-];
+/** As `engines` of package.json says; not read from there, so that nothing stands before this. */
+const [oldestMajor, oldestMinor] = [22, 19];
 
-const program = new Command('goodgateway')
-  .description('502 Bad Gateway, made good: holds requests while your backend is repaired, as your policy says.')
-  .version(productVersion())
-  .configureHelp({ showGlobalOptions: true })
-  .exitOverride();
-
-const asked = commands.find(([name]) => name === process.argv[2]);
-for (const [, load] of asked ? [asked] : commands) program.addCommand(wronglyCalledExitsWith2(await load()));
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.exitCode = isCommanderExit(error) ? (error.exitCode === 0 ? 0 : 2) : fail(error);
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) {
+  await (await import('./program.ts')).runProgram();
+} else {
+  process.stderr.write(`goodgateway needs Node ${oldestMajor}.${oldestMinor} or newer, this is v${process.versions.node}\n`);
+  process.exitCode = 1;
 }
 
-/** Every sub-command ends with status 2 when it is called wrongly, as the documentation promises. */
-function wronglyCalledExitsWith2(command: Command): Command {
-  command.exitOverride();
-  for (const sub of command.commands) wronglyCalledExitsWith2(sub);
-  return command;
-}
-
-function isCommanderExit(error: unknown): error is { exitCode: number } {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('commander.');
-}
-
-function fail(error: unknown): number {
-  process.stderr.write(`goodgateway: ${error instanceof Error ? error.message : String(error)}\n`);
-  return 1;
-}
+export {};

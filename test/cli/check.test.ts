@@ -1,7 +1,8 @@
 import t from 'tap';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
-import { start } from '../support/program.ts';
+import { finish, start } from '../support/program.ts';
 import { tempFolder, type TestScope } from '../support/temp-folder.ts';
 
 const main = join(import.meta.dirname, '../../src/cli/main.ts');
@@ -48,4 +49,22 @@ t.test('a wrong call ends with 2', async (t) => {
   t.match(await check(folder, '--config', 'shop.yaml', 'shop.yaml'), { code: 2, output: /not both/ });
   t.match(await check(folder, '--colour'), { code: 2, output: /unknown option/ });
   t.match(await check(folder, '--help'), { code: 0, output: /Examples:/ });
+});
+
+const tooOld = (version: string) => `goodgateway needs Node 22.19 or newer, this is v${version}\n`;
+
+t.test('an older Node is told so, instead of a stack trace', async (t) => {
+  const pretend = (node: string) => ['--import', `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'${node}'}})`];
+  for (const version of ['18.20.0', '20.20.2', '22.18.9']) t.match(await finish([process.execPath, ...pretend(version), main, 'check']), { code: 1, output: tooOld(version) });
+  for (const version of ['22.19.0', '23.0.0', '24.1.0']) t.match(await finish([process.execPath, ...pretend(version), main, '--version']), { code: 0, output: /^\d+\.\d+\.\d+\n$/ });
+});
+
+/** What the system itself has, beside the Node that runs the tests. */
+const systemNode = '/usr/bin/node';
+const systemVersion = existsSync(systemNode) ? (await finish([systemNode, '--version'])).output.trim().slice(1) : '';
+t.test('a real older Node understands as much of the built program', { skip: /^(1\d|20|21)\./.test(systemVersion) ? false : `${systemNode} is no older Node: apt-get install nodejs on Debian 12` }, async (t) => {
+  const folder = tempFolder(t, 'gg-old');
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(folder, 'main.js'), stripTypeScriptTypes(readFileSync(main, 'utf8')));
+  t.match(await finish([systemNode, join(folder, 'main.js'), 'run']), { code: 1, output: tooOld(systemVersion) });
 });
