@@ -3,7 +3,7 @@
  * Read-only and bounded. A process that ends while it is read is simply absent: that is normal, never an error.
  * @see proc(5)
  */
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, realpathSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, realpathSync } from 'node:fs';
 import { opendir, readlink } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import type { Address } from '../core/failure.ts';
@@ -106,29 +106,6 @@ export function readExe(pid: number): string | undefined {
 export function startedAtMs(stat: ProcessStat): number {
   const boot = /^btime (\d+)$/m.exec(readTable('/proc/stat'));
   return Number(boot?.[1] ?? 0) * 1000 + stat.startTicks * 10;
-}
-
-export type Pidfile = { readonly kind: 'missing' } | { readonly kind: 'unusable'; readonly why: string } | { readonly kind: 'pid'; readonly pid: number; readonly writtenAtMs: number };
-
-/** The pid that a pidfile names; never 1, whose family would be the whole host. Only the first 32 bytes are read. */
-export function readPidfile(path: string): Pidfile {
-  let file: number;
-  try {
-    file = openSync(path, 'r');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    return code === 'ENOENT' ? { kind: 'missing' } : { kind: 'unusable', why: `${path} cannot be read (${code})` };
-  }
-  try {
-    const bytes = Buffer.alloc(32);
-    const text = bytes.toString('utf8', 0, readSync(file, bytes)).trim();
-    if (!/^[1-9]\d{0,9}$/.test(text) || text === '1') return { kind: 'unusable', why: `${path} holds no pid of a service` };
-    return { kind: 'pid', pid: Number(text), writtenAtMs: fstatSync(file).mtimeMs };
-  } catch {
-    return { kind: 'unusable', why: `${path} cannot be read` };
-  } finally {
-    closeSync(file);
-  }
 }
 
 /** Reads /proc/net/unix: listening stream sockets (flag 0x10000, SO_ACCEPTCON) that are bound to a path. */
