@@ -3,13 +3,12 @@
  * a clean environment; no terminal and no input. Each command leads its own session, so that its end is the end of
  * everything that it started. Expected failures are values; nothing here rejects.
  */
-import { once } from 'node:events';
-import { createWriteStream, mkdirSync, readFileSync, renameSync, statSync, type WriteStream } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync, statSync, type WriteStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { endProcesses } from './end-processes.ts';
 import type { CommandResult, RunCommand } from './leaves.ts';
+import { openOutput } from './open-output.ts';
 import { familyOf, isStillAlive, readAllStats } from './proc.ts';
 
 type RunOptions = Parameters<RunCommand['run']>[1];
@@ -20,8 +19,6 @@ const tailBytes = 4096;
 const killAfterMs = 2000;
 /** A daemon that was just started may keep the pipe: its words after this are not the command's. */
 const drainMs = 50;
-/** An output file of a detached program is renamed to `.1` at a start when it is larger; so at most two are kept. */
-const outputFileBytes = 8 * 1024 ** 2;
 /** Debian's default search path for root, for what the program itself starts. */
 const cleanEnvironment = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' };
 
@@ -44,26 +41,13 @@ async function run(argv: readonly string[], options: RunOptions): Promise<Comman
 }
 
 async function startDetached(argv: readonly string[], options: Parameters<RunCommand['startDetached']>[1]): ReturnType<RunCommand['startDetached']> {
-  const file = await openOutput(options.output);
+  const file = openOutput(options.output);
   if (typeof file === 'string') return { startError: `the output file ${options.output} cannot be written: ${file}` };
   const spawned = await spawn(argv, options, file);
   file.destroy();
   if ('startError' in spawned) return spawned;
   spawned.child.unref();
   return { pid: spawned.pid };
-}
-
-/** The file, opened for appending, or why not. A stream because execa takes no bare descriptor. */
-async function openOutput(path: string): Promise<WriteStream | string> {
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > outputFileBytes) renameSync(path, `${path}.1`);
-    const file = createWriteStream(path, { flags: 'a', mode: 0o640 });
-    await once(file, 'open');
-    return file;
-  } catch (error) {
-    return messageOf(error);
-  }
 }
 
 async function spawn(argv: readonly string[], options: Omit<RunOptions, 'timeoutMs'>, output: 'pipe' | WriteStream): Promise<{ readonly child: Child; readonly pid: number } | { readonly startError: string }> {
@@ -137,8 +121,4 @@ function userIds(name: string): { readonly uid: number; readonly gid: number } |
   const line = readFileSync('/etc/passwd', 'utf8').split('\n').find((entry) => entry.startsWith(`${name}:`));
   const [, , uid, gid] = line?.split(':') ?? [];
   return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

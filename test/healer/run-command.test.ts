@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, linkSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { isAlive, readStat } from '../../src/healer/proc.ts';
@@ -101,6 +101,47 @@ t.test('a detached program outlives who started it and appends to its output fil
   t.teardown(() => process.kill(pid, 'SIGKILL'));
   await until(() => readFileSync(output, 'utf8') === 'one\ntwo\n', { timeoutMs: 5000, what: 'both outputs' });
   t.match(readStat(pid), { session: pid, group: pid });
+});
+
+t.test('root\'s output goes nowhere but into a file of its own', { skip: isRoot ? false : 'needs root' }, async (t) => {
+  const folder = tempFolder(t);
+  const victim = join(folder, 'victim');
+  writeFileSync(victim, 'untouched\n');
+  const start = (output: string) => runCommand.startDetached(['/bin/echo', 'words'], { output });
+  const refused = async (path: string, why: RegExp) => t.match(await start(join(folder, path)), { startError: why });
+
+  symlinkSync(victim, join(folder, 'link'));
+  await refused('link', /ELOOP/);
+  linkSync(victim, join(folder, 'twin'));
+  await refused('twin', /not a plain file of its own/);
+  await succeed(['/usr/bin/mkfifo', join(folder, 'fifo')]);
+  await refused('fifo', /ENXIO/);
+
+  mkdirSync(join(folder, 'theirs', 'deep'), { recursive: true });
+  chownSync(join(folder, 'theirs'), 65534, 65534);
+  await refused('theirs/out', /theirs belongs to uid 65534/);
+  await refused('theirs/deep/out', /theirs belongs to uid 65534/);
+  await refused('theirs/new/out', /theirs belongs to uid 65534/);
+  symlinkSync('theirs', join(folder, 'by-link'));
+  await refused('by-link/out', /theirs belongs to uid 65534/);
+  t.same(readdirSync(join(folder, 'theirs')), ['deep'], 'nothing was made there');
+
+  mkdirSync(join(folder, 'open'));
+  chmodSync(join(folder, 'open'), 0o1777);
+  await refused('open/out', /open can be written by others/);
+  chmodSync(join(folder, 'open'), 0o775);
+  chownSync(join(folder, 'open'), 0, 65534);
+  await refused('open/out', /open can be written by others/);
+  t.equal(readFileSync(victim, 'utf8'), 'untouched\n');
+});
+
+t.test('a large output file is put aside at the next start', async (t) => {
+  const output = join(tempFolder(t), 'out');
+  writeFileSync(output, '');
+  truncateSync(output, 8 * 1024 ** 2 + 1);
+  t.match(await runCommand.startDetached(['/bin/echo', 'words'], { output }), { pid: Number });
+  await until(() => readFileSync(output, 'utf8') === 'words\n', { timeoutMs: 5000, what: 'the words' });
+  t.equal(statSync(`${output}.1`).size, 8 * 1024 ** 2 + 1);
 });
 
 t.test('the supervisor hears how each of its processes ended', async (t) => {
