@@ -3,11 +3,11 @@ const lookEveryMs = 500;
 
 /**
  * Ends this process when its supervisor has gone without ending it (kill -9): two pairs of processes must not compete
- * for the same sockets. Only where a supervisor says that it is one; under systemd nothing happens here.
+ * for the same sockets. Only where a supervisor said who it is; under systemd nothing happens here.
  */
 export function endWithSupervisor(end: () => void): void {
-  if (process.env['GOODGATEWAY_SUPERVISED'] !== 'yes') return;
-  const supervisor = process.ppid;
+  const supervisor = Number(process.env['GOODGATEWAY_SUPERVISOR'] ?? 0);
+  if (supervisor === 0) return;
   const timer = setInterval(() => {
     if (process.ppid === supervisor) return;
     clearInterval(timer);

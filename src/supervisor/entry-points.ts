@@ -30,7 +30,7 @@ export function entryPoint(place: string): string {
  * `state` is the configuration's folder of that name: compiled code is kept there, for a restart in half the time.
  */
 export function ownProcesses(configFile: string, { state, log }: { readonly state: string; readonly log?: string }): readonly SupervisedProcess[] {
-  const rest = { environment: { NODE_COMPILE_CACHE: join(state, 'compile-cache'), GOODGATEWAY_SUPERVISED: 'yes' }, ...(log === undefined ? {} : { log }) };
+  const rest = { environment: { NODE_COMPILE_CACHE: join(state, 'compile-cache'), GOODGATEWAY_SUPERVISOR: String(process.pid) }, ...(log === undefined ? {} : { log }) };
   const quiet = '--disable-warning=ExperimentalWarning';
   return [
     { name: 'healer', argv: [process.execPath, quiet, smallRatherThanFast, entryPoint('healer/main'), '--config', configFile], ...rest },
