@@ -1,12 +1,12 @@
 /**
  * Probes against real php-fpm pools, known by their pidfiles, and against small servers. Of those a double tells the pid.
  */
-import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import t from 'tap';
-import { systemClock } from '../../src/core/time.ts';
+import { systemClock, type Clock } from '../../src/core/time.ts';
 import * as registeredCauses from '../../src/healer/causes/registry.ts';
 import { diagnose } from '../../src/healer/diagnose.ts';
 import { gatherEvidence } from '../../src/healer/gather-evidence.ts';
@@ -165,6 +165,43 @@ t.test('a configuration test that does not finish is unknown, not failed', async
   const target = serviceTarget({ config: serviceConfig({ type: 'external', config_test: ['/bin/sleep', '30'], config_test_timeout: '100ms' }) });
   const seen = await look(context(target, { state: 'failed', text: 'dead', pids: [], fence: '' }), 'all');
   t.match(find(seen, 'config_test'), { missing: /not finished after 100 ms/ });
+});
+
+t.test('a configuration test is made once while nothing changes, and again when a file of it did', async (t) => {
+  const folder = tempFolder(t);
+  const [ran, pool] = [join(folder, 'ran'), join(folder, 'pool.conf')];
+  writeFileSync(pool, '[a]\n');
+  const target = serviceTarget({ config: serviceConfig({ type: 'external', pool, config_test: ['/bin/sh', '-c', `echo . >> ${ran}; ! grep -q bad ${pool}`] }) });
+  let nowMs = 0;
+  const clock: Clock = { ...systemClock, sleep: systemClock.sleep.bind(systemClock), wallMs: () => Date.now(), monotonicMs: () => nowMs };
+  const times = async (state = running(process.pid)): Promise<[unknown, number]> => {
+    const seen = await gatherEvidence({ ...context(target, state), clock }, [registeredProbes.configTest], new AbortController().signal, 'all');
+    return [fact(seen, 'config_test')?.['passed'], readFileSync(ran, 'utf8').split('\n').length - 1];
+  };
+  t.same(await times(), [true, 1]);
+  nowMs = 29_000;
+  t.same(await times(), [true, 1]);
+  nowMs = 30_000;
+  t.same(await times(), [true, 2]);
+  writeFileSync(pool, '[a]\nbad\n');
+  utimesSync(pool, 1, 1);
+  t.same(await times(), [false, 3], 'its file changed');
+  nowMs += 4900;
+  t.same(await times(), [false, 3]);
+  nowMs += 100;
+  t.same(await times(), [false, 4], 'a failure is asked again sooner');
+  t.same(await times({ ...running(process.pid), state: 'failed' }), [false, 5], 'the state changed');
+});
+
+t.test('a configuration test may take longer than the look, and its result is there for a later one', async (t) => {
+  const go = join(tempFolder(t), 'go');
+  const target = serviceTarget({ config: serviceConfig({ type: 'external', config_test: ['/bin/sh', '-c', 'until [ -e "$1" ]; do sleep 0.01; done; echo "ERROR: late"; exit 1', 'sh', go] }) });
+  const one = (signal: AbortSignal): Promise<readonly Evidence[]> => gatherEvidence(context(target, running(process.pid)), [registeredProbes.configTest], signal, 'all');
+  const stopping = new AbortController();
+  setImmediate(() => stopping.abort());
+  t.match(find(await one(stopping.signal), 'config_test') ?? { missing: 'the time for evidence was over' }, { missing: /still runs|time for evidence/ });
+  writeFileSync(go, '');
+  t.match(fact(await one(new AbortController().signal), 'config_test'), { passed: false, line: 'ERROR: late' });
 });
 
 t.test('of what a configuration test prints, the line with the reason is quoted', async (t) => {

@@ -50,6 +50,14 @@ export function readFpmPool(target: ServiceTarget, mainPid?: number): FpmPool | 
   return undefined;
 }
 
+/** All files that the pool's configuration is read from, the main one first; empty when none is known. */
+export function fpmConfigurationFiles(target: ServiceTarget, mainPid?: number): readonly string[] {
+  const file = configurationFile(target, mainPid);
+  const seen = new Set<string>();
+  if (file) readInto(new Map(), [file], seen);
+  return [...seen];
+}
+
 function configurationFile({ config }: ServiceTarget, mainPid: number | undefined): string | undefined {
   const debian = config.type === 'systemd' ? debianFile(config.unit) : config.type === 'init' ? debianFile(basename(config.script)) : undefined;
   const started = config.type === 'process' ? fromArguments(config.start) : undefined;
