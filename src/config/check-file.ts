@@ -1,25 +1,38 @@
 import { resolve } from 'node:path';
-import { checkSafety, loadConfiguration } from './load.ts';
+import { checkHost } from './check-host.ts';
+import { checkSafety, readConfiguration } from './load.ts';
 import { loadPolicyFile, type ConfigBindings } from './load-policies.ts';
 import { sortProblems, valueAt, type ConfigProblem } from './problem.ts';
 import { readConfigFile } from './read-config-file.ts';
 
+/** What was found in one file and all that it names. */
+export interface CheckedFile {
+  readonly problems: readonly ConfigProblem[];
+  /** What the files name and this host does not have; nothing that is refused at load. */
+  readonly warnings: readonly ConfigProblem[];
+  /** Policies and gateways that were understood. */
+  readonly policies: number;
+  readonly gateways: number;
+}
+
 /**
  * Checks any file of ours by itself: goodgateway.yaml with all that it names, a policy file, or a safety file. Which
- * one it is, its keys tell. `policies` counts what was understood; a lone policy's notifiers are not looked up.
+ * one it is, its keys tell. A lone policy's notifiers are not looked up.
  */
-export async function checkFile(file: string, bindings: ConfigBindings): Promise<{ readonly problems: readonly ConfigProblem[]; readonly policies: number; readonly gateways: number }> {
+export async function checkFile(file: string, bindings: ConfigBindings): Promise<CheckedFile> {
   const read = await readConfigFile(resolve(file));
   const kind = kindOf(read.documents[0]?.value);
   if (kind === 'policy') {
-    const { problems, policies } = await loadPolicyFile(read.file, bindings);
-    return { problems: sortProblems(problems), policies: policies.length, gateways: 0 };
+    const { problems, policies, entries } = await loadPolicyFile(read.file, bindings);
+    const warnings = await checkHost({ host: undefined, policies: entries });
+    return { problems: sortProblems(problems), warnings: sortProblems(warnings), policies: policies.length, gateways: 0 };
   }
-  if (kind === 'safety') return { problems: sortProblems(checkSafety(read).problems), policies: 0, gateways: 0 };
-  const loaded = await loadConfiguration(read.file, bindings);
-  if (!loaded.ok) return { problems: loaded.problems, policies: 0, gateways: 0 };
+  if (kind === 'safety') return { problems: sortProblems(checkSafety(read).problems), warnings: [], policies: 0, gateways: 0 };
+  const { loaded, written } = await readConfiguration(read.file, bindings);
+  const warnings = written ? sortProblems(await checkHost(written)) : [];
+  if (!loaded.ok) return { problems: loaded.problems, warnings, policies: 0, gateways: 0 };
   const { host, policies } = loaded.configuration;
-  return { problems: [], policies: policies.size, gateways: Object.keys(host.gateways).length };
+  return { problems: [], warnings, policies: policies.size, gateways: Object.keys(host.gateways).length };
 }
 
 function kindOf(value: unknown): 'host' | 'policy' | 'safety' {

@@ -11,6 +11,7 @@ import { needsSafeFiles, loadPolicyFile, type ConfigBindings, type LoadedPolicy,
 import { sortProblems, valueAt, type ConfigProblem, type Path } from './problem.ts';
 import { readConfigFile, type ConfigFile } from './read-config-file.ts';
 import { validate } from './validate.ts';
+import type { PolicyEntry } from './written.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
 /** Everything that was configured, checked and with its defaults. */
@@ -26,21 +27,34 @@ export interface Configuration {
 
 export type Loaded = { readonly ok: true; readonly configuration: Configuration } | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
 
+/** The documents behind a configuration, right or wrong. */
+export interface Written {
+  readonly host: YamlDocument;
+  readonly policies: readonly PolicyEntry[];
+}
+
 /** Loads goodgateway.yaml and all that it names: at most 1000 files of 1 MiB. Never rejects; problems are sorted by place. */
 export async function loadConfiguration(file: string, bindings: ConfigBindings): Promise<Loaded> {
+  return (await readConfiguration(file, bindings)).loaded;
+}
+
+/** The same, with everything as it was written, for whoever looks at more than its mistakes. */
+export async function readConfiguration(file: string, bindings: ConfigBindings): Promise<{ readonly loaded: Loaded; readonly written?: Written }> {
   const read = await readConfigFile(resolve(file));
   const document = read.documents[0];
-  if (!document) return { ok: false, problems: read.problems };
+  if (!document) return { loaded: { ok: false, problems: read.problems } };
   const host = validate(hostSchema, document.value);
   const policies = await loadPolicies(document, bindings);
   const safety = await loadSafety(document);
   const found = host.ok ? [] : host.findings.map((each) => document.problem(each.path, each.at, each.message));
-  const references = checkReferences({ host: document, policies: policies.files.flatMap((each) => each.entries), complete: policies.complete });
+  const written = { host: document, policies: policies.files.flatMap((each) => each.entries) };
+  const references = checkReferences({ ...written, complete: policies.complete });
   const problems = [...read.problems, ...extraDocuments(read), ...found, ...policies.problems, ...safety.problems, ...references, ...unsafeHost([read, ...safety.read], policies.files)];
-  if (!host.ok || problems.length > 0) return { ok: false, problems: sortProblems(problems) };
+  if (!host.ok || problems.length > 0) return { loaded: { ok: false, problems: sortProblems(problems) }, written };
   const byName = new Map(policies.files.flatMap((each) => each.policies).map((each) => [each.policy.name, each]));
   const limits = typeof host.value.safety === 'string' ? safety.limits! : host.value.safety;
-  return { ok: true, configuration: { host: host.value, safety: limits, policies: byName, files: [read.file, ...policies.files.map((each) => each.file), ...safety.files] } };
+  const files = [read.file, ...policies.files.map((each) => each.file), ...safety.files];
+  return { loaded: { ok: true, configuration: { host: host.value, safety: limits, policies: byName, files } }, written };
 }
 
 /** Where the host's configuration is: the file that was named, else /etc/goodgateway, else here. Absolute; it need not exist. */

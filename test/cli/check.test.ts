@@ -43,6 +43,15 @@ t.test('a program can read the result', async (t) => {
   t.match(JSON.parse(output), { ok: false, files: ['shop.yaml'], problems: [{ file: 'shop.yaml', line: 3, column: 7, path: 'mode', message: String }] });
 });
 
+t.test('what this host lacks is a warning, and a reason to end with 1 only when that is asked for', async (t) => {
+  const folder = folderWith(t, { 'goodgateway.yaml': host.replace('service: shop }', 'service: shop, socket: { group: no-such-group } }'), 'policies.d/shop.yaml': policy.replace('{ type: external }', '{ type: process, start: [/no/such/program] }') });
+  const { code, output } = await check(folder, 'goodgateway.yaml');
+  t.match(output.split('\n'), [/^goodgateway.yaml:3:\d+: warning: group: \/etc\/group has no `no-such-group`/, /^policies.d\/shop.yaml:4:\d+: warning: start: \/no\/such\/program does not exist on this host$/, /^goodgateway.yaml: fine \(1 gateway, 1 policy\), but this host lacks what 2 warnings name$/]);
+  t.equal(code, 0, 'the files may be written for another host');
+  t.equal((await check(folder, '--strict', 'goodgateway.yaml')).code, 1);
+  t.match(JSON.parse((await check(folder, '--json', 'goodgateway.yaml')).output), { ok: true, problems: [], warnings: [{ path: 'gateways.shop.socket.group' }, { path: 'service.start[0]', line: 4 }] });
+});
+
 t.test('a wrong call ends with 2', async (t) => {
   const folder = folderWith(t, { 'shop.yaml': policy });
   t.match(await check(folder, 'nothing.yaml'), { code: 2, output: /nothing.yaml: there is no such file/ });

@@ -4,10 +4,11 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, lchownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { checkHost } from '../../src/config/check-host.ts';
 import { checkFile } from '../../src/config/check-file.ts';
 import { findPolicyFiles } from '../../src/config/find-policy-files.ts';
-import { findConfiguration, loadConfiguration } from '../../src/config/load.ts';
-import { formatProblem } from '../../src/config/problem.ts';
+import { findConfiguration, loadConfiguration, readConfiguration } from '../../src/config/load.ts';
+import { formatProblem, sortProblems } from '../../src/config/problem.ts';
 import { duration } from '../../src/config/values.ts';
 import { tempFolder, type TestScope } from '../support/temp-folder.ts';
 
@@ -189,8 +190,30 @@ t.test('the configuration that is named is used, else the usual one, else the on
 
 t.test('each kind of file can be checked by itself', async (t) => {
   const { folder, file } = files(t, { 'goodgateway.yaml': host, 'policies.d/shop.yaml': policy('shop'), 'safety.yaml': 'version: 1\nsafety: { enabled: no }\n' });
-  t.same(await checkFile(file, bindings), { problems: [], policies: 1, gateways: 1 });
-  t.same(await checkFile(join(folder, 'policies.d/shop.yaml'), bindings), { problems: [], policies: 1, gateways: 0 });
+  t.same(await checkFile(file, bindings), { problems: [], warnings: [], policies: 1, gateways: 1 });
+  t.same(await checkFile(join(folder, 'policies.d/shop.yaml'), bindings), { problems: [], warnings: [], policies: 1, gateways: 0 });
   const { problems } = await checkFile(join(folder, 'safety.yaml'), bindings);
   t.match(problems, [{ line: 2, column: 20, path: 'safety.enabled', message: 'enabled: expected true or false, got "no"' }]);
+});
+
+t.test('what the files name and the host lacks is a warning, at its place', async (t) => {
+  const text = host.replace('service: shop,', 'service: shop, socket: { owner: nobdy, group: wwwdata },');
+  const service = 'service: { type: process, pidfile: /no/such/folder/shop.pid, start: [/no/such/program], stop: [/proc/version], reload: { signal: HUP }, config_test: [/bin/true], user: shopkeeper }';
+  const place = files(t, { 'goodgateway.yaml': text, 'policies.d/shop.yaml': policy('shop').replace(/service: .*/, service), 'policies.d/unit.yaml': policy('unit').replace(/service: .*/, 'service: { type: systemd, unit: unit.service }'), 'passwd': 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n', 'group': 'root:x:0:\nwww-data:x:33:\n' });
+  t.same(await problemsOf(place), [], 'none of it is refused at load');
+  const { written } = await readConfiguration(place.file, bindings);
+  if (!written) throw new Error('nothing was read');
+  const at = (name: string) => join(place.folder, name);
+  const lacking = async (systemd: string) => sortProblems(await checkHost(written, { passwd: at('passwd'), group: at('group'), systemd })).map((one) => formatProblem(one).replaceAll(`${place.folder}/`, ''));
+  const expected = [
+    /^goodgateway.yaml:3:\d+: owner: passwd has no `nobdy`, so the gateway cannot open its socket: did you mean `nobody`\?$/,
+    /^goodgateway.yaml:3:\d+: group: group has no `wwwdata`, .*: did you mean `www-data`\?$/,
+    /^policies.d\/shop.yaml:4:36: pidfile: the folder \/no\/such\/folder does not exist on this host$/,
+    /^policies.d\/shop.yaml:4:\d+: start: \/no\/such\/program does not exist on this host$/,
+    /^policies.d\/shop.yaml:4:\d+: stop: \/proc\/version is no program: chmod \+x, or name another one$/,
+    /^policies.d\/shop.yaml:4:\d+: user: passwd has no `shopkeeper`, so the service cannot be started$/,
+  ];
+  t.match(await lacking(place.folder), expected);
+  t.equal((await lacking(place.folder)).length, expected.length);
+  t.match((await lacking(at('none'))).at(-1), /^policies.d\/unit.yaml:4:18: type: no systemd runs on this host \(there is no none\)/);
 });

@@ -1,0 +1,89 @@
+/**
+ * What the configuration names and this host does not have: users and groups, programs, folders, systemd. No mistake
+ * of the files, which may be written elsewhere or before the packages are installed; so these are warnings of `check`,
+ * and nothing is refused at load.
+ */
+import { access, readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { didYouMean } from './did-you-mean.ts';
+import { valueAt, type ConfigProblem, type Path } from './problem.ts';
+import { gatewayPaths, type PolicyEntry } from './written.ts';
+import type { YamlDocument } from './yaml-document.ts';
+
+/** Where the host keeps what is looked up; another folder stands for `/` in tests. */
+export interface HostFiles {
+  readonly passwd: string;
+  readonly group: string;
+  /** There while systemd runs, @see sd_booted(3). */
+  readonly systemd: string;
+}
+
+const thisHost: HostFiles = { passwd: '/etc/passwd', group: '/etc/group', systemd: '/run/systemd/system' };
+
+/** Everything that one goodgateway.yaml, or none, and these policies name in vain. */
+export async function checkHost({ host, policies }: { readonly host: YamlDocument | undefined; readonly policies: readonly PolicyEntry[] }, files: HostFiles = thisHost): Promise<readonly ConfigProblem[]> {
+  const sockets = host === undefined ? [] : gatewayPaths(host).flatMap((gateway) => [
+    nameIn(files.passwd, { document: host, path: [...gateway, 'socket', 'owner'] }, 'the gateway cannot open its socket'),
+    nameIn(files.group, { document: host, path: [...gateway, 'socket', 'group'] }, 'the gateway cannot open its socket'),
+  ]);
+  const services = policies.flatMap((entry) => [...programs(entry), pidfileFolder(entry), systemd(entry, files.systemd), user(entry, files.passwd)]);
+  const found = await Promise.all([...sockets, ...services]);
+  return found.filter((each) => each !== undefined);
+}
+
+type Warning = Promise<ConfigProblem | undefined>;
+interface Place {
+  readonly document: YamlDocument;
+  readonly path: Path;
+}
+
+/** As the sockets are opened: by name in the file itself; numbers are taken as they are. */
+async function nameIn(file: string, { document, path }: Place, effect: string): Warning {
+  const name = valueAt(document.value, path);
+  if (typeof name !== 'string' || /^\d+$/.test(name)) return undefined;
+  const text = await readFile(file, 'utf8').catch(() => '');
+  const known = text.split('\n').map((line) => line.split(':')[0] ?? '').filter((word) => word !== '');
+  if (known.includes(name)) return undefined;
+  const meant = didYouMean(name, known);
+  return document.problem(path, 'value', `${path.at(-1)}: ${file} has no \`${name}\`, so ${effect}${meant === undefined ? '' : `: did you mean \`${meant}\`?`}`);
+}
+
+function user({ document, path }: PolicyEntry, passwd: string): Warning {
+  return nameIn(passwd, { document, path: [...path, 'service', 'user'] }, 'the service cannot be started');
+}
+
+/** The programs that the service is controlled by; `config_test` too, because without a passed test nothing is restarted. */
+function programs({ document, path }: PolicyEntry): readonly Warning[] {
+  const service: Path = [...path, 'service'];
+  const places = ['start', 'stop', 'reload', 'config_test'].map((key) => [...service, key, 0]);
+  return [...places, [...service, 'script']].map(async (at) => {
+    const program = valueAt(document.value, at);
+    if (typeof program !== 'string' || !program.startsWith('/')) return undefined;
+    const why = await whyNotRun(program);
+    const key = at.findLast((part) => typeof part === 'string');
+    return why === undefined ? undefined : document.problem(at, 'value', `${key}: ${program} ${why}`);
+  });
+}
+
+async function whyNotRun(program: string): Promise<string | undefined> {
+  const found = await stat(program).catch(() => undefined);
+  if (found === undefined) return 'does not exist on this host';
+  // The bits, not access(2): who checks may be another user than the one that will run it.
+  return found.isFile() && (found.mode & 0o111) !== 0 ? undefined : 'is no program: chmod +x, or name another one';
+}
+
+async function pidfileFolder({ document, path }: PolicyEntry): Warning {
+  const at = [...path, 'service', 'pidfile'];
+  const pidfile = valueAt(document.value, at);
+  if (typeof pidfile !== 'string' || !pidfile.startsWith('/')) return undefined;
+  const folder = dirname(pidfile);
+  const isThere = await stat(folder).then((found) => found.isDirectory(), () => false);
+  return isThere ? undefined : document.problem(at, 'value', `pidfile: the folder ${folder} does not exist on this host`);
+}
+
+async function systemd({ document, path }: PolicyEntry, marker: string): Warning {
+  const at = [...path, 'service', 'type'];
+  if (valueAt(document.value, at) !== 'systemd') return undefined;
+  const runs = await access(marker).then(() => true, () => false);
+  return runs ? undefined : document.problem(at, 'value', `type: no systemd runs on this host (there is no ${marker}); use init, or process with its pidfile`);
+}
