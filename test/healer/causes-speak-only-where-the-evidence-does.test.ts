@@ -36,6 +36,9 @@ const rows: readonly Row[] = [
   { scene: 'failed and nobody listens', file: { evidence: [state('failed', { exitSignal: 'SIGKILL' }), listener('nobody')] }, best: ['service.crashed', 'certain'], says: /shop was ended by SIGKILL\..*systemctl start php8\.2-fpm\.service/ },
   { scene: 'failed with an exit status', file: { evidence: [state('failed', { exitCode: 78 }), listener('stale_socket')] }, best: ['service.crashed', 'certain'], says: /exit status 78/ },
   { scene: 'failed, and another program has its port', file: { evidence: [state('failed'), listener('listening', { byService: false })] }, best: ['service.crashed', 'likely'] },
+  { scene: 'failed, and nobody could look who listens', file: { evidence: [state('failed'), { ...listener('nobody'), kind: 'probe', missing: 'not finished after 150 ms' }] }, best: ['service.crashed', 'likely'] },
+  { scene: 'failed, its listener is on another machine and refuses', file: { evidence: [state('failed'), { ...listener('unseen'), missing: 'only listeners of this machine can be seen' }, connect('connection_refused')] }, best: ['service.crashed', 'certain'] },
+  { scene: 'failed, and no gateway leads to it', file: { target: serviceTarget({ upstreams: [] }), evidence: [state('failed')] }, best: ['service.crashed', 'certain'] },
   { scene: 'an external service refuses connections', file: { target: external, evidence: [state('unknown'), listener('nobody'), connect('connection_refused')] }, best: ['service.crashed', 'likely'] },
   { scene: 'failed, but its workers hold the socket', file: { evidence: [state('failed'), listener('listening', { byService: true }), orphans] }, best: ['service.orphaned_workers', 'certain'], says: /2 of its workers still hold 127\.0\.0\.1:9000.*kill -QUIT 11 12; then start it: systemctl start/ },
   { scene: 'a running service has no orphans', file: { evidence: [state('running'), orphans, workers(0, 5)] }, best: ['unknown', 'possible'], never: ['service.orphaned_workers'] },
@@ -83,6 +86,10 @@ const rows: readonly Row[] = [
   { scene: 'junk for the probe only', file: { evidence: [state('running'), answer('junk')] }, best: ['app.bad_response', 'likely'] },
   { scene: 'junk for visitors, the probe is answered', file: { symptom: { kind: 'http_protocol_error', text: 'junk' }, evidence: [state('running'), answer('status')] }, best: ['app.bad_response', 'likely'] },
   { scene: 'junk from an external service that connects', file: { target: external, symptom: { kind: 'http_protocol_error' }, evidence: [state('unknown'), listener('listening'), connect('connected'), answer('junk')] }, best: ['app.bad_response', 'certain'] },
+  { scene: 'the silence is over: the probe is answered', file: { target: http, symptom: { kind: 'no_progress', text: 'nothing was answered for 2 s' }, traffic: { noProgressMs: 0 }, evidence: [state('running'), processes(), answer('status')] }, best: ['unknown', 'possible'], says: /^shop answers again; what was seen before: nothing was answered for 2 s\. / },
+  { scene: 'the silence is over: visitors are answered', file: { symptom: { kind: 'no_progress' }, traffic: { noProgressMs: 100, inFlight: 2, completed: 7 }, evidence: [state('running'), processes(), workers(2, 3)] }, best: ['unknown', 'possible'], says: /^shop answers again; / },
+  { scene: 'the silence is over: the workers are free', file: { symptom: { kind: 'no_progress' }, evidence: [state('running'), processes(), workers(0, 5)] }, best: ['unknown', 'possible'], says: /^shop has free workers again; / },
+  { scene: 'a silence that nothing has ended', file: { symptom: { kind: 'no_progress' }, traffic: { noProgressMs: 9000, inFlight: 5 }, evidence: [state('running'), processes(), workers(5, 1)] }, best: ['unknown', 'possible'], says: /^Why shop fails is not known: / },
   { scene: 'nothing could be seen', file: { evidence: [{ ...state('running'), missing: 'not finished after 150 ms' }] }, best: ['unknown', 'possible'], says: /3 requests were not answered in time/ },
 ];
 
@@ -94,6 +101,7 @@ for (const { scene, file, best, says, never } of rows) {
     const suspected = [diagnosis.best, ...diagnosis.others].map((suspect) => suspect.cause);
     t.same(suspected.filter((cause) => never?.includes(cause)), []);
     t.equal(suspected.at(-1), 'unknown', 'unknown is the last resort');
+    t.match(diagnosis.best.sentence, /[.!?]$/, 'a whole sentence');
     t.ok(diagnosis.best.because.length > 0, 'says why');
     t.notMatch(JSON.stringify(diagnosis), /undefined|NaN/);
     t.end();

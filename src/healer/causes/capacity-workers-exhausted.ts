@@ -1,6 +1,6 @@
 /** Every worker is busy. Requests wait their turn; a restart would lose the ones that are being served. */
 import type { CaseFile, Cause } from '../leaves.ts';
-import { currentListener, factOf, isAlive, logLine, sentences, type Fact } from './read-case.ts';
+import { counted, currentListener, factOf, isAlive, logLine, sentences, type Fact } from './read-case.ts';
 
 interface Pool {
   readonly busy: number | undefined;
@@ -62,7 +62,7 @@ function numbers(pool: Pool, file: CaseFile): string {
   const { name } = file.target;
   if (pool.busy !== undefined) return `${pool.busy === 1 ? `The only worker of ${name} is` : `All ${pool.busy} workers of ${name} are`} busy${pool.most === undefined ? '' : ` (at most ${pool.most})`}`;
   const { inFlight, limit } = file.traffic;
-  return limit !== undefined && inFlight >= limit ? `${name} works on ${inFlight} ${inFlight === 1 ? 'request' : 'requests'}, as many as it takes at once` : `${name} says that it has no free worker`;
+  return limit !== undefined && inFlight >= limit ? `${name} works on ${counted(inFlight, 'request')}, as many as it takes at once` : `${name} says that it has no free worker`;
 }
 
 function subject(most: number | undefined, { target }: CaseFile): string {

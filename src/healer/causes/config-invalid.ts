@@ -1,5 +1,5 @@
 import type { Cause } from '../leaves.ts';
-import { currentListener, factOf, logLine, sentences, somebodyListens, stateOf } from './read-case.ts';
+import { currentListener, factOf, fullStop, logLine, sentences, somebodyListens, stateOf } from './read-case.ts';
 
 /**
  * The service is down and its configuration would not let it start. While it runs, a bad file on disk is no cause of
@@ -20,7 +20,7 @@ export const configInvalid: Cause = {
       cause: 'config.invalid',
       confidence: failed ? 'certain' : 'likely',
       subject: name,
-      sentence: `${name} cannot start with its configuration: ${line}`,
+      sentence: `${name} cannot start with its configuration: ${fullStop(line)}`,
       because: sentences(failed && test, logged, factOf(file, 'service_state'), currentListener(file)),
       against: [],
       remedy: failed ? `Correct it, then test it: ${test.word('command')}` : 'Correct it, then start it.',

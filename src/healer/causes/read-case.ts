@@ -62,6 +62,16 @@ export function sentences(...facts: readonly (Fact | string | undefined | false)
   return facts.map((fact) => (typeof fact === 'object' ? fact.text : fact || '')).filter((text) => text !== '');
 }
 
+/** Somebody else's words as the end of a sentence of ours. */
+export function fullStop(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
+/** `1 process`, `2 processes`. */
+export function counted(count: number, one: string, more = `${one}s`): string {
+  return `${count} ${count === 1 ? one : more}`;
+}
+
 /** The command that a person would type, or undefined where goodgateway does not know one. */
 export function commandLine({ config }: ServiceTarget, verb: 'start' | 'restart'): string | undefined {
   switch (config.type) {

@@ -2,18 +2,25 @@ import type { Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
 import { commandLine, currentAddress, currentListener, factOf, logLine, sentences, somebodyListens, stateOf } from './read-case.ts';
 
-/** The service ended by itself. Certain when its supervisor or pidfile says so and nobody listens in its place. */
+/** The service ended by itself. Certain when its supervisor or pidfile says so, and nobody was seen to listen in its place. */
 export const serviceCrashed: Cause = {
   name: 'service.crashed',
   suspect(file) {
     const state = stateOf(file);
     const listens = somebodyListens(file);
-    if (state === 'failed') return suspicion(file, listens === true ? 'likely' : 'certain');
+    if (state === 'failed') return suspicion(file, isVacant(file) ? 'certain' : 'likely');
     // Of a service that nobody controls only its address can be seen.
     if (state === 'unknown' && listens === false && factOf(file, 'connect')?.word('result') !== 'connected') return suspicion(file, 'likely');
     return undefined;
   },
 };
+
+/** Seen, not assumed: without an answer from the address somebody's new process may be there already. */
+function isVacant(file: CaseFile): boolean {
+  const listens = somebodyListens(file);
+  const connect = factOf(file, 'connect')?.word('result');
+  return listens === false || (listens === undefined && (file.target.upstreams.length === 0 || (connect !== undefined && connect !== 'connected')));
+}
 
 function suspicion(file: CaseFile, confidence: Suspect['confidence']): Suspect {
   const { name } = file.target;

@@ -5,7 +5,7 @@
 import type { Confidence, Suspect } from '../../core/diagnosis.ts';
 import { formatDuration } from '../../core/time.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
-import { commandLine, currentListener, factOf, isAlive, sentences, stateOf } from './read-case.ts';
+import { commandLine, counted, currentListener, factOf, isAlive, sentences, stateOf } from './read-case.ts';
 
 /** Above a quarter of one processor something is computing: slow, perhaps, but not hung. */
 const idleCpuShare = 0.25;
@@ -53,7 +53,7 @@ function noProgress(file: CaseFile): Suspect | undefined {
   if (queue === 0 && !untouched && answer !== 'timeout') return undefined;
   const computing = (factOf(file, 'processes')?.number('cpuShare') ?? 0) > idleCpuShare;
   const twoSigns = queue > 0 || (untouched && inFlight > fewRequests);
-  const what = noProgressMs > 0 ? `has finished none of ${inFlight} ${inFlight === 1 ? 'request' : 'requests'} for ${formatDuration(noProgressMs)}` : 'runs but does not answer';
+  const what = noProgressMs > 0 ? `has finished none of ${counted(inFlight, 'request')} for ${formatDuration(noProgressMs)}` : 'runs but does not answer';
   return suspicion(file, twoSigns && !computing ? 'likely' : 'possible', what);
 }
 
