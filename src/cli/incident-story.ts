@@ -10,7 +10,7 @@ import type { IncidentStory } from '../healer/audit/query.ts';
 import type { AuditRecord } from '../healer/audit/record.ts';
 import { collapse } from '../healer/audit/summary.ts';
 import { acted, headingOf, isRepair, toAct } from './story-headings.ts';
-import { plain, styled, wrap } from './terminal.ts';
+import { plain, styled, withStop, wrap } from './terminal.ts';
 import { formatWhen, formatZone } from './when.ts';
 
 interface Paragraph {
@@ -181,11 +181,6 @@ const margin = ' '.repeat(10);
 function sentence(text: string | undefined): readonly string[] {
   if (text === undefined || text.trim() === '') return [];
   return wrap(withStop(inSingular(plain(text).trim())), { indent: margin });
-}
-
-/** Sentences come from many places, some without their end. */
-function withStop(text: string): string {
-  return /[.!?…:]["')]?$/.test(text) ? text : `${text}.`;
 }
 
 /** Where a count stands before a fixed word. */

@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { z } from 'zod';
 import { formatDuration } from '../core/time.ts';
+import { findAuditFiles, findIncident } from '../healer/audit/query.ts';
+import { collapse } from '../healer/audit/summary.ts';
 import { hostOrExplain } from './host-or-explain.ts';
+import { tellNow, type IncidentNow } from './incident-now.ts';
+import { toAct } from './story-headings.ts';
+import { plain, withStop } from './terminal.ts';
+import { formatWhen } from './when.ts';
 
 const statusSchema = z.object({
   healing: z.enum(['on', 'off']),
@@ -22,6 +28,7 @@ const statusSchema = z.object({
   ),
 });
 type Status = z.output<typeof statusSchema>;
+type ServiceStatus = Status['services'][number];
 
 const answerWithinMs = 5000;
 const longestAnswer = 4 * 1024 * 1024;
@@ -42,7 +49,7 @@ export function statusCommand(): Command {
         process.exitCode = 1;
         return;
       }
-      process.stdout.write(options.json ? `${JSON.stringify(answer, undefined, 2)}\n` : describe(answer));
+      process.stdout.write(options.json ? `${JSON.stringify(answer, undefined, 2)}\n` : describe(answer, await readNow(answer, found.host.audit.folder)));
       if (answer.audit !== 'ok' || answer.services.some((service) => service.incident)) process.exitCode = 1;
     });
 }
@@ -68,13 +75,42 @@ function ask(path: string): Promise<Status | string> {
   });
 }
 
-function describe(status: Status): string {
+/** By incident. Best effort: who may ask the healer may not always read the log, and then status says less. */
+async function readNow({ services }: Status, folder: string): Promise<ReadonlyMap<string, IncidentNow>> {
+  const now = new Map<string, IncidentNow>();
+  try {
+    const found = await findAuditFiles(folder);
+    for (const { incident } of found.kind === 'found' ? services : []) {
+      const story = incident && found.kind === 'found' ? await findIncident(found.files, incident.id) : undefined;
+      if (story) now.set(story.id, tellNow(story.records, Date.now()));
+    }
+  } catch {
+    // best effort: see above
+  }
+  return now;
+}
+
+function describe(status: Status, now: ReadonlyMap<string, IncidentNow>): string {
   const lines = status.services.flatMap((service) => [
     `${service.name}: ${service.state} (${service.mode}) ${service.upstream ?? ''}`.trimEnd(),
     `  ${service.text}`,
     `  attempts: ${service.attempts.used} of ${service.attempts.of} within ${formatDuration(service.attempts.within_ms)}`,
     ...(service.gave_up ? [`  given up: ${service.gave_up}`] : []),
-    ...(service.incident ? [`  incident ${service.incident.code} since ${service.incident.opened_at}: ${service.incident.sentence ?? service.incident.symptom}`, `  done: ${service.incident.done.join(', ') || 'nothing yet'}; more: goodgateway why ${service.incident.code}`] : ['  no open incident']),
+    ...describeIncident(service, service.incident ? now.get(service.incident.id) : undefined),
   ]);
-  return `healing is ${status.healing}; audit log: ${status.audit}\n${lines.join('\n')}\n`;
+  return `healing is ${status.healing}; audit log: ${status.audit}\n${lines.map(plain).join('\n')}\n`;
+}
+
+function describeIncident({ incident, gave_up: gaveUp }: ServiceStatus, now: IncidentNow | undefined): readonly string[] {
+  if (!incident) return ['  no open incident'];
+  const { refused, told = false, next } = now ?? {};
+  // The healer's list holds what was tried; the log knows what failed.
+  const deeds = now ? now.done : collapse(incident.done).join(', ');
+  const done = [deeds, told ? 'told somebody' : undefined].filter(Boolean).join(', ');
+  return [
+    `  incident ${incident.code} since ${incident.opened_at}: ${incident.sentence ?? incident.symptom}`,
+    `  done: ${done || 'nothing yet'}; more: goodgateway why ${incident.code}`,
+    ...(refused ? [`  refused: to ${toAct(refused.action)}${refused.untilMs === undefined ? '' : ` until ${formatWhen(refused.untilMs)}`} (${refused.because})`] : []),
+    ...(gaveUp ? [`  next: ${withStop(next ?? 'a person must repair it')} goodgateway sees by itself when it is well again.`] : []),
+  ];
 }

@@ -37,6 +37,11 @@ export function plain(text: string): string {
   return text.replaceAll(/[\n\r\t]+/g, ' ').replaceAll(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '�');
 }
 
+/** A sentence with its end: they come from many places, some without. */
+export function withStop(text: string): string {
+  return /[.!?…:]["')]?$/.test(text) ? text : `${text}.`;
+}
+
 /** Words in lines of at most `width` characters, each with `indent` before it, the following ones with `hang`. */
 export function wrap(text: string, { width = 80, indent = '', hang = indent }: { readonly width?: number; readonly indent?: string; readonly hang?: string } = {}): readonly string[] {
   const lines: string[] = [];
