@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, lchownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
@@ -198,14 +198,41 @@ t.test('a program that somebody else could change is refused at load and at the 
   t.match(load('/nowhere/program'), /does not exist/);
   t.match(load('true'), /absolute path/);
   t.match(load(path), /can be written by others/, 'a folder above it is open to all');
-  chmodSync(path, 0o777);
-  t.match(load(path), new RegExp(`^${path} can be written by others`));
+  const link = join(folder, 'link');
+  symlinkSync('/bin/true', link);
+  t.match(load(link), /can be written by others/, 'a good program, but by a link that others could lead elsewhere');
+  t.match(await registered.run.perform(contextOf(serviceTarget({ type: 'external' }, { stateFolder: '/nowhere' })), { command: [link] }), { result: 'failed', detail: /can be written by others/ });
+  t.equal(load('/usr/../bin/./true'), undefined);
+  t.match(load('/bin/true/more'), /does not exist/);
   const context = contextOf(serviceTarget({ type: 'external' }, { stateFolder: '/nowhere' }));
   t.match(await registered.run.perform(context, { command: [path] }), { result: 'failed', detail: /can be written by others/ });
-  if (!isRoot) return;
+});
+
+t.test('the program, its folders and each link on the way to it must be root\'s', { skip: isRoot ? false : 'needs root' }, async (t) => {
+  // /tmp is anybody's: a folder above which all is root's
+  const folder = mkdtempSync('/run/gg-');
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const load = (program: string) => registered.run.options.safeParse({ command: [program] }).error?.issues[0]?.message;
+  const [path, theirs, link] = [join(folder, 'fix'), join(folder, 'theirs'), join(folder, 'link')];
+  writeFileSync(path, '#!/bin/sh\n', { mode: 0o755 });
+  t.equal(load(path), undefined);
+  chmodSync(path, 0o777);
+  t.match(load(path), new RegExp(`^${path} can be written by others`));
   chmodSync(path, 0o755);
   chownSync(path, 65534, 65534);
-  t.match(load(path), /belongs to another user \(uid 65534\)/);
+  t.match(load(path), /fix belongs to another user \(uid 65534\)/);
+
+  mkdirSync(theirs);
+  symlinkSync('/bin/true', join(theirs, 'true'));
+  symlinkSync('theirs/true', link);
+  t.equal(load(link), undefined);
+  lchownSync(join(theirs, 'true'), 65534, 65534);
+  t.match(load(link), /theirs\/true belongs to another user/, 'a link in the middle of the chain');
+  lchownSync(join(theirs, 'true'), 0, 0);
+  chownSync(theirs, 65534, 65534);
+  t.match(load(link), /theirs belongs to another user/, 'a folder in the middle of the chain');
+  symlinkSync('loop', join(folder, 'loop'));
+  t.match(load(join(folder, 'loop')), /more than 40 symbolic links/);
 });
 
 t.test('the kernel\'s tables are read as they are', async (t) => {

@@ -1,5 +1,5 @@
-import { lstatSync, realpathSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { lstatSync, readlinkSync, type Stats } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { command } from '../../config/values.ts';
 import type { Action } from '../leaves.ts';
@@ -14,6 +14,8 @@ const options = z.strictObject({
 
 /** The step's own time limit aborts it long before. */
 const ceilingMs = 3_600_000;
+/** As many as the kernel follows. */
+const mostLinks = 40;
 
 /** Runs a program that the policy names. Who could change the program could act as us, so it is checked at load and again before each run. */
 export const run: Action<z.output<typeof options>> = {
@@ -32,20 +34,40 @@ export const run: Action<z.output<typeof options>> = {
   },
 };
 
-/** The file itself and every folder above it, links resolved: owned by root (or by us, when we are not root) and writable by nobody else. */
+/**
+ * The file and everything on the way to it, step by step as the kernel goes: each folder, each symbolic link and what
+ * that leads through. All must be owned by root (or by us, when we are not root) and writable by nobody else. Then the
+ * path is run as it is written: nobody else can change where it leads, and a program of many names (busybox) needs its name.
+ */
 function whyUnsafe(path: string): string | undefined {
-  let real: string;
+  const ahead = path.split('/');
+  for (let at = '/', links = 0; links < mostLinks; ) {
+    const about = look(at);
+    if (!about) return `${path} does not exist`;
+    const unsafe = whoElse(at, about);
+    if (unsafe !== undefined) return unsafe;
+    if (about.isSymbolicLink()) {
+      const leadsTo = readlinkSync(at);
+      ahead.unshift(...leadsTo.split('/'));
+      at = leadsTo.startsWith('/') ? '/' : dirname(at);
+      links++;
+    } else if (ahead.length > 0) at = join(at, ahead.shift() ?? '');
+    else return undefined;
+  }
+  return `${path} leads through more than ${mostLinks} symbolic links`;
+}
+
+function look(path: string): Stats | undefined {
   try {
-    real = realpathSync(path);
+    return lstatSync(path);
   } catch {
-    return `${path} does not exist`;
+    return undefined;
   }
-  const trusted = new Set([0, process.getuid?.() ?? 0]);
-  for (let at = real; ; at = dirname(at)) {
-    const { uid, mode } = lstatSync(at);
-    if (!trusted.has(uid)) return `${at} belongs to another user (uid ${uid}): whoever owns it could act through goodgateway`;
-    // A sticky folder (/tmp) lets nobody replace another's file, but anybody could have put this one there.
-    if ((mode & 0o022) !== 0) return `${at} can be written by others than its owner: chmod go-w ${at}`;
-    if (at === '/') return undefined;
-  }
+}
+
+function whoElse(path: string, about: Stats): string | undefined {
+  if (about.uid !== 0 && about.uid !== process.getuid?.()) return `${path} belongs to another user (uid ${about.uid}): whoever owns it could act through goodgateway`;
+  // A sticky folder (/tmp) lets nobody replace another's file, but anybody could have put this one there. A link's mode means nothing.
+  if (!about.isSymbolicLink() && (about.mode & 0o022) !== 0) return `${path} can be written by others than its owner: chmod go-w ${path}`;
+  return undefined;
 }
