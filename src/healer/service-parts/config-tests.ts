@@ -1,4 +1,5 @@
 import type { ServiceTarget } from '../leaves.ts';
+import { runOptions } from './remembered.ts';
 
 /**
  * The configuration test that a service gets when its policy names none: by the unit's or script's name for what Debian
@@ -13,6 +14,11 @@ export function configTestOf(target: ServiceTarget): readonly string[] | undefin
   const php = /^php(\d\.\d)-fpm$/.exec(name)?.[1];
   if (php) return [`/usr/sbin/php-fpm${php}`, '--fpm-config', `/etc/php/${php}/fpm/php-fpm.conf`, '-t'];
   return packaged[name];
+}
+
+/** Who runs the configuration test, where and with what: as the service is started, so that it reads the same. */
+export function configTestOptions({ config }: ServiceTarget): ReturnType<typeof runOptions> {
+  return config.type === 'process' ? runOptions(config) : {};
 }
 
 const packaged: Readonly<Record<string, readonly string[]>> = {
