@@ -4,6 +4,7 @@ import t from 'tap';
 import { isAlive, isStopped, readStat } from '../../src/healer/proc.ts';
 import { runCommand } from '../../src/healer/run-command.ts';
 import type { ServiceTarget } from '../../src/healer/leaves.ts';
+import { configTestOptions } from '../../src/healer/service-parts/config-tests.ts';
 import { startRemembered } from '../../src/healer/services/process.ts';
 import * as types from '../../src/healer/services/registry.ts';
 import { writeInitScript, writeSlowStopScript } from '../fixtures/services/init-script.ts';
@@ -237,6 +238,30 @@ t.test('a command that goodgateway starts itself is remembered', async (t) => {
   t.notOk(types.process.can(target, 'reload'));
 });
 
+t.test('a command that cannot be remembered is not left running', async (t) => {
+  const folder = tempFolder(t);
+  const [record, said] = [join(folder, 'shop.process.json'), join(folder, 'said')];
+  // its record cannot be written: the place of the new one is a folder
+  mkdirSync(`${record}.new`);
+  const target = serviceTarget({ type: 'process', start: ['/bin/sh', '-c', `echo $$ > ${said}; exec sleep 1000`] }, { stateFolder: folder });
+  t.match(await control(target, 'start'), { result: 'failed', detail: /shop\.process\.json cannot be written \(.*EISDIR.*could not be remembered: ended it again/ });
+  t.notOk(existsSync(said) && lives(Number(readFileSync(said, 'utf8'))), 'nobody runs unknown');
+  rmSync(`${record}.new`, { recursive: true });
+  t.match(await control(target, 'start'), { result: 'done' });
+  t.teardown(() => control(target, 'stop'));
+
+  const good = readFileSync(record, 'utf8');
+  for (const bad of ['', '{"pid":', '{"pid":"2"}']) {
+    writeFileSync(record, bad);
+    t.match(await stateOf(target), { state: 'unknown', text: /shop\.process\.json .*: remove it when the service does not run/ });
+    t.match(await control(target, 'start'), { result: 'failed', detail: /not started, because it may run/ });
+  }
+  writeFileSync(record, good);
+  t.match(await stateOf(target), { state: 'running' });
+  mkdirSync(`${record}.new`);
+  t.match(await control(target, 'stop'), { result: 'failed', detail: /^ended 1 processes, but .*cannot be written/ }, 'an end that would read as a crash');
+});
+
 t.test('a command that ends right away is a failed start', async (t) => {
   const target = serviceTarget({ type: 'process', start: ['/bin/sh', '-c', 'echo port taken; exit 1'] }, { stateFolder: tempFolder(t) });
   t.match(await control(target, 'start'), { result: 'failed', detail: /ended right after its start; its output is in/ });
@@ -367,4 +392,8 @@ t.test('each service gets the configuration test of its kind, or the one that it
   t.same(test({ type: 'process', start: ['/usr/sbin/php-fpm8.2', '-D', '-y', '/x.conf'] }), ['/usr/sbin/php-fpm8.2', '-y', '/x.conf', '-t']);
   t.equal(test({ type: 'process', start: ['/usr/bin/node', 'shop.js'] }), undefined);
   t.same(test({ type: 'systemd', unit: 'shop.service', config_test: ['/bin/check'] }), ['/bin/check']);
+  const options = (service: object) => configTestOptions(serviceTarget(service, { stateFolder: '/nowhere' }));
+  t.same(options({ type: 'process', start: ['/bin/shop'], user: 'nobody', folder: '/srv', environment: { A: '1' } }), { user: 'nobody', folder: '/srv', environment: { A: '1' } }, 'it is run as the service is');
+  t.same(options({ type: 'process', start: ['/bin/shop'] }), {});
+  t.same(options({ type: 'systemd', unit: 'shop.service' }), {});
 });

@@ -110,9 +110,10 @@ async function stop(target: ProcessTarget, context: Context): Promise<StepResult
 async function stopForGood(target: ProcessTarget, context: Context): Promise<StepResult> {
   const stopped = await stop(target, context);
   if (stopped.result !== 'done') return stopped;
+  const unnoted = target.config.pidfile === undefined ? rememberStopped(target) : undefined;
+  if (unnoted !== undefined) return { ...stopped, result: 'failed', detail: `${stopped.detail}, but ${unnoted}` };
   // A KILLed daemon leaves its pidfile, which would read as a crash.
   if (target.config.pidfile !== undefined) rmSync(target.config.pidfile, { force: true });
-  else rememberStopped(target);
   clearRestarting(target);
   return stopped;
 }
