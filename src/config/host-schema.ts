@@ -62,11 +62,11 @@ export const gatewaySchema = z.strictObject({
   listen_on_tcp_anyway: z.boolean().default(false).describe('A FastCGI listener on TCP lets any local user run code as the pool\'s user; it is refused unless this says true.'),
   protocol: z.enum(['http', 'fastcgi'], { error: 'expected http or fastcgi' }).describe('What nginx speaks here, and the backend there: http for proxy_pass, fastcgi for fastcgi_pass.'),
   upstream: address().describe('Where the backend listens.'),
-  also_allowed: z.array(address()).default([]).describe('The only other places that the upstream may be switched to.'),
+  also_allowed: z.array(address()).default([]).describe('The only other places that the upstream may be switched to. Default: none.'),
   service: name().describe('The policy that looks after this backend.'),
   timeouts: timeouts.describe('How long the backend may take.'),
   hold: hold.describe('Requests that wait while the backend is away.'),
-  replay: replay.describe('Which requests that were sent, and got no answer, are sent once more. GET, HEAD, PUT, DELETE and their like always are; a POST never is.'),
+  replay: replay.describe('Which requests that were sent, and got no answer, are sent once more. GET, HEAD, PUT, DELETE and their like are, once; a POST only by idempotency_key.'),
   concurrency: z
     .union([z.literal('auto'), z.literal('none'), z.int().min(1).max(100_000)], { error: 'expected auto, none or a whole number' })
     .default('auto')
@@ -115,7 +115,7 @@ export const hostSchema = z.strictObject({
   version: version(),
   gateways: z.record(name(), gatewaySchema, { error: 'expected at least one gateway below it' }).refine((gateways) => Object.keys(gateways).length > 0, { error: 'expected at least one gateway below it' }).describe('By name: letters, digits, ".", "_" or "-". Each is one backend behind one or several addresses of its own.'),
   admin: address().optional().describe('Where health, metrics and the state of the gateways are served: loopback or unix. Read-only.'),
-  policies: oneOrMany(z.string()).default(['policies.d/*.yaml']).describe('Policy files; relative to this file; * matches within one folder.'),
+  policies: oneOrMany(z.string()).default(['policies.d/*.yaml']).describe('Policy files; relative to this file; * matches within one folder. Default: policies.d/*.yaml.'),
   audit: z
     .strictObject({
       folder: absolutePath().default('/var/log/goodgateway').describe('Where its files are. Trap: when it cannot be written, nothing is done to any service.'),

@@ -10,8 +10,8 @@ import { version } from './host-schema.ts';
 import { absolutePath, address, command, duration, movedTo, name, notYet, oneOrMany, share } from './values.ts';
 
 const sentence = z.string({ error: 'expected a sentence' }).min(3).max(200);
-const cause = z.enum(causeNames, { error: 'expected the name of a cause' });
-const action = z.enum(actionNames, { error: 'expected the name of an action' });
+const cause = z.enum(causeNames, { error: 'expected the name of a cause' }).meta({ title: 'cause' });
+const action = z.enum(actionNames, { error: 'expected the name of an action' }).meta({ title: 'action' });
 
 const signalOrCommand = z.union([
   z.strictObject({
@@ -45,7 +45,7 @@ const service = z.discriminatedUnion('type', [
     user: z.string().optional().describe('User that the commands run as. Default: the user that runs the healer.'),
     folder: absolutePath().optional().describe('Working folder of the commands.'),
     environment: z.record(z.string(), z.string({ error: 'expected text; put numbers in quotes' })).optional().describe('Environment variables of the commands.'),
-    output: absolutePath().optional().describe('File that receives the output of a command without pidfile. Default: <state>/<service>.out'),
+    output: absolutePath().optional().describe('File that receives the output of a command without pidfile. Default: SERVICE.out in the folder `state`.'),
     ...shared,
   }),
   z.strictObject({ type: z.literal('external').describe('A service on another machine or in somebody else\'s hands: looked at from outside, never controlled.'), ...shared }),
@@ -70,7 +70,8 @@ const symptomsElsewhere: Readonly<Record<string, string>> = {
 const symptom = z
   .enum([...failureKinds, 'connection_failed', 'no_answer', 'bad_answer'], {
     error: ({ input }) => (typeof input === 'string' && Object.hasOwn(symptomsElsewhere, input) ? symptomsElsewhere[input] : 'expected a failure kind or a group: connection_failed, no_answer or bad_answer'),
-  });
+  })
+  .meta({ title: 'failure kind' });
 
 const threshold = z.strictObject({
   times: z.int().min(1).max(10_000).default(3).describe('At least so many failures of these kinds …'),
@@ -145,7 +146,7 @@ export const policySchema = z.strictObject({
   description: z.string().max(500).optional().describe('For people.'),
   mode: z.enum(['observe', 'act', 'approve'], { error: 'expected observe (log what it would do) or act' })
     .refine((mode) => mode !== 'approve', { error: 'not yet: mode approve is not built in this version; use observe or act' })
-    .describe('observe: log what would be done. act: do it.'),
+    .describe('observe: log what would be done. act: do it. approve: not yet.'),
   service: service.describe('What the service is, and how it is controlled.'),
   watch: z
     .strictObject({
@@ -177,7 +178,7 @@ export const policySchema = z.strictObject({
     })
     .prefault({})
     .describe('When it counts as healed.'),
-  give_up: z.strictObject({ do: z.literal('page').default('page').describe('Tell somebody.'), retry_after: z.union([z.literal('never'), duration()], { error: 'expected never, or a duration such as 30m' }).default('never').describe('After so long one further attempt is made, with the heaviest step of the rule.') }).prefault({}).describe('When every step was tried and did not help.'),
+  give_up: z.strictObject({ do: z.literal('page').default('page').describe('Tell somebody.'), retry_after: z.union([z.literal('never'), duration()], { error: 'expected never, or a duration such as 30m' }).default('never').describe('After so long one further attempt is made, with the heaviest step of the rule. Default: never.') }).prefault({}).describe('When every step was tried and did not help.'),
   after_recovery: notYet('after_recovery'),
   while_recovering: z
     .strictObject({

@@ -21,13 +21,13 @@ const longestTimerMs = 24 * 86_400_000;
  */
 export function duration() {
   const scale = { units: durationUnits, words: durationWords, expected: 'a duration with its unit, such as 500ms, 15s, 5m or 1h' };
-  return unit(scale).refine((ms) => ms <= longestTimerMs, { error: 'expected at most 24d' });
+  return unit(scale).refine((ms) => ms <= longestTimerMs, { error: 'expected at most 24d' }).meta({ title: 'duration' });
 }
 
 /** `64KiB`, `1MiB`, `2GiB` → bytes. At most 1024GiB, so that sums stay exact. */
 export function size() {
   const scale = { units: sizeUnits, words: sizeWords, expected: 'a size with its unit, such as 64KiB, 8MiB or 1GiB' };
-  return unit(scale).refine((bytes) => bytes <= 1024 ** 4, { error: 'expected at most 1024GiB' });
+  return unit(scale).refine((bytes) => bytes <= 1024 ** 4, { error: 'expected at most 1024GiB' }).meta({ title: 'size' });
 }
 
 /** `50%` → 0.5. */
@@ -36,7 +36,8 @@ export function share() {
     .string({ error: 'expected a share such as 50%' })
     .regex(/^\d{1,3}(\.\d+)?%$/, { error: 'expected a share such as 50%' })
     .transform((text) => Number(text.slice(0, -1)) / 100)
-    .refine((value) => value <= 1, { error: 'expected a share of at most 100%' });
+    .refine((value) => value <= 1, { error: 'expected a share of at most 100%' })
+    .meta({ title: 'share' });
 }
 
 /** `unix:/run/x.sock` or `host:port`. */
@@ -48,7 +49,7 @@ export function address() {
     const message = tooLong ? `expected a socket path of at most ${longestSocketPath} bytes: the kernel takes no longer one` : `${addressExpected}, got ${JSON.stringify(text)}${addressHint(text)}`;
     context.addIssue({ code: 'custom', message });
     return z.NEVER;
-  });
+  }).meta({ title: 'address' });
 }
 
 /** sun_path holds 108 bytes with the closing zero, @see unix(7). */
@@ -64,14 +65,16 @@ const addressExpected = 'expected unix:/absolute/path or host:port, such as unix
 export function name() {
   return z
     .string({ error: 'expected a name' })
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, { error: 'expected a name of letters, digits, ".", "_" or "-", at most 64 long' });
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, { error: 'expected a name of letters, digits, ".", "_" or "-", at most 64 long' })
+    .meta({ title: 'name' });
 }
 
 /** An absolute path without `..`. */
 export function absolutePath() {
   return z
     .string({ error: 'expected an absolute path' })
-    .regex(/^\/(?!.*(^|\/)\.\.(\/|$))[^\0\n]*$/, { error: 'expected an absolute path without ".."' });
+    .regex(/^\/(?!.*(^|\/)\.\.(\/|$))[^\0\n]*$/, { error: 'expected an absolute path without ".."' })
+    .meta({ title: 'absolute path' });
 }
 
 /** `[/usr/sbin/php-fpm8.2, -t]`: a list, never a shell line; the program is an absolute path. */
@@ -80,7 +83,8 @@ export function command() {
     .array(z.string({ error: 'expected text; put numbers in quotes' }), { error: 'expected a command as a list, such as [/usr/sbin/nginx, -t]' })
     .min(1, { error: 'expected a command as a list, such as [/usr/sbin/nginx, -t]' })
     .refine((argv) => argv.length === 0 || argv[0]!.startsWith('/'), { error: 'expected the program as an absolute path: the search path is not used', path: [0] })
-    .readonly();
+    .readonly()
+    .meta({ title: 'command' });
 }
 
 /** A field of the language that this version does not act on yet: refused, so that nobody relies on it. */

@@ -2,7 +2,10 @@ import t from 'tap';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { hostSchema } from '../../src/config/host-schema.ts';
 import { jsonSchemas } from '../../src/config/json-schema.ts';
+import { policySchema } from '../../src/config/policy-schema.ts';
+import { keyTable, symptomList } from './reference-tables.ts';
 
 const folder = join(import.meta.dirname, '../../docs/schema');
 
@@ -13,6 +16,16 @@ t.test('the JSON Schemas in docs/schema are the schemas that the loader obeys', 
     if (process.env['TAP_SNAPSHOT'] === '1') writeFileSync(join(folder, name), text);
     t.equal(readFileSync(join(folder, name), 'utf8'), text, `${name}: write it anew with TAP_SNAPSHOT=1 node test/config/json-schema.test.ts`);
   }
+});
+
+t.test('docs/configuration.md says of each key what the loader obeys', async (t) => {
+  const file = join(folder, '../configuration.md');
+  const page = readFileSync(file, 'utf8');
+  const tables: Readonly<Record<string, string>> = { host: keyTable(hostSchema), policy: keyTable(policySchema), kinds: symptomList() };
+  const text = page.replace(/(<!-- (\w+): made by .*? -->\n)[^]*?(<!-- end -->)/g, (_all, begin: string, name: string, end: string) => `${begin}\n${tables[name] ?? `there is no table ${name}`}\n${end}`);
+  if (process.env['TAP_SNAPSHOT'] === '1') writeFileSync(file, text);
+  t.equal(readFileSync(file, 'utf8'), text, 'configuration.md: write it anew with TAP_SNAPSHOT=1 node test/config/json-schema.test.ts');
+  for (const name of Object.keys(tables)) t.ok(text.includes(`<!-- ${name}: `), name);
 });
 
 t.test('an editor learns of each key its meaning, its default and how it is written', async (t) => {
