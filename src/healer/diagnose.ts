@@ -12,6 +12,7 @@ const precedence: readonly CauseName[] = [
   'config.invalid',
   'service.orphaned_workers',
   'net.port_moved',
+  'config.socket_mismatch',
   'service.crashed',
   'capacity.workers_exhausted',
   'service.hung',

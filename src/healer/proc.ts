@@ -6,6 +6,7 @@
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, realpathSync } from 'node:fs';
 import { opendir, readlink } from 'node:fs/promises';
 import { isIP } from 'node:net';
+import { basename, dirname, join } from 'node:path';
 import type { Address } from '../core/failure.ts';
 
 /** One process as /proc/PID/stat shows it. `pid` and `startTicks` together name it for ever: pids are reused. */
@@ -171,13 +172,17 @@ function answersAt(listening: Address, asked: Address): boolean {
   return listening.host === '0.0.0.0' || listening.host === '::' || isIP(asked.host) === 0 || listening.host === plainHost(asked.host);
 }
 
-/** /var/run is a link to /run on every current system, and both spellings are in use. */
+/** /var/run is a link to /run on every current system, and both spellings are in use; also of a socket whose file was removed. */
 function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
+  const folder = (): string => join(realpathSync(dirname(path)), basename(path));
+  for (const read of [() => realpathSync(path), folder]) {
+    try {
+      return read();
+    } catch {
+      // The file is gone; its folder may be there.
+    }
   }
+  return path;
 }
 
 /** The kernel prints addresses as 32-bit words in host byte order (little-endian wherever Node is supported but s390x). */

@@ -21,6 +21,8 @@ const answer = (result: string) => evidence('http_answer', { result });
 const orphans = evidence('orphans', { pids: ['11', '12'], address: at, program: 'php-fpm8.2' });
 const external = serviceTarget({ config: serviceConfig({ type: 'external' }), protocol: 'http', upstreams: [at, other] });
 const http = serviceTarget({ protocol: 'http' });
+const onSocket = serviceTarget({ upstreams: ['unix:/run/shop.sock'] });
+const socket = (name: string, more = {}) => evidence('listener', { address: 'unix:/run/shop.sock', current: true, state: name, byService: true, ...more });
 
 interface Row {
   readonly scene: string;
@@ -82,6 +84,11 @@ const rows: readonly Row[] = [
   { scene: 'an external service answers at its other place', file: { target: external, evidence: [state('unknown'), listener('nobody'), connect('connection_refused'), elsewhere({ byService: false })] }, best: ['net.port_moved', 'likely'] },
   { scene: 'it listens where the gateway may not look', file: { evidence: [state('running'), listener('nobody'), evidence('listen_elsewhere', { addresses: ['127.0.0.1:9100'] })] }, best: ['net.port_moved', 'likely'], says: /also_allowed: \[127\.0\.0\.1:9100\]/ },
   { scene: 'it listens at both places', file: { target: serviceTarget({ upstreams: [at, other] }), evidence: [state('running'), listener('listening'), elsewhere({ byService: true })] }, best: ['unknown', 'possible'], never: ['net.port_moved'] },
+  { scene: 'it listens on a socket whose file was removed', file: { target: onSocket, evidence: [state('running'), processes(), workers(0, 5), socket('file_removed')] }, best: ['config.socket_mismatch', 'certain'], says: /^shop listens on unix:\/run\/shop\.sock, but the socket file was removed; a restart makes it again\. Restart it: systemctl restart php8\.2-fpm\.service/, never: ['service.crashed', 'net.port_moved', 'service.hung'] },
+  { scene: 'another, stale socket file stands in the place of its own', file: { target: onSocket, evidence: [state('running'), socket('listening'), connect('connection_refused')] }, best: ['config.socket_mismatch', 'certain'], says: /another, on which nobody listens/ },
+  { scene: 'a full backlog is no stale file', file: { target: onSocket, evidence: [state('running'), socket('listening'), connect('connection_timeout')] }, best: ['unknown', 'possible'], never: ['config.socket_mismatch'] },
+  { scene: 'somebody\'s removed socket, and the service is external', file: { target: serviceTarget({ ...onSocket, config: serviceConfig({ type: 'external' }), upstreams: ['unix:/run/shop.sock'] }), evidence: [state('unknown'), socket('file_removed', { byService: false }), connect('destination_unavailable')] }, best: ['config.socket_mismatch', 'likely'] },
+  { scene: 'orphans of a dead service hold a removed socket', file: { target: onSocket, evidence: [state('failed'), socket('file_removed'), orphans] }, best: ['service.orphaned_workers', 'certain'], never: ['config.socket_mismatch'] },
   { scene: 'junk for visitors and for the probe', file: { symptom: { kind: 'http_protocol_error', text: 'junk' }, evidence: [state('running'), listener('listening'), answer('junk')] }, best: ['app.bad_response', 'certain'] },
   { scene: 'junk for the probe only', file: { evidence: [state('running'), answer('junk')] }, best: ['app.bad_response', 'likely'] },
   { scene: 'junk for visitors, the probe is answered', file: { symptom: { kind: 'http_protocol_error', text: 'junk' }, evidence: [state('running'), answer('status')] }, best: ['app.bad_response', 'likely'] },

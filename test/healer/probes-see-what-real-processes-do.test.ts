@@ -1,9 +1,9 @@
 /**
  * Probes against real php-fpm pools, known by their pidfiles, and against small servers. Of those a double tells the pid.
  */
-import { appendFileSync, existsSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import t from 'tap';
 import { systemClock, type Clock } from '../../src/core/time.ts';
@@ -49,6 +49,27 @@ t.test('a killed php-fpm leaves a stale socket: crashed, by the quick probes alo
   rmSync(fpm.socket!);
   const later = await look(fpmContext(fpm), 'quick');
   t.match(fact(later, 'listener'), { state: 'path_missing' });
+});
+
+t.test('a php-fpm whose socket file was removed, or replaced by a stale one, is told to make it again', { skip }, async (t) => {
+  const fpm = await startSettled(t, { maxChildren: 2 });
+  rmSync(fpm.socket!);
+  const removed = await look(fpmContext(fpm), 'quick');
+  t.match(fact(removed, 'listener'), { state: 'file_removed', byService: true, program: 'php-fpm8.2' });
+  t.match(fact(removed, 'workers'), { idle: 2 });
+  t.same(named(removed, fpmTarget(fpm)), ['config.socket_mismatch', 'certain']);
+  const linked = join(tempFolder(t), 'run');
+  symlinkSync(dirname(fpm.socket!), linked);
+  const spelled = await look({ ...fpmContext(fpm), target: serviceTarget({ ...fpmTarget(fpm), upstreams: [`unix:${join(linked, basename(fpm.socket!))}`] }) }, 'quick');
+  t.match(fact(spelled, 'listener'), { state: 'file_removed' }, 'in the other spelling, too, as /var/run is of /run');
+
+  const other = start([process.execPath, '-e', 'require("node:net").createServer().listen(process.argv[1])', fpm.socket!]);
+  await until(() => existsSync(fpm.socket!), { timeoutMs: 5000, what: 'another socket in its place' });
+  signal(other.pid, 'SIGKILL');
+  await other.ended;
+  const replaced = await look(fpmContext(fpm), 'quick');
+  t.match(fact(replaced, 'connect'), { result: 'connection_refused' });
+  t.same(named(replaced, fpmTarget(fpm)), ['config.socket_mismatch', 'certain']);
 });
 
 t.test('workers that outlive a killed master are orphans that hold the socket', { skip }, async (t) => {

@@ -1,6 +1,7 @@
 export { appBadResponse } from './app-bad-response.ts';
 export { capacityWorkersExhausted } from './capacity-workers-exhausted.ts';
 export { configInvalid } from './config-invalid.ts';
+export { configSocketMismatch } from './config-socket-mismatch.ts';
 export { netPortMoved } from './net-port-moved.ts';
 export { serviceCrashed } from './service-crashed.ts';
 export { serviceHung } from './service-hung.ts';

@@ -64,11 +64,27 @@ async function listenerEvidence(view: View, address: Address, index: number): Pr
   const pids = view.holders.get(row.inode) ?? [];
   const byService = pids.some((pid) => view.service.has(pid));
   const program = pids[0] === undefined ? '' : (readStat(pids[0])?.comm ?? '');
+  const who = pids.length > 0 ? `${program} (${pidList(pids)})` : 'A process that cannot be seen';
+  if (isRemoved(row, address, pids)) return make('file_removed', `${who} listens on ${about.address}, but the file is gone, so that no connection can reach it.`, { pids: pids.map(String), program, byService });
   const queue = queueOf(row, view.tables);
   const backlog = queue > 0 ? await readBacklog(view, address) : undefined;
-  const who = pids.length > 0 ? `${program} (${pidList(pids)})` : 'A process that cannot be seen';
   const waiting = queue > 0 ? `; ${queue} ${queue === 1 ? 'connection waits' : 'connections wait'} to be accepted${backlog === undefined ? '' : `, the backlog is ${backlog}`}` : '';
   return make('listening', `${who} listens on ${about.address}${waiting}.`, { pids: pids.map(String), program, byService, queue, ...(backlog === undefined ? {} : { backlog }) });
+}
+
+/** A socket lives on without its file. A holder may have another root than we (a container, PrivateTmp): there it must be gone, too. */
+function isRemoved({ address: bound }: Listener, asked: Address, pids: readonly number[]): boolean {
+  if (bound.kind !== 'unix' || asked.kind !== 'unix') return false;
+  return isAbsent(asked.path) && (pids[0] === undefined || isAbsent(`/proc/${pids[0]}/root${bound.path}`));
+}
+
+function isAbsent(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch {
+    // Not ours to see.
+    return false;
+  }
 }
 
 function nobody(address: Address): readonly [string, string] {
