@@ -100,6 +100,9 @@ t.test('busy and idle workers are counted on a stock pool without a status page'
 
   const first = keepBusy(t, fpm);
   await sees(fpm, (counts) => counts['busy'] === 1);
+  const one = await look(fpmContext(fpm), 'quick');
+  t.equal(find(one, 'workers')?.text, '1 of 3 workers is busy, 2 wait for a connection.');
+  t.match(find(one, 'service_state')?.text, /\.$/, 'a whole sentence');
   keepBusy(t, fpm);
   keepBusy(t, fpm);
   await sees(fpm, (counts) => counts['busy'] === 3);

@@ -66,7 +66,7 @@ async function askPage(page: StatusPage, signal: AbortSignal): Promise<Evidence>
   if (result.kind === 'failure') return unseen(page, result.failure.detail);
   const status = result.head.status === 200 ? parseStatus(await readSome(result.body)) : undefined;
   if (!status) return unseen(page, `expected php-fpm's status as JSON, got status ${result.head.status} and something else`);
-  const text = `php-fpm's status page: ${status.active} of ${status.total} workers are busy, ${status.queue} wait in the queue.`;
+  const text = `php-fpm's status page: ${status.active} of ${status.total} workers ${status.active === 1 ? 'is' : 'are'} busy, ${status.queue} ${status.queue === 1 ? 'waits' : 'wait'} in the queue.`;
   return { kind: 'fpm_status', source: `${page.path} at ${formatAddress(page.address)}`, text, facts: status };
 }
 

@@ -56,5 +56,5 @@ async function workerEvidence(context: ProbeContext): Promise<readonly Evidence[
   if (!workers) return [];
   const total = workers.busy.length + workers.idle.length + workers.stopped.length;
   const facts = { total, busy: workers.busy.length, idle: workers.idle.length, stopped: workers.stopped.length, address: formatAddress(upstreams[current]!), busyPids: workers.busy.slice(0, 64).map((row) => String(row.pid)) };
-  return [{ kind: 'workers', source: '/proc', text: `${facts.busy} of ${total} workers are busy, ${facts.idle} wait for a connection.`, facts }];
+  return [{ kind: 'workers', source: '/proc', text: `${facts.busy} of ${total} workers ${facts.busy === 1 ? 'is' : 'are'} busy, ${facts.idle} ${facts.idle === 1 ? 'waits' : 'wait'} for a connection.`, facts }];
 }

@@ -11,7 +11,7 @@ export const serviceState: Probe = {
     return [{
       kind: 'service_state',
       source: target.config.type,
-      text: state.text,
+      text: /[.!?]$/.test(state.text) ? state.text : `${state.text}.`,
       facts: {
         state: state.state,
         pids: state.pids.map(String),
