@@ -78,7 +78,7 @@ async function close(open: OpenCase, ward: Ward, healer: Healer): Promise<NextRo
   const best = open.diagnosis?.best;
   const { requests } = takeRequestIds(ward);
   const { symptom: first } = open.incident;
-  if (requests) await healer.audit.append({ ...recordFor(open, ward), event: 'incident.updated', symptom: { seen_by: first.seenBy, kind: first.kind, count: first.count, text: first.text, requests }, text: `${requests.length} more requests failed meanwhile` });
+  if (requests) await healer.audit.append({ ...recordFor(open, ward), event: 'incident.updated', symptom: { seen_by: first.seenBy, kind: first.kind, count: first.count, text: first.text, requests }, text: `${requests.length} more ${requests.length === 1 ? 'request' : 'requests'} failed meanwhile` });
   await healer.audit.append({
     ...recordFor(open, ward),
     event: 'incident.recovered',

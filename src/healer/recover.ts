@@ -49,7 +49,7 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
   healer.log.info({ service: ward.name, action: step.action, result: result.result, took_ms: Math.round(result.durationMs) }, result.detail);
   if (step.action === 'page') open.told = true;
   if (action.counts || step.action === 'switch_upstream') {
-    open.done.push(step.action);
+    open.done.push(result.result === 'failed' ? `${step.action} (failed)` : step.action);
     open.acted = { wallMs: healer.clock.wallMs(), monotonicMs: healer.clock.monotonicMs() };
   }
   if (startsAnew.has(step.action) && result.result !== 'failed') await undoSwitch({ open, ward, healer });

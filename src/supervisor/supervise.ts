@@ -29,8 +29,6 @@ const firstPauseMs = 50;
 const longestPauseMs = 5000;
 /** A process that lived so long was well: the next restart is immediate again. */
 const wellAfterMs = 10_000;
-/** A process that lived so long has read its configuration and found it good, at least once. */
-const wellOnceMs = 2000;
 /** A process that ends with this status was called wrongly; starting it again cannot help. */
 const calledWrongly = 2;
 
@@ -56,10 +54,11 @@ function keepRunning({ name, argv, log: output, environment }: SupervisedProcess
   let started: StartedProcess | undefined;
   let stopping: (() => void) | undefined;
   let timer: NodeJS.Timeout | undefined;
-  let wasWell = false;
+  let starts = 0;
 
   function start(): void {
     const startedMs = performance.now();
+    starts += 1;
     started = startProcess(argv, { ...(output ? { output } : {}), ...(environment ? { environment } : {}), onExit: (exit) => ended(exit, performance.now() - startedMs) });
     log.info({ child: name, pid: started.pid }, 'started');
   }
@@ -69,8 +68,7 @@ function keepRunning({ name, argv, log: output, environment }: SupervisedProcess
     if (stopping) return stopping();
     log.warn({ child: name, ...exit, lived_ms: Math.round(livedMs) }, 'ended; it is started again');
     // a configuration that became wrong while it ran stops nothing else: it is tried again until somebody mends it
-    wasWell ||= livedMs >= wellOnceMs;
-    if (!wasWell && (exit.exitCode === calledWrongly || exit.startError)) return onHopeless(name);
+    if (starts === 1 && (exit.exitCode === calledWrongly || exit.startError)) return onHopeless(name);
     pauseMs = livedMs >= wellAfterMs ? firstPauseMs : Math.min(longestPauseMs, pauseMs * 2);
     timer = setTimeout(start, livedMs >= wellAfterMs ? 0 : pauseMs);
   }
