@@ -3,7 +3,7 @@
  * the reference page and the JSON Schema for editors are made from here.
  */
 import { z } from 'zod';
-import { absolutePath, address, duration, name, notYet, oneOrMany, size } from './values.ts';
+import { absolutePath, address, duration, name, notYet, oneOrMany, retention, size } from './values.ts';
 
 const timeouts = z
   .strictObject({
@@ -119,7 +119,7 @@ export const hostSchema = z.strictObject({
   audit: z
     .strictObject({
       folder: absolutePath().default('/var/log/goodgateway').describe('Where its files are. Trap: when it cannot be written, nothing is done to any service.'),
-      keep: notYet('the removal of old audit files'),
+      keep: retention().prefault('180d').describe('Audit files older than this are removed, whole ones, at the start and once a day; each removal is on record. The newest two always stay. Trap: a clock that runs ahead for days makes files old.'),
     })
     .prefault({})
     .describe('The record of everything that was seen, decided and done.'),

@@ -16,13 +16,20 @@ const sizeWords = { b: 'B', k: 'KiB', kb: 'KiB', kib: 'KiB', m: 'MiB', mb: 'MiB'
 const longestTimerMs = 24 * 86_400_000;
 
 /**
- * `250ms`, `15s`, `4m`, `1h`, `180d` → milliseconds. A number without a unit is refused: nobody can know it.
+ * `250ms`, `15s`, `4m`, `1h`, `20d` → milliseconds. A number without a unit is refused: nobody can know it.
  * At most 24 days.
  */
 export function duration() {
-  const scale = { units: durationUnits, words: durationWords, expected: 'a duration with its unit, such as 500ms, 15s, 5m or 1h' };
-  return unit(scale).refine((ms) => ms <= longestTimerMs, { error: 'expected at most 24d' }).meta({ title: 'duration' });
+  return unit(durationScale).refine((ms) => ms <= longestTimerMs, { error: 'expected at most 24d' }).meta({ title: 'duration' });
 }
+
+/** How long something is kept: a duration that no timer waits for. At most ten years. */
+export function retention() {
+  return unit(durationScale).refine((ms) => ms <= longestRetentionMs, { error: 'expected at most 3650d' }).meta({ title: 'duration' });
+}
+
+const durationScale = { units: durationUnits, words: durationWords, expected: 'a duration with its unit, such as 500ms, 15s, 5m or 1h' };
+const longestRetentionMs = 3650 * 86_400_000;
 
 /** `64KiB`, `1MiB`, `2GiB` → bytes. At most 1024GiB, so that sums stay exact. */
 export function size() {

@@ -34,7 +34,7 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
   // whoever holds this socket is the healer of this folder; nothing is touched before it is ours
   let ready: Parameters<typeof describeStatus>[0] | undefined;
   const control = await listenForOperators(join(host.runtime, 'control.sock'), async () => (ready ? describeStatus(ready) : { healing: 'off', audit: 'the healer is starting', services: [] }));
-  const audit = await openAuditLog({ folder: host.audit.folder, host: hostname(), agent: `goodgateway ${product}`, clock: systemClock, bootId: bootId() });
+  const audit = await openAuditLog({ folder: host.audit.folder, host: hostname(), agent: `goodgateway ${product}`, clock: systemClock, bootId: bootId(), keepMs: host.audit.keep });
   const state = await openStateStore(host.state, systemClock);
   if (state.notice) log.error({}, state.notice);
   const auditTrouble = audit.failure();

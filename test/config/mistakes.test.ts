@@ -215,7 +215,7 @@ const inHost: readonly Row[] = [
   ['a notifier that is not built', '{ type: log }', '{ type: ▸webhook, url: "https://example.com" }', 'not yet: notifiers of type webhook'],
   ['an unknown notifier type', '{ type: log }', '{ type: ▸lgo }', 'did you mean `log`?'],
   ['a field that is not built', 'audit:', 'safety: { ▸breaker: {} }\naudit:', 'not yet: the circuit breaker'],
-  ['the age of audit files', 'folder: /var/log/goodgateway }', 'folder: /var/log/goodgateway, ▸keep: 180d }', 'not yet: the removal of old audit files'],
+  ['the age of audit files', 'folder: /var/log/goodgateway }', 'folder: /var/log/goodgateway, keep: ▸4000d }', 'expected at most 3650d'],
   ['a number for the limits', 'audit:', 'safety: ▸5\naudit:', 'expected the limits themselves'],
   ['a safety file that is not there', 'audit:', 'safety: ▸none.yaml\naudit:', 'none.yaml: there is no such file'],
   ['a second document', 'notifiers:', '---\n▸notifiers:', 'expected one document'],
