@@ -2,6 +2,7 @@
 import type { Decision } from '../core/decision.ts';
 import { noteDiagnosis, withInvalidConfig, type Examined } from './examine.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
+import { configTestOptions } from './service-parts/config-tests.ts';
 import { recordDecision } from './record-decision.ts';
 import { decide, finishGates, needsConfigTest, type LastLook } from './policy/decide.ts';
 
@@ -31,7 +32,7 @@ function wantsLastLook(decision: Decision): boolean {
 async function testConfig(ward: Ward, healer: Healer): Promise<ConfigLook> {
   const argv = ward.serviceType.configTest(ward.target());
   if (!argv) return { configTest: 'none', detail: 'the service has no configuration test' };
-  const result = await healer.run.run(argv, { timeoutMs: ward.target().config.config_test_timeout });
+  const result = await healer.run.run(argv, { timeoutMs: ward.target().config.config_test_timeout, ...configTestOptions(ward.target()) });
   if (result.timedOut || result.startError !== undefined) return { configTest: 'unknown', detail: result.startError ?? 'it did not end in time' };
   if (result.exitCode === 0) return { configTest: 'pass', detail: '' };
   return { configTest: 'fail', detail: lineThatSaysWhy(result.output) };

@@ -25,10 +25,12 @@ export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promi
   open.news = undefined;
   let diagnosis = open.rounds === 1 ? await lookAt(ward, { symptom, which: 'quick' }, healer) : undefined;
   if (diagnosis?.best.confidence !== 'certain') diagnosis = await lookAt(ward, { symptom, which: 'all' }, healer);
-  if (isFading(diagnosis, open, healer)) return undefined;
+  const state = await seeing;
+  const passing = diagnosis.best.cause === 'unknown' && (state.state === 'stopping' || state.state === 'starting');
+  if (passing || isFading(diagnosis, open, healer)) return undefined;
   if (open.configFailed) diagnosis = withInvalidConfig(diagnosis, ward.name, failedTest(diagnosis.evidence));
   await noteDiagnosis(diagnosis, { open, ward, healer });
-  return { diagnosis, state: await seeing };
+  return { diagnosis, state };
 }
 
 /** How long "cannot be named any more" is taken for the end of a known trouble, not for an unknown one. */
