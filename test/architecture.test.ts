@@ -34,11 +34,15 @@ const rooms: readonly Room[] = [
   { room: 'upstream', may: ['upstream', 'core'], node: true, packages: {} },
   { room: 'channel', may: ['channel', 'core'], node: true, packages: { zod: anywhere } },
   {
-    room: 'proxy', may: ['proxy', 'core', 'config', 'upstream', 'channel'], node: true,
+    room: 'proxy',
+    may: ['proxy', 'core', 'config', 'upstream', 'channel'],
+    node: true,
     packages: { fastify: /listener|\/admin\//, '@fastify/http-proxy': /listener/, undici: /listener/, ...processPackages },
   },
   {
-    room: 'healer', may: ['healer', 'core', 'config', 'upstream', 'channel'], node: true,
+    room: 'healer',
+    may: ['healer', 'core', 'config', 'upstream', 'channel'],
+    node: true,
     packages: { zod: anywhere, execa: /^healer\/run-command\.ts$/, ...processPackages },
   },
   { room: 'healer/probes', may: [...leafTools, 'healer/probes', 'upstream'], node: true, packages: {} },
@@ -46,7 +50,12 @@ const rooms: readonly Room[] = [
   { room: 'healer/actions', may: [...leafTools, 'healer/actions', 'healer/service-parts/step-result.ts', 'config/values.ts'], node: true, packages: { zod: anywhere } },
   { room: 'healer/services', may: [...leafTools, 'healer/services', 'healer/service-parts'], node: true, packages: {} },
   { room: 'supervisor', may: ['supervisor'], node: true, packages: { execa: /^supervisor\/start-process\.ts$/, ...processPackages } },
-  { room: 'cli', may: ['cli', 'core', 'config', 'upstream', 'channel', 'proxy', 'healer', 'supervisor'], node: true, packages: { commander: anywhere, zod: anywhere, undici: /\/demo\.ts$/, ...processPackages } },
+  {
+    room: 'cli',
+    may: ['cli', 'core', 'config', 'upstream', 'channel', 'proxy', 'healer', 'supervisor'],
+    node: true,
+    packages: { commander: anywhere, zod: anywhere, undici: /\/demo\.ts$/, ...processPackages },
+  },
   { room: 'demo', may: ['demo'], node: true, packages: {} },
 ];
 /** In these folders every file is a plug-in of its own, but for what several of them read (`read-*.ts`). */
@@ -54,7 +63,9 @@ const leafFolders = ['healer/probes', 'healer/causes', 'healer/actions', 'healer
 const startsPrograms = ['healer/run-command.ts', 'supervisor/start-process.ts'];
 const longestFile = 250;
 /** Files that may be longer, each with its reason. */
-const mayBeLonger: Readonly<Record<string, string>> = {};
+const mayBeLonger: Readonly<Record<string, string>> = {
+  'config/policy-schema.ts': 'the policy language as one schema, a field a line: its reader wants to see all of it',
+};
 
 const source = join(import.meta.dirname, '..', 'src');
 const files = typescriptFiles(source);
@@ -67,9 +78,15 @@ t.test('each file imports only what the map allows to its room', async (t) => {
 });
 
 t.test('every file is in a room, and every import of the project exists', async (t) => {
-  t.same(files.filter((file) => roomOf(file) === undefined), []);
+  t.same(
+    files.filter((file) => roomOf(file) === undefined),
+    [],
+  );
   const ours = imports.filter(({ target }) => target.endsWith('.ts'));
-  t.same(ours.filter(({ target }) => !existsSync(join(source, target))), []);
+  t.same(
+    ours.filter(({ target }) => !existsSync(join(source, target))),
+    [],
+  );
 });
 
 t.test('the map itself forbids what it is there to forbid', async (t) => {
@@ -95,7 +112,10 @@ t.test('the map itself forbids what it is there to forbid', async (t) => {
 
 t.test('only two files start programs', async (t) => {
   const starters = imports.filter(({ target }) => target === 'execa' || target === 'node:child_process').map(({ file }) => file);
-  t.same(starters.filter((file) => !startsPrograms.includes(file)), []);
+  t.same(
+    starters.filter((file) => !startsPrograms.includes(file)),
+    [],
+  );
 });
 
 t.test('a plug-in never imports another, and its registry lists each and nothing else', async (t) => {
@@ -127,7 +147,9 @@ t.test('files are short, and their syntax can be erased', async (t) => {
 });
 
 function typescriptFiles(folder: string): readonly string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts')).sort();
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .sort();
 }
 
 function importsOf(file: string): readonly Import[] {

@@ -13,8 +13,13 @@ const compose = z.looseObject({ services: z.record(z.string(), service), volumes
 t.test('the compose file names four services; each volume is declared, each file is there, nobody has rights over another', async (t) => {
   const { services, volumes } = compose.parse(parse(docker('compose.yaml'), { strict: true, uniqueKeys: true }));
   t.same(Object.keys(services).sort(), ['healer', 'nginx', 'php-fpm', 'proxy']);
-  const sources = Object.values(services).flatMap((one) => one.volumes).map((volume) => volume.split(':', 1)[0] ?? '');
-  t.notOk(sources.some((source) => source.includes('docker.sock')), 'no Docker socket');
+  const sources = Object.values(services)
+    .flatMap((one) => one.volumes)
+    .map((volume) => volume.split(':', 1)[0] ?? '');
+  t.notOk(
+    sources.some((source) => source.includes('docker.sock')),
+    'no Docker socket',
+  );
   t.same(new Set(sources.filter((source) => !source.startsWith('.'))), new Set(Object.keys(volumes)));
   for (const path of sources.filter((source) => source.startsWith('./') && source.includes('.yaml'))) t.ok(docker(path.slice(2)), path);
 });

@@ -51,7 +51,16 @@ t.test('the FastCGI snippet works, with goodgateway and without', { skip: missin
     gateways: (folder) => ({ shop: { listen: `unix:${folder}/shop.sock`, socket: { group: 'www-data' }, protocol: 'fastcgi', upstream: fpm.address, service: 'php-fpm' } }),
     policies: [readyPolicy('php-fpm.yaml', { service: pidfileService(fpm) })],
   });
-  const nginx = await startNginx(t, nginxParts(blocks('nginx')[0] ?? '', { 'unix:/run/goodgateway/shop.sock': `unix:${gateway.folder}/shop.sock`, 'unix:/run/php/php8.2-fpm.sock': fpm.address, 'root /var/www/html;': '', '$document_root': fpm.docroot, 'include fastcgi_params;': 'include /etc/nginx/fastcgi_params;' }));
+  const nginx = await startNginx(
+    t,
+    nginxParts(blocks('nginx')[0] ?? '', {
+      'unix:/run/goodgateway/shop.sock': `unix:${gateway.folder}/shop.sock`,
+      'unix:/run/php/php8.2-fpm.sock': fpm.address,
+      'root /var/www/html;': '',
+      $document_root: fpm.docroot,
+      'include fastcgi_params;': 'include /etc/nginx/fastcgi_params;',
+    }),
+  );
   t.match(await ask(`${nginx.url}/hello.php`), { status: 200, text: 'hello' });
   t.equal((await gateway.state('shop'))['total'] && JSON.stringify((await gateway.state('shop'))['total']).includes('"completed":1'), true, 'through goodgateway');
   await gateway.stop();

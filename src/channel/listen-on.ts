@@ -66,7 +66,9 @@ function giveTo(path: string, { owner, group }: SocketPermissions): void {
 /** The number of a user or group name; numbers are taken as they are. */
 function idOf(file: '/etc/passwd' | '/etc/group', name: string): number {
   if (/^\d+$/.test(name)) return Number(name);
-  const line = readFileSync(file, 'utf8').split('\n').find((entry) => entry.startsWith(`${name}:`));
+  const line = readFileSync(file, 'utf8')
+    .split('\n')
+    .find((entry) => entry.startsWith(`${name}:`));
   const id = line?.split(':')[2];
   if (id === undefined) throw new Error(`${file} has no "${name}": correct socket.owner or socket.group`);
   return Number(id);

@@ -16,9 +16,7 @@ export interface AuditSource {
 
 /** A command that reads the audit log: `--config`, `--folder`. */
 export function readingCommand(name: string): Command {
-  return new Command(name)
-    .option('--config <file>', 'goodgateway.yaml, which says where the log is')
-    .option('--folder <folder>', 'read the log in this folder, such as a copy from another machine');
+  return new Command(name).option('--config <file>', 'goodgateway.yaml, which says where the log is').option('--folder <folder>', 'read the log in this folder, such as a copy from another machine');
 }
 
 /** The log's files; otherwise says why not on standard error, sets the exit status and returns `undefined`. */

@@ -11,9 +11,7 @@ export function auditCommand(): Command {
     .option('--json', 'the result as one JSON object')
     .addHelpText('after', '\nExample: goodgateway audit verify --folder /backup/web1/goodgateway')
     .action((options: AuditSource & { readonly json?: true }) => verifyAudit(options));
-  return new Command('audit')
-    .description('the audit log itself')
-    .addCommand(verify);
+  return new Command('audit').description('the audit log itself').addCommand(verify);
 }
 
 async function verifyAudit(options: AuditSource & { readonly json?: true }): Promise<void> {
@@ -28,18 +26,16 @@ async function verifyAudit(options: AuditSource & { readonly json?: true }): Pro
 function describeWhole({ records, files, firstSeq = 1, removedBy, head }: Verification): readonly string[] {
   return [
     `${styled('green', 'whole')}: ${count(records, 'record')} in ${count(files, 'file')}`,
-    ...(firstSeq > 1 ? [`begins at record ${firstSeq}; older files were removed${removedBy === undefined ? ', and no record says that goodgateway did it' : ` because of their age, says record ${removedBy}`}`] : []),
+    ...(firstSeq > 1
+      ? [`begins at record ${firstSeq}; older files were removed${removedBy === undefined ? ', and no record says that goodgateway did it' : ` because of their age, says record ${removedBy}`}`]
+      : []),
     ...(head ? [`ends with record ${head.seq} in ${head.file}`, `sha256 of that line: ${head.hash}`] : []),
     'A clean cut at the end cannot be seen by the chain alone: keep number and hash elsewhere.',
   ];
 }
 
 function describeBad({ records }: Verification, bad: NonNullable<Verification['firstBad']>): readonly string[] {
-  return [
-    `${styled('red', bad.what)}: ${bad.file}, line ${bad.line}`,
-    plain(bad.text),
-    `${count(records, 'record')} before it ${records === 1 ? 'is' : 'are'} whole; what comes after was not judged`,
-  ];
+  return [`${styled('red', bad.what)}: ${bad.file}, line ${bad.line}`, plain(bad.text), `${count(records, 'record')} before it ${records === 1 ? 'is' : 'are'} whole; what comes after was not judged`];
 }
 
 function count(n: number, what: string): string {

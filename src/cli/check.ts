@@ -33,7 +33,13 @@ export function checkCommand(): Command {
 async function check(named: readonly string[], options: CheckOptions): Promise<void> {
   const files = named.length > 0 ? named : [shortPath(await findConfiguration(options.config))];
   for (const file of files) {
-    if (await access(file).then(() => false, () => true)) return complain(file);
+    if (
+      await access(file).then(
+        () => false,
+        () => true,
+      )
+    )
+      return complain(file);
   }
   // Loaded only here: `--help` needs no actions.
   const { actionOptions } = await import('../healer/action-options.ts');

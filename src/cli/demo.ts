@@ -116,7 +116,23 @@ function listenSomewhere(port: number): Promise<ReturnType<typeof createServer>>
 }
 
 async function writeFiles(folder: string, ports: Ports): Promise<string> {
-  const start = [process.execPath, '--disable-warning=ExperimentalWarning', entryPoint('demo/shop'), '--port', String(ports.shop), '--other-port', String(ports.other), '--workers', '4', '--admin', `http://127.0.0.1:${ports.admin}`, '--orders', join(folder, 'orders'), '--end-with', String(process.pid)];
+  const start = [
+    process.execPath,
+    '--disable-warning=ExperimentalWarning',
+    entryPoint('demo/shop'),
+    '--port',
+    String(ports.shop),
+    '--other-port',
+    String(ports.other),
+    '--workers',
+    '4',
+    '--admin',
+    `http://127.0.0.1:${ports.admin}`,
+    '--orders',
+    join(folder, 'orders'),
+    '--end-with',
+    String(process.pid),
+  ];
   const ready = await readFile(fileURLToPath(new URL('../../policies/demo.yaml', import.meta.url)), 'utf8');
   await writeFile(join(folder, 'policy.yaml'), fillPolicy(ready, [{ path: ['service', 'start'], value: start }]), { mode: 0o600 });
   const config = join(folder, 'goodgateway.yaml');

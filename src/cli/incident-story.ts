@@ -121,22 +121,20 @@ function ruleOf(record: AuditRecord): readonly string[] {
 }
 
 function stepOf({ attempt, rung, limits }: AuditRecord): string {
-  const parts = [
-    ...(rung === undefined ? [] : [`step ${rung + 1}`]),
-    ...(attempt === undefined ? [] : [`attempt ${attempt}`]),
-    ...(limits ? [`at most ${formatDuration(limits.timeout_ms)}`] : []),
-  ];
+  const parts = [...(rung === undefined ? [] : [`step ${rung + 1}`]), ...(attempt === undefined ? [] : [`attempt ${attempt}`]), ...(limits ? [`at most ${formatDuration(limits.timeout_ms)}`] : [])];
   return parts.length > 0 ? `, ${parts.join(', ')}` : '';
 }
 
 function gatesOf({ gates = [] }: AuditRecord, { all }: Telling): readonly string[] {
   const words = { pass: 'passed', refuse: 'refused', not_evaluated: 'not asked' } as const;
   const passed = all ? 0 : gates.filter(({ verdict }) => verdict === 'pass').length;
-  const lines = gates.filter(({ verdict }) => all || verdict !== 'pass').flatMap(({ gate, verdict, reason, allowed_at: at }) => {
-    const until = at === undefined ? '' : `; allowed at ${formatWhen(Date.parse(at))}`;
-    const told = item('gate:', `${gate} ${words[verdict]}: ${reason}${until}`);
-    return verdict === 'refuse' ? told.map((line) => styled('yellow', line)) : told;
-  });
+  const lines = gates
+    .filter(({ verdict }) => all || verdict !== 'pass')
+    .flatMap(({ gate, verdict, reason, allowed_at: at }) => {
+      const until = at === undefined ? '' : `; allowed at ${formatWhen(Date.parse(at))}`;
+      const told = item('gate:', `${gate} ${words[verdict]}: ${reason}${until}`);
+      return verdict === 'refuse' ? told.map((line) => styled('yellow', line)) : told;
+    });
   return passed > 0 ? [...lines, ...item('gates:', passed === 1 ? '1 gate passed' : `${passed} gates passed`)] : lines;
 }
 
@@ -149,7 +147,10 @@ function outcomeOf({ event, outcome }: AuditRecord): readonly string[] {
   ];
   return [
     ...item('result:', [outcome.detail ?? outcome.result, ...facts].join('; ')),
-    ...(outcome.output ?? '').split('\n').filter((line) => line.trim() !== '').flatMap((line) => item('printed:', line)),
+    ...(outcome.output ?? '')
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .flatMap((line) => item('printed:', line)),
   ];
 }
 

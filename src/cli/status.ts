@@ -23,7 +23,9 @@ const statusSchema = z.object({
       upstream: z.string().nullable(),
       attempts: z.object({ used: z.number(), of: z.number(), within_ms: z.number() }),
       gave_up: z.string().nullable(),
-      incident: z.object({ id: z.string(), code: z.string(), opened_at: z.string(), symptom: z.string(), cause: z.string().nullable(), sentence: z.string().nullable(), done: z.array(z.string()) }).nullable(),
+      incident: z
+        .object({ id: z.string(), code: z.string(), opened_at: z.string(), symptom: z.string(), cause: z.string().nullable(), sentence: z.string().nullable(), done: z.array(z.string()) })
+        .nullable(),
     }),
   ),
 });
@@ -62,14 +64,20 @@ function ask(path: string): Promise<Status | string> {
     socket.setEncoding('utf8').setTimeout(answerWithinMs);
     socket.once('connect', () => socket.write('{"ask":"status"}\n'));
     socket.once('timeout', () => socket.destroy(new Error(`it did not answer within ${formatDuration(answerWithinMs)}`)));
-    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ENOENT' || error.code === 'ECONNREFUSED' ? `the healer does not run (nobody listens on ${path}); traffic flows without it` : `the healer cannot be asked at ${path}: ${error.message}`));
+    socket.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(
+        error.code === 'ENOENT' || error.code === 'ECONNREFUSED'
+          ? `the healer does not run (nobody listens on ${path}); traffic flows without it`
+          : `the healer cannot be asked at ${path}: ${error.message}`,
+      ),
+    );
     socket.once('close', () => resolve('the healer closed the connection without an answer'));
     socket.on('data', (chunk: string) => {
       text += chunk;
       if (text.length > longestAnswer) socket.destroy(new Error('its answer is too long'));
       if (!text.endsWith('\n')) return;
       const parsed = statusSchema.safeParse(JSON.parse(text));
-      resolve(parsed.success ? parsed.data : 'the healer answered in another version\'s words; is another version running?');
+      resolve(parsed.success ? parsed.data : "the healer answered in another version's words; is another version running?");
       socket.destroy();
     });
   });

@@ -21,11 +21,17 @@ export interface HostFiles {
 const thisHost: HostFiles = { passwd: '/etc/passwd', group: '/etc/group', systemd: '/run/systemd/system' };
 
 /** Everything that one goodgateway.yaml, or none, and these policies name in vain. */
-export async function checkHost({ host, policies }: { readonly host: YamlDocument | undefined; readonly policies: readonly PolicyEntry[] }, files: HostFiles = thisHost): Promise<readonly ConfigProblem[]> {
-  const sockets = host === undefined ? [] : gatewayPaths(host).flatMap((gateway) => [
-    nameIn(files.passwd, { document: host, path: [...gateway, 'socket', 'owner'] }, 'the gateway cannot open its socket'),
-    nameIn(files.group, { document: host, path: [...gateway, 'socket', 'group'] }, 'the gateway cannot open its socket'),
-  ]);
+export async function checkHost(
+  { host, policies }: { readonly host: YamlDocument | undefined; readonly policies: readonly PolicyEntry[] },
+  files: HostFiles = thisHost,
+): Promise<readonly ConfigProblem[]> {
+  const sockets =
+    host === undefined
+      ? []
+      : gatewayPaths(host).flatMap((gateway) => [
+          nameIn(files.passwd, { document: host, path: [...gateway, 'socket', 'owner'] }, 'the gateway cannot open its socket'),
+          nameIn(files.group, { document: host, path: [...gateway, 'socket', 'group'] }, 'the gateway cannot open its socket'),
+        ]);
   const services = policies.flatMap((entry) => [...programs(entry), pidfileFolder(entry), systemd(entry, files.systemd), user(entry, files.passwd)]);
   const found = await Promise.all([...sockets, ...services]);
   return found.filter((each) => each !== undefined);
@@ -42,7 +48,10 @@ async function nameIn(file: string, { document, path }: Place, effect: string): 
   const name = valueAt(document.value, path);
   if (typeof name !== 'string' || /^\d+$/.test(name)) return undefined;
   const text = await readFile(file, 'utf8').catch(() => '');
-  const known = text.split('\n').map((line) => line.split(':')[0] ?? '').filter((word) => word !== '');
+  const known = text
+    .split('\n')
+    .map((line) => line.split(':')[0] ?? '')
+    .filter((word) => word !== '');
   if (known.includes(name)) return undefined;
   const meant = didYouMean(name, known);
   return document.problem(path, 'value', `${path.at(-1)}: ${file} has no \`${name}\`, so ${effect}${meant === undefined ? '' : `: did you mean \`${meant}\`?`}`);
@@ -77,13 +86,19 @@ async function pidfileFolder({ document, path }: PolicyEntry): Warning {
   const pidfile = valueAt(document.value, at);
   if (typeof pidfile !== 'string' || !pidfile.startsWith('/')) return undefined;
   const folder = dirname(pidfile);
-  const isThere = await stat(folder).then((found) => found.isDirectory(), () => false);
+  const isThere = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
   return isThere ? undefined : document.problem(at, 'value', `pidfile: the folder ${folder} does not exist on this host`);
 }
 
 async function systemd({ document, path }: PolicyEntry, marker: string): Warning {
   const at = [...path, 'service', 'type'];
   if (valueAt(document.value, at) !== 'systemd') return undefined;
-  const runs = await access(marker).then(() => true, () => false);
+  const runs = await access(marker).then(
+    () => true,
+    () => false,
+  );
   return runs ? undefined : document.problem(at, 'value', `type: no systemd runs on this host (there is no ${marker}); use init, or process with its pidfile`);
 }

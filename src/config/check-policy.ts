@@ -45,7 +45,13 @@ function neverReached({ document, rules }: Written): readonly ConfigProblem[] {
     const before = causes.map((cause) => taken.get(cause)).filter((one, i) => one !== undefined && (one.level <= level || causes[i] === 'unknown'));
     for (const cause of causes) if (level >= 0 && !((taken.get(cause)?.level ?? Infinity) <= level)) taken.set(cause, { level, by });
     if (level < 0 || causes.length === 0 || before.length < causes.length) return [];
-    return [document.problem([...rule, 'when'], 'key', `when: never reached, because the rule "${String(before[0]?.by)}" above takes this cause already, as sure as this or less; put the surer rule first, or remove this one`)];
+    return [
+      document.problem(
+        [...rule, 'when'],
+        'key',
+        `when: never reached, because the rule "${String(before[0]?.by)}" above takes this cause already, as sure as this or less; put the surer rule first, or remove this one`,
+      ),
+    ];
   });
 }
 
@@ -67,7 +73,9 @@ function cannotDo({ document, path }: Written, action: string): string | undefin
   if (type === 'process' && action === 'reload' && valueAt(document.value, [...path, 'service', 'reload']) === undefined) {
     return 'this service has no `reload:`; say how, such as reload: { signal: HUP } under `service`';
   }
-  return acts({ document, path }) && type === 'external' && controls.includes(action) ? `external services are not controlled, so ${action} is impossible; use wait, switch_upstream, run or page` : undefined;
+  return acts({ document, path }) && type === 'external' && controls.includes(action)
+    ? `external services are not controlled, so ${action} is impossible; use wait, switch_upstream, run or page`
+    : undefined;
 }
 
 function unitChecks({ document, path }: Written): readonly ConfigProblem[] {

@@ -70,7 +70,8 @@ function unsafeListeners(host: YamlDocument): readonly ConfigProblem[] {
     if (path[0] === 'admin' && !isLoopback(address.host)) problems.push(host.problem(path, 'value', `admin: expected a loopback address or a unix socket, got ${formatAddress(address)}`));
     const gateway = path.slice(0, 2);
     const allowed = valueAt(host.value, [...gateway, 'listen_on_tcp_anyway']) === true || valueAt(host.value, [...gateway, 'protocol']) !== 'fastcgi';
-    if (path[0] === 'gateways' && !allowed) problems.push(host.problem(path, 'value', 'listen: FastCGI on TCP lets every local user run code as the pool\'s user: expected unix:/path, or listen_on_tcp_anyway: true beside it'));
+    if (path[0] === 'gateways' && !allowed)
+      problems.push(host.problem(path, 'value', "listen: FastCGI on TCP lets every local user run code as the pool's user: expected unix:/path, or listen_on_tcp_anyway: true beside it"));
   }
   return problems;
 }
@@ -95,11 +96,14 @@ function switches({ host, policies }: References): readonly ConfigProblem[] {
     if (own.length === 0) return [];
     const allowed = own.flatMap((gateway) => textsAt(host, [...gateway, 'also_allowed']).concat(textsAt(host, [...gateway, 'upstream'])));
     const rungs = itemPaths(document, [...path, 'rules']).flatMap((rule) => itemPaths(document, [...rule, 'try']));
-    return rungs.filter((rung) => valueAt(document.value, [...rung, 'do']) === 'switch_upstream').flatMap((rung) => oneOrManyPaths(document, [...rung, 'with', 'only_to'])).flatMap((at) => {
-      const place = addressAt(document, at);
-      if (place === undefined || allowed.some((text) => sameAddress(text, place))) return [];
-      return [document.problem(at, 'value', `only_to: no gateway of ${String(name)} may go to ${formatAddress(place)}: add it to also_allowed of the gateway`)];
-    });
+    return rungs
+      .filter((rung) => valueAt(document.value, [...rung, 'do']) === 'switch_upstream')
+      .flatMap((rung) => oneOrManyPaths(document, [...rung, 'with', 'only_to']))
+      .flatMap((at) => {
+        const place = addressAt(document, at);
+        if (place === undefined || allowed.some((text) => sameAddress(text, place))) return [];
+        return [document.problem(at, 'value', `only_to: no gateway of ${String(name)} may go to ${formatAddress(place)}: add it to also_allowed of the gateway`)];
+      });
   });
 }
 

@@ -10,7 +10,9 @@ export const fileLimit = 1000;
  */
 export async function findPolicyFiles(folder: string, pattern: string): Promise<readonly string[]> {
   let places = ['/'];
-  for (const part of resolve(folder, pattern).split('/').filter((name) => name !== '')) {
+  for (const part of resolve(folder, pattern)
+    .split('/')
+    .filter((name) => name !== '')) {
     const next = await Promise.all(places.map((place) => (part.includes('*') ? matching(place, part) : [join(place, part)])));
     places = next.flat().slice(0, fileLimit + 1);
   }
@@ -38,5 +40,8 @@ function fits(name: string, start: string, rest: readonly string[]): boolean {
 }
 
 async function isFile(place: string): Promise<boolean> {
-  return stat(place).then((found) => found.isFile(), () => false);
+  return stat(place).then(
+    (found) => found.isFile(),
+    () => false,
+  );
 }

@@ -8,7 +8,9 @@ import { absolutePath, address, duration, name, notYet, oneOrMany, retention, si
 const timeouts = z
   .strictObject({
     connect: duration().prefault('1s').describe('How long one connect may take. Short: a healthy local backend answers in microseconds. Not the time a request may wait (hold.for).'),
-    response: duration().prefault('5m').describe('How long the backend may take until its first byte. Trap: nginx\'s own read timeout must be at least hold.for + response + 5s, or nginx gives up first.'),
+    response: duration()
+      .prefault('5m')
+      .describe("How long the backend may take until its first byte. Trap: nginx's own read timeout must be at least hold.for + response + 5s, or nginx gives up first."),
     idle: duration().prefault('1m').describe('Longest silence inside an answer that has begun.'),
   })
   .prefault({});
@@ -17,7 +19,12 @@ const hold = z
   .strictObject({
     for: duration().prefault('15s').describe('Longest wait of a request that was not sent, while the backend is away.'),
     fetch_for: duration().optional().describe('The same for fetch() and XHR, whose callers give up sooner. Default: 5s, or `for` where that is shorter. Never longer than `for`.'),
-    requests: z.int({ error: 'expected a whole number' }).min(0).max(100_000).default(200).describe('Most requests that wait at once. Trap: each costs the front nginx two of its worker_connections; stay below worker_connections x workers / 8.'),
+    requests: z
+      .int({ error: 'expected a whole number' })
+      .min(0)
+      .max(100_000)
+      .default(200)
+      .describe('Most requests that wait at once. Trap: each costs the front nginx two of its worker_connections; stay below worker_connections x workers / 8.'),
     memory: size().prefault('64MiB').describe('Most bytes kept for bodies that may have to be sent again. Unsent bodies are not kept at all.'),
     never: z
       .strictObject({
@@ -28,15 +35,23 @@ const hold = z
       .describe('Requests that are answered at once, never held.'),
   })
   .superRefine((value, context) => {
-    if (value.fetch_for !== undefined && value.fetch_for > value.for) context.addIssue({ code: 'custom', message: 'expected at most the time of `for`: a fetch never waits longer than a page', path: ['fetch_for'] });
+    if (value.fetch_for !== undefined && value.fetch_for > value.for)
+      context.addIssue({ code: 'custom', message: 'expected at most the time of `for`: a fetch never waits longer than a page', path: ['fetch_for'] });
   })
   .transform((value) => ({ ...value, fetch_for: value.fetch_for ?? Math.min(5000, value.for) }))
   .prefault({});
 
 const socket = z.strictObject({
   owner: z.string().optional().describe('Owner of the listening socket: a name in /etc/passwd, or a number. Default: the user that runs the proxy.'),
-  group: z.string().optional().describe('Group of the listening socket: nginx\'s group, by its name in /etc/group or its number. Trap: without it nginx gets "permission denied" and silently uses the backup.'),
-  mode: z.string({ error: 'expected the mode in quotes, such as "0660"' }).regex(/^0?[0-7]{3}$/, { error: 'expected a mode in quotes, such as "0660"' }).default('0660').describe('Permission bits, in quotes.'),
+  group: z
+    .string()
+    .optional()
+    .describe('Group of the listening socket: nginx\'s group, by its name in /etc/group or its number. Trap: without it nginx gets "permission denied" and silently uses the backup.'),
+  mode: z
+    .string({ error: 'expected the mode in quotes, such as "0660"' })
+    .regex(/^0?[0-7]{3}$/, { error: 'expected a mode in quotes, such as "0660"' })
+    .default('0660')
+    .describe('Permission bits, in quotes.'),
 });
 
 const replay = z
@@ -51,7 +66,10 @@ const fallback = z
   .strictObject({
     title: z.string().max(200).default("We'll be right back").describe('Headline of the page.'),
     contact: z.string().max(200).optional().describe('Shown as it is: a status page or an address.'),
-    status: z.enum(['unavailable', 'exact'], { error: 'expected unavailable or exact' }).default('unavailable').describe('unavailable: always 503 (CDNs replace 502 and 504 by their own pages); exact: 502, 503 or 504 by failure.'),
+    status: z
+      .enum(['unavailable', 'exact'], { error: 'expected unavailable or exact' })
+      .default('unavailable')
+      .describe('unavailable: always 503 (CDNs replace 502 and 504 by their own pages); exact: 502, 503 or 504 by failure.'),
     folder: notYet('a folder with your own page'),
   })
   .prefault({});
@@ -59,7 +77,7 @@ const fallback = z
 export const gatewaySchema = z.strictObject({
   listen: oneOrMany(address()).describe('Where nginx finds this gateway: unix:/path or 127.0.0.1:port; a list is fine.'),
   socket: socket.prefault({}).describe('Who may use the unix sockets of `listen`.'),
-  listen_on_tcp_anyway: z.boolean().default(false).describe('A FastCGI listener on TCP lets any local user run code as the pool\'s user; it is refused unless this says true.'),
+  listen_on_tcp_anyway: z.boolean().default(false).describe("A FastCGI listener on TCP lets any local user run code as the pool's user; it is refused unless this says true."),
   protocol: z.enum(['http', 'fastcgi'], { error: 'expected http or fastcgi' }).describe('What nginx speaks here, and the backend there: http for proxy_pass, fastcgi for fastcgi_pass.'),
   upstream: address().describe('Where the backend listens.'),
   also_allowed: z.array(address()).default([]).describe('The only other places that the upstream may be switched to. Default: none.'),
@@ -70,18 +88,22 @@ export const gatewaySchema = z.strictObject({
   concurrency: z
     .union([z.literal('auto'), z.literal('none'), z.int().min(1).max(100_000)], { error: 'expected auto, none or a whole number' })
     .default('auto')
-    .describe('Most requests in the backend at once; the rest wait here. auto: php-fpm\'s pm.max_children, as the healer reads it.'),
+    .describe("Most requests in the backend at once; the rest wait here. auto: php-fpm's pm.max_children, as the healer reads it."),
   fallback: fallback.describe('What visitors read when the backend could not answer.'),
-  client_address: z.string().optional().describe('Header that carries the visitor\'s address, such as X-Forwarded-For. Default: nginx is believed on unix sockets.'),
+  client_address: z.string().optional().describe("Header that carries the visitor's address, such as X-Forwarded-For. Default: nginx is believed on unix sockets."),
   trust_forwarded: notYet('trust_forwarded'),
   standby: notYet('the standby topology'),
 });
 
 const notifier = z
-  .discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('log').describe('A line in the log of the healer.') }).describe('A line in the log of the healer.'),
-    ...(['webhook', 'email', 'run'] as const).map((type) => z.looseObject({ type: z.literal(type) }).describe('Not built in this version: refused.')),
-  ], { error: 'expected log (webhook, email and run: not yet)' })
+  .discriminatedUnion(
+    'type',
+    [
+      z.strictObject({ type: z.literal('log').describe('A line in the log of the healer.') }).describe('A line in the log of the healer.'),
+      ...(['webhook', 'email', 'run'] as const).map((type) => z.looseObject({ type: z.literal(type) }).describe('Not built in this version: refused.')),
+    ],
+    { error: 'expected log (webhook, email and run: not yet)' },
+  )
   .superRefine((value, context) => {
     if (value.type !== 'log') context.addIssue({ code: 'custom', message: `not yet: notifiers of type ${value.type} are not built in this version; use type: log`, path: ['type'] });
   });
@@ -113,21 +135,37 @@ export function version() {
 
 export const hostSchema = z.strictObject({
   version: version(),
-  gateways: z.record(name(), gatewaySchema, { error: 'expected at least one gateway below it' }).refine((gateways) => Object.keys(gateways).length > 0, { error: 'expected at least one gateway below it' }).describe('By name: letters, digits, ".", "_" or "-". Each is one backend behind one or several addresses of its own.'),
+  gateways: z
+    .record(name(), gatewaySchema, { error: 'expected at least one gateway below it' })
+    .refine((gateways) => Object.keys(gateways).length > 0, { error: 'expected at least one gateway below it' })
+    .describe('By name: letters, digits, ".", "_" or "-". Each is one backend behind one or several addresses of its own.'),
   admin: address().optional().describe('Where health, metrics and the state of the gateways are served: loopback or unix. Read-only.'),
   policies: oneOrMany(z.string()).default(['policies.d/*.yaml']).describe('Policy files; relative to this file; * matches within one folder. Default: policies.d/*.yaml.'),
   audit: z
     .strictObject({
       folder: absolutePath().default('/var/log/goodgateway').describe('Where its files are. Trap: when it cannot be written, nothing is done to any service.'),
-      keep: retention().prefault('180d').describe('Audit files older than this are removed, whole ones, at the start and once a day; each removal is on record. The newest two always stay. Trap: a clock that runs ahead for days makes files old.'),
+      keep: retention()
+        .prefault('180d')
+        .describe(
+          'Audit files older than this are removed, whole ones, at the start and once a day; each removal is on record. The newest two always stay. Trap: a clock that runs ahead for days makes files old.',
+        ),
     })
     .prefault({})
     .describe('The record of everything that was seen, decided and done.'),
   state: absolutePath().default('/var/lib/goodgateway').describe('Counters, pauses and open intents; must survive a reboot.'),
   runtime: absolutePath().default('/run/goodgateway').describe('The sockets between proxy, healer and operator.'),
-  notifiers: z.record(name(), notifier).default({ ops: { type: 'log' } }).describe('Who can be told. `ops` exists always; without an entry it is the process log.'),
-  safety: z.union([safetySchema, z.string()], { error: 'expected the limits themselves, or the path of a file that holds them' }).prefault({}).describe('Limits of the whole host, which no policy can exceed; or the path of a file that holds `version: 1` and `safety:`.'),
-  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('The least important line that the processes write to standard error.') }).prefault({}).describe('The log of the processes themselves.'),
+  notifiers: z
+    .record(name(), notifier)
+    .default({ ops: { type: 'log' } })
+    .describe('Who can be told. `ops` exists always; without an entry it is the process log.'),
+  safety: z
+    .union([safetySchema, z.string()], { error: 'expected the limits themselves, or the path of a file that holds them' })
+    .prefault({})
+    .describe('Limits of the whole host, which no policy can exceed; or the path of a file that holds `version: 1` and `safety:`.'),
+  log: z
+    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('The least important line that the processes write to standard error.') })
+    .prefault({})
+    .describe('The log of the processes themselves.'),
 });
 
 /** The file that `safety:` of goodgateway.yaml may name instead of holding the limits itself. */

@@ -63,7 +63,13 @@ export async function findConfiguration(explicit?: string): Promise<string> {
   const usual = '/etc/goodgateway/goodgateway.yaml';
   const here = resolve('goodgateway.yaml');
   for (const candidate of [usual, here]) {
-    if (await access(candidate).then(() => true, () => false)) return candidate;
+    if (
+      await access(candidate).then(
+        () => true,
+        () => false,
+      )
+    )
+      return candidate;
   }
   return usual;
 }
@@ -96,7 +102,9 @@ function patternsOf(host: YamlDocument): readonly { readonly path: Path; readonl
   return written.flatMap((pattern: unknown, i) => (typeof pattern === 'string' ? [{ path: ['policies', i], pattern }] : []));
 }
 
-async function loadSafety(host: YamlDocument): Promise<{ readonly limits?: SafetyConfig; readonly files: readonly string[]; readonly read: readonly ConfigFile[]; readonly problems: readonly ConfigProblem[] }> {
+async function loadSafety(
+  host: YamlDocument,
+): Promise<{ readonly limits?: SafetyConfig; readonly files: readonly string[]; readonly read: readonly ConfigFile[]; readonly problems: readonly ConfigProblem[] }> {
   const named = valueAt(host.value, ['safety']);
   if (typeof named !== 'string') return { files: [], read: [], problems: [] };
   const file = resolve(dirname(host.file), named);

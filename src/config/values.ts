@@ -20,12 +20,16 @@ const longestTimerMs = 24 * 86_400_000;
  * At most 24 days.
  */
 export function duration() {
-  return unit(durationScale).refine((ms) => ms <= longestTimerMs, { error: 'expected at most 24d' }).meta({ title: 'duration' });
+  return unit(durationScale)
+    .refine((ms) => ms <= longestTimerMs, { error: 'expected at most 24d' })
+    .meta({ title: 'duration' });
 }
 
 /** How long something is kept: a duration that no timer waits for. At most ten years. */
 export function retention() {
-  return unit(durationScale).refine((ms) => ms <= longestRetentionMs, { error: 'expected at most 3650d' }).meta({ title: 'duration' });
+  return unit(durationScale)
+    .refine((ms) => ms <= longestRetentionMs, { error: 'expected at most 3650d' })
+    .meta({ title: 'duration' });
 }
 
 const durationScale = { units: durationUnits, words: durationWords, expected: 'a duration with its unit, such as 500ms, 15s, 5m or 1h' };
@@ -34,7 +38,9 @@ const longestRetentionMs = 3650 * 86_400_000;
 /** `64KiB`, `1MiB`, `2GiB` → bytes. At most 1024GiB, so that sums stay exact. */
 export function size() {
   const scale = { units: sizeUnits, words: sizeWords, expected: 'a size with its unit, such as 64KiB, 8MiB or 1GiB' };
-  return unit(scale).refine((bytes) => bytes <= 1024 ** 4, { error: 'expected at most 1024GiB' }).meta({ title: 'size' });
+  return unit(scale)
+    .refine((bytes) => bytes <= 1024 ** 4, { error: 'expected at most 1024GiB' })
+    .meta({ title: 'size' });
 }
 
 /** `50%` → 0.5. */
@@ -49,14 +55,17 @@ export function share() {
 
 /** `unix:/run/x.sock` or `host:port`. */
 export function address() {
-  return z.string({ error: addressExpected }).transform((text, context): Address => {
-    const parsed = parseAddress(text);
-    const tooLong = parsed?.kind === 'unix' && Buffer.byteLength(parsed.path) > longestSocketPath;
-    if (parsed && !tooLong) return parsed;
-    const message = tooLong ? `expected a socket path of at most ${longestSocketPath} bytes: the kernel takes no longer one` : `${addressExpected}, got ${JSON.stringify(text)}${addressHint(text)}`;
-    context.addIssue({ code: 'custom', message });
-    return z.NEVER;
-  }).meta({ title: 'address' });
+  return z
+    .string({ error: addressExpected })
+    .transform((text, context): Address => {
+      const parsed = parseAddress(text);
+      const tooLong = parsed?.kind === 'unix' && Buffer.byteLength(parsed.path) > longestSocketPath;
+      if (parsed && !tooLong) return parsed;
+      const message = tooLong ? `expected a socket path of at most ${longestSocketPath} bytes: the kernel takes no longer one` : `${addressExpected}, got ${JSON.stringify(text)}${addressHint(text)}`;
+      context.addIssue({ code: 'custom', message });
+      return z.NEVER;
+    })
+    .meta({ title: 'address' });
 }
 
 /** sun_path holds 108 bytes with the closing zero, @see unix(7). */

@@ -21,7 +21,9 @@ export function oneOrManyPaths(document: YamlDocument, path: Path): readonly Pat
 
 /** The texts at a field that takes one or many; whatever is no text is passed over. */
 export function textsAt(document: YamlDocument, path: Path): readonly string[] {
-  return oneOrManyPaths(document, path).map((at) => valueAt(document.value, at)).filter((value) => typeof value === 'string');
+  return oneOrManyPaths(document, path)
+    .map((at) => valueAt(document.value, at))
+    .filter((value) => typeof value === 'string');
 }
 
 /** The places of the gateways of a goodgateway.yaml. */

@@ -71,9 +71,7 @@ export interface UpstreamFailure {
 }
 
 /** Where a backend listens. Compared and shown as text by {@link formatAddress}. */
-export type Address =
-  | { readonly kind: 'unix'; readonly path: string }
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
+export type Address = { readonly kind: 'unix'; readonly path: string } | { readonly kind: 'tcp'; readonly host: string; readonly port: number };
 
 /** `unix:/run/x.sock`, `127.0.0.1:7080`, `[::1]:80`: the spelling of configuration, records and pages. */
 export function formatAddress(address: Address): string {

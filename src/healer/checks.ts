@@ -83,7 +83,13 @@ function judgePing(result: AttemptResult, path: string): CheckResult {
 }
 
 function askFpm(address: Address, path: string, signal: AbortSignal): Promise<AttemptResult> {
-  const params = encodeParams([['SCRIPT_NAME', path], ['SCRIPT_FILENAME', path], ['REQUEST_METHOD', 'GET'], ['REQUEST_URI', path], ['QUERY_STRING', '']]);
+  const params = encodeParams([
+    ['SCRIPT_NAME', path],
+    ['SCRIPT_FILENAME', path],
+    ['REQUEST_METHOD', 'GET'],
+    ['REQUEST_URI', path],
+    ['QUERY_STRING', ''],
+  ]);
   const request = { method: 'GET', target: path, wire: { protocol: 'fastcgi', params, role: 1 }, body: { length: 0, open: () => Readable.from([]) }, clientGone: signal } as const;
   return fastcgi.attempt(request, address, { connectTimeoutMs: probeTimeoutMs, responseTimeoutMs: probeTimeoutMs, idleTimeoutMs: probeTimeoutMs }, {});
 }

@@ -40,7 +40,10 @@ async function testConfig(ward: Ward, healer: Healer): Promise<ConfigLook> {
 
 /** The tool's own words: the first line that names an error, else the last one. */
 function lineThatSaysWhy(output: string): string {
-  const lines = output.split('\n').map((line) => line.trim()).filter((line) => line !== '');
+  const lines = output
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
   return (lines.find((line) => /error|emerg|invalid|unknown|failed/i.test(line)) ?? lines.at(-1) ?? 'it failed without a word').slice(0, 500);
 }
 

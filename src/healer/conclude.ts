@@ -44,7 +44,7 @@ const deathLookMs = 400;
 function diesAgain(ward: Ward, healer: Healer, signal: AbortSignal): AbortController {
   const died = new AbortController();
   void (async () => {
-    for (let deadLooks = 0; deadLooks < 2 && !signal.aborted; ) {
+    for (let deadLooks = 0; deadLooks < 2 && !signal.aborted;) {
       await healer.clock.sleep(deathLookMs, signal);
       const { state } = await ward.serviceType.state(ward.target(), healer.run, signal);
       deadLooks = state === 'failed' || state === 'stopped' ? deadLooks + 1 : 0;
@@ -78,7 +78,13 @@ async function close(open: OpenCase, ward: Ward, healer: Healer): Promise<NextRo
   const best = open.diagnosis?.best;
   const { requests } = takeRequestIds(ward);
   const { symptom: first } = open.incident;
-  if (requests) await healer.audit.append({ ...recordFor(open, ward), event: 'incident.updated', symptom: { seen_by: first.seenBy, kind: first.kind, count: first.count, text: first.text, requests }, text: `${requests.length} more ${requests.length === 1 ? 'request' : 'requests'} failed meanwhile` });
+  if (requests)
+    await healer.audit.append({
+      ...recordFor(open, ward),
+      event: 'incident.updated',
+      symptom: { seen_by: first.seenBy, kind: first.kind, count: first.count, text: first.text, requests },
+      text: `${requests.length} more ${requests.length === 1 ? 'request' : 'requests'} failed meanwhile`,
+    });
   await healer.audit.append({
     ...recordFor(open, ward),
     event: 'incident.recovered',

@@ -26,7 +26,11 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
   const serviceType = serviceTypes.get(config.type);
   if (!serviceType) throw new Error(`expected services of type ${config.type} to be known`);
   const own = Object.entries(gateways).filter(([, gateway]) => gateway.service === policy.name);
-  const wardGateways = own.map(([name, gateway]): WardGateway => ({ name, upstreams: [gateway.upstream, ...gateway.also_allowed], limit: typeof gateway.concurrency === 'number' ? gateway.concurrency : undefined }));
+  const wardGateways = own.map(([name, gateway]): WardGateway => ({
+    name,
+    upstreams: [gateway.upstream, ...gateway.also_allowed],
+    limit: typeof gateway.concurrency === 'number' ? gateway.concurrency : undefined,
+  }));
   const upstreams = distinct([...wardGateways.flatMap((gateway) => gateway.upstreams), ...(own.length === 0 ? (config.listen ?? []) : [])]);
   const file = join(stateFolder, `${policy.name}.upstream.json`);
   let current = await readCurrent(file, upstreams);
@@ -66,7 +70,10 @@ function distinct(addresses: readonly Address[]): readonly Address[] {
 async function readCurrent(file: string, upstreams: readonly Address[]): Promise<number> {
   try {
     const found: unknown = JSON.parse(await readFile(file, 'utf8'));
-    return Math.max(0, upstreams.findIndex((address) => formatAddress(address) === found));
+    return Math.max(
+      0,
+      upstreams.findIndex((address) => formatAddress(address) === found),
+    );
   } catch {
     // best effort: none was ever switched, or the file was lost; the configured upstream is the right one then
     return 0;

@@ -42,7 +42,13 @@ export class Detector {
     const rule = this.#rules.find((one) => one.kinds.has(failure.kind) && this.#isMet(one, failure.atMs));
     if (!rule) return undefined;
     const count = this.#countOf(rule.kinds, failure.atMs - rule.withinMs);
-    return { seenBy: 'traffic', kind: failure.kind, gateway: failure.gateway, count, text: `${count} failed ${count === 1 ? 'request' : 'requests'} in ${rule.withinMs / 1000} s, the last one: ${failure.detail}` };
+    return {
+      seenBy: 'traffic',
+      kind: failure.kind,
+      gateway: failure.gateway,
+      count,
+      text: `${count} failed ${count === 1 ? 'request' : 'requests'} in ${rule.withinMs / 1000} s, the last one: ${failure.detail}`,
+    };
   }
 
   /** An incident begins or ends: what led to it does not count twice. */

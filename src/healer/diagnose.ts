@@ -21,7 +21,10 @@ const precedence: readonly CauseName[] = [
 
 /** All suspects, by confidence, then by precedence, then by name; `unknown` is last, and alone when nothing else is. Pure. */
 export function diagnose(file: CaseFile, causes: readonly Cause[]): Diagnosis {
-  const suspects = causes.map((cause) => cause.suspect(file)).filter((suspect) => suspect !== undefined).toSorted(byWeight);
+  const suspects = causes
+    .map((cause) => cause.suspect(file))
+    .filter((suspect) => suspect !== undefined)
+    .toSorted(byWeight);
   const [best, ...others] = suspects;
   if (!best) throw new Error('expected the cause "unknown" among the causes: it always suspects');
   return { best, others, evidence: file.evidence };

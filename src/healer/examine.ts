@@ -79,7 +79,15 @@ export async function noteDiagnosis(diagnosis: Diagnosis, { open, ward, healer }
   if (!sayOnce(open, `${best.cause} ${best.confidence}`, healer)) return;
   const base = recordFor(open, ward);
   await healer.audit.append({ ...base, event: 'evidence.captured', evidence: diagnosis.evidence.slice(0, 100).map(evidenceField) });
-  await healer.audit.append({ ...base, event: before ? 'diagnosis.changed' : 'diagnosis.made', cause: best.cause, confidence: best.confidence, signals: signalsOf(diagnosis), text: best.sentence, remedy: best.remedy });
+  await healer.audit.append({
+    ...base,
+    event: before ? 'diagnosis.changed' : 'diagnosis.made',
+    cause: best.cause,
+    confidence: best.confidence,
+    signals: signalsOf(diagnosis),
+    text: best.sentence,
+    remedy: best.remedy,
+  });
   healer.log.info({ service: ward.name, cause: best.cause, confidence: best.confidence }, best.sentence);
 }
 
@@ -112,4 +120,3 @@ function signalsOf({ best, evidence }: Diagnosis): { speaks: 'for' | 'against'; 
 function sourceOf(text: string, evidence: readonly Evidence[]): string {
   return evidence.find((one) => one.text === text)?.source ?? 'diagnosis';
 }
-

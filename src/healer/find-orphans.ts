@@ -20,7 +20,10 @@ export interface Orphans {
 export async function findOrphans(target: ServiceTarget, state: ServiceState): Promise<Orphans> {
   const all = readAllStats();
   const inodes = listenersAt(listenAddresses(target), readListeners()).map((listener) => listener.inode);
-  const holders = await socketOwners(inodes, all.filter(isAlive).map((stat) => stat.pid));
+  const holders = await socketOwners(
+    inodes,
+    all.filter(isAlive).map((stat) => stat.pid),
+  );
   const kin = orphanKin(state);
   return {
     orphans: all.filter((stat) => holders.includes(stat.pid) && kin.has(stat.pid)),

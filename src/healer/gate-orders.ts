@@ -7,7 +7,19 @@ import type { Healer, OpenCase, Ward } from './healer.ts';
 const onlyTheHealerOpens: ReadonlySet<CauseName> = new Set(['service.hung', 'service.orphaned_workers', 'app.bad_response', 'net.port_moved']);
 /** The backend is away: nobody's request can be answered before it is back. */
 const backendAway: ReadonlySet<CauseName> = new Set([
-  'service.crashed', 'service.start_limit_hit', 'service.hung', 'service.starting', 'service.stopped_by_operator', 'oom.killed', 'config.invalid', 'config.permission', 'config.socket_mismatch', 'net.port_moved', 'net.port_taken', 'net.port_blocked', 'change.in_progress',
+  'service.crashed',
+  'service.start_limit_hit',
+  'service.hung',
+  'service.starting',
+  'service.stopped_by_operator',
+  'oom.killed',
+  'config.invalid',
+  'config.permission',
+  'config.socket_mismatch',
+  'net.port_moved',
+  'net.port_taken',
+  'net.port_blocked',
+  'change.in_progress',
 ]);
 /** A refusal that ends so soon is worth waiting for; a longer one is answered by the page. */
 const worthWaitingMs = 10_000;
@@ -61,7 +73,8 @@ function touchesService(decision: Decision, { healer }: { healer: Healer }): boo
 
 function hold({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }, until: 'connect' | 'order'): void {
   open.gatesClosed = true;
-  for (const { name } of ward.gateways) healer.order({ type: 'hold', gateway: name, incident: open.incident.id, until, estimateMs: Math.round(ward.estimateMs), say: 'it is being repaired right now' });
+  for (const { name } of ward.gateways)
+    healer.order({ type: 'hold', gateway: name, incident: open.incident.id, until, estimateMs: Math.round(ward.estimateMs), say: 'it is being repaired right now' });
 }
 
 function fallBack({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }, order: { readonly until: 'connect' | 'order'; readonly say: string }): void {

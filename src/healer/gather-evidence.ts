@@ -17,10 +17,12 @@ const evidencePerProbe = 64;
 export async function gatherEvidence(context: ProbeContext, probes: readonly Probe[], signal: AbortSignal, which: 'quick' | 'all'): Promise<readonly Evidence[]> {
   const shared = { ...context, serviceType: readStateOnce(context.serviceType) };
   const asked = probes.filter((probe) => probe.applies(context.target) && (which === 'all' || probe.quick));
-  const answers = await Promise.all(asked.map((probe) => {
-    const deadlineMs = which === 'all' ? Math.max(probe.deadlineMs, patientDeadlineMs) : probe.deadlineMs;
-    return ask(probe, shared, { deadlineMs, signal });
-  }));
+  const answers = await Promise.all(
+    asked.map((probe) => {
+      const deadlineMs = which === 'all' ? Math.max(probe.deadlineMs, patientDeadlineMs) : probe.deadlineMs;
+      return ask(probe, shared, { deadlineMs, signal });
+    }),
+  );
   return answers.flat();
 }
 

@@ -96,12 +96,32 @@ function seenAgain(known: OpenCase, symptom: Symptom, { healer, stableForMs }: {
 
 function openCase(incident: Incident, healer: Healer): OpenCase {
   const now = healer.clock.monotonicMs();
-  return { incident, rounds: 0, done: doneBefore(incident, healer), diagnosis: undefined, causeSinceMs: now, lastSymptomMs: now, acted: undefined, said: new Map(), news: undefined, lastInterruptMs: 0, unknownSinceMs: undefined, told: false, gatesClosed: false, configFailed: false, wake: () => undefined, interrupt: () => undefined };
+  return {
+    incident,
+    rounds: 0,
+    done: doneBefore(incident, healer),
+    diagnosis: undefined,
+    causeSinceMs: now,
+    lastSymptomMs: now,
+    acted: undefined,
+    said: new Map(),
+    news: undefined,
+    lastInterruptMs: 0,
+    unknownSinceMs: undefined,
+    told: false,
+    gatesClosed: false,
+    configFailed: false,
+    wake: () => undefined,
+    interrupt: () => undefined,
+  };
 }
 
 /** What was done about it before a restart of the healer. */
 function doneBefore(incident: Incident, healer: Healer): string[] {
-  return healer.state.state().attempts.filter((attempt) => attempt.incident === incident.id).map((attempt) => attempt.action);
+  return healer.state
+    .state()
+    .attempts.filter((attempt) => attempt.incident === incident.id)
+    .map((attempt) => attempt.action);
 }
 
 const connectSymptoms = ['connection_refused', 'destination_unavailable', 'connection_timeout', 'service_down'];

@@ -71,9 +71,15 @@ export interface CommandResult {
 /** The one way in which the healer starts a program. argv[0] is absolute; the environment is clean. */
 export interface RunCommand {
   /** Runs to its end or to `timeoutMs`, when the whole process group is killed. Never rejects. */
-  run(argv: readonly string[], options: { readonly timeoutMs: number; readonly signal?: AbortSignal; readonly user?: string; readonly folder?: string; readonly environment?: Readonly<Record<string, string>> }): Promise<CommandResult>;
+  run(
+    argv: readonly string[],
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal; readonly user?: string; readonly folder?: string; readonly environment?: Readonly<Record<string, string>> },
+  ): Promise<CommandResult>;
   /** Starts a program that stays: own session, output appended to `output`. The pid, or why it could not be started. */
-  startDetached(argv: readonly string[], options: { readonly output: string; readonly user?: string; readonly folder?: string; readonly environment?: Readonly<Record<string, string>> }): Promise<{ readonly pid: number } | { readonly startError: string }>;
+  startDetached(
+    argv: readonly string[],
+    options: { readonly output: string; readonly user?: string; readonly folder?: string; readonly environment?: Readonly<Record<string, string>> },
+  ): Promise<{ readonly pid: number } | { readonly startError: string }>;
 }
 
 export interface ProbeContext {

@@ -55,7 +55,9 @@ export function readStat(pid: number): ProcessStat | undefined {
 
 /** All processes that can be seen, at most 65,536. Costs about 20 microseconds each. */
 export function readAllStats(): readonly ProcessStat[] {
-  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)).slice(0, mostProcesses);
+  const pids = readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .slice(0, mostProcesses);
   return pids.map((pid) => readStat(Number(pid))).filter((stat) => stat !== undefined);
 }
 
@@ -87,7 +89,7 @@ export function processFence(stat: ProcessStat): string {
 export function familyOf(pid: number, all: readonly ProcessStat[]): readonly ProcessStat[] {
   const members = new Set([pid]);
   const belongs = (stat: ProcessStat): boolean => members.has(stat.parent) || stat.session === pid || stat.group === pid;
-  for (let before = 0; before !== members.size; ) {
+  for (let before = 0; before !== members.size;) {
     before = members.size;
     for (const stat of all) if (belongs(stat)) members.add(stat.pid);
   }
@@ -218,7 +220,7 @@ function readTable(path: string, isEnough: (part: Buffer) => boolean = () => fal
   }
   try {
     let length = 0;
-    for (let more = true; more && length < mostTableBytes; ) {
+    for (let more = true; more && length < mostTableBytes;) {
       if (tableBuffer.length === length) tableBuffer = Buffer.concat([tableBuffer], 2 * length);
       const got = readSync(file, tableBuffer, length, tableBuffer.length - length, null);
       length += got;

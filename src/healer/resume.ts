@@ -22,7 +22,12 @@ export async function resumeAfterRestart({ wards, incidents, healer }: { wards: 
   }
   for (const open of healer.state.state().incidents) {
     const ward = wards.get(open.service);
-    if (ward) incidents.resume(ward, open, intents.some((intent) => intent.incident === open.id));
+    if (ward)
+      incidents.resume(
+        ward,
+        open,
+        intents.some((intent) => intent.incident === open.id),
+      );
     else await closeOrphan(open.id, open.service, healer);
   }
 }
@@ -31,4 +36,3 @@ async function closeOrphan(incident: string, service: string, healer: Healer): P
   await healer.state.closeIncident(incident);
   await healer.audit.append({ event: 'incident.closed', incident, service, outcome: { result: 'unknown' }, text: `no policy looks after ${service} any more` });
 }
-

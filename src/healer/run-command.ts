@@ -27,7 +27,15 @@ export const runCommand: RunCommand = { run, startDetached };
 
 async function run(argv: readonly string[], options: RunOptions): Promise<CommandResult> {
   const started = performance.now();
-  const finish = (rest: Partial<CommandResult>): CommandResult => ({ argv, exitCode: undefined, signal: undefined, timedOut: false, output: '', ...rest, durationMs: Math.round(performance.now() - started) });
+  const finish = (rest: Partial<CommandResult>): CommandResult => ({
+    argv,
+    exitCode: undefined,
+    signal: undefined,
+    timedOut: false,
+    output: '',
+    ...rest,
+    durationMs: Math.round(performance.now() - started),
+  });
   if (options.signal?.aborted) return finish({ timedOut: true, startError: 'not started: its time was over' });
   const spawned = await spawn(argv, options, 'pipe');
   if ('startError' in spawned) return finish(spawned);
@@ -50,14 +58,27 @@ async function startDetached(argv: readonly string[], options: Parameters<RunCom
   return { pid: spawned.pid };
 }
 
-async function spawn(argv: readonly string[], options: Omit<RunOptions, 'timeoutMs'>, output: 'pipe' | WriteStream): Promise<{ readonly child: Child; readonly pid: number } | { readonly startError: string }> {
+async function spawn(
+  argv: readonly string[],
+  options: Omit<RunOptions, 'timeoutMs'>,
+  output: 'pipe' | WriteStream,
+): Promise<{ readonly child: Child; readonly pid: number } | { readonly startError: string }> {
   const [program, ...rest] = argv;
   if (!program?.startsWith('/')) return { startError: `expected the program as an absolute path, got ${program ?? 'nothing'}` };
   const who = options.user === undefined ? {} : userIds(options.user);
   if (who === undefined) return { startError: `there is no user ${options.user} in /etc/passwd` };
   const started = execa(program, rest, {
-    ...who, stdin: 'ignore', stdout: output, stderr: output, cwd: options.folder ?? '/', env: { ...cleanEnvironment, ...options.environment }, extendEnv: false,
-    detached: true, cleanup: false, buffer: false, reject: false,
+    ...who,
+    stdin: 'ignore',
+    stdout: output,
+    stderr: output,
+    cwd: options.folder ?? '/',
+    env: { ...cleanEnvironment, ...options.environment },
+    extendEnv: false,
+    detached: true,
+    cleanup: false,
+    buffer: false,
+    reject: false,
   });
   if (started.pid !== undefined) {
     // The result is read from the exit event: execa's own waits for the pipes, which a daemon may keep for ever.
@@ -118,7 +139,9 @@ function collectTail(child: Child): { finish(): Promise<string> } {
 
 /** Supplementary groups are dropped by the system call layer below Node; the primary one is the account's. */
 function userIds(name: string): { readonly uid: number; readonly gid: number } | undefined {
-  const line = readFileSync('/etc/passwd', 'utf8').split('\n').find((entry) => entry.startsWith(`${name}:`));
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((entry) => entry.startsWith(`${name}:`));
   const [, , uid, gid] = line?.split(':') ?? [];
   return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
 }

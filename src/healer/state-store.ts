@@ -81,8 +81,7 @@ export async function openStateStore(folder: string, clock: Clock, random: () =>
         gaveUp: { incident: incident.id, reason: reason.slice(0, 1000), sinceMs: gaveUp?.sinceMs ?? clock.monotonicMs(), retried: gaveUp?.retried ?? false },
       }));
     },
-    pause: (name, { forMs, reason }) =>
-      changeService(name, (service) => ({ ...service, paused: { untilMs: clock.monotonicMs() + Math.min(longestPauseMs, forMs), reason: reason.slice(0, 1000) } })),
+    pause: (name, { forMs, reason }) => changeService(name, (service) => ({ ...service, paused: { untilMs: clock.monotonicMs() + Math.min(longestPauseMs, forMs), reason: reason.slice(0, 1000) } })),
   };
 }
 
@@ -138,11 +137,16 @@ async function readFrom(folder: string, now: Now): Promise<{ readonly state: Hea
 /** Keeps the unreadable file under another name. The name `healing.json` is never free meanwhile: a crash here must not look like a fresh installation. */
 async function setAside(folder: string, problem: string, { clock, save }: { readonly clock: Clock; readonly save: () => Promise<SaveResult> }): Promise<string> {
   const aside = join(folder, `${fileName}.corrupt-${Math.round(clock.wallMs())}`);
-  const kept = await link(join(folder, fileName), aside).then(() => `it is kept as ${aside}`, (error: unknown) => `it could not be kept (${String(error)})`);
+  const kept = await link(join(folder, fileName), aside).then(
+    () => `it is kept as ${aside}`,
+    (error: unknown) => `it could not be kept (${String(error)})`,
+  );
   const saved = kept.startsWith('it is kept') ? await save() : undefined;
   const failed = saved?.kind === 'not_saved' ? `; a new one could not be written (${saved.detail})` : '';
-  return `the record of past repairs, ${join(folder, fileName)}, cannot be read: ${problem}. ${kept}${failed}. ` +
-    'Limits count from the safe side: one attempt is left for each service. Pauses and services that were given up are forgotten.';
+  return (
+    `the record of past repairs, ${join(folder, fileName)}, cannot be read: ${problem}. ${kept}${failed}. ` +
+    'Limits count from the safe side: one attempt is left for each service. Pauses and services that were given up are forgotten.'
+  );
 }
 
 /** One write at a time; changes made during a write are on disk together with the next one. */

@@ -31,7 +31,15 @@ async function describeWard(ward: Ward, incidents: Incidents, healer: Healer): P
     attempts: { used, of: times, within_ms: within },
     gave_up: history.services.get(ward.name)?.gaveUp?.reason ?? null,
     incident: open
-      ? { id: open.incident.id, code: incidentCode(open.incident.id), opened_at: new Date(open.incident.openedAtMs).toISOString(), symptom: open.incident.symptom.text, cause: open.diagnosis?.best.cause ?? null, sentence: open.diagnosis?.best.sentence ?? null, done: open.done }
+      ? {
+          id: open.incident.id,
+          code: incidentCode(open.incident.id),
+          opened_at: new Date(open.incident.openedAtMs).toISOString(),
+          symptom: open.incident.symptom.text,
+          cause: open.diagnosis?.best.cause ?? null,
+          sentence: open.diagnosis?.best.sentence ?? null,
+          done: open.done,
+        }
       : null,
   };
 }

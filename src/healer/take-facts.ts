@@ -30,7 +30,8 @@ export async function takeFailure(report: FailureReport, { wards, incidents, hea
   if (report.phase !== 'connect' || incidents.openFor(ward.name)) return;
   const address = ward.gateways.find((gateway) => gateway.name === report.gateway)?.upstreams[report.upstream];
   const failure = address && (await connectProbe(address, confirmConnectMs, healer.stopping));
-  if (failure?.source === 'upstream') incidents.seen(ward, { seenBy: 'traffic', kind: failure.kind, gateway: report.gateway, count: 2, text: `a request and the healer's own connect failed: ${failure.detail}` });
+  if (failure?.source === 'upstream')
+    incidents.seen(ward, { seenBy: 'traffic', kind: failure.kind, gateway: report.gateway, count: 2, text: `a request and the healer's own connect failed: ${failure.detail}` });
 }
 
 /** Nothing was answered for long although something was asked: an incident only when a look at the service says why. */

@@ -53,7 +53,11 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   const { clock, signal, stableFor } = options;
   const startedMs = clock.monotonicMs();
   const ended = (outcome: Verification['outcome'], text: string, round: Round, firstPassMs?: number): Verification => ({
-    outcome, text, checks: round.checks, tookMs: clock.monotonicMs() - startedMs, ...(firstPassMs === undefined ? {} : { firstPassMs }),
+    outcome,
+    text,
+    checks: round.checks,
+    tookMs: clock.monotonicMs() - startedMs,
+    ...(firstPassMs === undefined ? {} : { firstPassMs }),
   });
 
   const first = await untilFirstPass(options, startedMs + options.within);

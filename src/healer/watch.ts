@@ -30,7 +30,8 @@ export async function watchService(ward: Ward, incidents: Incidents, healer: Hea
     else if (healer.clock.monotonicMs() >= nextConnectMs) {
       nextConnectMs = healer.clock.monotonicMs() + ward.policy.watch.connect_every;
       failedConnects = (await connects(ward, healer)) ? 0 : failedConnects + 1;
-      if (failedConnects >= failedConnectsThatCount) incidents.seen(ward, { seenBy: 'watch', kind: 'unanswered_probe', count: failedConnects, text: `${ward.name} did not take ${failedConnects} connections in a row` });
+      if (failedConnects >= failedConnectsThatCount)
+        incidents.seen(ward, { seenBy: 'watch', kind: 'unanswered_probe', count: failedConnects, text: `${ward.name} did not take ${failedConnects} connections in a row` });
       else if (failedConnects === 0 && !incidents.openFor(ward.name)) ward.lastGoodMs = healer.clock.wallMs();
     }
     await healer.clock.sleep(ward.policy.watch.every, healer.stopping);

@@ -55,7 +55,11 @@ export class AnswerWriter {
       const onGone = (): void => void body.destroy();
       const onCut = (): void => settle('cut');
       socket.on('drain', onDrain).on('close', onGone);
-      body.on('error', onCut).on('close', onCut).on('end', () => settle('complete')).on('data', onData);
+      body
+        .on('error', onCut)
+        .on('close', onCut)
+        .on('end', () => settle('complete'))
+        .on('data', onData);
       // What happened before anybody listened is not told again.
       if (socket.destroyed) body.destroy();
       if (body.destroyed && !body.readableEnded) settle('cut');

@@ -14,9 +14,7 @@ export interface Slot {
   release(): void;
 }
 
-export type Admission =
-  | { readonly outcome: 'proceed'; readonly slot: Slot }
-  | { readonly outcome: 'hold_expired' | 'queue_full' | 'upstream_down' | 'client_gone' };
+export type Admission = { readonly outcome: 'proceed'; readonly slot: Slot } | { readonly outcome: 'hold_expired' | 'queue_full' | 'upstream_down' | 'client_gone' };
 
 export interface GateLimits {
   /** Most requests that wait at once. */
@@ -28,4 +26,12 @@ export interface GateLimits {
 /** What the gate says of itself to pages, records and the healer. */
 export type GateState =
   | { readonly kind: 'open' }
-  | { readonly kind: 'holding' | 'falling_back'; readonly sinceMs: number; readonly until: 'connect' | 'order'; readonly incident: string | undefined; readonly say: string; readonly estimateMs: number | undefined; readonly failure: FailureKind | undefined };
+  | {
+      readonly kind: 'holding' | 'falling_back';
+      readonly sinceMs: number;
+      readonly until: 'connect' | 'order';
+      readonly incident: string | undefined;
+      readonly say: string;
+      readonly estimateMs: number | undefined;
+      readonly failure: FailureKind | undefined;
+    };

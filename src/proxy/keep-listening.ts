@@ -37,7 +37,10 @@ async function watchFile(path: string, listeners: Listener[], { address, listen,
       known = inodeOf(path);
       log.warn({ listen: formatAddress(address) }, 'the socket file was lost and was made again');
     } catch (error) {
-      log.warn({ listen: formatAddress(address), reason: error instanceof Error ? error.message : String(error) }, 'the socket file was lost and could not be made again; nginx cannot reach this gateway');
+      log.warn(
+        { listen: formatAddress(address), reason: error instanceof Error ? error.message : String(error) },
+        'the socket file was lost and could not be made again; nginx cannot reach this gateway',
+      );
     }
   }
 }

@@ -85,7 +85,10 @@ function excludedBy({ target, rules }: ResendQuestion): string | undefined {
   const badPath = rules.never_paths ? rules.never_paths.find((beginning) => path.startsWith(beginning)) : defaultNeverScripts.find((script) => path.split('/').includes(script));
   if (badPath) return `requests for ${badPath} are never sent twice`;
   if (mark < 0) return undefined;
-  const names = target.slice(mark + 1).split(/[&?]/).map(parameterName);
+  const names = target
+    .slice(mark + 1)
+    .split(/[&?]/)
+    .map(parameterName);
   const badName = (rules.never_query ?? defaultNeverQuery).find((name) => names.includes(name));
   return badName ? `requests with the parameter "${badName}" are never sent twice` : undefined;
 }

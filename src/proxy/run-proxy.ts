@@ -53,8 +53,7 @@ function createGateway({ name, config, link, log }: { name: string; config: Host
     upstreams: [config.upstream, ...config.also_allowed],
     limits: { held: config.hold.requests, inFlight: typeof config.concurrency === 'number' ? config.concurrency : undefined },
     clock: systemClock,
-    watchForRecovery: (target, opened, signal) =>
-      void watchForRecovery(target, opened, signal, { clock: systemClock, connectTimeoutMs: config.timeouts.connect, connect: connectProbe }),
+    watchForRecovery: (target, opened, signal) => void watchForRecovery(target, opened, signal, { clock: systemClock, connectTimeoutMs: config.timeouts.connect, connect: connectProbe }),
   });
   return { name, config, protocol: protocols[config.protocol], gate, health: new PassiveHealth(name, systemClock, link.tell), log, keptBytes: byteBudget(config.hold.memory), clock: systemClock };
 }

@@ -4,10 +4,7 @@ import type { Address, UpstreamFailure } from '../core/failure.ts';
 import { connectFailure } from './classify-failure.ts';
 
 /** One try to connect; `client_gone` when the signal called it off. */
-export type ConnectResult =
-  | { readonly kind: 'connected'; readonly socket: BackendSocket }
-  | { readonly kind: 'failure'; readonly failure: UpstreamFailure }
-  | { readonly kind: 'client_gone' };
+export type ConnectResult = { readonly kind: 'connected'; readonly socket: BackendSocket } | { readonly kind: 'failure'; readonly failure: UpstreamFailure } | { readonly kind: 'client_gone' };
 
 /** What one connect may take. */
 export interface ConnectOptions {

@@ -72,10 +72,7 @@ export interface UpstreamResponse {
   readonly bytesWritten: number;
 }
 
-export type AttemptResult =
-  | UpstreamResponse
-  | { readonly kind: 'failure'; readonly failure: UpstreamFailure }
-  | { readonly kind: 'client_gone' };
+export type AttemptResult = UpstreamResponse | { readonly kind: 'failure'; readonly failure: UpstreamFailure } | { readonly kind: 'client_gone' };
 
 /** What may reach the listener before the final head. */
 export interface InterimEvents {

@@ -25,7 +25,10 @@ t.test('messages arrive whole and in order, however the bytes are split', async 
   const text = [1, 2, 3].map((n) => `${JSON.stringify({ ...fact, requestId: `r${n}`, detail: 'ä€' })}\n`).join('');
   for (const byte of Buffer.from(text)) here.write(Buffer.from([byte]));
   await all;
-  t.same(got.map((one) => one.type === 'failure_reported' && one.requestId), ['r1', 'r2', 'r3']);
+  t.same(
+    got.map((one) => one.type === 'failure_reported' && one.requestId),
+    ['r1', 'r2', 'r3'],
+  );
 });
 
 for (const [name, line] of [
@@ -62,7 +65,11 @@ t.test('the healer believes facts about its own gateways only, and tells a proxy
     socket.once('connect', () => channel.send({ type: 'hello', version: protocolVersion, product: '0', gateways: ['shop'] }));
   });
   await standing;
-  t.same(orders.map((order) => order.type), ['welcome', 'use_upstream'], 'an open gate needs no order');
+  t.same(
+    orders.map((order) => order.type),
+    ['welcome', 'use_upstream'],
+    'an open gate needs no order',
+  );
   socket.write(`${JSON.stringify(fact)}\n${JSON.stringify({ ...fact, gateway: 'strange' })}\n`);
   await once(socket, 'close');
   t.same(failures, ['r1'], 'a gateway that it does not know drops the peer');
@@ -71,9 +78,19 @@ t.test('the healer believes facts about its own gateways only, and tells a proxy
 t.test('a proxy of another version, or with other gateways, is refused politely', async (t) => {
   const path = join(await tempFolder(t), 'healer.sock');
   const said: string[] = [];
-  const link = await listenForProxies({ path, product: '0', gateways: new Set(['shop']), onFailure: () => undefined, onSummary: () => undefined, log: { info: () => undefined, warn: (_fields, message) => void said.push(message) } });
+  const link = await listenForProxies({
+    path,
+    product: '0',
+    gateways: new Set(['shop']),
+    onFailure: () => undefined,
+    onSummary: () => undefined,
+    log: { info: () => undefined, warn: (_fields, message) => void said.push(message) },
+  });
   t.teardown(() => link.close());
-  for (const hello of [{ version: 99, gateways: ['shop'] }, { version: protocolVersion, gateways: ['other'] }]) {
+  for (const hello of [
+    { version: 99, gateways: ['shop'] },
+    { version: protocolVersion, gateways: ['other'] },
+  ]) {
     const socket = connect(path);
     socket.once('connect', () => socket.write(`${JSON.stringify({ type: 'hello', product: '0', ...hello })}\n`));
     await once(socket.resume(), 'close');

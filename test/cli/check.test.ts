@@ -44,12 +44,23 @@ t.test('a program can read the result', async (t) => {
 });
 
 t.test('what this host lacks is a warning, and a reason to end with 1 only when that is asked for', async (t) => {
-  const folder = folderWith(t, { 'goodgateway.yaml': host.replace('service: shop }', 'service: shop, socket: { group: no-such-group } }'), 'policies.d/shop.yaml': policy.replace('{ type: external }', '{ type: process, start: [/no/such/program] }') });
+  const folder = folderWith(t, {
+    'goodgateway.yaml': host.replace('service: shop }', 'service: shop, socket: { group: no-such-group } }'),
+    'policies.d/shop.yaml': policy.replace('{ type: external }', '{ type: process, start: [/no/such/program] }'),
+  });
   const { code, output } = await check(folder, 'goodgateway.yaml');
-  t.match(output.split('\n'), [/^goodgateway.yaml:3:\d+: warning: group: \/etc\/group has no `no-such-group`/, /^policies.d\/shop.yaml:4:\d+: warning: start: \/no\/such\/program does not exist on this host$/, /^goodgateway.yaml: fine \(1 gateway, 1 policy\), but this host lacks what 2 warnings name$/]);
+  t.match(output.split('\n'), [
+    /^goodgateway.yaml:3:\d+: warning: group: \/etc\/group has no `no-such-group`/,
+    /^policies.d\/shop.yaml:4:\d+: warning: start: \/no\/such\/program does not exist on this host$/,
+    /^goodgateway.yaml: fine \(1 gateway, 1 policy\), but this host lacks what 2 warnings name$/,
+  ]);
   t.equal(code, 0, 'the files may be written for another host');
   t.equal((await check(folder, '--strict', 'goodgateway.yaml')).code, 1);
-  t.match(JSON.parse((await check(folder, '--json', 'goodgateway.yaml')).output), { ok: true, problems: [], warnings: [{ path: 'gateways.shop.socket.group' }, { path: 'service.start[0]', line: 4 }] });
+  t.match(JSON.parse((await check(folder, '--json', 'goodgateway.yaml')).output), {
+    ok: true,
+    problems: [],
+    warnings: [{ path: 'gateways.shop.socket.group' }, { path: 'service.start[0]', line: 4 }],
+  });
 });
 
 t.test('a wrong call ends with 2', async (t) => {
@@ -71,9 +82,13 @@ t.test('an older Node is told so, instead of a stack trace', async (t) => {
 /** What the system itself has, beside the Node that runs the tests. */
 const systemNode = '/usr/bin/node';
 const systemVersion = existsSync(systemNode) ? (await finish([systemNode, '--version'])).output.trim().slice(1) : '';
-t.test('a real older Node understands as much of the built program', { skip: /^(1\d|20|21)\./.test(systemVersion) ? false : `${systemNode} is no older Node: apt-get install nodejs on Debian 12` }, async (t) => {
-  const folder = tempFolder(t, 'gg-old');
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-  writeFileSync(join(folder, 'main.js'), stripTypeScriptTypes(readFileSync(main, 'utf8')));
-  t.match(await finish([systemNode, join(folder, 'main.js'), 'run']), { code: 1, output: tooOld(systemVersion) });
-});
+t.test(
+  'a real older Node understands as much of the built program',
+  { skip: /^(1\d|20|21)\./.test(systemVersion) ? false : `${systemNode} is no older Node: apt-get install nodejs on Debian 12` },
+  async (t) => {
+    const folder = tempFolder(t, 'gg-old');
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+    writeFileSync(join(folder, 'main.js'), stripTypeScriptTypes(readFileSync(main, 'utf8')));
+    t.match(await finish([systemNode, join(folder, 'main.js'), 'run']), { code: 1, output: tooOld(systemVersion) });
+  },
+);

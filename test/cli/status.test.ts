@@ -13,9 +13,24 @@ const id = '01KANN0R0M7ZQ4T9Y2C5X7K3FQ';
 const of = { incident: id, service: 'shop' } as const;
 const act = { ...of, action: 'page', action_id: '01KANN0R4QW3E5R7T9Y1ZB3D5F' } as const;
 const diagnosed: AuditEvent = { ...of, event: 'diagnosis.made', cause: 'service.crashed', text: 'shop is not running', remedy: 'Look into its journal' };
-const told: readonly AuditEvent[] = [{ ...act, event: 'action.intent' }, { ...act, event: 'action.finished', outcome: { result: 'done' } }];
-const started = (result: 'done' | 'failed'): readonly AuditEvent[] => [{ ...act, action: 'start', event: 'action.intent' }, { ...act, action: 'start', event: 'action.finished', outcome: { result } }];
-const refusedUntil = (...at: readonly (string | undefined)[]): AuditEvent => ({ ...of, event: 'action.refused', action: 'restart', text: 'too early', gates: [{ gate: 'enabled', verdict: 'pass', reason: 'on' }, ...at.map((each) => ({ gate: 'cooldown', verdict: 'refuse', reason: '12 s of 60 s are over', ...(each === undefined ? {} : { allowed_at: each }) }) as const)] });
+const told: readonly AuditEvent[] = [
+  { ...act, event: 'action.intent' },
+  { ...act, event: 'action.finished', outcome: { result: 'done' } },
+];
+const started = (result: 'done' | 'failed'): readonly AuditEvent[] => [
+  { ...act, action: 'start', event: 'action.intent' },
+  { ...act, action: 'start', event: 'action.finished', outcome: { result } },
+];
+const refusedUntil = (...at: readonly (string | undefined)[]): AuditEvent => ({
+  ...of,
+  event: 'action.refused',
+  action: 'restart',
+  text: 'too early',
+  gates: [
+    { gate: 'enabled', verdict: 'pass', reason: 'on' },
+    ...at.map((each) => ({ gate: 'cooldown', verdict: 'refuse', reason: '12 s of 60 s are over', ...(each === undefined ? {} : { allowed_at: each }) }) as const),
+  ],
+});
 
 /** A machine with this log, whose healer answers with one service in trouble. */
 async function machine(t: TestScope, events: readonly AuditEvent[], gaveUp: string | null): Promise<string> {
@@ -23,12 +38,24 @@ async function machine(t: TestScope, events: readonly AuditEvent[], gaveUp: stri
   const log = await openStory(join(folder, 'audit'), new StoryClock());
   await append(log, new StoryClock(), [{ ...of, event: 'incident.opened' }, ...events]);
   await log.close();
-  const service = { name: 'shop', mode: 'act', state: 'failed', text: 'it ended with status 1', upstream: null, attempts: { used: 2, of: 3, within_ms: 3_600_000 }, gave_up: gaveUp, incident: { id, code: 'X7K3FQ', opened_at: '2026-11-22T03:12:05.000Z', symptom: 'refused', cause: null, sentence: null, done: ['start', 'start'] } };
+  const service = {
+    name: 'shop',
+    mode: 'act',
+    state: 'failed',
+    text: 'it ended with status 1',
+    upstream: null,
+    attempts: { used: 2, of: 3, within_ms: 3_600_000 },
+    gave_up: gaveUp,
+    incident: { id, code: 'X7K3FQ', opened_at: '2026-11-22T03:12:05.000Z', symptom: 'refused', cause: null, sentence: null, done: ['start', 'start'] },
+  };
   const healer = createServer((socket) => socket.once('data', () => socket.end(`${JSON.stringify({ healing: 'on', audit: 'ok', services: [service] })}\n`)));
   await new Promise<void>((resolve) => healer.listen(join(folder, 'control.sock'), resolve));
   t.teardown(() => new Promise((resolve) => healer.close(resolve)));
   const config = join(folder, 'goodgateway.yaml');
-  writeFileSync(config, `version: 1\nruntime: ${folder}\naudit: { folder: ${folder}/audit }\ngateways:\n  shop: { listen: unix:${folder}/shop.sock, protocol: http, upstream: 127.0.0.1:8080, service: shop }\n`);
+  writeFileSync(
+    config,
+    `version: 1\nruntime: ${folder}\naudit: { folder: ${folder}/audit }\ngateways:\n  shop: { listen: unix:${folder}/shop.sock, protocol: http, upstream: 127.0.0.1:8080, service: shop }\n`,
+  );
   return config;
 }
 
@@ -49,13 +76,17 @@ t.test('status says the next step where it was given up', async (t) => {
 
 t.test('a log that cannot be read makes status say less, not fail', async (t) => {
   const config = await machine(t, told, null);
-  writeFileSync(config, `version: 1\nruntime: ${join(config, '..')}\naudit: { folder: /nowhere/at/all }\ngateways:\n  shop: { listen: unix:/run/x.sock, protocol: http, upstream: 127.0.0.1:8080, service: shop }\n`);
+  writeFileSync(
+    config,
+    `version: 1\nruntime: ${join(config, '..')}\naudit: { folder: /nowhere/at/all }\ngateways:\n  shop: { listen: unix:/run/x.sock, protocol: http, upstream: 127.0.0.1:8080, service: shop }\n`,
+  );
   t.match((await status(config)).output, / {2}done: 2 × start; more: goodgateway why X7K3FQ\n$/);
   t.match(JSON.parse((await status(config, '--json')).output), { services: [{ name: 'shop' }] });
 });
 
 t.test('a refusal counts while it is the newest decision, and ends when all its gates open', async (t) => {
-  const records = (...events: readonly AuditEvent[]) => events.map((event, i) => ({ v: 1, seq: i + 1, ts: '2026-11-22T03:12:05.000Z', mono_ms: 0, boot: 'b', host: 'h', agent: 'a', prev: '0'.repeat(64), ...event }) as const);
+  const records = (...events: readonly AuditEvent[]) =>
+    events.map((event, i) => ({ v: 1, seq: i + 1, ts: '2026-11-22T03:12:05.000Z', mono_ms: 0, boot: 'b', host: 'h', agent: 'a', prev: '0'.repeat(64), ...event }) as const);
   const now = Date.parse('2026-11-22T03:12:05.000Z');
   const early = '2026-11-22T03:13:00.000Z';
   const late = '2026-11-22T03:14:00.000Z';

@@ -17,7 +17,18 @@ await append(log, clock, crashEvents());
 const hostile = 'evil\u001b[2J\u009b31mline\nsecond ';
 await append(log, clock, [
   { event: 'incident.opened', incident: '01KANN0R0M7ZQ4T9Y2C5XABCDE', service: 'shop', symptom: { seen_by: 'watch', kind: 'service_frozen', count: 1, text: hostile } },
-  ...Array.from({ length: 3 }, () => ({ event: 'action.refused', incident: '01KANN0R0M7ZQ4T9Y2C5XABCDE', service: 'shop', action: 'restart', rule: 'Frozen, so restart it', gates: [{ gate: 'cooldown', verdict: 'refuse', reason: '12 s of 60 s are over', allowed_at: '2026-11-22T03:13:05.000Z' }] }) as const),
+  ...Array.from(
+    { length: 3 },
+    () =>
+      ({
+        event: 'action.refused',
+        incident: '01KANN0R0M7ZQ4T9Y2C5XABCDE',
+        service: 'shop',
+        action: 'restart',
+        rule: 'Frozen, so restart it',
+        gates: [{ gate: 'cooldown', verdict: 'refuse', reason: '12 s of 60 s are over', allowed_at: '2026-11-22T03:13:05.000Z' }],
+      }) as const,
+  ),
   { event: 'action.intent', incident: '01KANN0R0M7ZQ4T9Y2C5XABCDE', service: 'shop', action: 'restart', action_id: '01KANN0R0M7ZQ4T9Y2C5XFFFFF', argv: ['/bin/echo', "it's here", ''] },
 ]);
 await log.close();
@@ -33,11 +44,7 @@ const runInTerminal = async (...argv: readonly string[]) => {
 t.test('log: one line an incident, tabs in a pipe', async (t) => {
   const { code, output } = await run('log', '--folder', folder);
   t.equal(code, 0);
-  t.same(output.split('\n'), [
-    '2026-11-22 03:12:05\tphp-fpm\tX7K3FQ\tservice.crashed\tstart\trecovered\t1.8 s',
-    '2026-11-22 03:12:06\tshop\tXABCDE\tnot known\trestart\topen\t',
-    '',
-  ]);
+  t.same(output.split('\n'), ['2026-11-22 03:12:05\tphp-fpm\tX7K3FQ\tservice.crashed\tstart\trecovered\t1.8 s', '2026-11-22 03:12:06\tshop\tXABCDE\tnot known\trestart\topen\t', '']);
 });
 
 t.test('log: a table with a heading on a terminal, colour only there', async (t) => {
@@ -60,7 +67,10 @@ t.test('log: chosen by time and service', async (t) => {
 t.test('log --json: the records as they stand in the file', async (t) => {
   const file = readFileSync(join(folder, 'audit-20261122-01.jsonl'), 'utf8');
   t.equal((await run('log', '--json', '--folder', folder)).output, file);
-  const acts = file.split(/(?<=\n)/).filter((line) => line.includes('"event":"action.')).join('');
+  const acts = file
+    .split(/(?<=\n)/)
+    .filter((line) => line.includes('"event":"action.'))
+    .join('');
   t.equal((await run('log', '--json', '--actions', '--folder', folder)).output, acts);
 });
 
@@ -102,7 +112,10 @@ t.test('why: the story, from the symptom to the visitors, in 80 columns', async 
     t.ok(found, String(part));
     from += (found?.index ?? 0) + (found?.[0].length ?? 0);
   }
-  t.same(output.split('\n').filter((line) => line.length > 80), []);
+  t.same(
+    output.split('\n').filter((line) => line.length > 80),
+    [],
+  );
   t.equal((await run('why', crash.id, '--folder', folder)).output, output, 'the id finds the same');
   t.equal((await run('why', crash.requestId, '--folder', folder)).output, output, 'and so does a request that met it');
 });
@@ -124,7 +137,13 @@ t.test('why --all: every gate', async (t) => {
 
 t.test('why --json: the records of the incident', async (t) => {
   const { output } = await run('why', 'X7K3FQ', '--json', '--folder', folder);
-  t.same(output.split('\n').slice(0, -1).map((line) => JSON.parse(line).seq), [1, 2, 3, 4, 5, 6, 7]);
+  t.same(
+    output
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line).seq),
+    [1, 2, 3, 4, 5, 6, 7],
+  );
 });
 
 t.test('why: an incident that there is not', async (t) => {

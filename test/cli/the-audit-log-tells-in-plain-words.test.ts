@@ -31,7 +31,16 @@ t.test('why and log: what failed is not called done, who was told, and no techni
   await append(hard, clock, [
     { ...of, event: 'incident.opened', symptom: { seen_by: 'traffic', kind: 'connection_refused', count: 1, text: '1 failed requests in 10 s' } },
     { ...of, event: 'diagnosis.made', cause: 'service.crashed', confidence: 'likely', text: fault },
-    { ...of, event: 'action.refused', action: 'start', gates: [{ gate: 'enabled', verdict: 'pass', reason: 'on' }, { gate: 'cooldown', verdict: 'refuse', reason: 'too early' }, { gate: 'fence', verdict: 'not_evaluated', reason: 'later' }] },
+    {
+      ...of,
+      event: 'action.refused',
+      action: 'start',
+      gates: [
+        { gate: 'enabled', verdict: 'pass', reason: 'on' },
+        { gate: 'cooldown', verdict: 'refuse', reason: 'too early' },
+        { gate: 'fence', verdict: 'not_evaluated', reason: 'later' },
+      ],
+    },
   ]);
   await act('start', 'failed');
   await act('start', 'failed');
@@ -48,7 +57,11 @@ t.test('why and log: what failed is not called done, who was told, and no techni
   t.match(failedOnly, /Did not start\n +gate: +cooldown refused: too early\n +gate: +fence not asked: later\n +gates: +1 gate passed\n/);
   t.match(failedOnly, /Cause now: service\.orphaned_workers \(certain\)\n/);
   t.match(failedOnly, /Put back\n +the gateways use the first address again\.\n/);
-  t.match(words(failedOnly), /Recovered after 9 s shop is well again\. Tried, and failed: 2 × start\. It came back without a repair by goodgateway\. Somebody was told\. $/, 'nor is the fault said once more, as if it lasted');
+  t.match(
+    words(failedOnly),
+    /Recovered after 9 s shop is well again\. Tried, and failed: 2 × start\. It came back without a repair by goodgateway\. Somebody was told\. $/,
+    'nor is the fault said once more, as if it lasted',
+  );
   t.match((await run('log', '--folder', own)).output, /\t2 × start failed, told\trecovered\t9 s\n$/);
   await act('terminate_orphans', 'done');
   await act('switch_upstream', 'done');

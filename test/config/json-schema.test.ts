@@ -22,7 +22,10 @@ t.test('docs/configuration.md says of each key what the loader obeys', async (t)
   const file = join(folder, '../configuration.md');
   const page = readFileSync(file, 'utf8');
   const tables: Readonly<Record<string, string>> = { host: keyTable(hostSchema), policy: keyTable(policySchema), kinds: symptomList() };
-  const text = page.replace(/(<!-- (\w+): made by .*? -->\n)[^]*?(<!-- end -->)/g, (_all, begin: string, name: string, end: string) => `${begin}\n${tables[name] ?? `there is no table ${name}`}\n${end}`);
+  const text = page.replace(
+    /(<!-- (\w+): made by .*? -->\n)[^]*?(<!-- end -->)/g,
+    (_all, begin: string, name: string, end: string) => `${begin}\n${tables[name] ?? `there is no table ${name}`}\n${end}`,
+  );
   if (process.env['TAP_SNAPSHOT'] === '1') writeFileSync(file, text);
   t.equal(readFileSync(file, 'utf8'), text, 'configuration.md: write it anew with TAP_SNAPSHOT=1 node test/config/json-schema.test.ts');
   for (const name of Object.keys(tables)) t.ok(text.includes(`<!-- ${name}: `), name);
@@ -33,7 +36,12 @@ t.test('an editor learns of each key its meaning, its default and how it is writ
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     required: ['version', 'gateways'],
     properties: {
-      gateways: { additionalProperties: { properties: { timeouts: { properties: { connect: { type: 'string', pattern: String, default: '1s', description: /How long one connect/ } } } }, additionalProperties: false } },
+      gateways: {
+        additionalProperties: {
+          properties: { timeouts: { properties: { connect: { type: 'string', pattern: String, default: '1s', description: /How long one connect/ } } } },
+          additionalProperties: false,
+        },
+      },
     },
   });
 });

@@ -53,7 +53,10 @@ t.test('a right configuration becomes typed values, with defaults filled in and 
   t.equal(safety.host_budget.disruptive_actions, 6);
   const shop = policies.get('shop');
   t.equal(shop?.sha256, createHash('sha256').update(policy('shop')).digest('hex'));
-  t.same(shop?.policy.rules[0]?.try.map((rung) => rung.with), [{ at_most: 60_000, while: 'progress' }, {}]);
+  t.same(
+    shop?.policy.rules[0]?.try.map((rung) => rung.with),
+    [{ at_most: 60_000, while: 'progress' }, {}],
+  );
   t.same(watched, [place.file, join(place.folder, 'policies.d/shop.yaml')]);
 });
 
@@ -66,7 +69,11 @@ t.test('a policy file may hold a list of policies, or several documents', async 
 });
 
 t.test('the limits of the host may be in a file of their own', async (t) => {
-  const place = files(t, { 'goodgateway.yaml': `${host}safety: safety.yaml\n`, 'policies.d/shop.yaml': policy('shop'), 'safety.yaml': 'version: 1\nsafety: { host_budget: { disruptive_actions: 2 } }\n' });
+  const place = files(t, {
+    'goodgateway.yaml': `${host}safety: safety.yaml\n`,
+    'policies.d/shop.yaml': policy('shop'),
+    'safety.yaml': 'version: 1\nsafety: { host_budget: { disruptive_actions: 2 } }\n',
+  });
   const loaded = await loadConfiguration(place.file, bindings);
   t.equal(loaded.ok && loaded.configuration.safety.host_budget.disruptive_actions, 2);
   t.ok(loaded.ok && loaded.configuration.files.includes(join(place.folder, 'safety.yaml')));
@@ -81,20 +88,26 @@ t.test('every mistake of every file is told, sorted by place', async (t) => {
     'policies.d/b.yaml': policy('redis').replace('\nservice', '\n\tservice'),
     'policies.d/c.yaml': '',
   });
-  t.same((await problemsOf(place)).map((text) => text.split(': ', 2).join(': ')), [
-    'goodgateway.yaml:3:96: unknown key `hodl`',
-    'goodgateway.yaml:4:1: unknown key `colour`',
-    'policies.d/a.yaml:3:7: mode',
-    'policies.d/a.yaml:8:38: while',
-    'policies.d/a.yaml:8:51: do',
-    'policies.d/b.yaml:4:1: a tab in the indentation',
-    'policies.d/c.yaml:1:1: the file is empty',
-  ]);
+  t.same(
+    (await problemsOf(place)).map((text) => text.split(': ', 2).join(': ')),
+    [
+      'goodgateway.yaml:3:96: unknown key `hodl`',
+      'goodgateway.yaml:4:1: unknown key `colour`',
+      'policies.d/a.yaml:3:7: mode',
+      'policies.d/a.yaml:8:38: while',
+      'policies.d/a.yaml:8:51: do',
+      'policies.d/b.yaml:4:1: a tab in the indentation',
+      'policies.d/c.yaml:1:1: the file is empty',
+    ],
+  );
 });
 
 t.test('an unknown service is told although its own file has other mistakes', async (t) => {
   const place = files(t, { 'goodgateway.yaml': `${host.replace('service: shop', 'service: shp')}colour: red\n`, 'policies.d/a.yaml': policy('shop') });
-  t.same((await problemsOf(place)).map((text) => text.split(': ')[0]), ['goodgateway.yaml:3:91', 'goodgateway.yaml:4:1']);
+  t.same(
+    (await problemsOf(place)).map((text) => text.split(': ')[0]),
+    ['goodgateway.yaml:3:91', 'goodgateway.yaml:4:1'],
+  );
 });
 
 t.test('a file that is none of ours is one problem, and never hangs', async (t) => {
@@ -117,9 +130,12 @@ t.test('a file that is none of ours is one problem, and never hangs', async (t) 
   t.same(await problemsOf(place), ['goodgateway.yaml:1:1: expected a file, and this is none']);
 });
 
-t.test('a key of the language\'s own machinery is only an unknown key', async (t) => {
+t.test("a key of the language's own machinery is only an unknown key", async (t) => {
   const place = files(t, { 'goodgateway.yaml': `${host}__proto__: { polluted: true }\nconstructor: 1\n`, 'policies.d/shop.yaml': policy('shop') });
-  t.same((await problemsOf(place)).map((text) => text.split(': ')[0]), ['goodgateway.yaml:4:1', 'goodgateway.yaml:5:1']);
+  t.same(
+    (await problemsOf(place)).map((text) => text.split(': ')[0]),
+    ['goodgateway.yaml:4:1', 'goodgateway.yaml:5:1'],
+  );
   t.equal(Reflect.get({}, 'polluted'), undefined);
 });
 
@@ -198,13 +214,21 @@ t.test('each kind of file can be checked by itself', async (t) => {
 
 t.test('what the files name and the host lacks is a warning, at its place', async (t) => {
   const text = host.replace('service: shop,', 'service: shop, socket: { owner: nobdy, group: wwwdata },');
-  const service = 'service: { type: process, pidfile: /no/such/folder/shop.pid, start: [/no/such/program], stop: [/proc/version], reload: { signal: HUP }, config_test: [/bin/true], user: shopkeeper }';
-  const place = files(t, { 'goodgateway.yaml': text, 'policies.d/shop.yaml': policy('shop').replace(/service: .*/, service), 'policies.d/unit.yaml': policy('unit').replace(/service: .*/, 'service: { type: systemd, unit: unit.service }'), 'passwd': 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n', 'group': 'root:x:0:\nwww-data:x:33:\n' });
+  const service =
+    'service: { type: process, pidfile: /no/such/folder/shop.pid, start: [/no/such/program], stop: [/proc/version], reload: { signal: HUP }, config_test: [/bin/true], user: shopkeeper }';
+  const place = files(t, {
+    'goodgateway.yaml': text,
+    'policies.d/shop.yaml': policy('shop').replace(/service: .*/, service),
+    'policies.d/unit.yaml': policy('unit').replace(/service: .*/, 'service: { type: systemd, unit: unit.service }'),
+    passwd: 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n',
+    group: 'root:x:0:\nwww-data:x:33:\n',
+  });
   t.same(await problemsOf(place), [], 'none of it is refused at load');
   const { written } = await readConfiguration(place.file, bindings);
   if (!written) throw new Error('nothing was read');
   const at = (name: string) => join(place.folder, name);
-  const lacking = async (systemd: string) => sortProblems(await checkHost(written, { passwd: at('passwd'), group: at('group'), systemd })).map((one) => formatProblem(one).replaceAll(`${place.folder}/`, ''));
+  const lacking = async (systemd: string) =>
+    sortProblems(await checkHost(written, { passwd: at('passwd'), group: at('group'), systemd })).map((one) => formatProblem(one).replaceAll(`${place.folder}/`, ''));
   const expected = [
     /^goodgateway.yaml:3:\d+: owner: passwd has no `nobdy`, so the gateway cannot open its socket: did you mean `nobody`\?$/,
     /^goodgateway.yaml:3:\d+: group: group has no `wwwdata`, .*: did you mean `www-data`\?$/,

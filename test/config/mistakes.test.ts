@@ -144,12 +144,32 @@ const inPolicy: readonly Row[] = [
   ['a notifier like no other', 'notify: { to: [ops] }', 'notify: { to: [▸developers] }', 'no notifier has the name `developers`; there are ops'],
   ['two rules of one name', '- name: Busy is not broken', '- name: ▸Crashed, so start it', 'name: this policy has a rule "Crashed, so start it" already'],
   ['a step that its rule forbids', 'never: [restart]\n    try:\n      - do: wait', 'never: [wait]\n    try:\n      - do: ▸wait', 'do: `never` of this rule forbids wait'],
-  ['a step that the policy forbids', 'rules:\n  - name: Crashed, so start it\n    when: { cause: service.crashed, confidence: likely }\n    try:\n      - do: start', 'never: [start]\nrules:\n  - name: Crashed, so start it\n    when: { cause: service.crashed, confidence: likely }\n    try:\n      - do: ▸start', 'do: `never` of the policy forbids start'],
-  ['a rule that is never reached', '  - name: Busy is not broken\n    when: { cause: [capacity.workers_exhausted] }', '  - name: Busy is not broken\n    ▸when: { cause: service.crashed, confidence: certain }', 'when: never reached, because the rule "Crashed, so start it" above'],
-  ['a second rule for the unknown', '    when: { cause: service.crashed, confidence: likely }\n    try:\n      - do: start\n        timeout: 30s\n  - name: Busy is not broken\n    when: { cause: [capacity.workers_exhausted] }', '    when: { cause: unknown, confidence: certain }\n    try: [{ do: start }]\n  - name: Busy is not broken\n    ▸when: { cause: [unknown], confidence: possible }', 'when: never reached'],
-  ['a switch to where no gateway may go', '      - do: start\n        timeout: 30s', '      - do: switch_upstream\n        with: { only_to: [unix:/run/php/php8.2-fpm.sock, unix:/run/php/spare.sock, ▸127.0.0.1:9000] }', 'only_to: no gateway of php-fpm may go to 127.0.0.1:9000: add it to also_allowed'],
+  [
+    'a step that the policy forbids',
+    'rules:\n  - name: Crashed, so start it\n    when: { cause: service.crashed, confidence: likely }\n    try:\n      - do: start',
+    'never: [start]\nrules:\n  - name: Crashed, so start it\n    when: { cause: service.crashed, confidence: likely }\n    try:\n      - do: ▸start',
+    'do: `never` of the policy forbids start',
+  ],
+  [
+    'a rule that is never reached',
+    '  - name: Busy is not broken\n    when: { cause: [capacity.workers_exhausted] }',
+    '  - name: Busy is not broken\n    ▸when: { cause: service.crashed, confidence: certain }',
+    'when: never reached, because the rule "Crashed, so start it" above',
+  ],
+  [
+    'a second rule for the unknown',
+    '    when: { cause: service.crashed, confidence: likely }\n    try:\n      - do: start\n        timeout: 30s\n  - name: Busy is not broken\n    when: { cause: [capacity.workers_exhausted] }',
+    '    when: { cause: unknown, confidence: certain }\n    try: [{ do: start }]\n  - name: Busy is not broken\n    ▸when: { cause: [unknown], confidence: possible }',
+    'when: never reached',
+  ],
+  [
+    'a switch to where no gateway may go',
+    '      - do: start\n        timeout: 30s',
+    '      - do: switch_upstream\n        with: { only_to: [unix:/run/php/php8.2-fpm.sock, unix:/run/php/spare.sock, ▸127.0.0.1:9000] }',
+    'only_to: no gateway of php-fpm may go to 127.0.0.1:9000: add it to also_allowed',
+  ],
   ['a field that is not built', 'limits:\n', '▸depends_on: [redis]\nlimits:\n', 'not yet: depends_on'],
-  ['a symptom that nothing counts', '[connection_refused, no_answer]', '[connection_refused, ▸status_5xx]', 'if: not yet: the application\'s own errors are not counted'],
+  ['a symptom that nothing counts', '[connection_refused, no_answer]', '[connection_refused, ▸status_5xx]', "if: not yet: the application's own errors are not counted"],
   ['a probe as a symptom', '[connection_refused, no_answer]', '▸probe_failed', 'not yet: failed probes'],
   ['a unit as a symptom', '[connection_refused, no_answer]', '[▸unit_failed]', 'not yet: failed units'],
   ['a silence as a symptom', '[connection_refused, no_answer]', '[▸no_progress]', 'a silence is always looked into, after hung_after'],
@@ -183,10 +203,25 @@ const inList: readonly Row[] = [
   ['two policies of one name in a list', 'name: mariadb', 'name: ▸apache', 'name: there is a policy `apache` already'],
   ['the name of a policy in another file', 'name: mariadb', 'name: ▸php-fpm', 'name: there is a policy `php-fpm` already'],
   ['a misspelt key in a list', 'mode: observe\n    service: { type: ext', '▸mdoe: observe\n    service: { type: ext', 'did you mean `mode`?'],
-  ['a start of what is not controlled', external, `${external.replace('observe', 'act')}\n    rules: [{ name: Crashed, when: { cause: service.crashed }, try: [{ do: page }, { do: ▸start }] }]`, 'do: external services are not controlled, so start is impossible'],
+  [
+    'a start of what is not controlled',
+    external,
+    `${external.replace('observe', 'act')}\n    rules: [{ name: Crashed, when: { cause: service.crashed }, try: [{ do: page }, { do: ▸start }] }]`,
+    'do: external services are not controlled, so start is impossible',
+  ],
   ['a unit that is none, outside', external, `${external.replace('observe', 'act')}\n    verify: { checks: [{ ▸unit: active }] }`, 'unit: the service is no systemd unit; use connect: ok'],
-  ['a unit that is none', external, `mode: act\n    service: { type: process, start: [/bin/true] }\n    verify: { checks: [{ connect: ok }, { ▸unit: active }] }`, 'unit: the service is no systemd unit; use service: running'],
-  ['a reload without saying how', external, `mode: observe\n    service: { type: process, start: [/bin/true] }\n    rules: [{ name: Hung, when: { cause: service.hung }, try: [{ do: ▸reload }] }]`, 'do: this service has no `reload:`'],
+  [
+    'a unit that is none',
+    external,
+    `mode: act\n    service: { type: process, start: [/bin/true] }\n    verify: { checks: [{ connect: ok }, { ▸unit: active }] }`,
+    'unit: the service is no systemd unit; use service: running',
+  ],
+  [
+    'a reload without saying how',
+    external,
+    `mode: observe\n    service: { type: process, start: [/bin/true] }\n    rules: [{ name: Hung, when: { cause: service.hung }, try: [{ do: ▸reload }] }]`,
+    'do: this service has no `reload:`',
+  ],
   ['a missing key in a list', '  - name: mariadb\n    mode: observe', '  - ▸name: mariadb', 'missing key `mode`'],
 ];
 
@@ -257,7 +292,11 @@ t.test('rules that only look alike are fine', async (t) => {
   t.match(await rules(rule('Hung for long', 'cause: service.hung, lasting: 1m') + rule('Hung', 'cause: service.hung')), [/never reached/], 'a rule that waits lets no later one pass');
 });
 
-for (const [file, rows] of [['php-fpm.yaml', inPolicy], ['more.yaml', inList], ['goodgateway.yaml', inHost]] as const) {
+for (const [file, rows] of [
+  ['php-fpm.yaml', inPolicy],
+  ['more.yaml', inList],
+  ['goodgateway.yaml', inHost],
+] as const) {
   t.test(`each mistake in ${file} is one problem, at its place`, async (t) => {
     for (const [what, right, wrong, message] of rows) {
       const marked = written[file].replace(right, () => wrong);

@@ -30,7 +30,10 @@ t.test('goodgateway demo: every button, one after another and again, ends in a h
   const buttons = [
     ['Crash', /^You crashed the shop .* goodgateway says: (?!It accepts)[A-Z].*\. The whole story: goodgateway why \w{6}$/],
     ['Freeze', /^You froze the shop .* goodgateway says: (?!It accepts)[A-Z].*\. The whole story: goodgateway why \w{6}$/],
-    ['Fill all workers', /^You filled all workers of the shop at [\d:]+\. All workers were busy\. Your next request waited [34]\.\d s for a free one and was answered; nothing was restarted \(it still is process \d+\), because busy is not broken\./],
+    [
+      'Fill all workers',
+      /^You filled all workers of the shop at [\d:]+\. All workers were busy\. Your next request waited [34]\.\d s for a free one and was answered; nothing was restarted \(it still is process \d+\), because busy is not broken\./,
+    ],
     ['Answer junk', /^You made the shop answer junk .* goodgateway says: (?!It accepts)[A-Z].*\. The whole story: goodgateway why \w{6}$/],
     ['Start on another port', /^You moved the shop to another port .* goodgateway says: (?!It accepts)[A-Z].*\. The whole story: goodgateway why \w{6}$/],
     ['Crash', /^You crashed the shop .* goodgateway says: (?!It accepts)[A-Z].*\. The whole story: goodgateway why \w{6}$/],
@@ -38,11 +41,17 @@ t.test('goodgateway demo: every button, one after another and again, ends in a h
   for (const [label, sentence] of buttons) {
     const before = await status();
     await page.getByRole('button', { name: label }).click();
-    await until(async () => (await status()) !== before && sentence.test(await status()), { timeoutMs: 20_000, what: () => `${sentence}` }).catch(async (error: unknown) => t.fail(`${label}: ${await status()}`, { error }));
+    await until(async () => (await status()) !== before && sentence.test(await status()), { timeoutMs: 20_000, what: () => `${sentence}` }).catch(async (error: unknown) =>
+      t.fail(`${label}: ${await status()}`, { error }),
+    );
     t.comment(await status());
   }
   t.equal((await page.reload())?.status(), 200);
-  t.same(errors.filter((text) => !/50[234]/.test(text)), [], 'no error of a script, of the policy, of a connection');
+  t.same(
+    errors.filter((text) => !/50[234]/.test(text)),
+    [],
+    'no error of a script, of the policy, of a connection',
+  );
 
   const started = family(demo.pid).map(({ pid }) => pid);
   signal(demo.pid, 'SIGINT');
@@ -75,7 +84,13 @@ t.test('a killed demo takes all with it but its folder, which the next one remov
   const killed = await begin();
   await until(() => readFileSync(join(killed.folder, 'log'), 'utf8').includes('the healer is ready'), { timeoutMs: 15_000, what: 'the healer to be ready' });
   signal(killed.pid, 'SIGKILL');
-  await until(() => processes(isHere).length === 0, { timeoutMs: 15_000, what: () => `the end of ${processes(isHere).map(({ command }) => command).join('; ')}` });
+  await until(() => processes(isHere).length === 0, {
+    timeoutMs: 15_000,
+    what: () =>
+      `the end of ${processes(isHere)
+        .map(({ command }) => command)
+        .join('; ')}`,
+  });
   t.ok(existsSync(killed.folder), 'nobody was there to remove it');
   const next = await begin();
   t.notOk(existsSync(killed.folder));

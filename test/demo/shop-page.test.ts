@@ -75,7 +75,9 @@ t.test('the page tells what happened, truthfully, through all five faults', { sk
 
   gateway.recovery = undefined;
   await press('Fill all workers');
-  await says(/^You filled all workers of the shop at [\d:]+\. All workers were busy\. Your next request waited [34]\.\d s for a free one and was answered; nothing was restarted \(it still is process \d+\), because busy is not broken\.$/);
+  await says(
+    /^You filled all workers of the shop at [\d:]+\. All workers were busy\. Your next request waited [34]\.\d s for a free one and was answered; nothing was restarted \(it still is process \d+\), because busy is not broken\.$/,
+  );
 
   await press('Start on another port');
   await until(() => accepts({ host: '127.0.0.1', port: shop.otherPort }), { timeoutMs: 2000, what: 'the move' });
@@ -95,10 +97,14 @@ t.test('the page tells what happened, truthfully, through all five faults', { sk
   gateway.fallBack = false;
   await says(/^You made the shop answer junk at .* The shop itself answered again after \d+\.\d s; (one request was|\d+ requests were) not answered by it before\./);
 
-  t.same(errors.filter((text) => !text.includes('503')), [], 'no error of a script, of the policy, of a connection');
+  t.same(
+    errors.filter((text) => !text.includes('503')),
+    [],
+    'no error of a script, of the policy, of a connection',
+  );
 });
 
-t.test('the healer\'s word is waited for, is a sentence, and comes with its incident; the gate\'s own word only when nothing better comes', { skip: missing('chromium') }, async (t) => {
+t.test("the healer's word is waited for, is a sentence, and comes with its incident; the gate's own word only when nothing better comes", { skip: missing('chromium') }, async (t) => {
   const { gateway, page, press, status, shop } = await openShop(t);
   const crashed = async (recovery: object, laterSay?: string): Promise<string> => {
     const before = await status();
@@ -110,7 +116,10 @@ t.test('the healer\'s word is waited for, is a sentence, and comes with its inci
     await until(async () => (await status()) !== before && (await status()).includes('goodgateway says'), { timeoutMs: 12_000, what: 'the quotation' });
     return status();
   };
-  t.match(await crashed({ say: 'it accepts connections again', incident: 'ABC123' }, 'shop does not run. Started it'), /goodgateway says: Shop does not run\. Started it\. The whole story: goodgateway why ABC123$/);
+  t.match(
+    await crashed({ say: 'it accepts connections again', incident: 'ABC123' }, 'shop does not run. Started it'),
+    /goodgateway says: Shop does not run\. Started it\. The whole story: goodgateway why ABC123$/,
+  );
   t.match(await crashed({ say: 'it accepts connections again', incident: null }), /goodgateway says: It accepts connections again\.$/);
   t.equal(await page.locator('#story li').count(), 2);
 });
@@ -120,7 +129,10 @@ t.test('a press that waits says why, and one that is overtaken is told to its en
   await press('Fill all workers');
   await until(async () => (await status()).endsWith('Asking the shop …'), { timeoutMs: 2000, what: 'the full house' });
   await press('Start on another port');
-  await until(async () => (await status()).startsWith('All workers of the shop are busy, so your press of "Start on another port" waits for a free one'), { timeoutMs: 2000, what: 'a word about the wait' });
+  await until(async () => (await status()).startsWith('All workers of the shop are busy, so your press of "Start on another port" waits for a free one'), {
+    timeoutMs: 2000,
+    what: 'a word about the wait',
+  });
   await until(() => accepts({ host: '127.0.0.1', port: shop.otherPort }), { timeoutMs: 6000, what: 'the move' });
   gateway.target = shop.otherPort;
   const [second, first] = [page.locator('#story li').first(), page.locator('#story li').last()];
@@ -130,7 +142,10 @@ t.test('a press that waits says why, and one that is overtaken is told to its en
 
   gateway.fallBack = true;
   await press('Crash');
-  await until(async () => /^The shop did not get your press of "Crash" at [\d:]+\. After .* \(503\)/.test(await page.locator('#story li').first().innerText()), { timeoutMs: 2000, what: 'the story of a press that failed' });
+  await until(async () => /^The shop did not get your press of "Crash" at [\d:]+\. After .* \(503\)/.test(await page.locator('#story li').first().innerText()), {
+    timeoutMs: 2000,
+    what: 'the story of a press that failed',
+  });
   t.equal(await page.locator('#story li').count(), 3);
 });
 

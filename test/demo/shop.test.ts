@@ -98,7 +98,10 @@ t.test('junk: from now on every answer is no HTTP, until the shop is started aga
 
 t.test('move: the port is closed and the other one answers; and back again', async (t) => {
   const shop = await startShop(t);
-  const [here, there] = [{ host: '127.0.0.1', port: shop.port }, { host: '127.0.0.1', port: shop.otherPort }];
+  const [here, there] = [
+    { host: '127.0.0.1', port: shop.port },
+    { host: '127.0.0.1', port: shop.otherPort },
+  ];
   t.equal((await post(`${shop.url}/fault/move`)).status, 202);
   await until(async () => (await accepts(there)) && !(await accepts(here)), { timeoutMs: 2000, what: 'the move' });
   t.equal((await get(`${shop.otherUrl}/api/stock`)).status, 200);

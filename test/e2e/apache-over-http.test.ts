@@ -38,14 +38,24 @@ t.test('nginx → goodgateway → Apache: kill -9 of every process under load', 
   await until(() => records('incident.recovered').length > 0, { timeoutMs: 30_000, what: () => `the recovery: ${gateway.log().slice(-2000)}` });
   await until(() => running.results.length > 600, { timeoutMs: 10_000, what: 'load after the repair' });
   const results = await running.stop();
-  t.same(results.filter(({ method, status }) => method === 'GET' && status !== 200), [], `every GET got 200 (${summarise(results)})`);
+  t.same(
+    results.filter(({ method, status }) => method === 'GET' && status !== 200),
+    [],
+    `every GET got 200 (${summarise(results)})`,
+  );
   const failedPosts = results.filter(({ method, status }) => method === 'POST' && status !== 200);
   t.ok(failedPosts.length <= inFlight + 1, `failed POSTs (${failedPosts.length}) are at most those that were executing (${inFlight})`);
-  t.ok(failedPosts.every(({ status }) => status === 503), 'with an honest 503');
-  const posts = existsSync(apache.executions) ? readFileSync(apache.executions, 'utf8').split('\n').filter((line) => line.startsWith('POST')) : [];
+  t.ok(
+    failedPosts.every(({ status }) => status === 503),
+    'with an honest 503',
+  );
+  const posts = existsSync(apache.executions)
+    ? readFileSync(apache.executions, 'utf8')
+        .split('\n')
+        .filter((line) => line.startsWith('POST'))
+    : [];
   t.ok(posts.length > 0);
   t.equal(new Set(posts).size, posts.length, 'no POST was executed twice');
   t.match(records('diagnosis.made')[0], { cause: 'service.crashed' });
   t.match(records('action.intent')[0], { action: 'start' });
 });
-

@@ -30,7 +30,11 @@ t.test('the healer is killed in the middle of a repair: traffic goes on, the rep
   t.match(site.records('action.unknown'), [{ action: 'start', action_id: intent?.['action_id'], parent: intent?.['seq'], incident: recovered['incident'] }]);
   t.equal(site.records('action.intent').length, 1, 'the start is not repeated');
   t.equal(readFileSync(`${site.fpm.data}/starts`, 'utf8'), 'started\n');
-  t.same((await Promise.all(waiting)).map(({ text }) => text), Array(5).fill('hello'), 'those who waited were served');
+  t.same(
+    (await Promise.all(waiting)).map(({ text }) => text),
+    Array(5).fill('hello'),
+    'those who waited were served',
+  );
   t.match(await site.gateway.command('audit', 'verify'), { code: 0 });
 });
 
@@ -47,14 +51,18 @@ t.test('without a healer the page works, and a backend that a person starts is u
   t.match(await ask(`${site.nginx.url}/hello.php`), { status: 200, text: 'hello' });
 });
 
-t.test('the proxy is killed under load: back within a second, and with the README\'s snippet no new request fails', { skip }, async (t) => {
+t.test("the proxy is killed under load: back within a second, and with the README's snippet no new request fails", { skip }, async (t) => {
   const site = await startSite(t);
   const running = startLoad(t, { port: site.nginx.port, rate: 200, posts: 0.2, path: (_method, id) => `/record.php?id=${id}` });
   await until(() => running.results.length > 200, { timeoutMs: 10_000, what: 'steady load' });
   const beforeKillMs = Date.now();
   const killed = await site.gateway.kill('proxy');
   const goneAtMs = Date.now();
-  const answers = (): Promise<boolean> => ask(`${site.gateway.adminUrl}/readyz`).then(({ status }) => status === 200, () => false);
+  const answers = (): Promise<boolean> =>
+    ask(`${site.gateway.adminUrl}/readyz`).then(
+      ({ status }) => status === 200,
+      () => false,
+    );
   await until(answers, { timeoutMs: 5000, what: 'the new proxy to answer' });
   const awayMs = Date.now() - beforeKillMs;
   t.not(site.gateway.pid('proxy'), killed);
@@ -62,11 +70,22 @@ t.test('the proxy is killed under load: back within a second, and with the READM
   await until(() => running.results.length > 800, { timeoutMs: 10_000, what: 'load afterwards' });
   const results = await running.stop();
   const newOnes = results.filter(({ sentAtMs }) => sentAtMs > goneAtMs);
-  t.same(newOnes.filter(({ status }) => status !== 200), [], `no new request fails (${summarise(results)})`);
-  t.same(results.filter(({ method, status }) => method === 'GET' && status !== 200), [], 'GETs in flight complete');
+  t.same(
+    newOnes.filter(({ status }) => status !== 200),
+    [],
+    `no new request fails (${summarise(results)})`,
+  );
+  t.same(
+    results.filter(({ method, status }) => method === 'GET' && status !== 200),
+    [],
+    'GETs in flight complete',
+  );
   const underWay = results.filter(({ method, sentAtMs, tookMs }) => method === 'POST' && sentAtMs <= goneAtMs && sentAtMs + tookMs >= beforeKillMs);
   const failedPosts = results.filter(({ method, status }) => method === 'POST' && status !== 200);
-  t.ok(failedPosts.every((post) => underWay.includes(post)), `failed POSTs (${failedPosts.length}) are among those in flight (${underWay.length})`);
+  t.ok(
+    failedPosts.every((post) => underWay.includes(post)),
+    `failed POSTs (${failedPosts.length}) are among those in flight (${underWay.length})`,
+  );
   const posts = site.executions().filter((line) => line.startsWith('POST'));
   t.equal(new Set(posts).size, posts.length, 'no POST was executed twice');
 });
@@ -100,6 +119,9 @@ t.test('an orderly stop ends every process and answers what is under way', { ski
   const pids = (['supervisor', 'proxy', 'healer'] as const).map((name) => site.gateway.pid(name)!);
   t.equal(await site.gateway.stop(), 0);
   t.match(await slow, { status: 200, text: 'late' });
-  t.same(pids.map((pid) => processInfo(pid)), [undefined, undefined, undefined]);
+  t.same(
+    pids.map((pid) => processInfo(pid)),
+    [undefined, undefined, undefined],
+  );
   t.equal(site.gateway.audit().at(-1)?.event, 'agent.stopped');
 });

@@ -21,11 +21,18 @@ function judge(t: Test, site: Site, results: readonly LoadResult[], workers: num
   const failedPosts = results.filter(({ method, status }) => method === 'POST' && status !== 200);
   t.same(failedGets, [], `every GET got 200 (${summarise(results)})`);
   t.ok(failedPosts.length <= workers, `failed POSTs (${failedPosts.length}) are at most as many as workers were (${workers})`);
-  t.ok(failedPosts.every(({ status, proxyStatus }) => status === 503 && proxyStatus?.startsWith('goodgateway; error=')), 'they got an honest 503');
+  t.ok(
+    failedPosts.every(({ status, proxyStatus }) => status === 503 && proxyStatus?.startsWith('goodgateway; error=')),
+    'they got an honest 503',
+  );
   const posts = site.executions().filter((line) => line.startsWith('POST'));
   t.equal(new Set(posts).size, posts.length, 'no POST was executed twice');
   const answered = results.filter(({ method, status }) => method === 'POST' && status === 200).map(({ id }) => `POST ${id}`);
-  t.same(answered.filter((line) => !posts.includes(line)), [], 'every POST that got 200 was executed');
+  t.same(
+    answered.filter((line) => !posts.includes(line)),
+    [],
+    'every POST that got 200 was executed',
+  );
 }
 
 async function auditVerifies(t: Test, { gateway }: Site): Promise<void> {
@@ -41,7 +48,10 @@ t.test('kill -9 of every php-fpm process under load', { skip }, async (t) => {
   await until(() => running.results.length > 600, { timeoutMs: 10_000, what: 'load after the repair' });
   judge(t, site, await running.stop(), 5);
   t.ok(site.fpm.processes().length === 6, 'php-fpm runs again');
-  const story = site.gateway.audit().map(({ event }) => event).filter((event) => /^(incident|diagnosis|action|verify)/.test(event) && event !== 'incident.updated');
+  const story = site.gateway
+    .audit()
+    .map(({ event }) => event)
+    .filter((event) => /^(incident|diagnosis|action|verify)/.test(event) && event !== 'incident.updated');
   t.same(story, ['incident.opened', 'diagnosis.made', 'action.intent', 'action.finished', 'verify.passed', 'incident.recovered'], 'the audit tells it in order');
   t.match(site.records('diagnosis.made')[0], { cause: 'service.crashed', confidence: 'certain' });
   t.match(site.records('action.intent')[0], { action: 'start', rule: 'Crashed, so start it' });
@@ -59,12 +69,15 @@ t.test('kill -9 of only the master: orphaned workers hold the socket', { skip },
   await until(() => running.results.length > 600, { timeoutMs: 10_000, what: 'load after the repair' });
   judge(t, site, await running.stop(), 5);
   t.match(site.records('diagnosis.made')[0], { cause: 'service.orphaned_workers', confidence: 'certain' });
-  t.match(site.records('action.intent').map(({ action }) => action), ['terminate_orphans']);
+  t.match(
+    site.records('action.intent').map(({ action }) => action),
+    ['terminate_orphans'],
+  );
   t.equal(site.fpm.processes().length, 6, 'a new master with its workers, and no orphan');
   await auditVerifies(t, site);
 });
 
-t.test('kill -STOP of all php-fpm processes is a hang, healed by the policy\'s ladder', { skip }, async (t) => {
+t.test("kill -STOP of all php-fpm processes is a hang, healed by the policy's ladder", { skip }, async (t) => {
   const site = await startSite(t);
   for (const { pid } of site.fpm.processes()) signal(pid, 'SIGSTOP');
   const answer = ask(`${site.nginx.url}/hello.php`);
@@ -83,9 +96,19 @@ t.test('all workers busy in a five-second sleep: no restart, and those who wait 
   await until(() => site.records('diagnosis.made').length > 0, { timeoutMs: 10_000, what: 'a diagnosis' });
   t.match(site.records('diagnosis.made')[0], { cause: 'capacity.workers_exhausted' });
   const answers = await Promise.all([...busy, ...waiting]);
-  t.same(answers.filter(({ status }) => status !== 200), []);
+  t.same(
+    answers.filter(({ status }) => status !== 200),
+    [],
+  );
   await until(() => site.records('incident.recovered').length > 0, { timeoutMs: 20_000, what: 'the end of the incident' });
-  t.same(site.records('action.intent').map(({ action }) => action).filter((action) => action !== 'wait'), [], 'nothing but waiting was done');
+  t.same(
+    site
+      .records('action.intent')
+      .map(({ action }) => action)
+      .filter((action) => action !== 'wait'),
+    [],
+    'nothing but waiting was done',
+  );
   t.equal(site.fpm.masterPid(), master);
 });
 
@@ -99,7 +122,11 @@ t.test('a broken configuration is not restarted into: the test refuses, and its 
   t.match(refused['gates'], [...Array(15).fill({ verdict: 'pass' }), { gate: 'config_test', verdict: 'refuse', reason: /pm\.max_childen/ }, { gate: 'fence' }]);
   const changed = await until(() => site.records('diagnosis.changed')[0], { timeoutMs: 10_000, what: 'the new diagnosis' });
   t.match(changed, { cause: 'config.invalid', confidence: 'certain', text: /pm\.max_childen/ });
-  t.same(site.fpm.processes().map(({ pid }) => pid), pids, 'nothing was restarted');
+  t.same(
+    site.fpm.processes().map(({ pid }) => pid),
+    pids,
+    'nothing was restarted',
+  );
   const page = await ask(`${site.nginx.url}/hello.php`, { headers: { accept: 'text/html' } });
   t.equal(page.status, 503);
   writeFileSync(site.fpm.config, good);
@@ -125,7 +152,10 @@ t.test('a frozen pool is not called well because the kernel takes connections fo
   for (const { pid } of site.fpm.processes()) signal(pid, 'SIGSTOP');
   await until(() => site.records('action.would_run').length > 0, { timeoutMs: 10_000, what: 'a decision' });
   const looks = [await site.gateway.command('status', '--json'), await site.gateway.command('status', '--json'), await site.gateway.command('status', '--json')];
-  t.ok(looks.every(({ output }) => output.includes('service.hung')), 'the incident stays open');
+  t.ok(
+    looks.every(({ output }) => output.includes('service.hung')),
+    'the incident stays open',
+  );
   for (const { pid } of site.fpm.processes()) signal(pid, 'SIGCONT');
   await until(() => site.records('incident.recovered').length > 0, { timeoutMs: recoveredWithinMs, what: 'the end, once it runs again' });
   t.equal(site.records('incident.opened').length, 1);
@@ -145,7 +175,10 @@ t.test('killed with a broken configuration: a person mends it, and the policy st
   const good = readFileSync(site.fpm.config, 'utf8');
   writeFileSync(site.fpm.config, `${good}\npm.max_childen = 7\n`);
   for (const { pid } of site.fpm.processes()) signal(pid, 'SIGKILL');
-  const told = await until(() => site.records('diagnosis.changed').find(({ cause }) => cause === 'config.invalid'), { timeoutMs: 10_000, what: () => `the diagnosis: ${site.gateway.log().slice(-2000)}` });
+  const told = await until(() => site.records('diagnosis.changed').find(({ cause }) => cause === 'config.invalid'), {
+    timeoutMs: 10_000,
+    what: () => `the diagnosis: ${site.gateway.log().slice(-2000)}`,
+  });
   t.match(told, { text: /pm\.max_childen/ });
   writeFileSync(site.fpm.config, good);
   await until(() => site.records('incident.recovered').length > 0, { timeoutMs: recoveredWithinMs, what: () => `the repair: ${site.gateway.log().slice(-3000)}` });

@@ -33,7 +33,10 @@ export interface SiteOptions {
 /** A policy that ships, for another service and with a test's patience. */
 export function readyPolicy(file: string, values: Readonly<Record<string, unknown>>): string {
   const text = readFileSync(join(import.meta.dirname, '../../policies', file), 'utf8');
-  return fillPolicy(text, Object.entries(values).map(([path, value]) => ({ path: path.split('.'), value })));
+  return fillPolicy(
+    text,
+    Object.entries(values).map(([path, value]) => ({ path: path.split('.'), value })),
+  );
 }
 
 /** php-fpm as a process with a pidfile, the way a host without systemd has it. */
@@ -63,7 +66,12 @@ export async function startSite(t: Test, options: SiteOptions = {}): Promise<Sit
   });
   const servers = [{ address: `unix:${gateway.folder}/shop.sock` }, ...(options.failOpen === false ? [] : [{ address: fpm.address, backup: true }])];
   const nginx = await startNginx(t, { http: upstreamBlock('php', servers), server: fastcgiLocation('php', fpm.docroot) });
-  const lines = (): readonly string[] => (existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter((line) => line !== '') : []);
+  const lines = (): readonly string[] =>
+    existsSync(file)
+      ? readFileSync(file, 'utf8')
+          .split('\n')
+          .filter((line) => line !== '')
+      : [];
   return { fpm, gateway, nginx, executions: lines, records: (event) => gateway.audit().filter((record) => record.event === event) };
 }
 

@@ -35,7 +35,11 @@ t.test('stopped through its init script: never started by us, the page says so, 
   const looks = (): number => site.gateway.log().length;
   const before = looks();
   await until(async () => (await site.gateway.command('status', '--json')).output.includes('"stopped"') && looks() >= before, { timeoutMs: 5000, what: 'the status' });
-  t.same(site.records('action.intent').map(({ action }) => action), ['start', 'page'], 'the crash was healed, the stop was told');
+  t.same(
+    site.records('action.intent').map(({ action }) => action),
+    ['start', 'page'],
+    'the crash was healed, the stop was told',
+  );
   t.same(site.fpm.processes(), []);
 
   await succeed([script, 'start']);
@@ -47,7 +51,9 @@ t.test('the same under systemd: a crash is healed, systemctl stop is respected',
   const port = await freePort();
   const systemd = await bootSystemd(t, {
     units: {
-      'php-test.service': ['[Service]', 'Type=notify', `ExecStart=${programPath('php-fpm8.2')} --nodaemonize --fpm-config /run/php-test/fpm.conf`, 'ExecReload=/bin/kill -USR2 $MAINPID', ''].join('\n'),
+      'php-test.service': ['[Service]', 'Type=notify', `ExecStart=${programPath('php-fpm8.2')} --nodaemonize --fpm-config /run/php-test/fpm.conf`, 'ExecReload=/bin/kill -USR2 $MAINPID', ''].join(
+        '\n',
+      ),
       'goodgateway.service': ['[Service]', 'WorkingDirectory=/run/project', 'ExecStart=/run/project/node_modules/.bin/node src/cli/main.ts run --config /run/gg/goodgateway.yaml', ''].join('\n'),
     },
     wanted: [],
@@ -55,8 +61,23 @@ t.test('the same under systemd: a crash is healed, systemctl stop is respected',
   const write = (path: string, text: string): Promise<string> => systemd.inside(['/bin/sh', '-c', 'mkdir -p "$(dirname "$1")"; umask 022; printf %s "$2" > "$1"', 'write', path, text]);
   const systemctl = (...args: readonly string[]): Promise<string> => systemd.inside(['/usr/bin/systemctl', ...args]);
   await write('/run/php-test/hello.php', '<?php echo "hello";');
-  await write('/run/php-test/fpm.conf', ['[global]', 'error_log = /run/php-test/fpm.log', '[www]', 'user = www-data', 'group = www-data', 'listen = /run/php-test/php.sock', 'pm = static', 'pm.max_children = 2', ''].join('\n'));
-  await write('/run/gg/policy.yaml', readyPolicy('php-fpm.yaml', { mode: 'act', 'service.unit': 'php-test.service', 'service.config_test': ['/bin/true'], 'service.pool': '/run/php-test/fpm.conf', 'service.log': '/run/php-test/fpm.log', 'limits.cooldown': '0s', 'verify.stable_for': '500ms', 'verify.checks': [{ unit: 'active' }, { connect: 'ok' }] }));
+  await write(
+    '/run/php-test/fpm.conf',
+    ['[global]', 'error_log = /run/php-test/fpm.log', '[www]', 'user = www-data', 'group = www-data', 'listen = /run/php-test/php.sock', 'pm = static', 'pm.max_children = 2', ''].join('\n'),
+  );
+  await write(
+    '/run/gg/policy.yaml',
+    readyPolicy('php-fpm.yaml', {
+      mode: 'act',
+      'service.unit': 'php-test.service',
+      'service.config_test': ['/bin/true'],
+      'service.pool': '/run/php-test/fpm.conf',
+      'service.log': '/run/php-test/fpm.log',
+      'limits.cooldown': '0s',
+      'verify.stable_for': '500ms',
+      'verify.checks': [{ unit: 'active' }, { connect: 'ok' }],
+    }),
+  );
   const gateways = { shop: { listen: `127.0.0.1:${port}`, listen_on_tcp_anyway: true, protocol: 'fastcgi', upstream: 'unix:/run/php-test/php.sock', service: 'php-fpm' } };
   await write('/run/gg/goodgateway.yaml', stringify({ version: 1, gateways, policies: 'policy.yaml', audit: { folder: '/run/gg/audit' }, state: '/run/gg/state', runtime: '/run/gg' }));
   await systemctl('start', 'php-test.service', 'goodgateway.service');
@@ -70,7 +91,10 @@ t.test('the same under systemd: a crash is healed, systemctl stop is respected',
 
   await systemctl('stop', 'php-test.service');
   await until(() => hasRecord(systemd, 'service.stopped_by_operator'), { timeoutMs: 20_000, what: 'the diagnosis' });
-  const page = await until(() => ask(`${nginx.url}/hello.php`, html).then((answer) => (answer.text.includes('stopped on purpose') ? answer : undefined)), { timeoutMs: 10_000, what: 'the page to say so' });
+  const page = await until(() => ask(`${nginx.url}/hello.php`, html).then((answer) => (answer.text.includes('stopped on purpose') ? answer : undefined)), {
+    timeoutMs: 10_000,
+    what: 'the page to say so',
+  });
   t.equal(page.status, 503);
   t.match((await systemd.try(['/usr/bin/systemctl', 'is-active', 'php-test.service'])).output, /^inactive/);
   const audit = await readAudit(systemd);
@@ -84,4 +108,3 @@ async function readAudit(systemd: Systemd): Promise<readonly string[]> {
 async function hasRecord(systemd: Systemd, word: string): Promise<boolean> {
   return (await readAudit(systemd)).some((line) => line.includes(`"${word}"`));
 }
-

@@ -28,7 +28,9 @@ function heldClock(): Clock & { readonly slept: number[] } {
   const slept: number[] = [];
   let now = 0;
   return {
-    slept, wallMs: () => now, monotonicMs: () => now,
+    slept,
+    wallMs: () => now,
+    monotonicMs: () => now,
     sleep: async (ms, abort) => {
       slept.push(ms);
       if (!abort?.aborted) now += ms;
@@ -39,8 +41,17 @@ function heldClock(): Clock & { readonly slept: number[] } {
 function contextOf(target: ServiceTarget, more: Partial<ActionContext> = {}): ActionContext & { readonly used: number[]; readonly told: string[] } {
   const [used, told]: [number[], string[]] = [[], []];
   return {
-    target, serviceType: types[target.config.type], run: runCommand, clock: heldClock(), suspect, signal: AbortSignal.timeout(20_000), used, told,
-    useUpstream: async (index) => void used.push(index), tell: async (text) => void told.push(text), ...more,
+    target,
+    serviceType: types[target.config.type],
+    run: runCommand,
+    clock: heldClock(),
+    suspect,
+    signal: AbortSignal.timeout(20_000),
+    used,
+    told,
+    useUpstream: async (index) => void used.push(index),
+    tell: async (text) => void told.push(text),
+    ...more,
   };
 }
 
@@ -86,8 +97,15 @@ t.test('a start fails on orphaned workers; ending them starts the service in the
     t.notMatch(ended.detail, /KILL/, 'idle workers hear QUIT');
     t.same(workers.filter(lives), []);
     const now = fpm.processes().map(({ pid }) => pid);
-    t.match(await registered.terminateOrphans.perform(context, { grace: 5000 }), { result: 'done', detail: /^there were no orphaned workers; .* runs already/ }, 'the workers of a living master are none');
-    t.same(fpm.processes().map(({ pid }) => pid), now);
+    t.match(
+      await registered.terminateOrphans.perform(context, { grace: 5000 }),
+      { result: 'done', detail: /^there were no orphaned workers; .* runs already/ },
+      'the workers of a living master are none',
+    );
+    t.same(
+      fpm.processes().map(({ pid }) => pid),
+      now,
+    );
     t.equal(fpm.processes().length, 3);
   }
 });
@@ -123,7 +141,10 @@ t.test('an orphan that does not finish in its grace is KILLed', { skip: missing(
   const cut = t.rejects(fastcgiGet(fpm, 'spins.php', '').answer, { code: 'ECONNRESET' }, 'its client sees the cut');
   await until(() => existsSync(began), { timeoutMs: 5000, what: 'the script to begin' });
   const [worker = 0] = await killMaster(fpm);
-  t.match(await registered.terminateOrphans.perform(contextOf(fpmTarget(fpm)), { grace: 200 }), { result: 'done', detail: new RegExp(`^ended orphaned workers ${worker}; ${worker} by KILL; started`) });
+  t.match(await registered.terminateOrphans.perform(contextOf(fpmTarget(fpm)), { grace: 200 }), {
+    result: 'done',
+    detail: new RegExp(`^ended orphaned workers ${worker}; ${worker} by KILL; started`),
+  });
   t.notOk(lives(worker));
   await cut;
 });
@@ -208,7 +229,7 @@ t.test('a program that somebody else could change is refused at load and at the 
   t.match(await registered.run.perform(context, { command: [path] }), { result: 'failed', detail: /can be written by others/ });
 });
 
-t.test('the program, its folders and each link on the way to it must be root\'s', { skip: isRoot ? false : 'needs root' }, async (t) => {
+t.test("the program, its folders and each link on the way to it must be root's", { skip: isRoot ? false : 'needs root' }, async (t) => {
   // /tmp is anybody's: a folder above which all is root's
   const folder = mkdtempSync('/run/gg-');
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -235,10 +256,12 @@ t.test('the program, its folders and each link on the way to it must be root\'s'
   t.match(load(join(folder, 'loop')), /more than 40 symbolic links/);
 });
 
-t.test('the kernel\'s tables are read as they are', async (t) => {
+t.test("the kernel's tables are read as they are", async (t) => {
   t.match(parseStat('42 (a b) c) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2'), { pid: 42, comm: 'a b) c', state: 'S', parent: 1, group: 42, session: 42, startTicks: 987654 });
   t.equal(parseStat('nonsense'), undefined);
-  const unix = parseUnixListeners('Num       RefCount Protocol Flags    Type St Inode Path\n00000000862bbde9: 00000002 00000000 00010000 0001 01 40334 /run/a b.sock\n00000000862bbdea: 00000003 00000000 00000000 0001 03 40335 /run/a b.sock\n00000000862bbdeb: 00000002 00000000 00010000 0001 01 40336 @abstract\n');
+  const unix = parseUnixListeners(
+    'Num       RefCount Protocol Flags    Type St Inode Path\n00000000862bbde9: 00000002 00000000 00010000 0001 01 40334 /run/a b.sock\n00000000862bbdea: 00000003 00000000 00000000 0001 03 40335 /run/a b.sock\n00000000862bbdeb: 00000002 00000000 00010000 0001 01 40336 @abstract\n',
+  );
   t.same(unix, [{ address: { kind: 'unix', path: '/run/a b.sock' }, inode: '40334' }]);
   const row = (local: string, state: string) => `   0: ${local} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0        0 5555 1 0000000000000000 100 0 0 10 0\n`;
   t.same(parseTcpListeners(row('0100007F:1B90', '0A') + row('0100007F:1B90', '01')), [{ address: { kind: 'tcp', host: '127.0.0.1', port: 7056 }, inode: '5555' }]);
@@ -258,7 +281,10 @@ function fastcgiGet(fpm: PhpFpm, script: string, query: string): { sleeps(): Pro
   socket.write(Buffer.concat([record(1, Buffer.from([0, 1, 0, 0, 0, 0, 0, 0])), record(4, params), record(4, Buffer.alloc(0)), record(5, Buffer.alloc(0))]));
   const answer = new Promise<string>((resolve, reject) => {
     let text = '';
-    socket.on('data', (chunk) => (text += chunk.toString('latin1'))).on('end', () => resolve(text)).on('error', reject);
+    socket
+      .on('data', (chunk) => (text += chunk.toString('latin1')))
+      .on('end', () => resolve(text))
+      .on('error', reject);
   });
   const worker = (): number => fpm.workers()[0]?.pid ?? 0;
   // usleep() is clock_nanosleep, number 230 (x86-64) or 115 (arm64): the script has begun.

@@ -150,7 +150,11 @@ for (const listen of ['unix', 'tcp'] as const) {
 
 t.test('the log tells of its own last minutes, in known lines with fields', { skip }, async (t) => {
   const fpm = await startSettled(t, { maxChildren: 2 });
-  const dynamic = await startPhpFpm(t, { maxChildren: 2, pool: ['pm = dynamic', 'pm.start_servers = 1', 'pm.min_spare_servers = 1', 'pm.max_spare_servers = 1'], scripts: { 'late.php': answersLate } });
+  const dynamic = await startPhpFpm(t, {
+    maxChildren: 2,
+    pool: ['pm = dynamic', 'pm.start_servers = 1', 'pm.min_spare_servers = 1', 'pm.max_spare_servers = 1'],
+    scripts: { 'late.php': answersLate },
+  });
   keepBusy(t, dynamic);
   keepBusy(t, dynamic);
   const reached = await until(async () => logged(await look(fpmContext(dynamic), 'all'), 'max_children_reached'), { timeoutMs: 5000, what: 'the warning' });
@@ -163,7 +167,7 @@ t.test('the log tells of its own last minutes, in known lines with fields', { sk
   t.equal(logged(await look({ ...fpmContext(fpm), lastGoodMs: wellUntil }, 'all'), 'child_signalled'), undefined, 'lines from before it was last well are left out');
 });
 
-t.test('a broken configuration is told in the tool\'s own line', { skip }, async (t) => {
+t.test("a broken configuration is told in the tool's own line", { skip }, async (t) => {
   const fpm = await startSettled(t, { maxChildren: 1 });
   t.match(fact(await look(fpmContext(fpm), 'all'), 'config_test'), { passed: true });
   appendFileSync(fpm.config, 'pm.max_childen = 5\n');
@@ -246,10 +250,13 @@ t.test('a server that came back on another port is found there', async (t) => {
   const server = await serve(t, now);
   const both = serviceTarget({ config: serviceConfig({ type: 'process', start: ['/bin/true'] }), protocol: 'http', upstreams: [`127.0.0.1:${before}`, `127.0.0.1:${now}`] });
   const seen = await look(context(both, running(server)), 'quick');
-  t.match(seen.filter((each) => each.kind === 'listener').map((each) => each.facts), [
-    { address: `127.0.0.1:${before}`, current: true, state: 'nobody' },
-    { address: `127.0.0.1:${now}`, current: false, state: 'listening', byService: true },
-  ]);
+  t.match(
+    seen.filter((each) => each.kind === 'listener').map((each) => each.facts),
+    [
+      { address: `127.0.0.1:${before}`, current: true, state: 'nobody' },
+      { address: `127.0.0.1:${now}`, current: false, state: 'listening', byService: true },
+    ],
+  );
   t.same(named(seen, both), ['net.port_moved', 'certain']);
 
   const only = serviceTarget({ ...both, upstreams: [`127.0.0.1:${before}`, `127.0.0.1:${strange}`] });
@@ -260,7 +267,11 @@ t.test('a server that came back on another port is found there', async (t) => {
 
 t.test('GET / tells junk, silence and a status apart', async (t) => {
   const symptom = { kind: 'http_protocol_error' } as const;
-  for (const [manner, result] of [['', 'status'], ['junk', 'junk'], ['never-answers', 'timeout']] as const) {
+  for (const [manner, result] of [
+    ['', 'status'],
+    ['junk', 'junk'],
+    ['never-answers', 'timeout'],
+  ] as const) {
     const port = await freePort();
     const server = await serve(t, port, manner);
     const target = serviceTarget({ config: serviceConfig({ type: 'process', start: ['/bin/true'] }), protocol: 'http', upstreams: [`127.0.0.1:${port}`] });
@@ -294,7 +305,9 @@ t.test('a listener of another machine is not guessed', async (t) => {
 t.test('a probe that throws or is late is missing evidence and stops nobody else', async (t) => {
   const probe = (name: string, look: Probe['look']): Probe => ({ name, deadlineMs: 50, quick: true, applies: () => true, look });
   let told = false;
-  const ill = probe('ill', () => { throw new Error('no /proc here'); });
+  const ill = probe('ill', () => {
+    throw new Error('no /proc here');
+  });
   const late = probe('late', (_, signal) => new Promise(() => signal.addEventListener('abort', () => (told = true))));
   const well = probe('well', async () => [{ kind: 'fine', source: 'x', text: 'fine', facts: {} }]);
   const slow: Probe = { ...well, name: 'slow', quick: false };
@@ -318,7 +331,7 @@ t.test('the service is asked for its state once, whatever the number of probes',
   t.equal(asked, 1);
 });
 
-t.test('of a busy host\'s TCP table no more is read than the listening sockets', async (t) => {
+t.test("of a busy host's TCP table no more is read than the listening sockets", async (t) => {
   const server = createServer((socket) => socket.on('error', () => {}));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.teardown(() => server.close());
@@ -326,7 +339,10 @@ t.test('of a busy host\'s TCP table no more is read than the listening sockets',
   for (let count = 0; count < 200; count++) await connected(t, { kind: 'tcp', host: '127.0.0.1', port });
   const tables = readSocketTables();
   t.ok(tables.tcp.length < readFileSync('/proc/net/tcp').length / 2, `${tables.tcp.length} bytes read`);
-  t.match(readListeners(tables).filter(({ address }) => address.kind === 'tcp' && address.port === port), [{ address: { host: '127.0.0.1' } }]);
+  t.match(
+    readListeners(tables).filter(({ address }) => address.kind === 'tcp' && address.port === port),
+    [{ address: { host: '127.0.0.1' } }],
+  );
 });
 
 t.test('the kernel is asked once a look, whatever the number of probes, and anew for the next', (t) => {
@@ -401,7 +417,12 @@ function context(target: ServiceTarget, state: ServiceState): ProbeContext {
 
 /** The quick probes are given time here: a machine that runs tests is slow, and their deadline has a test of its own. */
 function look(of: ProbeContext, which: 'quick' | 'all'): Promise<readonly Evidence[]> {
-  return gatherEvidence(of, probes.filter((probe) => which === 'all' || probe.quick), new AbortController().signal, 'all');
+  return gatherEvidence(
+    of,
+    probes.filter((probe) => which === 'all' || probe.quick),
+    new AbortController().signal,
+    'all',
+  );
 }
 
 function find(seen: readonly Evidence[], kind: string): Evidence | undefined {
@@ -425,7 +446,13 @@ function named(seen: readonly Evidence[], target: ServiceTarget, scene: Omit<Sce
 function keepBusy(t: TestScope, fpm: PhpFpm): AbortController {
   const gone = new AbortController();
   const script = join(fpm.docroot, 'late.php');
-  const params = encodeParams([['REQUEST_METHOD', 'GET'], ['SCRIPT_FILENAME', script], ['SCRIPT_NAME', '/late.php'], ['REQUEST_URI', '/late.php'], ['QUERY_STRING', '']]);
+  const params = encodeParams([
+    ['REQUEST_METHOD', 'GET'],
+    ['SCRIPT_FILENAME', script],
+    ['SCRIPT_NAME', '/late.php'],
+    ['REQUEST_URI', '/late.php'],
+    ['QUERY_STRING', ''],
+  ]);
   const request = { method: 'GET', target: '/late.php', wire: { protocol: 'fastcgi', params, role: 1 }, body: { length: 0, open: () => Readable.from([]) }, clientGone: gone.signal } as const;
   const limits = { connectTimeoutMs: 1000, responseTimeoutMs: 20_000, idleTimeoutMs: 20_000 };
   void fastcgi.attempt(request, parseAddress(fpm.address)!, limits, {});

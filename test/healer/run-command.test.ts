@@ -103,7 +103,7 @@ t.test('a detached program outlives who started it and appends to its output fil
   t.match(readStat(pid), { session: pid, group: pid });
 });
 
-t.test('root\'s output goes nowhere but into a file of its own', { skip: isRoot ? false : 'needs root' }, async (t) => {
+t.test("root's output goes nowhere but into a file of its own", { skip: isRoot ? false : 'needs root' }, async (t) => {
   const folder = tempFolder(t);
   const victim = join(folder, 'victim');
   writeFileSync(victim, 'untouched\n');

@@ -19,7 +19,15 @@ t.test('systemd: states that no machine here can be brought into, read from thei
   t.match(read(ended('watchdog')), { state: 'failed' }, 'systemd itself stopped it, because of its watchdog');
   t.match(read(ended('oom-kill')), { state: 'failed' });
   t.match(read(''), { state: 'unknown' });
-  for (const [text, ms] of [['100ms', 100], ['1min 30s', 90_000], ['2h', 7_200_000], ['500us', 0.5], ['infinity', undefined], ['', undefined]] as const) t.equal(parseTimespan(text), ms, text);
+  for (const [text, ms] of [
+    ['100ms', 100],
+    ['1min 30s', 90_000],
+    ['2h', 7_200_000],
+    ['500us', 0.5],
+    ['infinity', undefined],
+    ['', undefined],
+  ] as const)
+    t.equal(parseTimespan(text), ms, text);
 });
 
 const unit = (exec: string, more = ''): string => `[Service]\nExecStart=${exec}\n${more}`;
@@ -36,7 +44,14 @@ const units = {
 t.test('on a real systemd', { skip: cannotBootSystemd() }, async (t) => {
   const systemd = await bootSystemd(t, { units, wanted: Object.keys(units) });
   const ask = async (name: string, verb = 'state') =>
-    JSON.parse(await systemd.inside([process.execPath.replace(join(import.meta.dirname, '..', '..'), systemd.project), `${systemd.project}/test/fixtures/services/ask-service.ts`, JSON.stringify({ type: 'systemd', unit: name }), verb]));
+    JSON.parse(
+      await systemd.inside([
+        process.execPath.replace(join(import.meta.dirname, '..', '..'), systemd.project),
+        `${systemd.project}/test/fixtures/services/ask-service.ts`,
+        JSON.stringify({ type: 'systemd', unit: name }),
+        verb,
+      ]),
+    );
   const systemctl = (...words: string[]) => systemd.try(['/usr/bin/systemctl', ...words]);
   const property = async (name: string, what: string) => (await systemctl('show', '--value', `--property=${what}`, name)).output.trim();
   const becomes = (name: string, sub: string) => until(async () => (await property(name, 'SubState')) === sub, { timeoutMs: 5000, what: `${name} to be ${sub}` });
@@ -101,4 +116,3 @@ t.test('on a real systemd', { skip: cannotBootSystemd() }, async (t) => {
 
   await t.test('a unit that does not exist is unknown', async (t) => t.match(await ask('nowhere.service'), { state: 'unknown', text: /no such unit/ }));
 });
-

@@ -61,7 +61,14 @@ t.test('php-fpm known by its pidfile', { skip: missing('php-fpm8.2') }, async (t
   await twoWorkers(fpm);
   const running = await stateOf(target);
   t.match(running, { state: 'running', mainPid: fpm.masterPid() });
-  t.same([...running.pids].sort(), fpm.processes().map(({ pid }) => pid).sort(), 'its pids are the master and the workers');
+  t.same(
+    [...running.pids].sort(),
+    fpm
+      .processes()
+      .map(({ pid }) => pid)
+      .sort(),
+    'its pids are the master and the workers',
+  );
   t.match(running.fence, new RegExp(`^${fpm.masterPid()}:\\d+$`));
   t.match(await control(target, 'start'), { result: 'done', detail: /runs already/ }, 'a second start does nothing');
   t.equal((await stateOf(target)).fence, running.fence);
@@ -172,7 +179,7 @@ t.test('a pidfile must be a file of its own', async (t) => {
   t.match(await stateOf(target), { state: 'unknown', text: /can be written by others than uid 0/ });
 });
 
-t.test('a plain user\'s pidfile speaks for that user\'s processes only', { skip: isRoot ? false : 'needs root' }, async (t) => {
+t.test("a plain user's pidfile speaks for that user's processes only", { skip: isRoot ? false : 'needs root' }, async (t) => {
   const folder = tempFolder(t);
   const pidfile = join(folder, 'run', 'pid');
   mkdirSync(join(folder, 'run'));
@@ -184,7 +191,7 @@ t.test('a plain user\'s pidfile speaks for that user\'s processes only', { skip:
   };
   const ours = await sleeper(t, folder);
   write(ours);
-  t.match(await stateOf(target), { state: 'running', mainPid: ours }, 'a file of root\'s in a folder of another: as Debian has it');
+  t.match(await stateOf(target), { state: 'running', mainPid: ours }, "a file of root's in a folder of another: as Debian has it");
   chownSync(pidfile, 65534, 65534);
   t.match(await stateOf(target), { state: 'unknown', text: new RegExp(`can be written by uid 65534, who does not own process ${ours}`) });
   t.match(await control(target, 'restart'), { result: 'failed' });
@@ -205,7 +212,7 @@ t.test('a plain user\'s pidfile speaks for that user\'s processes only', { skip:
   write(gone);
   t.match(await stateOf(target), { state: 'failed', pids: [left] });
   chownSync(pidfile, 65534, 65534);
-  t.match(await stateOf(target), { state: 'failed', pids: [], lastMainPid: gone }, 'not for what another\'s dead session left behind either');
+  t.match(await stateOf(target), { state: 'failed', pids: [], lastMainPid: gone }, "not for what another's dead session left behind either");
 });
 
 t.test('a command that goodgateway starts itself is remembered', async (t) => {
@@ -301,7 +308,10 @@ t.test('a stop command that fails asked nobody, so TERM asks before KILL does', 
   const [pidfile, said] = [join(folder, 'pid'), join(folder, 'said')];
   const script = join(folder, 'fails');
   writeFileSync(script, '#!/bin/sh\necho no such option; exit 2\n', { mode: 0o755 });
-  const services = [{ type: 'init', script, pidfile, stop_timeout: '5s' }, { type: 'process', pidfile, start: ['/bin/false'], stop: [script, 'stop'], stop_timeout: '5s' }];
+  const services = [
+    { type: 'init', script, pidfile, stop_timeout: '5s' },
+    { type: 'process', pidfile, start: ['/bin/false'], stop: [script, 'stop'], stop_timeout: '5s' },
+  ];
   for (const service of services) {
     const target = serviceTarget(service, { stateFolder: folder });
     const daemon = await runCommand.startDetached(['/bin/sh', '-c', `trap 'echo orderly > ${said}; exit' TERM; echo $$ > ${pidfile}; while :; do sleep 0.02; done`], { output: join(folder, 'out') });
@@ -326,10 +336,13 @@ t.test('an init script that removes the pidfile long after the end is a stop, no
   await until(() => !lives(pid), { timeoutMs: 5000, what: 'the daemon to be gone' });
   const seen = new Set<string>();
   const began = performance.now();
-  await until(async () => {
-    seen.add((await stateOf(target)).state);
-    return performance.now() - began > 1200;
-  }, { timeoutMs: 5000, what: 'the moment of doubt to be over' });
+  await until(
+    async () => {
+      seen.add((await stateOf(target)).state);
+      return performance.now() - began > 1200;
+    },
+    { timeoutMs: 5000, what: 'the moment of doubt to be over' },
+  );
   t.same([...seen], ['stopping'], 'as long as the script runs');
   t.match(await stateOf(target), { state: 'stopping', lastMainPid: pid, text: new RegExp(`process ${stopping.pid} is stopping it`) });
   writeFileSync(go, '');
@@ -393,7 +406,11 @@ t.test('each service gets the configuration test of its kind, or the one that it
   t.equal(test({ type: 'process', start: ['/usr/bin/node', 'shop.js'] }), undefined);
   t.same(test({ type: 'systemd', unit: 'shop.service', config_test: ['/bin/check'] }), ['/bin/check']);
   const options = (service: object) => configTestOptions(serviceTarget(service, { stateFolder: '/nowhere' }));
-  t.same(options({ type: 'process', start: ['/bin/shop'], user: 'nobody', folder: '/srv', environment: { A: '1' } }), { user: 'nobody', folder: '/srv', environment: { A: '1' } }, 'it is run as the service is');
+  t.same(
+    options({ type: 'process', start: ['/bin/shop'], user: 'nobody', folder: '/srv', environment: { A: '1' } }),
+    { user: 'nobody', folder: '/srv', environment: { A: '1' } },
+    'it is run as the service is',
+  );
   t.same(options({ type: 'process', start: ['/bin/shop'] }), {});
   t.same(options({ type: 'systemd', unit: 'shop.service' }), {});
 });

@@ -55,7 +55,10 @@ t.test('everything that counts survives a reboot: attempts, ladder, back-off, co
   const later = reboot(clock, 10 * minute);
   const { notice, state } = await openStateStore(folder, later);
   t.equal(notice, undefined);
-  t.strictSame(state().attempts.map(({ atMs, ...rest }) => [rest, later.monotonicMs() - atMs]), [[{ service: 'php-fpm', incident: 'A', action: 'start' }, 10 * minute + 5000]]);
+  t.strictSame(
+    state().attempts.map(({ atMs, ...rest }) => [rest, later.monotonicMs() - atMs]),
+    [[{ service: 'php-fpm', incident: 'A', action: 'start' }, 10 * minute + 5000]],
+  );
   t.strictSame(state().incidents, [{ ...incident, ladder: [{ rule: 'Crashed, so start it', rung: 1, attempt: 1 }] }]);
   const known = state().services.get('php-fpm')!;
   t.match(known.backoff, { attempts: 1, draw: 0.25 });
@@ -76,7 +79,12 @@ t.test('a clock that goes backwards loses nothing: attempts from the future coun
   await before.startStep({ incident, rule: 'r', step: start, counts: true });
   clock.pass(minute);
   const limit = { times: 2, withinMs: 60 * minute };
-  const use = (store: StateStore, on: FakeClock) => useOfWindow(store.state().attempts.map((attempt) => attempt.atMs), limit, on.monotonicMs());
+  const use = (store: StateStore, on: FakeClock) =>
+    useOfWindow(
+      store.state().attempts.map((attempt) => attempt.atMs),
+      limit,
+      on.monotonicMs(),
+    );
   t.equal(use(before, clock).used, 2, 'within one life the wall clock does not matter at all');
   await before.endVerification(incident, 'recovered');
 
@@ -156,9 +164,15 @@ t.test('an incident is opened once, one per service, and goes when it is closed'
   t.equal(store.state().incidents[0]!.ladder.length, 1, 'going on with an incident keeps its ladder');
   await store.openIncident(incidentOf('B'), minute);
   await store.openIncident(incidentOf('C', 'redis'), minute);
-  t.same(store.state().incidents.map((incident) => incident.id), ['B', 'C']);
+  t.same(
+    store.state().incidents.map((incident) => incident.id),
+    ['B', 'C'],
+  );
   await store.closeIncident('B');
-  t.same(store.state().incidents.map((incident) => incident.id), ['C']);
+  t.same(
+    store.state().incidents.map((incident) => incident.id),
+    ['C'],
+  );
 });
 
 t.test('memory is bounded: a thousand attempts of a service, a pause of a day', async (t) => {

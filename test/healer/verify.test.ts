@@ -55,11 +55,16 @@ t.test('not recovered: not well within the time, and the text says what failed',
   t.match(verification, { outcome: 'not_recovered', tookMs: 30 * second, text: 'not well within 30 s: connect: ok (nobody listens)' });
   t.equal(verification.firstPassMs, undefined);
   t.same(passedAt, [], 'nobody was let go');
-  t.match(verification.checks, [{ check: 'service: running', passed: true }, { check: 'connect: ok', passed: false }]);
+  t.match(verification.checks, [
+    { check: 'service: running', passed: true },
+    { check: 'connect: ok', passed: false },
+  ]);
 });
 
 t.test('not recovered: a failure while it has to stay well, and the text says which and when', async (t) => {
-  const { verification, passedAt } = await verifying((check, afterMs) => ('service' in check && afterMs > 5000 ? { passed: false, text: 'php-fpm ended with signal 11' } : good), { checks: [connect, running] });
+  const { verification, passedAt } = await verifying((check, afterMs) => ('service' in check && afterMs > 5000 ? { passed: false, text: 'php-fpm ended with signal 11' } : good), {
+    checks: [connect, running],
+  });
   t.match(verification, { outcome: 'not_recovered', text: /^well at first, but failed again after 5\.?\d* s: service: running \(php-fpm ended with signal 11\)$/ });
   t.same(passedAt, [0]);
 });
@@ -109,7 +114,10 @@ function checksOf(over: { readonly upstream?: Address; readonly config?: Record<
   if (!config) throw new Error('expected a service that is built');
   const target: ServiceTarget = { name: 'php-fpm', config, upstreams: over.upstream ? [over.upstream] : [], current: 0, protocol: 'fastcgi', stateFolder: '/nonexistent' };
   const serviceType: ChecksContext['serviceType'] = {
-    name: 'external', state: async () => state, can: () => false, configTest: () => undefined,
+    name: 'external',
+    state: async () => state,
+    can: () => false,
+    configTest: () => undefined,
     control: async () => ({ result: 'failed', detail: 'not controlled', durationMs: 0 }),
   };
   const runCheck = createChecks({ target: () => target, serviceType, run: neverRuns, traffic: () => over.traffic ?? [] });
@@ -133,7 +141,10 @@ t.test('service and unit: the state of the service type decides; what is not con
 });
 
 t.test('connect and listening: a taken connection, or who refused', async (t) => {
-  const upstream = await listening(t, createServer((socket) => socket.destroy()));
+  const upstream = await listening(
+    t,
+    createServer((socket) => socket.destroy()),
+  );
   t.match(await checksOf({ upstream })(connect), { passed: true, text: /connected to 127.0.0.1:/ });
   t.match(await checksOf()({ listening: upstream }), { passed: true });
   t.match(await checksOf({ upstream: { kind: 'unix', path: join(tempFolder(t), 'none.sock') } })(connect), { passed: false, text: /none\.sock/ });
@@ -141,7 +152,10 @@ t.test('connect and listening: a taken connection, or who refused', async (t) =>
 });
 
 t.test('http: the status has to be in the range, for the host that was asked', async (t) => {
-  const address = await listening(t, createHttpServer((request, response) => response.writeHead(request.headers.host === 'shop.example' && request.url === '/up?deep' ? 204 : 503).end()));
+  const address = await listening(
+    t,
+    createHttpServer((request, response) => response.writeHead(request.headers.host === 'shop.example' && request.url === '/up?deep' ? 204 : 503).end()),
+  );
   const check = (status: string, host?: string): CheckConfig => ({ http: { url: `http://127.0.0.1:${address.kind === 'tcp' ? address.port : 0}/up?deep`, status, ...(host ? { host } : {}) } });
   t.match(await checksOf()(check('200-299', 'shop.example')), { passed: true, text: 'answered 204, expected 200-299' });
   t.match(await checksOf()(check('204', 'shop.example')), { passed: true });
@@ -165,7 +179,19 @@ t.test('fpm_ping: a stock php-fpm has none and is skipped; a configured one is a
 t.test('traffic: only what was let through since the first pass counts, and few requests say nothing', async (t) => {
   const firstPassWallMs = 1_000_000;
   const summary = (atMs: number, over: Partial<TrafficSummary>): TrafficSummary => ({
-    type: 'traffic_summary', gateway: 'shop', atMs, periodMs: 1000, inFlight: 0, held: 0, completed: 0, failed: 0, status5xx: 0, fellBack: 0, noProgressMs: 0, gate: 'open', ...over,
+    type: 'traffic_summary',
+    gateway: 'shop',
+    atMs,
+    periodMs: 1000,
+    inFlight: 0,
+    held: 0,
+    completed: 0,
+    failed: 0,
+    status5xx: 0,
+    fellBack: 0,
+    noProgressMs: 0,
+    gate: 'open',
+    ...over,
   });
   const check: CheckConfig = { traffic: { errors_below: 0.1, min_requests: 5 } };
   const outage = summary(firstPassWallMs + 500, { completed: 1, failed: 40 });

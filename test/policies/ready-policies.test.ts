@@ -24,10 +24,18 @@ for (const name of names) {
     t.equal(policies.length, 1);
     const policy = policies[0]!.policy;
     const named = policy.rules.flatMap((rule) => rule.when.cause);
-    t.same(named.filter((cause) => !known.has(cause)), [], 'no rule waits for a cause that this version never finds');
+    t.same(
+      named.filter((cause) => !known.has(cause)),
+      [],
+      'no rule waits for a cause that this version never finds',
+    );
     // A process without pidfile has neither orphans that anybody could find nor a configuration test.
     const impossible = name === 'demo.yaml' ? ['service.orphaned_workers', 'config.invalid'] : [];
-    t.same([...known].filter((cause) => !named.includes(cause as never) && !impossible.includes(cause)), [], 'each cause has a rule');
+    t.same(
+      [...known].filter((cause) => !named.includes(cause as never) && !impossible.includes(cause)),
+      [],
+      'each cause has a rule',
+    );
   });
 
   t.test(`${name} leaves a busy, a stopped and a misconfigured service alone`, async (t) => {
@@ -35,7 +43,10 @@ for (const name of names) {
     for (const rule of policies[0]!.policy.rules) {
       const careful = rule.when.cause.some((cause) => ['capacity.workers_exhausted', 'service.stopped_by_operator', 'config.invalid'].includes(cause));
       if (!careful) continue;
-      t.notOk(rule.try.some((rung) => disruptive.includes(rung.do) || rung.do === 'start'), rule.name);
+      t.notOk(
+        rule.try.some((rung) => disruptive.includes(rung.do) || rung.do === 'start'),
+        rule.name,
+      );
       t.ok(rule.never.includes('restart'), `${rule.name}: says so aloud`);
     }
   });

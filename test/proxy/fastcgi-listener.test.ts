@@ -58,7 +58,10 @@ t.test('a request is described as nginx described it', async (t) => {
   await client.answered(1, 2);
   const [first, second] = requests;
   t.match(first, { method: 'GET', target: '/a//b%E9?x=1', id: 'abc-1', clientAddress: '192.0.2.7', body: { length: 0 } });
-  t.same(['sec-fetch-mode', 'content-type', 'content-length', 'accept'].map((name) => first!.header(name)), ['navigate', 'text/x', undefined, undefined]);
+  t.same(
+    ['sec-fetch-mode', 'content-type', 'content-length', 'accept'].map((name) => first!.header(name)),
+    ['navigate', 'text/x', undefined, undefined],
+  );
   t.match(second, { method: 'HEAD', id: /^[0-9A-Z]{26}$/ });
   t.equal(first!.wire.protocol === 'fastcgi' && decodeParams(first!.wire.params)?.find(([name]) => name === 'SCRIPT_NAME')?.[1], '/index.php');
   t.equal(client.seen.text(recordType.stdout), 'Status: 200 OK\r\nContent-Type: text/plain\r\n\r\nok'.repeat(2));
@@ -72,7 +75,13 @@ t.test('without the flag the connection ends after the answer; with it the next 
     await single.answered();
     t.equal(await single.ended, 'end');
     t.equal(single.seen.text(recordType.stderr), 'PHP Warning');
-    t.same(single.seen.records.slice(-2).map(({ type, content }) => [type, content.length]), [[recordType.stdout, 0], [recordType.endRequest, 8]]);
+    t.same(
+      single.seen.records.slice(-2).map(({ type, content }) => [type, content.length]),
+      [
+        [recordType.stdout, 0],
+        [recordType.endRequest, 8],
+      ],
+    );
 
     const kept = await connectClient(t, address);
     for (let i = 1; i <= 20; i++) {
@@ -90,13 +99,23 @@ t.test('a body arrives whole, with its length, however it is cut into records', 
     return page('ok');
   });
   const client = await connectClient(t, address);
-  for (const [index, [announced, total]] of [['300000', 300_000], ['', 70_000], ['0', 0], ['', 0]].entries() as Iterable<[number, [string, number]]>) {
+  for (const [index, [announced, total]] of [
+    ['300000', 300_000],
+    ['', 70_000],
+    ['0', 0],
+    ['', 0],
+  ].entries() as Iterable<[number, [string, number]]>) {
     client.socket.write(requestStart({ REQUEST_METHOD: 'POST', CONTENT_LENGTH: announced }, { keep: true, hasBody: true }));
     for (let sent = 0; sent < total; sent += 10_000) client.socket.write(stdin(Buffer.alloc(Math.min(10_000, total - sent))));
     client.socket.write(stdinEnd);
     await client.answered(1, index + 1);
   }
-  t.same(got, [[300_000, 300_000], [undefined, 70_000], [0, 0], [0, 0]]);
+  t.same(got, [
+    [300_000, 300_000],
+    [undefined, 70_000],
+    [0, 0],
+    [0, 0],
+  ]);
 });
 
 t.test('a held upload stays with its sender until the body is opened', async (t) => {
@@ -234,7 +253,7 @@ t.test('what is no proper request is answered or refused, and the listener goes 
   t.match(await answers(requestStart({})), /ok$/);
 });
 
-t.test('no bytes of a client can end the process or another client\'s connection', async (t) => {
+t.test("no bytes of a client can end the process or another client's connection", async (t) => {
   const random = seeded(4711);
   const { address } = await listen(t, 'unix', async (request) => page(String((await readAll(request.body.open()).catch(() => '')).length)));
   const witness = await connectClient(t, address);
@@ -256,7 +275,16 @@ t.test('a second request beside the first is refused, and questions about the co
   const release = Promise.withResolvers<void>();
   const { address } = await listen(t, 'tcp', async () => (await release.promise, page('first')));
   const client = await connectClient(t, address);
-  client.socket.write(encodeRecord(recordType.getValues, 0, encodeParams([['FCGI_MPXS_CONNS', ''], ['FCGI_OTHER', '']])));
+  client.socket.write(
+    encodeRecord(
+      recordType.getValues,
+      0,
+      encodeParams([
+        ['FCGI_MPXS_CONNS', ''],
+        ['FCGI_OTHER', ''],
+      ]),
+    ),
+  );
   client.socket.write(encodeRecord(99, 0, Buffer.from('?')));
   client.socket.write(requestStart({}, { id: 1, keep: true }));
   client.socket.write(requestStart({}, { id: 2, keep: true }));

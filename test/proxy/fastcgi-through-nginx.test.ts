@@ -109,11 +109,14 @@ for (const kind of ['unix', 'tcp'] as const) {
     // Little enough to be in nginx's buffer as a whole when the end comes.
     const scripted = await startBackend(t, { kind, behave: (socket) => void socket.end(stdout('Content-Type: text/plain\r\n\r\nhalf a p')) });
     const nginx = await nginxBefore({ t, kind, backend: scripted.address });
-    await t.rejects(fetch(`${nginx.url}/x.php`).then((response) => response.text()), 'nothing that looks like a page');
+    await t.rejects(
+      fetch(`${nginx.url}/x.php`).then((response) => response.text()),
+      'nothing that looks like a page',
+    );
   });
 }
 
-t.test('what PHP writes to STDERR comes to nginx\'s error log', async (t) => {
+t.test("what PHP writes to STDERR comes to nginx's error log", async (t) => {
   if (!needs(t, 'nginx', 'php-fpm8.2')) return;
   const fpm = await startPhpFpm(t, { scripts, pool: ['php_admin_value[error_log] =', 'php_admin_flag[log_errors] = on'] });
   const nginx = await nginxBefore({ t, kind: 'unix', backend: parseAddress(fpm.address)!, docroot: fpm.docroot });

@@ -88,10 +88,16 @@ t.test('target, headers and body reach the backend unchanged', async (t) => {
   await backend.start();
   const targets = ['//a//b', '/caf%E9', '/100%', '/a/./b/../c', '/a/%2e%2e/b', '/?q=%2f&&x', '/|"<>{}^', '/x?a=1?b=2'];
   for (const path of targets) await ask({ path });
-  t.same(backend.seen.map((one) => one.url), targets);
+  t.same(
+    backend.seen.map((one) => one.url),
+    targets,
+  );
   backend.seen.length = 0;
   for (const method of ['GET', 'PROPFIND', 'PURGE', 'DELETE', 'QUERY', 'POST', 'PATCH', 'OPTIONS']) await ask({ method, body: 'body', headers: { 'content-length': 4 } });
-  t.same(backend.seen.map((one) => `${one.method} ${one.body}`), ['GET', 'PROPFIND', 'PURGE', 'DELETE', 'QUERY', 'POST', 'PATCH', 'OPTIONS'].map((method) => `${method} body`));
+  t.same(
+    backend.seen.map((one) => `${one.method} ${one.body}`),
+    ['GET', 'PROPFIND', 'PURGE', 'DELETE', 'QUERY', 'POST', 'PATCH', 'OPTIONS'].map((method) => `${method} body`),
+  );
   backend.seen.length = 0;
   await ask({ headers: { Host: 'shop.example', 'X-One': 'a', 'x-two': ['1', '2'], 'Content-Type': 'nonsense;;', Cookie: 'a=1' } });
   t.match(backend.seen[0]?.rawHeaders.join('|'), /^Host\|shop.example\|X-One\|a\|x-two\|1\|x-two\|2\|Content-Type\|nonsense;;\|Cookie\|a=1/i);
@@ -104,7 +110,10 @@ t.test('a GET and a POST that come while the backend is away wait, and are execu
   await until(() => gate.held === 3, { timeoutMs: 3000, what: 'three held requests' });
   await backend.start();
   const answers = await Promise.all(waiting);
-  t.same(answers.map((answer) => answer.status), [200, 200, 200]);
+  t.same(
+    answers.map((answer) => answer.status),
+    [200, 200, 200],
+  );
   t.same(backend.seen.map((one) => one.url).sort(), ['/get', '/post', '/unix']);
   t.equal(backend.seen.find((one) => one.url === '/post')?.body.length, big.length);
   t.match(gate.lastRecovery, { say: 'it accepts connections again' });
@@ -119,8 +128,14 @@ t.test('a GET that was cut before its answer is sent once more; a POST is not, a
   t.equal(post.status, 503);
   t.match(JSON.parse(post.body), { may_have_been_processed: true, error: 'connection_terminated' });
   t.equal((await ask({ path: '/get' })).status, 200);
-  t.same(backend.seen.map((one) => one.url), ['/order', '/get', '/get']);
-  t.match(log, [{ method: 'POST', replays: 0, resend: 'POST may have been executed' }, { method: 'GET', replays: 1, resend: 'GET is idempotent' }]);
+  t.same(
+    backend.seen.map((one) => one.url),
+    ['/order', '/get', '/get'],
+  );
+  t.match(log, [
+    { method: 'POST', replays: 0, resend: 'POST may have been executed' },
+    { method: 'GET', replays: 1, resend: 'GET is idempotent' },
+  ]);
 });
 
 t.test('the fallback answer has the form that the client can use, an honest status, and names us', async (t) => {
@@ -166,7 +181,7 @@ t.test('a cut answer is visible: HTTP/1.0 and chunked, by a reset', async (t) =>
   t.equal(health.total.failed, 2, 'and it is counted although the head was passed on');
 });
 
-t.test('the application\'s own error answer is passed untouched', async (t) => {
+t.test("the application's own error answer is passed untouched", async (t) => {
   const { ask, backend } = await gateway(t);
   await backend.start();
   backend.answerWith((_request, response) => void response.writeHead(503, { 'retry-after': '2', 'x-app': 'yes' }).end('{"app":"busy"}'));
@@ -202,7 +217,9 @@ t.test('interim answers of every kind leave the gateway standing, and the answer
   const { ask, port } = await gateway(t);
   const odd = createServer((socket) => {
     socket.on('error', () => undefined);
-    socket.once('data', () => socket.end('HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload, </b.js>; rel=preload\r\n\r\nHTTP/1.1 103 x\r\nLink: garbage\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
+    socket.once('data', () =>
+      socket.end('HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload, </b.js>; rel=preload\r\n\r\nHTTP/1.1 103 x\r\nLink: garbage\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'),
+    );
   }).listen(port, '127.0.0.1');
   t.teardown(() => odd.close());
   t.match(await ask(), { status: 200, body: 'ok' });

@@ -5,8 +5,27 @@ import type { UpstreamFailure } from '../../src/core/failure.ts';
 import { byteBudget, KeptBody } from '../../src/proxy/kept-body.ts';
 import { mayResend, type ResendQuestion } from '../../src/proxy/may-resend.ts';
 
-const failure = (over: Partial<UpstreamFailure>): UpstreamFailure => ({ kind: 'connection_terminated', source: 'upstream', phase: 'await_head', bytesWritten: 100, bytesRead: 0, resend: 'if_idempotent', detail: '', ...over });
-const question = (over: Partial<ResendQuestion>): ResendQuestion => ({ method: 'GET', target: '/', hasIdempotencyKey: false, failure: failure({}), replays: 0, bodyComplete: true, tooLate: false, rules: { idempotency_key: false }, ...over });
+const failure = (over: Partial<UpstreamFailure>): UpstreamFailure => ({
+  kind: 'connection_terminated',
+  source: 'upstream',
+  phase: 'await_head',
+  bytesWritten: 100,
+  bytesRead: 0,
+  resend: 'if_idempotent',
+  detail: '',
+  ...over,
+});
+const question = (over: Partial<ResendQuestion>): ResendQuestion => ({
+  method: 'GET',
+  target: '/',
+  hasIdempotencyKey: false,
+  failure: failure({}),
+  replays: 0,
+  bodyComplete: true,
+  tooLate: false,
+  rules: { idempotency_key: false },
+  ...over,
+});
 
 const rows: readonly [name: string, question: ResendQuestion, answer: { resend: boolean; replay?: boolean }][] = [
   ['an unsent POST', question({ method: 'POST', failure: failure({ phase: 'connect', kind: 'connection_refused', resend: 'always', bytesWritten: 0 }) }), { resend: true, replay: false }],
@@ -41,7 +60,12 @@ for (const [name, asked, expected] of rows) {
 t.test('a body is read only when it is opened, and a second opening begins at its first byte', async (t) => {
   let reads = 0;
   const chunks = ['one ', 'two ', 'three'];
-  const source = new Readable({ read() { reads += 1; this.push(chunks.shift() ?? null); } });
+  const source = new Readable({
+    read() {
+      reads += 1;
+      this.push(chunks.shift() ?? null);
+    },
+  });
   const body = new KeptBody({ length: undefined, open: () => source }, byteBudget(1000));
   t.equal(reads, 0);
   const firstTry = body.open();

@@ -54,7 +54,14 @@ export async function startApache(t: TestScope, options: ApacheOptions = {}): Pr
   t.teardown(stop);
   const errorLog = (): string => (existsSync(join(folder, 'error.log')) ? readFileSync(join(folder, 'error.log'), 'utf8') : '');
   const apache: Apache = {
-    folder, docroot, port, pidfile, config, executions, stop, errorLog,
+    folder,
+    docroot,
+    port,
+    pidfile,
+    config,
+    executions,
+    stop,
+    errorLog,
     address: `127.0.0.1:${port}`,
     startArgv: [...program, '-k', 'start'],
     configTestArgv: [...program, '-t'],

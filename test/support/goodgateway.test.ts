@@ -15,12 +15,17 @@ t.test('goodgateway runs as an operator runs it: ready, seen, killed, audited, a
     gateways: (folder) => ({
       shop: { listen: `unix:${folder}/shop.sock`, protocol: 'fastcgi', upstream: fpm.address, service: 'php-fpm', ...(isRoot && { socket: { group: 'www-data' } }) },
     }),
-    policies: [{
-      version: 1, name: 'php-fpm', description: 'a private php-fpm', mode: 'act',
-      service: { type: 'process', pidfile: fpm.pidfile, start: fpm.startArgv, config_test: fpm.configTestArgv },
-      rules: [{ name: 'Crashed, so start it', when: { cause: 'service.crashed' }, try: [{ do: 'start', attempts: 3 }] }],
-      verify: { within: '10s', stable_for: '1s', checks: [{ connect: 'ok' }] },
-    }],
+    policies: [
+      {
+        version: 1,
+        name: 'php-fpm',
+        description: 'a private php-fpm',
+        mode: 'act',
+        service: { type: 'process', pidfile: fpm.pidfile, start: fpm.startArgv, config_test: fpm.configTestArgv },
+        rules: [{ name: 'Crashed, so start it', when: { cause: 'service.crashed' }, try: [{ do: 'start', attempts: 3 }] }],
+        verify: { within: '10s', stable_for: '1s', checks: [{ connect: 'ok' }] },
+      },
+    ],
   });
   const nginx = await startNginx(t, {
     http: upstreamBlock('php', [{ address: `unix:${goodgateway.folder}/shop.sock` }]),
@@ -33,7 +38,10 @@ t.test('goodgateway runs as an operator runs it: ready, seen, killed, audited, a
 
   for (const { pid } of fpm.processes()) signal(pid, 'SIGKILL');
   t.equal(await hello(), 'hello', 'the first request after the kill waits and is answered');
-  await until(() => goodgateway.audit().some(({ event }) => event === 'incident.recovered'), { timeoutMs: 10_000, what: () => `the end of the incident: ${JSON.stringify(goodgateway.audit().map(({ event }) => event))}` });
+  await until(() => goodgateway.audit().some(({ event }) => event === 'incident.recovered'), {
+    timeoutMs: 10_000,
+    what: () => `the end of the incident: ${JSON.stringify(goodgateway.audit().map(({ event }) => event))}`,
+  });
   t.equal((await goodgateway.command('audit', 'verify')).code, 0);
 
   const killed = await goodgateway.kill('healer');

@@ -55,7 +55,10 @@ export async function startGoodgateway(t: TestScope, options: GoodgatewayOptions
   const seen = new Map<number, string>();
   const mine = (): ProcessInfo[] => {
     for (const one of [...family(running.pid), ...processes(({ command }) => command.includes(config))]) seen.set(one.pid, one.command);
-    return [...seen.keys()].map(processInfo).filter((one) => one !== undefined).filter((one) => one.command === seen.get(one.pid));
+    return [...seen.keys()]
+      .map(processInfo)
+      .filter((one) => one !== undefined)
+      .filter((one) => one.command === seen.get(one.pid));
   };
   const stop = async (): Promise<number | null> => {
     mine();
@@ -66,8 +69,7 @@ export async function startGoodgateway(t: TestScope, options: GoodgatewayOptions
   };
   t.teardown(stop);
 
-  const pid = (name: ProcessName): number | undefined =>
-    name === 'supervisor' ? processInfo(running.pid)?.pid : mine().find(({ command }) => command.includes(`/${name}/main.`))?.pid;
+  const pid = (name: ProcessName): number | undefined => (name === 'supervisor' ? processInfo(running.pid)?.pid : mine().find(({ command }) => command.includes(`/${name}/main.`))?.pid);
   const adminUrl = `http://127.0.0.1:${admin}`;
   const state = async (): Promise<StateAnswer> => (await fetch(`${adminUrl}/state`)).json() as Promise<StateAnswer>;
   const isReady = async (): Promise<boolean> => {
@@ -78,7 +80,11 @@ export async function startGoodgateway(t: TestScope, options: GoodgatewayOptions
   if (processInfo(running.pid) === undefined) throw new Error(`goodgateway ended: ${running.output()}`);
 
   return {
-    folder, config, adminUrl, pid, stop,
+    folder,
+    config,
+    adminUrl,
+    pid,
+    stop,
     log: () => running.output(),
     audit: () => auditRecords(join(folder, 'audit')),
     state: async (gateway) => (await state()).gateways[gateway] ?? {},
@@ -118,7 +124,9 @@ function writeConfiguration(folder: string, admin: number, options: GoodgatewayO
 }
 
 async function listensEverywhere(gateways: Readonly<Record<string, Readonly<Record<string, unknown>>>>): Promise<boolean> {
-  const addresses = Object.values(gateways).flatMap(({ listen }) => listen).map(String);
+  const addresses = Object.values(gateways)
+    .flatMap(({ listen }) => listen)
+    .map(String);
   const answers = addresses.map((address) => {
     if (address.startsWith('unix:')) return accepts({ path: address.slice(5) });
     const colon = address.lastIndexOf(':');
@@ -129,7 +137,9 @@ async function listensEverywhere(gateways: Readonly<Record<string, Readonly<Reco
 
 function auditRecords(folder: string): readonly AuditRecord[] {
   if (!existsSync(folder)) return [];
-  const files = readdirSync(folder).filter((name) => name.endsWith('.jsonl')).sort();
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith('.jsonl'))
+    .sort();
   // The last line may be in the middle of being written.
   const lines = files.flatMap((name) => readFileSync(join(folder, name), 'utf8').split('\n').slice(0, -1));
   return lines.map((line) => JSON.parse(line) as AuditRecord);

@@ -92,7 +92,8 @@ function send(options: LoadOptions, { agent, method, id }: OneRequest): Promise<
   const [sentAtMs, began] = [Date.now(), performance.now()];
   const body = method === 'POST' ? Buffer.alloc(options.bodyBytes ?? 64, 0x78) : undefined;
   const target: RequestOptions = {
-    agent, method,
+    agent,
+    method,
     host: '127.0.0.1',
     port: options.port,
     path: options.path?.(method, id) ?? `/?id=${id}`,

@@ -46,7 +46,10 @@ export async function startNginx(t: TestScope, options: NginxOptions): Promise<N
   const seen = new Set<number>();
   const mine = (): ProcessInfo[] => {
     for (const { pid } of family(running.pid)) seen.add(pid);
-    return [...seen].map(processInfo).filter((found) => found !== undefined).filter(({ command }) => command.startsWith('nginx:'));
+    return [...seen]
+      .map(processInfo)
+      .filter((found) => found !== undefined)
+      .filter(({ command }) => command.startsWith('nginx:'));
   };
   const stop = (): Promise<void> => endAll(mine, 'SIGTERM');
   t.teardown(stop);
@@ -55,7 +58,10 @@ export async function startNginx(t: TestScope, options: NginxOptions): Promise<N
 
   const log = (name: string): string => (existsSync(join(folder, name)) ? readFileSync(join(folder, name), 'utf8') : '');
   return {
-    folder, port, config, stop,
+    folder,
+    port,
+    config,
+    stop,
     url: `http://127.0.0.1:${port}`,
     pid: running.pid,
     errorLog: () => log('error.log'),

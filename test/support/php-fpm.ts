@@ -77,7 +77,15 @@ export async function preparePhpFpm(t: TestScope, options: PhpFpmOptions = {}): 
   const stop = (): Promise<void> => endAll(mine, 'SIGTERM');
   t.teardown(stop);
   return {
-    folder, docroot, data, socket, pidfile, config, log, startArgv, stop,
+    folder,
+    docroot,
+    data,
+    socket,
+    pidfile,
+    config,
+    log,
+    startArgv,
+    stop,
     address: socket === undefined ? `127.0.0.1:${port}` : `unix:${socket}`,
     configTestArgv: [programPath('php-fpm8.2'), '--fpm-config', config, '-t'],
     masterPid: () => Number(readFileSync(pidfile, 'utf8')),

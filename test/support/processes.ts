@@ -60,7 +60,13 @@ export async function endAll(find: () => readonly ProcessInfo[], polite: NodeJS.
   for (const { pid, state } of find()) signal(pid, state === 'T' ? 'SIGKILL' : polite);
   const gone = (): boolean => find().length === 0;
   await until(gone, { timeoutMs: graceMs, what: 'a polite end' }).catch(() => undefined);
-  await until(() => killNow(find), { timeoutMs: 5000, what: () => `the end of ${find().map((one) => one.command).join(', ')}` });
+  await until(() => killNow(find), {
+    timeoutMs: 5000,
+    what: () =>
+      `the end of ${find()
+        .map((one) => one.command)
+        .join(', ')}`,
+  });
 }
 
 function killNow(find: () => readonly ProcessInfo[]): boolean {

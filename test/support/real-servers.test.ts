@@ -42,7 +42,10 @@ t.test('nginx and php-fpm serve a mixed load, each request executed once, and le
   const load = startLoad(inner, { port: nginx.port, rate: 200, posts: 0.3, path: (_, id) => `/index.php?id=${id}` });
   await until(() => load.results.length >= 100, { timeoutMs: 5000, what: 'a hundred answers' });
   const results = await load.stop();
-  t.ok(results.every(({ status }) => status === 200), summarise(results));
+  t.ok(
+    results.every(({ status }) => status === 200),
+    summarise(results),
+  );
   const expected = results.map(({ method, id }) => `${method} ${id}`).sort();
   t.same(readFileSync(executions, 'utf8').trim().split('\n').sort(), expected, 'PHP saw each request once');
   t.match(nginx.accessLog(), /^200 unix:/m);
@@ -107,7 +110,10 @@ t.test('a load tells refused, cut and late answers from good ones', async (t) =>
   const load = startLoad(t, { port, rate: 500 });
   await until(() => load.results.length >= 5, { timeoutMs: 2000, what: 'some failures' });
   const results = await load.stop();
-  t.ok(results.every(({ status, error }) => status === 0 && error?.includes('ECONNREFUSED')), summarise(results));
+  t.ok(
+    results.every(({ status, error }) => status === 0 && error?.includes('ECONNREFUSED')),
+    summarise(results),
+  );
   t.equal(new Set(results.map(({ id }) => id)).size, results.length, 'ids are unique');
   t.equal(load.inFlight(), 0);
 });
@@ -123,5 +129,8 @@ t.test('endAll ends what ignores a polite signal, and what is stopped', async (t
   await endAll(mine, 'SIGTERM', 100);
   t.equal((await stubborn.ended).signal, 'SIGKILL');
   t.equal((await frozen.ended).signal, 'SIGKILL');
-  await t.rejects(until(() => false, { timeoutMs: 20, what: 'nothing' }), { message: 'waited 20 ms for nothing' });
+  await t.rejects(
+    until(() => false, { timeoutMs: 20, what: 'nothing' }),
+    { message: 'waited 20 ms for nothing' },
+  );
 });

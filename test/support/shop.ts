@@ -45,7 +45,11 @@ export async function startShop(t: TestScope, options: ShopOptions = {}): Promis
   const stop = (): Promise<void> => endAll(() => [info()].filter((one) => one !== undefined));
   t.teardown(stop);
   return {
-    port, otherPort, argv, info, stop,
+    port,
+    otherPort,
+    argv,
+    info,
+    stop,
     url: `http://127.0.0.1:${port}`,
     otherUrl: `http://127.0.0.1:${otherPort}`,
     running: () => running,

@@ -54,7 +54,11 @@ export async function bootSystemd(t: TestScope, options: { readonly units: Reado
   const first = await until(() => Number(readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'utf8').trim()), { timeoutMs: 5000, what: 'the first process inside' });
   const enter = ['/usr/bin/nsenter', '-t', String(first), '-p', '-m', '-u', '-C'];
   const systemd: Systemd = { inside: (argv) => succeed([...enter, ...argv]), try: (argv) => finish([...enter, ...argv]), project: projectInside };
-  await until(async () => /running|degraded/.test((await systemd.try(['/usr/bin/systemctl', 'is-system-running'])).output), { timeoutMs: 15_000, everyMs: 50, what: () => `systemd to be up: ${outer.output()}` });
+  await until(async () => /running|degraded/.test((await systemd.try(['/usr/bin/systemctl', 'is-system-running'])).output), {
+    timeoutMs: 15_000,
+    everyMs: 50,
+    what: () => `systemd to be up: ${outer.output()}`,
+  });
   return systemd;
 }
 
@@ -75,7 +79,9 @@ exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin container=unshare /lib/systemd/sy
 `;
 
 function cgroupRoot(): string {
-  const mount = readFileSync('/proc/mounts', 'utf8').split('\n').find((line) => line.split(' ')[2] === 'cgroup2');
+  const mount = readFileSync('/proc/mounts', 'utf8')
+    .split('\n')
+    .find((line) => line.split(' ')[2] === 'cgroup2');
   if (mount === undefined) throw new Error('no cgroup2 file system is mounted');
   return mount.split(' ')[1] ?? '';
 }

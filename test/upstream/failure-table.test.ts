@@ -191,10 +191,18 @@ t.test('a backend that stops reading is a write timeout, a client that stops sen
   t.match(stalled, { kind: 'http_request_error', source: 'downstream', phase: 'send', resend: 'never', detail: /client sent no more/ });
   const short = await failure(address, { method: 'PUT', body: Readable.from([Buffer.from('abc')]), length: 10 });
   t.match(short, { kind: 'http_request_error', source: 'downstream', detail: /announced 10 bytes of body and sent only 3/ });
-  const long = await startBackend(t, 'tcp', does.afterRequest(() => {}));
+  const long = await startBackend(
+    t,
+    'tcp',
+    does.afterRequest(() => {}),
+  );
   t.match(await failure(long.address, { method: 'PUT', body: Readable.from([Buffer.from('abcdef')]), length: 3 }), { kind: 'http_request_error', source: 'downstream', detail: /sent more/ });
   t.notMatch(long.received(), /abc/, 'not one byte more than announced reaches the backend');
-  const unreadable = new Readable({ read() { this.destroy(new Error('disk gone')); } });
+  const unreadable = new Readable({
+    read() {
+      this.destroy(new Error('disk gone'));
+    },
+  });
   t.match(await failure(address, { method: 'PUT', body: unreadable, length: 3 }), { kind: 'proxy_internal_error', source: 'internal', detail: /disk gone/ });
 });
 
@@ -203,14 +211,21 @@ t.test('a client that leaves is no failure, whenever it leaves', async (t) => {
   const frozen = await startFrozenListener(t, 'tcp');
   await fillBacklog(t, frozen);
   t.same(await ask(address, { clientGone: AbortSignal.abort() }), { kind: 'client_gone' }, 'before the connect');
-  for (const [what, where] of [['while connecting', frozen], ['while waiting', address]] as const) {
+  for (const [what, where] of [
+    ['while connecting', frozen],
+    ['while waiting', address],
+  ] as const) {
     const leaving = new AbortController();
     const attempt = ask(where, { clientGone: leaving.signal });
     setImmediate(() => leaving.abort());
     t.same(await attempt, { kind: 'client_gone' }, what);
   }
   const upload = new Readable({ read() {} });
-  const receiving = await startBackend(t, 'tcp', does.afterRequest(() => upload.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }))));
+  const receiving = await startBackend(
+    t,
+    'tcp',
+    does.afterRequest(() => upload.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }))),
+  );
   t.same(await ask(receiving.address, { method: 'PUT', body: upload, length: 10 }), { kind: 'client_gone' }, 'inside its upload');
   t.same(await ask(receiving.address, { method: 'PUT', body: upload, length: 10 }), { kind: 'client_gone' }, 'before its upload is read');
   const stalls = await startBackend(t, 'tcp', does.stallsInsideTheBody);
@@ -252,4 +267,3 @@ function* zeros(bytes: number): Generator<Buffer> {
   const block = Buffer.alloc(65_536);
   for (let sent = 0; sent < bytes; sent += block.length) yield block;
 }
-

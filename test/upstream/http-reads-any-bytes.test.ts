@@ -21,7 +21,10 @@ const answers: readonly string[] = [
   'HTTP/1.1 200 OK\r\nX-A: 1\r\n folded\r\n\r\n',
   'HTTP/1.1 200 OK\r\nX-A: a\rb\r\n\r\n',
   'SSH-2.0-OpenSSH_9.2\r\n',
-  'HTT', 'HTTP/1.1 200 OK\r\nX-A', '', 'hi',
+  'HTT',
+  'HTTP/1.1 200 OK\r\nX-A',
+  '',
+  'hi',
   `${long}${'z'.repeat(rest)}\r\n\r\nbody`,
   `${long}${'z'.repeat(rest + 1)}\r\n\r\nbody`,
 ];
@@ -44,10 +47,27 @@ t.test('an answer reads the same whichever way its bytes were split', (t) => {
     }
     t.pass(`${JSON.stringify(text.slice(0, 40))}: ${whole.end}`);
   }
-  t.same(answers.map((text) => read([Buffer.from(text, 'latin1')]).end), [
-    'complete', 'complete', 'complete', 'complete', 'complete', 'http_protocol_error', 'http_protocol_error', 'http_protocol_error',
-    'http_protocol_error', 'http_protocol_error', 'no_head', 'no_head', 'no_head', 'http_protocol_error', 'complete', 'http_response_header_section_size',
-  ]);
+  t.same(
+    answers.map((text) => read([Buffer.from(text, 'latin1')]).end),
+    [
+      'complete',
+      'complete',
+      'complete',
+      'complete',
+      'complete',
+      'http_protocol_error',
+      'http_protocol_error',
+      'http_protocol_error',
+      'http_protocol_error',
+      'http_protocol_error',
+      'no_head',
+      'no_head',
+      'no_head',
+      'http_protocol_error',
+      'complete',
+      'http_response_header_section_size',
+    ],
+  );
   t.end();
 });
 
@@ -65,7 +85,11 @@ t.test('a head that comes byte by byte costs linear time', (t) => {
 t.test('2,000 damaged answers never throw, and never hang', async (t) => {
   const random = seeded(4242);
   let next: Buffer = Buffer.alloc(0);
-  const { address } = await startBackend(t, 'unix', does.afterRequest((socket) => socket.end(next)));
+  const { address } = await startBackend(
+    t,
+    'unix',
+    does.afterRequest((socket) => socket.end(next)),
+  );
   const ends = new Map<string, number>();
   for (let round = 0; round < 2000; round++) {
     next = damaged(answers[round % 10]!, random);
@@ -116,7 +140,7 @@ function read(parts: readonly Buffer[]): Reading {
 function pieces(text: string, longest: number, random: () => number): Buffer[] {
   const bytes = Buffer.from(text, 'latin1');
   const parts: Buffer[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const size = 1 + Math.floor(random() * longest);
     parts.push(Buffer.from(bytes.subarray(at, at + size))); // a copy: the reader may move its bytes about
     at += size;

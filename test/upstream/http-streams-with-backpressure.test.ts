@@ -18,7 +18,11 @@ t.test('200 MB pass down, however slow the reader is, with flat memory', async (
   for (const head of [`HTTP/1.1 200 OK\r\nContent-Length: ${200 * megabyte}\r\n\r\n`, 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n']) {
     const chunked = head.includes('chunked');
     const sent = { bytes: 0 };
-    const { address } = await startBackend(t, 'tcp', does.afterRequest((socket) => void Readable.from(download(head, chunked, sent)).pipe(socket)));
+    const { address } = await startBackend(
+      t,
+      'tcp',
+      does.afterRequest((socket) => void Readable.from(download(head, chunked, sent)).pipe(socket)),
+    );
     const { body } = await answer(address);
     let bytes = 0;
     let mostUnread = 0;
@@ -37,7 +41,11 @@ t.test('200 MB pass down, however slow the reader is, with flat memory', async (
 });
 
 t.test('a reader that stops for longer than the idle limit is no silence of the backend', async (t) => {
-  const { address } = await startBackend(t, 'tcp', does.afterRequest((socket) => void Readable.from([Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${20 * megabyte}\r\n\r\n`), ...blocks(20)]).pipe(socket)));
+  const { address } = await startBackend(
+    t,
+    'tcp',
+    does.afterRequest((socket) => void Readable.from([Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${20 * megabyte}\r\n\r\n`), ...blocks(20)]).pipe(socket)),
+  );
   const { body } = await answer(address, { limits: { idleTimeoutMs: 60 } });
   body.once('readable', () => {});
   const wakeUp = AbortSignal.timeout(250); // the length of the pause is the thing tested
@@ -53,15 +61,22 @@ t.test('200 MB pass up, however slow the backend is, with flat memory', async (t
     let headLength = 0;
     let received = 0;
     let mostUnread = 0;
-    const { address } = await startBackend(t, 'unix', (socket) => void socket.on('data', (part: Buffer) => {
-      headLength ||= part.indexOf('\r\n\r\n') + 4;
-      received += part.length;
-      mostUnread = Math.max(mostUnread, sent.bytes - received);
-      socket.pause();
-      setImmediate(() => socket.resume()); // always behind
-      const over = length === undefined ? part.subarray(-5).toString('latin1') === '0\r\n\r\n' : received === headLength + length;
-      if (over) socket.end('HTTP/1.1 200 OK\r\n\r\nthanks');
-    }).resume());
+    const { address } = await startBackend(
+      t,
+      'unix',
+      (socket) =>
+        void socket
+          .on('data', (part: Buffer) => {
+            headLength ||= part.indexOf('\r\n\r\n') + 4;
+            received += part.length;
+            mostUnread = Math.max(mostUnread, sent.bytes - received);
+            socket.pause();
+            setImmediate(() => socket.resume()); // always behind
+            const over = length === undefined ? part.subarray(-5).toString('latin1') === '0\r\n\r\n' : received === headLength + length;
+            if (over) socket.end('HTTP/1.1 200 OK\r\n\r\nthanks');
+          })
+          .resume(),
+    );
     const response = await answer(address, { method: 'PUT', body: Readable.from(blocks(200, sent)), ...(length !== undefined && { length }) });
     t.equal((await readBody(response)).text, 'thanks');
     t.equal(response.bytesWritten, received, 'every byte was counted');
@@ -73,10 +88,17 @@ t.test('a refusal that comes while the body is being sent is delivered, and the 
   const page = 'x'.repeat(200_000);
   for (const kind of ['tcp', 'unix'] as const) {
     for (let round = 0; round < 25; round++) {
-      const { address, close } = await startBackend(t, kind, (socket) => void socket.once('data', () => {
-        socket.pause(); // the rest of the upload stays unread, so that closing becomes a reset behind the answer
-        socket.end(`HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: ${page.length}\r\n\r\n${page}`);
-      }).resume());
+      const { address, close } = await startBackend(
+        t,
+        kind,
+        (socket) =>
+          void socket
+            .once('data', () => {
+              socket.pause(); // the rest of the upload stays unread, so that closing becomes a reset behind the answer
+              socket.end(`HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: ${page.length}\r\n\r\n${page}`);
+            })
+            .resume(),
+      );
       const body = Readable.from(blocks(200));
       const response = await answer(address, { method: 'POST', body });
       const { text, cut } = await readBody(response);
@@ -106,13 +128,17 @@ t.test('a refusal survives a write into the closed connection', async (t) => {
 });
 
 t.test('an early 200 keeps the upload going: the backend answers while it reads', async (t) => {
-  const { address } = await startBackend(t, 'tcp', does.afterRequest((socket) => {
-    socket.write('HTTP/1.1 200 OK\r\n\r\n');
-    socket.on('data', (bytes: Buffer) => {
-      socket.write(bytes);
-      if (bytes.includes('!')) socket.end();
-    });
-  }));
+  const { address } = await startBackend(
+    t,
+    'tcp',
+    does.afterRequest((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      socket.on('data', (bytes: Buffer) => {
+        socket.write(bytes);
+        if (bytes.includes('!')) socket.end();
+      });
+    }),
+  );
   const upload = new Readable({ read() {} });
   const response = await answer(address, { method: 'POST', body: upload, length: 6 });
   upload.push('hello!');
@@ -137,10 +163,14 @@ t.test('whoever gives up an answer closes the connection to the backend', async 
 
 t.test('each part of an answer is passed on when it comes', async (t) => {
   let backendSocket: Socket | undefined;
-  const { address } = await startBackend(t, 'tcp', does.afterRequest((socket) => {
-    backendSocket = socket;
-    socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n');
-  }));
+  const { address } = await startBackend(
+    t,
+    'tcp',
+    does.afterRequest((socket) => {
+      backendSocket = socket;
+      socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n');
+    }),
+  );
   const { body } = await answer(address);
   const parts = body[Symbol.asyncIterator]();
   t.equal(String((await parts.next()).value), 'data: 1\n\n');

@@ -5,12 +5,14 @@ import { command } from '../../config/values.ts';
 import type { Action } from '../leaves.ts';
 import { stepFromCommand } from '../service-parts/step-result.ts';
 
-const options = z.strictObject({
-  command: command().describe('A program by its absolute path, with its arguments. Nothing from a request can become one of them.'),
-}).superRefine((value, context) => {
-  const unsafe = whyUnsafe(value.command[0] ?? '');
-  if (unsafe !== undefined) context.addIssue({ code: 'custom', message: unsafe, path: ['command', 0] });
-});
+const options = z
+  .strictObject({
+    command: command().describe('A program by its absolute path, with its arguments. Nothing from a request can become one of them.'),
+  })
+  .superRefine((value, context) => {
+    const unsafe = whyUnsafe(value.command[0] ?? '');
+    if (unsafe !== undefined) context.addIssue({ code: 'custom', message: unsafe, path: ['command', 0] });
+  });
 
 /** The step's own time limit aborts it long before. */
 const ceilingMs = 3_600_000;
@@ -41,7 +43,7 @@ export const run: Action<z.output<typeof options>> = {
  */
 function whyUnsafe(path: string): string | undefined {
   const ahead = path.split('/');
-  for (let at = '/', links = 0; links < mostLinks; ) {
+  for (let at = '/', links = 0; links < mostLinks;) {
     const about = look(at);
     if (!about) return `${path} does not exist`;
     const unsafe = whoElse(at, about);

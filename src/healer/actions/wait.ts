@@ -4,7 +4,7 @@ import { formatDuration } from '../../core/time.ts';
 import type { Action } from '../leaves.ts';
 
 const options = z.strictObject({
-  at_most: duration().default(30_000).describe('How long. Shorter when the step\'s timeout is.'),
+  at_most: duration().default(30_000).describe("How long. Shorter when the step's timeout is."),
 });
 
 /** Does nothing for a while, visibly. Ends early, and well, when its signal aborts. */

@@ -19,7 +19,10 @@ interface Bounds {
 }
 
 /** The normal bounds, and those for a record that is still too long with them. */
-const bounds: readonly Bounds[] = [{ text: maxTextLength, list: maxListLength }, { text: 256, list: 20 }];
+const bounds: readonly Bounds[] = [
+  { text: maxTextLength, list: maxListLength },
+  { text: 256, list: 20 },
+];
 
 /** The line with its newline; `undefined` when it is longer than a line may be even after cutting. */
 export function buildLine(envelope: Envelope, event: AuditEvent, prev: string): Buffer | undefined {

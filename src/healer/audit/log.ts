@@ -228,7 +228,7 @@ function failed(detail: string): AuditFailure {
 
 function adviceFor(errno: string | undefined): string {
   if (errno === 'ENOSPC' || errno === 'EDQUOT') return '; make room on that disk';
-  if (errno === 'EACCES' || errno === 'EPERM' || errno === 'EROFS') return '; let the healer\'s user write there';
+  if (errno === 'EACCES' || errno === 'EPERM' || errno === 'EROFS') return "; let the healer's user write there";
   if (errno === 'ENOENT') return '; make the folder again';
   return '';
 }

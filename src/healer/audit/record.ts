@@ -9,20 +9,44 @@ import { outcomes } from '../../core/incident.ts';
 
 /** Every event name. Those that nothing writes yet are reserved, so that readers can know them in advance. */
 export const auditEventNames = [
-  'incident.opened', 'incident.updated', 'incident.recovered', 'incident.relapsed', 'incident.gave_up', 'incident.closed',
-  'evidence.captured', 'evidence.failed',
-  'diagnosis.made', 'diagnosis.changed',
-  'action.would_run', 'action.refused', 'action.intent', 'action.started', 'action.finished', 'action.unknown',
-  'verify.passed', 'verify.failed',
+  'incident.opened',
+  'incident.updated',
+  'incident.recovered',
+  'incident.relapsed',
+  'incident.gave_up',
+  'incident.closed',
+  'evidence.captured',
+  'evidence.failed',
+  'diagnosis.made',
+  'diagnosis.changed',
+  'action.would_run',
+  'action.refused',
+  'action.intent',
+  'action.started',
+  'action.finished',
+  'action.unknown',
+  'verify.passed',
+  'verify.failed',
   'undo.done',
-  'approval.asked', 'approval.given', 'approval.denied', 'approval.expired',
-  'pause.set', 'pause.expired',
-  'breaker.opened', 'breaker.half_open', 'breaker.closed',
+  'approval.asked',
+  'approval.given',
+  'approval.denied',
+  'approval.expired',
+  'pause.set',
+  'pause.expired',
+  'breaker.opened',
+  'breaker.half_open',
+  'breaker.closed',
   'budget.spent',
-  'policy.loaded', 'policy.rejected',
+  'policy.loaded',
+  'policy.rejected',
   'human.acted',
-  'agent.started', 'agent.stopped', 'agent.crashed',
-  'audit.checkpoint', 'audit.rotated', 'audit.gap',
+  'agent.started',
+  'agent.stopped',
+  'agent.crashed',
+  'audit.checkpoint',
+  'audit.rotated',
+  'audit.gap',
 ] as const;
 export type AuditEventName = (typeof auditEventNames)[number];
 
@@ -31,10 +55,18 @@ export type AuditEventName = (typeof auditEventNames)[number];
  * the others may be lost in a power cut, never in a crash of the process.
  */
 export const gatingEvents: ReadonlySet<AuditEventName> = new Set([
-  'action.intent', 'action.finished', 'action.unknown',
-  'approval.asked', 'approval.given', 'approval.denied', 'approval.expired',
-  'pause.set', 'pause.expired',
-  'incident.gave_up', 'audit.gap', 'audit.rotated',
+  'action.intent',
+  'action.finished',
+  'action.unknown',
+  'approval.asked',
+  'approval.given',
+  'approval.denied',
+  'approval.expired',
+  'pause.set',
+  'pause.expired',
+  'incident.gave_up',
+  'audit.gap',
+  'audit.rotated',
 ] as const);
 
 /** Longest text of one field, in characters; longer ones are cut and end in an ellipsis. */
@@ -88,12 +120,16 @@ const verification = z.object({
   took_ms: milliseconds.optional(),
 });
 
-const evidence = z.array(z.object({
-  collector: text,
-  status: z.enum(['seen', 'missing']),
-  source: text,
-  text,
-})).max(maxListLength);
+const evidence = z
+  .array(
+    z.object({
+      collector: text,
+      status: z.enum(['seen', 'missing']),
+      source: text,
+      text,
+    }),
+  )
+  .max(maxListLength);
 
 const impact = z.object({
   held: count.optional().describe('Requests that waited'),
@@ -131,7 +167,10 @@ const fields = z.object({
   evidence: evidence.optional(),
   impact: impact.optional(),
   gap: z.object({ bytes: count, file: text }).optional().describe('audit.gap: how much was cut or is in doubt, and where it is kept'),
-  removed: z.object({ file: text, bytes: count, last_seq: count.optional(), sha256: sha256.optional() }).optional().describe('audit.rotated: the file that was too old, and the number and hash of its last line, which the first line that remains carries on'),
+  removed: z
+    .object({ file: text, bytes: count, last_seq: count.optional(), sha256: sha256.optional() })
+    .optional()
+    .describe('audit.rotated: the file that was too old, and the number and hash of its last line, which the first line that remains carries on'),
   text: text.optional().describe('The record as one sentence for a person; its wording may change'),
   remedy: text.optional().describe('What would help'),
 });
@@ -160,9 +199,7 @@ type Fields = DeepReadonly<Omit<z.output<typeof fields>, 'event'>>;
 type ActEventName = 'action.intent' | 'action.started' | 'action.finished' | 'action.unknown';
 
 /** What is handed to the log. An act must say which one it is, or nobody could pair its intent with its outcome. */
-export type AuditEvent =
-  | (Fields & { readonly event: Exclude<AuditEventName, ActEventName> })
-  | (Fields & ActFields & { readonly event: AuditEventName });
+export type AuditEvent = (Fields & { readonly event: Exclude<AuditEventName, ActEventName> }) | (Fields & ActFields & { readonly event: AuditEventName });
 
 interface ActFields {
   readonly incident: string;

@@ -82,7 +82,7 @@ async function cut(file: AuditFile, { size, recordsEnd }: FileScan): Promise<{ b
     const to = await open(tornPath, 'a', 0o640);
     try {
       const chunk = Buffer.allocUnsafe(65_536);
-      for (let at = recordsEnd; at < size; ) {
+      for (let at = recordsEnd; at < size;) {
         const { bytesRead } = await from.read(chunk, 0, Math.min(chunk.length, size - at), at);
         if (bytesRead === 0) break;
         await to.appendFile(chunk.subarray(0, bytesRead));

@@ -17,7 +17,12 @@ const programFlags: readonly { readonly program: string; readonly flag: string; 
   { program: String.raw`(?:sshpass|mongo\w{0,10})`, flag: '-p', gap: String.raw`\s{0,4}`, value },
   { program: 'redis-cli', flag: '-a', gap: String.raw`\s{0,4}`, value },
   { program: String.raw`ldap\w{0,10}`, flag: '-w', gap: String.raw`\s{0,4}`, value },
-  { program: 'curl', flag: '(?:-[A-Za-z]{0,8}[uU]|--(?:proxy-)?user)', gap: String.raw`[\s=]{0,4}`, value: String.raw`(?!["']?\[redacted\])(?:"[^"\n]{0,4096}"?|'[^'\n]{0,4096}'?|[^\s:"']{0,200}:\S{1,4096})` },
+  {
+    program: 'curl',
+    flag: '(?:-[A-Za-z]{0,8}[uU]|--(?:proxy-)?user)',
+    gap: String.raw`[\s=]{0,4}`,
+    value: String.raw`(?!["']?\[redacted\])(?:"[^"\n]{0,4096}"?|'[^'\n]{0,4096}'?|[^\s:"']{0,200}:\S{1,4096})`,
+  },
 ];
 
 /** What looks like a secret; the first group is kept. The order matters: whole blocks, then lines, then words. */

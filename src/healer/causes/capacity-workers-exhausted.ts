@@ -32,7 +32,13 @@ export const capacityWorkersExhausted: Cause = {
       confidence: sure ? 'certain' : 'likely',
       subject: subject(pool.most ?? logged?.number('limit'), file),
       sentence: `${numbers(pool, file)}; ${waiting === 0 ? 'nobody waits yet' : `${waiting} more ${waiting === 1 ? 'waits' : 'wait'}`}.`,
-      because: sentences(factOf(file, 'workers'), factOf(file, 'fpm_status'), setting, logged, atLimit && `${inFlight} ${inFlight === 1 ? 'request is' : 'requests are'} in the backend; the gateway lets in ${limit}.`),
+      because: sentences(
+        factOf(file, 'workers'),
+        factOf(file, 'fpm_status'),
+        setting,
+        logged,
+        atLimit && `${inFlight} ${inFlight === 1 ? 'request is' : 'requests are'} in the backend; the gateway lets in ${limit}.`,
+      ),
       against: [],
       remedy: remedy(setting),
     };
@@ -60,7 +66,8 @@ function waitingVisitors(file: CaseFile, { busy = 0 }: Pool): number {
 
 function numbers(pool: Pool, file: CaseFile): string {
   const { name } = file.target;
-  if (pool.busy !== undefined) return `${pool.busy === 1 ? `The only worker of ${name} is` : `All ${pool.busy} workers of ${name} are`} busy${pool.most === undefined ? '' : ` (at most ${pool.most})`}`;
+  if (pool.busy !== undefined)
+    return `${pool.busy === 1 ? `The only worker of ${name} is` : `All ${pool.busy} workers of ${name} are`} busy${pool.most === undefined ? '' : ` (at most ${pool.most})`}`;
   const { inFlight, limit } = file.traffic;
   return limit !== undefined && inFlight >= limit ? `${name} works on ${counted(inFlight, 'request')}, as many as it takes at once` : `${name} says that it has no free worker`;
 }

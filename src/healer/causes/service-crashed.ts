@@ -35,7 +35,12 @@ function suspicion(file: CaseFile, confidence: Suspect['confidence']): Suspect {
     confidence,
     subject: name,
     sentence: `${name} ${how}.`,
-    because: sentences(state, listener?.word('state') !== 'listening' && listener, factOf(file, 'connect')?.word('result') !== 'connected' && factOf(file, 'connect'), logLine(file, 'child_signalled')),
+    because: sentences(
+      state,
+      listener?.word('state') !== 'listening' && listener,
+      factOf(file, 'connect')?.word('result') !== 'connected' && factOf(file, 'connect'),
+      logLine(file, 'child_signalled'),
+    ),
     against: sentences(listener?.word('state') === 'listening' && listener),
     remedy: start ? `Start it: ${start}` : `Start ${name}, so that it listens on ${currentAddress(file)} again.`,
   };

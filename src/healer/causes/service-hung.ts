@@ -83,7 +83,14 @@ function suspicion(file: CaseFile, confidence: Confidence, what: string): Suspec
     confidence,
     subject: name,
     sentence: `${name} ${what}.`,
-    because: sentences(stateOf(file) === 'frozen' && factOf(file, 'service_state'), !computing && processes, (listener?.number('queue') ?? 0) > 0 && listener, factOf(file, 'workers'), answer?.word('result') === 'timeout' && answer, confidence !== 'certain' && file.symptom.text),
+    because: sentences(
+      stateOf(file) === 'frozen' && factOf(file, 'service_state'),
+      !computing && processes,
+      (listener?.number('queue') ?? 0) > 0 && listener,
+      factOf(file, 'workers'),
+      answer?.word('result') === 'timeout' && answer,
+      confidence !== 'certain' && file.symptom.text,
+    ),
     against: sentences(computing && processes, answer?.word('result') === 'status' && answer),
     remedy: restart ? `Restart it: ${restart}` : `Stop ${name} (it may need KILL) and start it again.`,
   };

@@ -23,7 +23,11 @@ type StandDown = Extract<Decision, { kind: 'stand_down' }>;
  * config test where {@link needsConfigTest} says so, looks at the service once more, and asks {@link finishGates}.
  */
 export function decide(input: DecisionInput): Decision {
-  const { policy, diagnosis: { best }, now } = input;
+  const {
+    policy,
+    diagnosis: { best },
+    now,
+  } = input;
   const next = nextStep(policy.rules, input.ladder, { suspect: best, lastedMs: now.monotonicMs - input.causeSinceMs });
   switch (next.kind) {
     case 'no_rule':
@@ -103,13 +107,20 @@ function refused(rule: string, step: Step, gates: readonly GateResult[]): StandD
 function configTestGate(look: LastLook, step: Step, actions: ActionTable): GateResult {
   const gate = 'config_test';
   switch (look.configTest) {
-    case 'pass': return { gate, verdict: 'pass', reason: `the configuration test passed${look.detail ? `: ${look.detail}` : ''}` };
-    case 'none': return { gate, verdict: 'pass', reason: look.detail || 'no configuration test is needed' };
-    case 'fail': return { gate, verdict: 'refuse', reason: `the configuration test failed: ${look.detail}` };
+    case 'pass':
+      return { gate, verdict: 'pass', reason: `the configuration test passed${look.detail ? `: ${look.detail}` : ''}` };
+    case 'none':
+      return { gate, verdict: 'pass', reason: look.detail || 'no configuration test is needed' };
+    case 'fail':
+      return { gate, verdict: 'refuse', reason: `the configuration test failed: ${look.detail}` };
     case 'unknown': {
       // Loading hundreds of pools takes long. A dead service has nothing to lose by a start; a living one has.
       const disturbs = limitsOf(actions, step.action).budget === 'disruptive';
-      return { gate, verdict: disturbs ? 'refuse' : 'pass', reason: `the configuration test gave no result (${look.detail}), which ${disturbs ? `blocks ${step.action}` : `never blocks ${step.action}`}` };
+      return {
+        gate,
+        verdict: disturbs ? 'refuse' : 'pass',
+        reason: `the configuration test gave no result (${look.detail}), which ${disturbs ? `blocks ${step.action}` : `never blocks ${step.action}`}`,
+      };
     }
   }
 }

@@ -153,10 +153,14 @@ function maxAttempts(input: GateInput): Verdict {
   const gaveUp = history.services.get(incident.service)?.gaveUp;
   const open = halfOpen(gaveUp, policy.give_up.retry_after, now.monotonicMs);
   switch (open.kind) {
-    case 'not_given_up': return use.used < times ? pass(counted) : refuseUntil(counted, use.freeAtMs, now);
-    case 'one_try': return pass(`given up ${formatDuration(now.monotonicMs - gaveUp!.sinceMs)} ago; this is the one further attempt, whatever the window says (${counted})`);
-    case 'later': return refuseUntil(`given up: ${gaveUp!.reason}; one further attempt is allowed`, open.atMs, now);
-    case 'human_only': return refuse(`given up: ${gaveUp!.reason}; ${gaveUp!.retried ? 'the one further attempt is used; ' : ''}waiting for a human`);
+    case 'not_given_up':
+      return use.used < times ? pass(counted) : refuseUntil(counted, use.freeAtMs, now);
+    case 'one_try':
+      return pass(`given up ${formatDuration(now.monotonicMs - gaveUp!.sinceMs)} ago; this is the one further attempt, whatever the window says (${counted})`);
+    case 'later':
+      return refuseUntil(`given up: ${gaveUp!.reason}; one further attempt is allowed`, open.atMs, now);
+    case 'human_only':
+      return refuse(`given up: ${gaveUp!.reason}; ${gaveUp!.retried ? 'the one further attempt is used; ' : ''}waiting for a human`);
   }
 }
 

@@ -30,7 +30,10 @@ export function nextStep(rules: readonly RuleConfig[], ladder: Ladder, cause: { 
   const goesOn = begun !== undefined && matches(begun, cause.suspect);
   const rule = goesOn ? begun : rules.find((candidate) => matches(candidate, cause.suspect));
   if (!rule) return { kind: 'no_rule' };
-  const step = stepAfter(rule, ladder.find((position) => position.rule === rule.name));
+  const step = stepAfter(
+    rule,
+    ladder.find((position) => position.rule === rule.name),
+  );
   if (!step) return { kind: 'used_up', rule };
   // A rule that began has waited already: its own first step may have made the cause look new.
   const waitMs = goesOn ? 0 : rule.when.lasting - cause.lastedMs;

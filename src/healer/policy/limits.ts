@@ -92,11 +92,7 @@ export function backoffEndMs(service: ServiceHistory, lastAttemptMs: number, con
 }
 
 /** Whether a service that was given up may be tried once more. */
-export type HalfOpen =
-  | { readonly kind: 'not_given_up' }
-  | { readonly kind: 'one_try' }
-  | { readonly kind: 'later'; readonly atMs: number }
-  | { readonly kind: 'human_only' };
+export type HalfOpen = { readonly kind: 'not_given_up' } | { readonly kind: 'one_try' } | { readonly kind: 'later'; readonly atMs: number } | { readonly kind: 'human_only' };
 
 /** `retry_after` allows exactly one further attempt after giving up; then only a person helps. */
 export function halfOpen(gaveUp: GaveUp | undefined, retryAfter: number | 'never', nowMs: number): HalfOpen {

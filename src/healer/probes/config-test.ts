@@ -99,7 +99,10 @@ function startedAs({ config }: ServiceTarget): { readonly user?: string; readonl
 
 /** The first line that names an error; the lines after it only say that everything failed. Without one the last. */
 function tellingLine({ output, exitCode }: CommandResult): string {
-  const lines = output.split('\n').map((line) => line.trim()).filter((line) => line !== '');
+  const lines = output
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
   const index = lines.findIndex((line) => ['ERROR:', 'Syntax error', '[emerg]', 'rror:'].some((mark) => line.includes(mark)));
   const line = lines.at(index) ?? `exit status ${exitCode}, without a word`;
   // Apache names the place in one line and the reason in the next.

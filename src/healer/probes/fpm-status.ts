@@ -54,12 +54,20 @@ function statusPage({ config, upstreams, current }: ServiceTarget, pool: FpmPool
 
 async function askPage(page: StatusPage, signal: AbortSignal): Promise<Evidence> {
   const params = encodeParams([
-    ['REQUEST_METHOD', 'GET'], ['SCRIPT_NAME', page.path], ['SCRIPT_FILENAME', page.path], ['REQUEST_URI', `${page.path}?json`],
-    ['QUERY_STRING', 'json'], ['SERVER_PROTOCOL', 'HTTP/1.1'], ['GATEWAY_INTERFACE', 'CGI/1.1'],
+    ['REQUEST_METHOD', 'GET'],
+    ['SCRIPT_NAME', page.path],
+    ['SCRIPT_FILENAME', page.path],
+    ['REQUEST_URI', `${page.path}?json`],
+    ['QUERY_STRING', 'json'],
+    ['SERVER_PROTOCOL', 'HTTP/1.1'],
+    ['GATEWAY_INTERFACE', 'CGI/1.1'],
   ]);
   const request = {
-    method: 'GET', target: `${page.path}?json`, clientGone: signal,
-    wire: { protocol: 'fastcgi', params, role: responderRole }, body: { length: 0, open: () => Readable.from([]) },
+    method: 'GET',
+    target: `${page.path}?json`,
+    clientGone: signal,
+    wire: { protocol: 'fastcgi', params, role: responderRole },
+    body: { length: 0, open: () => Readable.from([]) },
   } as const;
   const result = await fastcgi.attempt(request, page.address, limits, {});
   if (result.kind === 'client_gone') return unseen(page, 'the time for evidence was over');
@@ -90,5 +98,5 @@ function parseStatus(text: string): { readonly active: number; readonly idle: nu
 }
 
 function unseen(page: StatusPage, missing: string): Evidence {
-  return { kind: 'fpm_status', source: `${page.path} at ${formatAddress(page.address)}`, text: 'php-fpm\'s status page could not be read.', facts: {}, missing };
+  return { kind: 'fpm_status', source: `${page.path} at ${formatAddress(page.address)}`, text: "php-fpm's status page could not be read.", facts: {}, missing };
 }

@@ -50,14 +50,20 @@ async function readView(context: ProbeContext, signal: AbortSignal): Promise<Vie
   const ofService = await readHolders(new Set(rows.map((row) => row.inode)), [...service], signal);
   // Only sockets that the service itself does not hold are worth a walk through every process of the machine.
   const strange = new Set(wanted.map((row) => row.inode).filter((inode) => !ofService.has(inode)));
-  const ofOthers = strange.size > 0 ? await readHolders(strange, processesOf(context).map((row) => row.pid), signal) : [];
+  const ofOthers =
+    strange.size > 0
+      ? await readHolders(
+          strange,
+          processesOf(context).map((row) => row.pid),
+          signal,
+        )
+      : [];
   return { context, signal, tables, rows, service, holders: new Map([...ofService, ...ofOthers]) };
 }
 
 async function listenerEvidence(view: View, address: Address, index: number): Promise<Evidence> {
   const about = { address: formatAddress(address), current: index === view.context.target.current };
-  const make = (state: string, text: string, facts: Evidence['facts'] = {}): Evidence =>
-    ({ kind: 'listener', source: '/proc/net', text, facts: { ...about, state, ...facts } });
+  const make = (state: string, text: string, facts: Evidence['facts'] = {}): Evidence => ({ kind: 'listener', source: '/proc/net', text, facts: { ...about, state, ...facts } });
   if (!isLocal(address)) return { ...make('unseen', `${about.address} is not an address of this machine.`), missing: 'only listeners of this machine can be seen' };
   const row = listenersAt([address], view.rows)[0];
   if (!row) return make(...nobody(address));
@@ -65,7 +71,8 @@ async function listenerEvidence(view: View, address: Address, index: number): Pr
   const byService = pids.some((pid) => view.service.has(pid));
   const program = pids[0] === undefined ? '' : (readStat(pids[0])?.comm ?? '');
   const who = pids.length > 0 ? `${program} (${pidList(pids)})` : 'A process that cannot be seen';
-  if (isRemoved(row, address, pids)) return make('file_removed', `${who} listens on ${about.address}, but the file is gone, so that no connection can reach it.`, { pids: pids.map(String), program, byService });
+  if (isRemoved(row, address, pids))
+    return make('file_removed', `${who} listens on ${about.address}, but the file is gone, so that no connection can reach it.`, { pids: pids.map(String), program, byService });
   const queue = queueOf(row, view.tables);
   const backlog = queue > 0 ? await readBacklog(view, address) : undefined;
   const waiting = queue > 0 ? `; ${queue} ${queue === 1 ? 'connection waits' : 'connections wait'} to be accepted${backlog === undefined ? '' : `, the backlog is ${backlog}`}` : '';

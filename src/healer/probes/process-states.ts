@@ -33,7 +33,8 @@ async function processEvidence(context: ProbeContext, family: readonly ProcessSt
   // Stopped processes use no time: do not wait to see it.
   const cpuMs = counts.stopped + counts.zombie === counts.total || frozen ? 0 : await usedIn(context, family, signal);
   const words = Object.entries({ stopped: counts.stopped, 'waiting for a disk': counts.diskWait, zombie: counts.zombie })
-    .filter(([, count]) => count > 0).map(([word, count]) => `${count} ${word}`);
+    .filter(([, count]) => count > 0)
+    .map(([word, count]) => `${count} ${word}`);
   const text = `${counts.total} ${counts.total === 1 ? 'process' : 'processes'}${words.length > 0 ? `, ${words.join(', ')}` : ''}${frozen ? ', the control group is frozen' : ''}; ${cpuMs} ms of processor time in ${sampleMs} ms.`;
   return { kind: 'processes', source: '/proc', text, facts: { ...counts, frozen, cpuShare: cpuMs / sampleMs, pids: family.slice(0, 64).map((row) => String(row.pid)) } };
 }
@@ -55,6 +56,20 @@ async function workerEvidence(context: ProbeContext): Promise<readonly Evidence[
   const workers = await workersOf(context);
   if (!workers) return [];
   const total = workers.busy.length + workers.idle.length + workers.stopped.length;
-  const facts = { total, busy: workers.busy.length, idle: workers.idle.length, stopped: workers.stopped.length, address: formatAddress(upstreams[current]!), busyPids: workers.busy.slice(0, 64).map((row) => String(row.pid)) };
-  return [{ kind: 'workers', source: '/proc', text: `${facts.busy} of ${total} workers ${facts.busy === 1 ? 'is' : 'are'} busy, ${facts.idle} ${facts.idle === 1 ? 'waits' : 'wait'} for a connection.`, facts }];
+  const facts = {
+    total,
+    busy: workers.busy.length,
+    idle: workers.idle.length,
+    stopped: workers.stopped.length,
+    address: formatAddress(upstreams[current]!),
+    busyPids: workers.busy.slice(0, 64).map((row) => String(row.pid)),
+  };
+  return [
+    {
+      kind: 'workers',
+      source: '/proc',
+      text: `${facts.busy} of ${total} workers ${facts.busy === 1 ? 'is' : 'are'} busy, ${facts.idle} ${facts.idle === 1 ? 'waits' : 'wait'} for a connection.`,
+      facts,
+    },
+  ];
 }

@@ -101,7 +101,10 @@ function matching(pattern: string): readonly string[] {
   if (after === undefined) return [pattern];
   const folder = dirname(pattern);
   if (!existsSync(folder)) return [];
-  return readdirSync(folder).filter((name) => name.startsWith(before!) && name.endsWith(after)).toSorted().map((name) => join(folder, name));
+  return readdirSync(folder)
+    .filter((name) => name.startsWith(before!) && name.endsWith(after))
+    .toSorted()
+    .map((name) => join(folder, name));
 }
 
 function poolOf(name: string, settings: ReadonlyMap<string, Setting>): FpmPool | undefined {

@@ -7,7 +7,7 @@ export function readFamily(roots: readonly number[], all: readonly ProcessStat[]
   if (roots.length === 0) return [];
   const family = new Set(roots);
   // Children may have lower pids than their parents, so go round until nothing is added.
-  for (let before = -1; before !== family.size; ) {
+  for (let before = -1; before !== family.size;) {
     before = family.size;
     for (const row of all) if (family.has(row.parent)) family.add(row.pid);
   }

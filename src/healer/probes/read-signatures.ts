@@ -12,7 +12,7 @@ export const logSignatures: readonly Signature[] = [
   { name: 'bind_failed', pattern: 'EADDRINUSE: address already in use {address}' },
   { name: 'child_signalled', pattern: '[pool {pool}] child {pid:int} exited on signal {signal:int}' },
   { name: 'child_signalled', pattern: 'child pid {pid:int} exit signal {signal}' },
-  { name: 'config_error', pattern: "ERROR: [{file}:{line:int}] {reason}" },
+  { name: 'config_error', pattern: 'ERROR: [{file}:{line:int}] {reason}' },
   { name: 'config_error', pattern: "failed to load configuration file '{file}'" },
   { name: 'config_error', pattern: 'Syntax error on line {line:int} of {file}:' },
 ];

@@ -59,7 +59,10 @@ function countUnixWaiting(path: string, table: string): number {
 function socketsOf(pid: number): readonly string[] {
   try {
     // 4096: a listening socket is opened early, so that it has one of the first descriptors.
-    return readdirSync(`/proc/${pid}/fd`).slice(0, 4096).map((name) => readSocketInode(pid, name)).filter((inode) => inode !== undefined);
+    return readdirSync(`/proc/${pid}/fd`)
+      .slice(0, 4096)
+      .map((name) => readSocketInode(pid, name))
+      .filter((inode) => inode !== undefined);
   } catch {
     return [];
   }

@@ -29,7 +29,11 @@ export interface Workers {
  */
 export async function readWorkers(inodes: ReadonlySet<string>, family: readonly ProcessStat[], look: { readonly clock: Clock; readonly signal: AbortSignal }): Promise<Workers | undefined> {
   const accepts = acceptCalls[process.arch];
-  const holders = await readHolders(inodes, family.map((row) => row.pid), look.signal);
+  const holders = await readHolders(
+    inodes,
+    family.map((row) => row.pid),
+    look.signal,
+  );
   const holding = new Set([...holders.values()].flat());
   const parents = new Set(family.filter((row) => holding.has(row.pid)).map((row) => row.parent));
   // The master holds the socket too, but serves nobody.

@@ -8,18 +8,20 @@ export const serviceState: Probe = {
   applies: () => true,
   async look({ target, run, serviceType }, signal) {
     const state = await serviceType.state(target, run, signal);
-    return [{
-      kind: 'service_state',
-      source: target.config.type,
-      text: /[.!?]$/.test(state.text) ? state.text : `${state.text}.`,
-      facts: {
-        state: state.state,
-        pids: state.pids.map(String),
-        ...(state.mainPid === undefined ? {} : { mainPid: state.mainPid }),
-        ...(state.exitCode === undefined ? {} : { exitCode: state.exitCode }),
-        ...(state.exitSignal === undefined ? {} : { exitSignal: state.exitSignal }),
-        ...(state.supervisorActsInMs === undefined ? {} : { supervisorActsInMs: state.supervisorActsInMs }),
+    return [
+      {
+        kind: 'service_state',
+        source: target.config.type,
+        text: /[.!?]$/.test(state.text) ? state.text : `${state.text}.`,
+        facts: {
+          state: state.state,
+          pids: state.pids.map(String),
+          ...(state.mainPid === undefined ? {} : { mainPid: state.mainPid }),
+          ...(state.exitCode === undefined ? {} : { exitCode: state.exitCode }),
+          ...(state.exitSignal === undefined ? {} : { exitSignal: state.exitSignal }),
+          ...(state.supervisorActsInMs === undefined ? {} : { supervisorActsInMs: state.supervisorActsInMs }),
+        },
       },
-    }];
+    ];
   },
 };

@@ -17,5 +17,10 @@ export async function awaitPidfile(target: ServiceTarget, path: string, after: {
     await sleep(pollMs, undefined, { signal: after.signal }).catch(() => undefined);
   }
   const seconds = Math.round((performance.now() - began) / 1000);
-  return { ...after.started, result: 'failed', detail: `${after.started.detail} reported success, but ${path} named no living process within ${seconds} s`, durationMs: after.started.durationMs + Math.round(performance.now() - began) };
+  return {
+    ...after.started,
+    result: 'failed',
+    detail: `${after.started.detail} reported success, but ${path} named no living process within ${seconds} s`,
+    durationMs: after.started.durationMs + Math.round(performance.now() - began),
+  };
 }

@@ -22,7 +22,8 @@ export async function pidfileState(target: ServiceTarget, path: string, stops: S
   if (pidfile.kind === 'missing') return withoutPidfile(target, path);
   const source = `${path} names process ${pidfile.pid}`;
   const owner = main && uidOf(main.pid);
-  if (owner !== undefined && !speaksFor(pidfile, owner)) return { state: 'unknown', text: `${path} can be written by uid ${pidfile.onlyUid}, who does not own process ${pidfile.pid} (uid ${owner})`, pids: [], fence: '' };
+  if (owner !== undefined && !speaksFor(pidfile, owner))
+    return { state: 'unknown', text: `${path} can be written by uid ${pidfile.onlyUid}, who does not own process ${pidfile.pid} (uid ${owner})`, pids: [], fence: '' };
   if (!main) return afterEnd(deadState(pidfile.pid, source, pidfile), stopUnderWay(path, `${pidfile.pid} ${pidfile.writtenAtMs}`, stops));
   clearRestarting(target);
   return livingState(main, source);
@@ -66,7 +67,11 @@ function speaksFor(pidfile: Pidfile, uid: number | undefined): boolean {
 export function deadState(pid: number, source: string, pidfile: Pidfile = { kind: 'missing' }): ServiceState {
   const now = readStat(pid);
   const reused = isAlive(now);
-  const left = reused ? [] : familyOf(pid, readAllStats()).map((stat) => stat.pid).filter((one) => speaksFor(pidfile, uidOf(one)));
+  const left = reused
+    ? []
+    : familyOf(pid, readAllStats())
+        .map((stat) => stat.pid)
+        .filter((one) => speaksFor(pidfile, uidOf(one)));
   const how = reused ? 'which is another program by now' : now ? 'which is a zombie' : 'which is gone';
   const orphans = left.length > 0 ? `; ${left.length} processes of it are left: ${left.slice(0, 10).join(', ')}` : '';
   return { state: 'failed', text: `${source}, ${how}${orphans}`, lastMainPid: pid, pids: left, fence: '' };

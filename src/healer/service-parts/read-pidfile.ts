@@ -1,13 +1,16 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync, type Stats } from 'node:fs';
 
 /** What a pidfile says. */
-export type Pidfile = { readonly kind: 'missing' } | { readonly kind: 'unusable'; readonly why: string } | {
-  readonly kind: 'pid';
-  readonly pid: number;
-  readonly writtenAtMs: number;
-  /** The file is this plain user's: it speaks for processes of that user only. Absent: it is root's, or we are not root. */
-  readonly onlyUid?: number;
-};
+export type Pidfile =
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'unusable'; readonly why: string }
+  | {
+      readonly kind: 'pid';
+      readonly pid: number;
+      readonly writtenAtMs: number;
+      /** The file is this plain user's: it speaks for processes of that user only. Absent: it is root's, or we are not root. */
+      readonly onlyUid?: number;
+    };
 
 /**
  * The pid that a pidfile names; never 1, whose family would be the whole host. Only the first 32 bytes are read. For

@@ -5,7 +5,8 @@ import { familyOf, isAlive, isStopped, readAllStats, readStat, type ProcessStat 
 import { step } from './step-result.ts';
 
 /** How a service is asked to end, and how long that may take before KILL. */
-export type StopRequest = { readonly signal: NodeJS.Signals; readonly waitMs: number } | { readonly command: (run: RunCommand, signal: AbortSignal, waitMs: number) => Promise<StepResult>; readonly waitMs: number };
+export type StopRequest =
+  { readonly signal: NodeJS.Signals; readonly waitMs: number } | { readonly command: (run: RunCommand, signal: AbortSignal, waitMs: number) => Promise<StepResult>; readonly waitMs: number };
 
 /**
  * Ends the main process and everything that belongs to it; what does not end by being asked is KILLed. A service whose
@@ -25,7 +26,11 @@ export async function stopLeft(pids: readonly number[], how: StopRequest, contex
   return stopAll(left, left, { ...context, how });
 }
 
-async function stopAll(asked: readonly ProcessStat[], family: readonly ProcessStat[], { how, run, signal }: { readonly how: StopRequest; readonly run: RunCommand; readonly signal: AbortSignal }): Promise<StepResult> {
+async function stopAll(
+  asked: readonly ProcessStat[],
+  family: readonly ProcessStat[],
+  { how, run, signal }: { readonly how: StopRequest; readonly run: RunCommand; readonly signal: AbortSignal },
+): Promise<StepResult> {
   const started = performance.now();
   const frozen = family.every(isStopped);
   const command = 'command' in how && !frozen ? await how.command(run, signal, how.waitMs) : undefined;

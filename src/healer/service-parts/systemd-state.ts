@@ -12,8 +12,25 @@ import type { ServiceState } from '../leaves.ts';
 
 /** The properties that are asked for, in one call. */
 export const unitProperties = [
-  'LoadState', 'ActiveState', 'SubState', 'Result', 'ExecMainCode', 'ExecMainStatus', 'MainPID', 'InvocationID', 'NRestarts', 'Restart', 'RestartUSec',
-  'Job', 'UnitFileState', 'ControlGroup', 'FreezerState', 'ActiveExitTimestampMonotonic', 'ExecMainStartTimestampMonotonic', 'ExecMainExitTimestampMonotonic', 'StateChangeTimestampMonotonic',
+  'LoadState',
+  'ActiveState',
+  'SubState',
+  'Result',
+  'ExecMainCode',
+  'ExecMainStatus',
+  'MainPID',
+  'InvocationID',
+  'NRestarts',
+  'Restart',
+  'RestartUSec',
+  'Job',
+  'UnitFileState',
+  'ControlGroup',
+  'FreezerState',
+  'ActiveExitTimestampMonotonic',
+  'ExecMainStartTimestampMonotonic',
+  'ExecMainExitTimestampMonotonic',
+  'StateChangeTimestampMonotonic',
 ] as const;
 
 export type UnitProperties = Readonly<Record<(typeof unitProperties)[number], string>>;
@@ -23,11 +40,25 @@ export function parseUnit(output: string): UnitProperties {
   const found = new Map(output.split('\n').map((line) => [line.slice(0, Math.max(0, line.indexOf('='))), line.slice(line.indexOf('=') + 1)]));
   const value = (name: (typeof unitProperties)[number]): string => found.get(name) ?? '';
   return {
-    LoadState: value('LoadState'), ActiveState: value('ActiveState'), SubState: value('SubState'), Result: value('Result'), ExecMainCode: value('ExecMainCode'),
-    ExecMainStatus: value('ExecMainStatus'), MainPID: value('MainPID'), InvocationID: value('InvocationID'), NRestarts: value('NRestarts'), Restart: value('Restart'),
-    RestartUSec: value('RestartUSec'), Job: value('Job'), UnitFileState: value('UnitFileState'), ControlGroup: value('ControlGroup'), FreezerState: value('FreezerState'),
-    ActiveExitTimestampMonotonic: value('ActiveExitTimestampMonotonic'), ExecMainStartTimestampMonotonic: value('ExecMainStartTimestampMonotonic'),
-    ExecMainExitTimestampMonotonic: value('ExecMainExitTimestampMonotonic'), StateChangeTimestampMonotonic: value('StateChangeTimestampMonotonic'),
+    LoadState: value('LoadState'),
+    ActiveState: value('ActiveState'),
+    SubState: value('SubState'),
+    Result: value('Result'),
+    ExecMainCode: value('ExecMainCode'),
+    ExecMainStatus: value('ExecMainStatus'),
+    MainPID: value('MainPID'),
+    InvocationID: value('InvocationID'),
+    NRestarts: value('NRestarts'),
+    Restart: value('Restart'),
+    RestartUSec: value('RestartUSec'),
+    Job: value('Job'),
+    UnitFileState: value('UnitFileState'),
+    ControlGroup: value('ControlGroup'),
+    FreezerState: value('FreezerState'),
+    ActiveExitTimestampMonotonic: value('ActiveExitTimestampMonotonic'),
+    ExecMainStartTimestampMonotonic: value('ExecMainStartTimestampMonotonic'),
+    ExecMainExitTimestampMonotonic: value('ExecMainExitTimestampMonotonic'),
+    StateChangeTimestampMonotonic: value('StateChangeTimestampMonotonic'),
   };
 }
 
@@ -51,7 +82,9 @@ export function unitState(unit: UnitProperties, around: Surroundings): ServiceSt
     case 'reloading':
       return state('starting', 'it is reloading its configuration');
     case 'activating':
-      return unit.SubState === 'auto-restart' ? { ...state('failed', 'systemd is about to restart it'), supervisorActsInMs: restartInMs(unit, around.nowUs) } : state('starting', 'a start is under way');
+      return unit.SubState === 'auto-restart'
+        ? { ...state('failed', 'systemd is about to restart it'), supervisorActsInMs: restartInMs(unit, around.nowUs) }
+        : state('starting', 'a start is under way');
     case 'deactivating':
       return state('stopping', 'a stop is under way');
     case 'failed':
@@ -107,4 +140,20 @@ function exit(unit: UnitProperties): Pick<ServiceState, 'exitCode' | 'exitSignal
   return unit.ExecMainCode === '2' || unit.ExecMainCode === '3' ? { exitSignal: signalNames[Number(unit.ExecMainStatus)] ?? unit.ExecMainStatus } : {};
 }
 
-const signalNames: Readonly<Record<number, string>> = { 1: 'SIGHUP', 2: 'SIGINT', 3: 'SIGQUIT', 4: 'SIGILL', 6: 'SIGABRT', 7: 'SIGBUS', 8: 'SIGFPE', 9: 'SIGKILL', 11: 'SIGSEGV', 13: 'SIGPIPE', 14: 'SIGALRM', 15: 'SIGTERM', 24: 'SIGXCPU', 25: 'SIGXFSZ', 31: 'SIGSYS' };
+const signalNames: Readonly<Record<number, string>> = {
+  1: 'SIGHUP',
+  2: 'SIGINT',
+  3: 'SIGQUIT',
+  4: 'SIGILL',
+  6: 'SIGABRT',
+  7: 'SIGBUS',
+  8: 'SIGFPE',
+  9: 'SIGKILL',
+  11: 'SIGSEGV',
+  13: 'SIGPIPE',
+  14: 'SIGALRM',
+  15: 'SIGTERM',
+  24: 'SIGXCPU',
+  25: 'SIGXFSZ',
+  31: 'SIGSYS',
+};

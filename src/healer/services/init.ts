@@ -35,7 +35,11 @@ export const init: ServiceType = {
 
 async function stateOf(target: ServiceTarget): Promise<ServiceState> {
   const { script, pidfile } = initConfig(target);
-  return pidfileState(target, pidfile, [[script, 'stop'], [script, 'restart'], [script, 'force-reload']]);
+  return pidfileState(target, pidfile, [
+    [script, 'stop'],
+    [script, 'restart'],
+    [script, 'force-reload'],
+  ]);
 }
 
 async function start(script: Script): Promise<StepResult> {

@@ -40,7 +40,11 @@ function cgroupPids(group: string): readonly number[] {
   if (group === '' || group === '/') return [];
   for (const root of cgroupRoots) {
     try {
-      return readFileSync(`${root}${group}/cgroup.procs`, 'utf8').split('\n').filter((line) => /^\d+$/.test(line) && line !== '0').slice(0, mostPids).map(Number);
+      return readFileSync(`${root}${group}/cgroup.procs`, 'utf8')
+        .split('\n')
+        .filter((line) => /^\d+$/.test(line) && line !== '0')
+        .slice(0, mostPids)
+        .map(Number);
     } catch {
       // Another layout of the hierarchies, or the last process has just ended.
     }

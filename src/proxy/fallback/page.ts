@@ -40,7 +40,11 @@ ${content.refresh ? `<meta http-equiv="refresh" content="${refreshSeconds(conten
 </body>
 </html>
 `;
-  return { type: 'text/html; charset=utf-8', text, extra: ['Content-Security-Policy', `default-src 'none'; style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'`] };
+  return {
+    type: 'text/html; charset=utf-8',
+    text,
+    extra: ['Content-Security-Policy', `default-src 'none'; style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'`],
+  };
 }
 
 /** Up to half as long again, so that not everybody comes back in the same second. */

@@ -14,7 +14,7 @@ export function areWellFormed(params: Buffer): boolean {
 
 /** The value of the first pair of that name, as Latin-1 text, which keeps every byte. */
 export function findParam(params: Buffer, name: string): string | undefined {
-  for (let at = 0; at < params.length; ) {
+  for (let at = 0; at < params.length;) {
     const end = pairEnd(params, at);
     if (isNamed(params, at, name)) return params.toString('latin1', nameStart(params, at) + name.length, end);
     at = end;
@@ -26,7 +26,7 @@ export function findParam(params: Buffer, name: string): string | undefined {
 export function withoutParam(params: Buffer, name: string): Buffer {
   const kept: Buffer[] = [];
   let from = 0;
-  for (let at = 0; at < params.length; ) {
+  for (let at = 0; at < params.length;) {
     const end = pairEnd(params, at);
     if (isNamed(params, at, name)) {
       kept.push(params.subarray(from, at));

@@ -76,7 +76,7 @@ class ChunkedBody implements BodyFraming {
   decode(bytes: Buffer): Buffer | AnswerFault {
     let start = -1;
     let stop = 0;
-    for (let at = 0; at < bytes.length && this.#state !== 'end'; ) {
+    for (let at = 0; at < bytes.length && this.#state !== 'end';) {
       if (this.#state !== 'data') {
         const fault = this.#step(bytes[at++]!);
         if (fault) return fault;

@@ -12,7 +12,7 @@ import { wantsTls } from './foreign-answer.ts';
 import { HeadReader } from './head-reader.ts';
 import { requestHead } from './request-head.ts';
 import { responseBody } from './response-body.ts';
-import type { AnswerFault, ParsedHead } from './response-head.ts';
+import { forListener, type AnswerFault, type ParsedHead } from './response-head.ts';
 import { sendBody, type BrokenBody, type Sending } from './send-body.ts';
 
 /** What one exchange works with. The socket is connected and nobody else reads it. */
@@ -119,7 +119,10 @@ class Exchange {
     if (wantsTls(head.status, rest)) return this.#refuse({ kind: 'http_protocol_error', says: 'is an HTTPS port: it answers that plain HTTP was sent to it' });
     this.#stage = 'body';
     this.#framing = bodyFraming(this.#parts.request.method, head);
-    this.#body = responseBody(() => this.#onWanted(), () => this.#onUnwanted());
+    this.#body = responseBody(
+      () => this.#onWanted(),
+      () => this.#onUnwanted(),
+    );
     // An early refusal (413, 401, a redirect) ends the upload; an early 2xx may want the rest of it.
     if (head.status >= 300) this.#stopSending();
     this.#setTimer(this.#parts.limits.idleTimeoutMs);
@@ -149,7 +152,8 @@ class Exchange {
   #switchProtocols(head: ParsedHead, rest: Buffer): void {
     const { request } = this.#parts;
     if (request.wire.protocol !== 'http' || !request.wire.upgrade) return this.#refuse({ kind: 'http_protocol_error', says: 'switched protocols (101) though nobody asked for it' });
-    if (!head.rawHeaders.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'upgrade')) return this.#refuse({ kind: 'http_upgrade_failed', says: 'switched protocols (101) without saying to which' });
+    if (!head.rawHeaders.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'upgrade'))
+      return this.#refuse({ kind: 'http_upgrade_failed', says: 'switched protocols (101) without saying to which' });
     this.#release();
     const socket = this.#socket;
     socket.off('data', this.#onData).off('end', this.#onEnd).off('error', this.#onError).off('close', this.#onEnd).pause();
@@ -177,7 +181,8 @@ class Exchange {
     const { limits } = this.#parts;
     if (this.#stage === 'over') this.#socket.destroy();
     else if (this.#stage === 'wait_head') this.#fail(this.#lateHead());
-    else if (this.#socket.isPaused()) this.#timer.refresh(); // our reader is slow, not the backend
+    else if (this.#socket.isPaused())
+      this.#timer.refresh(); // our reader is slow, not the backend
     else this.#fail(idleTimeout(this.#progress('read_body'), limits.idleTimeoutMs));
   };
 
@@ -243,8 +248,4 @@ class Exchange {
   #progress(phase: AttemptPhase): Progress {
     return { target: this.#parts.target, phase, bytesWritten: this.#socket.bytesWritten, bytesRead: this.#socket.bytesRead };
   }
-}
-
-function forListener(head: ParsedHead) {
-  return { status: head.status, rawHeaders: head.rawHeaders, contentLength: head.contentLength };
 }

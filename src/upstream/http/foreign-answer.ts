@@ -18,11 +18,7 @@ export function wantsTls(status: number, bodyStart: Buffer): boolean {
 }
 
 /** nginx, Apache (which writes its apostrophe both ways), Go. */
-const tlsSentences = [
-  'The plain HTTP request was sent to HTTPS port',
-  'speaking plain HTTP to an SSL-enabled server port',
-  'Client sent an HTTP request to an HTTPS server',
-];
+const tlsSentences = ['The plain HTTP request was sent to HTTPS port', 'speaking plain HTTP to an SSL-enabled server port', 'Client sent an HTTP request to an HTTPS server'];
 
 interface ForeignRow {
   readonly says: string;

@@ -4,6 +4,7 @@
  * are refused, because two readers would understand two different answers (RFC 9112 sections 2.2, 5.2 and 6.3).
  */
 import type { FailureKind } from '../../core/failure.ts';
+import type { ResponseHead } from '../exchange.ts';
 import { addNamedByConnection, hopByHopNames, withoutNamed } from './hop-by-hop.ts';
 
 /** Longest head, its interim heads not counted: four times what nginx takes with large buffers. */
@@ -79,7 +80,7 @@ function hasControl(bytes: Buffer, length: number): boolean {
 /** Judged on the first bytes only, so that it does not depend on how many came at once. */
 function tooLong(bytes: Buffer): AnswerFault {
   const seen = bytes.subarray(0, headLimitBytes);
-  for (let at = 0; at < seen.length; ) {
+  for (let at = 0; at < seen.length;) {
     const next = seen.indexOf(lineFeed, at);
     const stop = next === -1 ? seen.length : next;
     if (stop - at > fieldLimitBytes) return { kind: 'http_response_header_size', says: `sent a header field longer than ${fieldLimitBytes / 1024} KiB` };
@@ -194,4 +195,9 @@ function trimmed(text: string, from: number, to: number): string {
 
 function isBlank(code: number): boolean {
   return code === 32 || code === 9;
+}
+
+/** What the listener gets of a parsed head. */
+export function forListener(head: ParsedHead): ResponseHead {
+  return { status: head.status, rawHeaders: head.rawHeaders, contentLength: head.contentLength };
 }

@@ -14,10 +14,7 @@ export interface SendEvents {
 }
 
 /** Never the backend's fault. `unreadable`: a body that was kept for a second attempt cannot be read. */
-export type BrokenBody =
-  | { readonly kind: 'client_gone' }
-  | { readonly kind: 'wrong_length'; readonly detail: string }
-  | { readonly kind: 'unreadable'; readonly error: Error };
+export type BrokenBody = { readonly kind: 'client_gone' } | { readonly kind: 'wrong_length'; readonly detail: string } | { readonly kind: 'unreadable'; readonly error: Error };
 
 /** A body on its way. */
 export interface Sending {

@@ -64,8 +64,14 @@ t.test('a selection takes a time and a service; an incident over midnight keeps 
 
 t.test('records come in the order of the chain, byte for byte', async (t) => {
   const all = await records({});
-  t.same(all.map(({ record }) => record.seq), Array.from({ length: 22 }, (_, i) => i + 1));
-  t.same(all.map(({ line }) => JSON.parse(line).seq), all.map(({ record }) => record.seq));
+  t.same(
+    all.map(({ record }) => record.seq),
+    Array.from({ length: 22 }, (_, i) => i + 1),
+  );
+  t.same(
+    all.map(({ line }) => JSON.parse(line).seq),
+    all.map(({ record }) => record.seq),
+  );
   t.same((await records({ sinceMs: Date.parse('2026-11-22T12:00:00Z'), service: 'shop' })).length, 8);
   t.same((await records({ untilMs: Date.parse('2026-11-20T12:00:00Z') })).length, 1, 'both ends count');
 });
@@ -82,7 +88,11 @@ for (const [what, wanted, id, count] of [
     const story = await findIncident(files, wanted);
     t.equal(story?.id, id);
     t.equal(story?.records.length, count);
-    t.same(story?.records.map(({ seq }) => seq), story?.records.map(({ seq }) => seq).toSorted((a, b) => a - b), 'in order, over several files');
+    t.same(
+      story?.records.map(({ seq }) => seq),
+      story?.records.map(({ seq }) => seq).toSorted((a, b) => a - b),
+      'in order, over several files',
+    );
     t.equal(story?.records[0]?.event, 'incident.opened');
   });
 }

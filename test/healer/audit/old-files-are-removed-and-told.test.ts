@@ -12,7 +12,12 @@ const dayMs = 86_400_000;
 const name = (day: number) => `audit-202611${String(day).padStart(2, '0')}-01.jsonl`;
 const namesIn = (folder: string) => readdirSync(folder).toSorted();
 const verify = async (folder: string) => verifyAuditFolder(await listAuditFiles(folder));
-const removalsIn = (folder: string) => namesIn(folder).filter((each) => each.endsWith('.jsonl')).flatMap((each) => readFileSync(join(folder, each), 'utf8').split('\n').slice(0, -1)).map((line) => auditRecordSchema.parse(JSON.parse(line))).filter(({ event }) => event === 'audit.rotated');
+const removalsIn = (folder: string) =>
+  namesIn(folder)
+    .filter((each) => each.endsWith('.jsonl'))
+    .flatMap((each) => readFileSync(join(folder, each), 'utf8').split('\n').slice(0, -1))
+    .map((line) => auditRecordSchema.parse(JSON.parse(line)))
+    .filter(({ event }) => event === 'audit.rotated');
 
 /** One file with seven records for each of so many days from 2026-11-01 on; the clock stands on the last one. */
 async function days(t: TestScope, count: number): Promise<{ folder: string; clock: StoryClock }> {
@@ -55,12 +60,18 @@ t.test('once a day, appending removes what has become too old, and nothing twice
   clock.now += dayMs;
   await Promise.all([log.append({ event: 'agent.started' }), log.append({ event: 'agent.started' })]);
   await log.append({ event: 'agent.started' });
-  t.same(removalsIn(folder).map(({ removed }) => removed?.file), [name(1)]);
+  t.same(
+    removalsIn(folder).map(({ removed }) => removed?.file),
+    [name(1)],
+  );
   await log.append({ event: 'agent.started' });
   clock.now += dayMs;
   await log.append({ event: 'agent.started' });
   await log.close();
-  t.same(removalsIn(folder).map(({ removed }) => removed?.file), [name(1), name(2)]);
+  t.same(
+    removalsIn(folder).map(({ removed }) => removed?.file),
+    [name(1), name(2)],
+  );
   t.match(await verify(folder), { ok: true, firstSeq: 15 });
 });
 
@@ -88,7 +99,10 @@ t.test('a file that cannot be removed is told, and the log goes on', async (t) =
   const { folder, clock } = await days(t, 4);
   mkdirSync(join(folder, `${name(1)}.torn`));
   const log = await openKeeping(t, folder, clock, dayMs);
-  t.match(removalsIn(folder).map(({ text }) => text), [/is older than 1 day and/, /could not be removed: /]);
+  t.match(
+    removalsIn(folder).map(({ text }) => text),
+    [/is older than 1 day and/, /could not be removed: /],
+  );
   t.match(await log.append({ event: 'agent.started' }), { kind: 'appended' });
   t.equal(namesIn(folder).includes(name(1)), true);
   t.match(await verify(folder), { ok: true, firstSeq: 1 });

@@ -56,7 +56,7 @@ const harmless = [
   'connect() to unix:/run/php/php8.2-fpm.sock failed (111: Connection refused) while connecting to upstream, upstream: "fastcgi://unix:/run/php/php8.2-fpm.sock:"',
   'upstream: "http://127.0.0.1:7080/index.php", host: "shop.example"',
   'upstream: "http://127.0.0.1:7080/mail/ann@shop.example", host: "shop.example"',
-  'php-fpm8.2: ERROR: [/etc/php/8.2/fpm/pool.d/www.conf:42] unknown entry \'pm.max_childrn\'',
+  "php-fpm8.2: ERROR: [/etc/php/8.2/fpm/pool.d/www.conf:42] unknown entry 'pm.max_childrn'",
   '/usr/bin/systemctl --no-ask-password start php8.2-fpm.service',
   'docker exec -u www-data:www-data shop mysql -P 3306 -h db',
   'proxy_pass http://127.0.0.1:7080; bypass=1, compass: north',
@@ -68,16 +68,46 @@ const harmless = [
 ];
 
 const commands: readonly (readonly [readonly string[], readonly string[]])[] = [
-  [['backup', '--password', 'hun ter2', '--host', 'db'], ['backup', '--password', '[redacted]', '--host', 'db']],
-  [['/usr/bin/mysqladmin', '-uroot', '-phunter2', 'ping'], ['/usr/bin/mysqladmin', '-uroot', '-p[redacted]', 'ping']],
-  [['sudo', 'redis-cli', '-a', 'x', 'ping'], ['sudo', 'redis-cli', '-a', '[redacted]', 'ping']],
-  [['redis-cli', 'AUTH', 'shop', 'hunter2'], ['redis-cli', 'AUTH', '[redacted]', '[redacted]']],
-  [['redis-cli', 'CONFIG', 'SET', 'requirepass', 'x'], ['redis-cli', 'CONFIG', 'SET', 'requirepass', '[redacted]']],
-  [['curl', '-u', 'shop:hunter2', 'http://x/'], ['curl', '-u', '[redacted]', 'http://x/']],
-  [['curl', '-ushop:hunter2', 'http://x/'], ['curl', '-u[redacted]', 'http://x/']],
-  [['systemctl', '--no-ask-password', 'start', '-p', 'x'], ['systemctl', '--no-ask-password', 'start', '-p', 'x']],
-  [['mysql', '--password', '--host', 'db', '-p', 'shop'], ['mysql', '--password', '--host', 'db', '-p', 'shop']],
-  [['rotate', '--token-file', '/run/token'], ['rotate', '--token-file', '/run/token']],
+  [
+    ['backup', '--password', 'hun ter2', '--host', 'db'],
+    ['backup', '--password', '[redacted]', '--host', 'db'],
+  ],
+  [
+    ['/usr/bin/mysqladmin', '-uroot', '-phunter2', 'ping'],
+    ['/usr/bin/mysqladmin', '-uroot', '-p[redacted]', 'ping'],
+  ],
+  [
+    ['sudo', 'redis-cli', '-a', 'x', 'ping'],
+    ['sudo', 'redis-cli', '-a', '[redacted]', 'ping'],
+  ],
+  [
+    ['redis-cli', 'AUTH', 'shop', 'hunter2'],
+    ['redis-cli', 'AUTH', '[redacted]', '[redacted]'],
+  ],
+  [
+    ['redis-cli', 'CONFIG', 'SET', 'requirepass', 'x'],
+    ['redis-cli', 'CONFIG', 'SET', 'requirepass', '[redacted]'],
+  ],
+  [
+    ['curl', '-u', 'shop:hunter2', 'http://x/'],
+    ['curl', '-u', '[redacted]', 'http://x/'],
+  ],
+  [
+    ['curl', '-ushop:hunter2', 'http://x/'],
+    ['curl', '-u[redacted]', 'http://x/'],
+  ],
+  [
+    ['systemctl', '--no-ask-password', 'start', '-p', 'x'],
+    ['systemctl', '--no-ask-password', 'start', '-p', 'x'],
+  ],
+  [
+    ['mysql', '--password', '--host', 'db', '-p', 'shop'],
+    ['mysql', '--password', '--host', 'db', '-p', 'shop'],
+  ],
+  [
+    ['rotate', '--token-file', '/run/token'],
+    ['rotate', '--token-file', '/run/token'],
+  ],
 ];
 for (const [words, clean] of commands) {
   t.test(`of the command ${words.join(' ')} only the secret is replaced`, async (t) => {
@@ -91,7 +121,39 @@ t.test('what a diagnosis lives on stays as it is', async (t) => {
 });
 
 t.test('no text makes the search slow', async (t) => {
-  const nasty = ['://', 'a://', '?a', '&=', 'password', 'token-', 'bearer ', '-----BEGIN ', '-----END ', 'x:y@', 'cookie: ', '"', 'AKIA', 'mysql ', 'mysql -', 'curl -', 'curl -u ', 'mysql\n', 'redis-cli ', 'eyJ-', 'eyJabcdef.', '--pass-', '-pass', '-a_', 'AUTH ', 'IDENTIFIED ', 'pass', "pass',", 'ghp_', '--password ', 'requirepass '];
+  const nasty = [
+    '://',
+    'a://',
+    '?a',
+    '&=',
+    'password',
+    'token-',
+    'bearer ',
+    '-----BEGIN ',
+    '-----END ',
+    'x:y@',
+    'cookie: ',
+    '"',
+    'AKIA',
+    'mysql ',
+    'mysql -',
+    'curl -',
+    'curl -u ',
+    'mysql\n',
+    'redis-cli ',
+    'eyJ-',
+    'eyJabcdef.',
+    '--pass-',
+    '-pass',
+    '-a_',
+    'AUTH ',
+    'IDENTIFIED ',
+    'pass',
+    "pass',",
+    'ghp_',
+    '--password ',
+    'requirepass ',
+  ];
   for (const piece of nasty) {
     const from = performance.now();
     redact(piece.repeat(200_000));
@@ -106,7 +168,15 @@ t.test('secrets in any field of an event are replaced and counted, and fields ar
   t.teardown(() => log.close());
   const long = 'A'.repeat(10_000);
   await append(log, clock, [
-    { event: 'action.finished', incident: crash.id, service: 'shop', action: 'run', action_id: crash.actionId, argv: ['/usr/bin/curl', 'https://u:p@h/?k=v', long, '--token', 'hunter2'], outcome: { result: 'failed', duration_ms: Number.NaN, output: `${long}the end, password=x` } },
+    {
+      event: 'action.finished',
+      incident: crash.id,
+      service: 'shop',
+      action: 'run',
+      action_id: crash.actionId,
+      argv: ['/usr/bin/curl', 'https://u:p@h/?k=v', long, '--token', 'hunter2'],
+      outcome: { result: 'failed', duration_ms: Number.NaN, output: `${long}the end, password=x` },
+    },
     { event: 'action.refused', gates: Array.from({ length: 300 }, () => ({ gate: 'cooldown', verdict: 'refuse', reason: long })) },
     { event: 'evidence.captured', evidence: Array.from({ length: 300 }, () => ({ collector: long, status: 'seen', source: '€'.repeat(5000), text: '€'.repeat(5000) })) },
   ]);

@@ -40,8 +40,16 @@ t.test('a log that nobody touched verifies, and says where it begins and ends', 
 const swap = (lines: string[], a: number, b: number) => lines.map((line, i) => lines[i === a ? b : i === b ? a : i] ?? line);
 const scenes: readonly { what: string; tamper: (folder: string) => void; bad: object }[] = [
   { what: 'one changed letter', tamper: (f) => edit(f, second, (l) => l.map((x, i) => (i === 2 ? x.replace('signal 9', 'signal 6') : x))), bad: { what: 'edited', file: second, line: 4, seq: 11 } },
-  { what: 'a blank that changes no meaning', tamper: (f) => edit(f, second, (l) => l.map((x, i) => (i === 2 ? x.replace('","', '", "') : x))), bad: { what: 'edited', file: second, line: 4, seq: 11 } },
-  { what: 'a change in the last line of a day', tamper: (f) => edit(f, first, (l) => l.map((x, i) => (i === 6 ? x.replace('web1', 'web2') : x))), bad: { what: 'edited', file: second, line: 1, seq: 8 } },
+  {
+    what: 'a blank that changes no meaning',
+    tamper: (f) => edit(f, second, (l) => l.map((x, i) => (i === 2 ? x.replace('","', '", "') : x))),
+    bad: { what: 'edited', file: second, line: 4, seq: 11 },
+  },
+  {
+    what: 'a change in the last line of a day',
+    tamper: (f) => edit(f, first, (l) => l.map((x, i) => (i === 6 ? x.replace('web1', 'web2') : x))),
+    bad: { what: 'edited', file: second, line: 1, seq: 8 },
+  },
   { what: 'a changed link', tamper: (f) => edit(f, first, (l) => l.map((x, i) => (i === 0 ? x.replace('000000', '100000') : x))), bad: { what: 'edited', file: first, line: 1, seq: 1 } },
   { what: 'a removed line', tamper: (f) => edit(f, second, (l) => l.toSpliced(2, 1)), bad: { what: 'missing', file: second, line: 3, seq: 11, text: /1 record is missing|1 record is/ } },
   { what: 'a removed first line of a day', tamper: (f) => edit(f, second, (l) => l.toSpliced(0, 1)), bad: { what: 'missing', file: second, line: 1, seq: 9 } },
@@ -49,12 +57,30 @@ const scenes: readonly { what: string; tamper: (folder: string) => void; bad: ob
   { what: 'an end that was cut off a file in the middle', tamper: (f) => edit(f, second, (l) => l.slice(0, -2)), bad: { what: 'missing', file: third, line: 1, seq: 15 } },
   { what: 'a copied line', tamper: (f) => edit(f, second, (l) => l.toSpliced(3, 0, l[2] ?? '')), bad: { what: 'reordered', file: second, line: 4, seq: 10 } },
   { what: 'two lines that changed places', tamper: (f) => edit(f, second, (l) => swap(l, 2, 3)), bad: { what: 'missing', file: second, line: 3, seq: 11 } },
-  { what: 'a line with its number made to fit', tamper: (f) => edit(f, second, (l) => l.toSpliced(2, 1).map((x, i) => (i >= 2 ? x.replace(/"seq":(\d+)/, (_, n) => `"seq":${n - 1}`) : x))), bad: { what: 'edited', file: second, line: 3, seq: 10 } },
+  {
+    what: 'a line with its number made to fit',
+    tamper: (f) => edit(f, second, (l) => l.toSpliced(2, 1).map((x, i) => (i >= 2 ? x.replace(/"seq":(\d+)/, (_, n) => `"seq":${n - 1}`) : x))),
+    bad: { what: 'edited', file: second, line: 3, seq: 10 },
+  },
   { what: 'something between the lines', tamper: (f) => edit(f, second, (l) => l.toSpliced(3, 0, 'nothing to see here\n')), bad: { what: 'unreadable', file: second, line: 4, seq: 11 } },
   { what: 'an empty line', tamper: (f) => appendFileSync(join(f, third), '\n'), bad: { what: 'unreadable', file: third, line: 8, seq: 22 } },
   { what: 'a line longer than any record', tamper: (f) => appendFileSync(join(f, third), `${'x'.repeat(3_000_000)}\n`), bad: { what: 'unreadable', file: third, line: 8, seq: 22 } },
-  { what: 'a torn end', tamper: (f) => { const path = join(f, third); truncateSync(path, readFileSync(path).length - 9); }, bad: { what: 'torn', file: third, line: 7, seq: 21 } },
-  { what: 'a torn end of an older file', tamper: (f) => { const path = join(f, first); truncateSync(path, readFileSync(path).length - 1); }, bad: { what: 'torn', file: first, line: 7, seq: 7 } },
+  {
+    what: 'a torn end',
+    tamper: (f) => {
+      const path = join(f, third);
+      truncateSync(path, readFileSync(path).length - 9);
+    },
+    bad: { what: 'torn', file: third, line: 7, seq: 21 },
+  },
+  {
+    what: 'a torn end of an older file',
+    tamper: (f) => {
+      const path = join(f, first);
+      truncateSync(path, readFileSync(path).length - 1);
+    },
+    bad: { what: 'torn', file: first, line: 7, seq: 7 },
+  },
 ];
 for (const { what, tamper, bad } of scenes) {
   t.test(`found: ${what}`, async (t) => {

@@ -14,7 +14,11 @@ import { tempFolder } from '../../support/temp-folder.ts';
 const note: AuditEvent = { event: 'agent.started' };
 const intent: AuditEvent = { event: 'action.intent', incident: crash.id, service: 'shop', action: 'start', action_id: crash.actionId, argv: ['/bin/true'] };
 const linesOf = (path: string) => readFileSync(path, 'utf8').split('\n').slice(0, -1);
-const recordsIn = (folder: string) => readdirSync(folder).filter((name) => name.endsWith('.jsonl')).toSorted().flatMap((name) => linesOf(join(folder, name)).map((line) => auditRecordSchema.parse(JSON.parse(line))));
+const recordsIn = (folder: string) =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.jsonl'))
+    .toSorted()
+    .flatMap((name) => linesOf(join(folder, name)).map((line) => auditRecordSchema.parse(JSON.parse(line))));
 const verify = async (folder: string) => verifyAuditFolder(await listAuditFiles(folder));
 
 t.test('records stand in one chain, which sha256sum alone can follow', async (t) => {
@@ -27,7 +31,10 @@ t.test('records stand in one chain, which sha256sum alone can follow', async (t)
   const path = join(folder, 'audit-20261122-01.jsonl');
   t.equal(statSync(path).mode & 0o777, 0o640);
   const records = recordsIn(folder);
-  t.same(records.map(({ seq }) => seq), [1, 2, 3, 4, 5, 6, 7]);
+  t.same(
+    records.map(({ seq }) => seq),
+    [1, 2, 3, 4, 5, 6, 7],
+  );
   t.equal(records[0]?.prev, '0'.repeat(64));
   t.match(records[0], { v: 1, ts: '2026-11-22T03:12:05.000Z', boot: 'boot-1', host: 'web1', agent: 'goodgateway test' });
   t.equal(await succeed(['/bin/sh', '-c', `sed -n 3p "$1" | sha256sum | cut -d' ' -f1`, 'sh', path]), `${records[3]?.prev}\n`);
@@ -38,8 +45,14 @@ t.test('appends of one moment keep their order and their chain', async (t) => {
   const log = await openStory(folder, new StoryClock());
   t.teardown(() => log.close());
   const results = await Promise.all(Array.from({ length: 200 }, (_, i) => log.append({ event: 'incident.updated', text: `n ${i}` })));
-  t.same(results.map((result) => result.kind === 'appended' && result.seq), Array.from({ length: 200 }, (_, i) => i + 1));
-  t.same(recordsIn(folder).map(({ text }) => text), Array.from({ length: 200 }, (_, i) => `n ${i}`));
+  t.same(
+    results.map((result) => result.kind === 'appended' && result.seq),
+    Array.from({ length: 200 }, (_, i) => i + 1),
+  );
+  t.same(
+    recordsIn(folder).map(({ text }) => text),
+    Array.from({ length: 200 }, (_, i) => `n ${i}`),
+  );
   t.match(await verify(folder), { ok: true, records: 200 });
 });
 
@@ -77,7 +90,11 @@ t.test('a log that is opened again goes on where it ended', async (t) => {
   t.match(await first.append(note), { kind: 'not_written' }, 'a closed log writes no more');
   const second = await openStory(folder, clock);
   t.teardown(() => second.close());
-  t.same(second.openIntents().map(({ seq, action_id, argv }) => ({ seq, action_id, argv })), [{ seq: 8, action_id: crash.actionId, argv: ['/bin/true'] }], 'the intent without an outcome is handed back');
+  t.same(
+    second.openIntents().map(({ seq, action_id, argv }) => ({ seq, action_id, argv })),
+    [{ seq: 8, action_id: crash.actionId, argv: ['/bin/true'] }],
+    'the intent without an outcome is handed back',
+  );
   await append(second, clock, [{ ...intent, event: 'action.unknown' }]);
   t.match(await verify(folder), { ok: true, records: 9 });
   const third = await openStory(folder, clock);
@@ -157,11 +174,17 @@ t.test('a writer killed at any moment leaves a log that verifies and knows its o
     const open = log.openIntents().map((intent) => intent.action_id);
     const intents = recordsIn(folder).filter(({ event }) => event === 'action.intent');
     const finished = new Set(recordsIn(folder).flatMap(({ event, action_id }) => (event === 'action.finished' ? [action_id] : [])));
-    const recent = recordsIn(folder).filter(({ event, action_id }) => event === 'action.intent' && !finished.has(action_id)).map(({ action_id }) => action_id);
+    const recent = recordsIn(folder)
+      .filter(({ event, action_id }) => event === 'action.intent' && !finished.has(action_id))
+      .map(({ action_id }) => action_id);
     t.same(open, recent.slice(-open.length), 'the newest intents without an outcome are known');
     t.ok(open.length > 0);
     const written = new Set(intents.map(({ seq, action_id }) => `${seq} ${action_id}`));
-    t.same([...promised].filter((line) => !written.has(line)), [], 'nothing that was promised is lost');
+    t.same(
+      [...promised].filter((line) => !written.has(line)),
+      [],
+      'nothing that was promised is lost',
+    );
   }
   t.ok(promised.size >= 6);
 });
@@ -201,7 +224,10 @@ t.test('a folder that is gone is a value, and the log goes on when it is back', 
   t.match(await log.append(intent), { kind: 'not_written', errno: 'ENOENT', detail: /cannot be written: ENOENT.*make the folder again/ });
   mkdirSync(folder);
   t.match(await log.append(intent), { kind: 'appended', seq: 9 });
-  t.match(recordsIn(folder), [{ seq: 8, event: 'audit.gap', text: /was removed/ }, { seq: 9, event: 'action.intent' }]);
+  t.match(recordsIn(folder), [
+    { seq: 8, event: 'audit.gap', text: /was removed/ },
+    { seq: 9, event: 'action.intent' },
+  ]);
   t.match(await verify(folder), { ok: true, firstSeq: 8 }, 'what is left is whole, and says with which record it begins');
 });
 
@@ -221,7 +247,13 @@ t.test('a log that cannot be opened says why, and works once it can', async (t) 
 for (const [what, touch] of [
   ['made shorter', (path: string) => truncateSync(path, 300)],
   ['written to', (path: string) => appendFileSync(path, 'not a record')],
-  ['replaced', (path: string) => { renameSync(path, `${path}.old`); writeFileSync(path, readFileSync(`${path}.old`)); }],
+  [
+    'replaced',
+    (path: string) => {
+      renameSync(path, `${path}.old`);
+      writeFileSync(path, readFileSync(`${path}.old`));
+    },
+  ],
 ] as const) {
   t.test(`a file that somebody else has ${what} is left alone, told, and followed by the next`, async (t) => {
     const folder = tempFolder(t);

@@ -95,8 +95,14 @@ function stepOf(decision: Decision): string {
 t.test('a crashed service is started at once, with every gate on record in the fixed order', async (t) => {
   const decision = decide(inputOf());
   t.match(decision, { kind: 'recover', rule: startRule.name, step: { action: 'start', timeoutMs: 30_000, attempt: 1, rung: 0 } });
-  t.strictSame(decision.gates.map((result) => result.gate), gateNames);
-  t.strictSame(decision.gates.filter((result) => result.verdict === 'not_evaluated').map((result) => result.gate), ['config_test', 'fence']);
+  t.strictSame(
+    decision.gates.map((result) => result.gate),
+    gateNames,
+  );
+  t.strictSame(
+    decision.gates.filter((result) => result.verdict === 'not_evaluated').map((result) => result.gate),
+    ['config_test', 'fence'],
+  );
   for (const result of decision.gates) t.ok(result.reason.length > 5, `${result.gate} says why: ${result.reason}`);
 });
 
@@ -107,25 +113,43 @@ t.test('each gate refuses by itself, with its number', async (t) => {
   const restarts = { cause: 'service.hung' as const, policy: policyOf({ rules: [restartRule] }), serviceState: stateOf('running') };
   const table: readonly { readonly gate: GateName; readonly says: RegExp; readonly inMs?: number; readonly when: Case }[] = [
     { gate: 'enabled', says: /switched off for this host/, when: { safety: safetySchema.parse({ enabled: false }) } },
-    { gate: 'paused', says: /until 2026-11-22T03:32:00.000Z \(20 min more\): deploy 4711/, inMs: 20 * minute, when: { own: { paused: { untilMs: monotonicMs + 20 * minute, reason: 'deploy 4711' } } } },
+    {
+      gate: 'paused',
+      says: /until 2026-11-22T03:32:00.000Z \(20 min more\): deploy 4711/,
+      inMs: 20 * minute,
+      when: { own: { paused: { untilMs: monotonicMs + 20 * minute, reason: 'deploy 4711' } } },
+    },
     { gate: 'change_in_progress', says: /is starting right now/, when: { serviceState: stateOf('starting') } },
     { gate: 'change_in_progress', says: /is stopping right now/, when: { serviceState: stateOf('stopping') } },
     { gate: 'deliberate_stop', says: /stopped on purpose is never started by goodgateway/, when: { serviceState: stateOf('stopped') } },
     { gate: 'supervisor_first', says: /by itself in 5 s/, inMs: 7 * second, when: { serviceState: stateOf('failed', { supervisorActsInMs: 5 * second }) } },
-    { gate: 'supervisor_first', says: /by itself in 5 s/, inMs: 14 * second, when: { policy: policyOf({ service: { type: 'external', defer_to_supervisor: '15s' } }), serviceState: stateOf('failed', { supervisorActsInMs: 5 * second }) } },
+    {
+      gate: 'supervisor_first',
+      says: /by itself in 5 s/,
+      inMs: 14 * second,
+      when: { policy: policyOf({ service: { type: 'external', defer_to_supervisor: '15s' } }), serviceState: stateOf('failed', { supervisorActsInMs: 5 * second }) },
+    },
     { gate: 'never', says: /rule "Crashed, so start it" forbids start/, when: { policy: policyOf({ rules: [{ ...startRule, never: ['start'] }] }) } },
     { gate: 'never', says: /policy php-fpm forbids start/, when: { policy: policyOf({ never: ['start'] }) } },
     { gate: 'confidence', says: /service.hung is possible; restart \(reach: service\) needs likely/, when: { ...restarts, confidence: 'possible' } },
     { gate: 'confidence', says: /likely; run \(reach: host\) needs certain/, when: { policy: policyOf({ rules: [runRule] }), confidence: 'likely' } },
     { gate: 'host_budget', says: /6 of 6 disruptive actions on this host within 1 h are used \(.*other-5 reload 30 min ago.*\)/, inMs: 30 * minute, when: { ...restarts, attempts: six.toReversed() } },
     { gate: 'max_attempts', says: /3 of 3 attempts within 1 h are used; allowed in 20 min/, inMs: 20 * minute, when: { attempts: [ago(40 * minute), ago(30 * minute), ago(20 * minute)] } },
-    { gate: 'max_attempts', says: /^given up: nothing helped; waiting for a human/, when: { own: { gaveUp: { incident: 'EARLIER', reason: 'nothing helped', sinceMs: monotonicMs - hour, retried: false } } } },
+    {
+      gate: 'max_attempts',
+      says: /^given up: nothing helped; waiting for a human/,
+      when: { own: { gaveUp: { incident: 'EARLIER', reason: 'nothing helped', sinceMs: monotonicMs - hour, retried: false } } },
+    },
     { gate: 'cooldown', says: /cooldown of 1 min .* allowed in 45 s/, inMs: 45 * second, when: { own: { verifications: [{ incident: 'EARLIER', endedAtMs: monotonicMs - 15 * second }] } } },
   ];
   for (const { gate, says, inMs, when } of table) {
     const decision = stoodDown(decide(inputOf(when)));
     t.equal(decision.why, 'refused', gate);
-    t.strictSame(decision.gates.filter((result) => result.verdict === 'refuse').map((result) => result.gate), [gate], `only ${gate} refuses`);
+    t.strictSame(
+      decision.gates.filter((result) => result.verdict === 'refuse').map((result) => result.gate),
+      [gate],
+      `only ${gate} refuses`,
+    );
     t.match(gateOf(decision, gate).reason, says);
     t.match(decision.reason, new RegExp(`refused by ${gate}`));
     t.equal(gateOf(decision, gate).allowedAtMs, inMs === undefined ? undefined : wallMs + inMs, `${gate}: when time opens it`);
@@ -177,7 +201,10 @@ t.test('R3 back-off: inside an incident 1 s, 2 s, 4 s … with 20 % jitter, coun
     const decision = decide(inputOf({ policy, own, attempts: [ago(30 * second, { incident: 'NOW' })] }));
     return decision.kind === 'recover' ? 0 : decision.retryAtMs! - wallMs + 100;
   };
-  t.strictSame([1, 2, 3, 4].map((attempts) => waitAfter(attempts, 0.5)), [1000, 2000, 4000, 8000]);
+  t.strictSame(
+    [1, 2, 3, 4].map((attempts) => waitAfter(attempts, 0.5)),
+    [1000, 2000, 4000, 8000],
+  );
   t.equal(waitAfter(2, 0), 1600);
   t.equal(waitAfter(2, 1), 2400);
   t.equal(waitAfter(20, 0.5), 300_000, 'never more than backoff.max');
@@ -251,7 +278,11 @@ t.test('R6 host budget: starts of dead services have their own', async (t) => {
   const hung = { policy, cause: 'service.hung' as const, serviceState: stateOf('running') };
   t.match(gateOf(decide(inputOf({ ...hung, attempts: starts })), 'host_budget'), { verdict: 'pass', reason: /0 of 6 disruptive/ });
   t.match(gateOf(decide(inputOf({ ...hung, lostAtMs: monotonicMs })), 'host_budget'), { verdict: 'pass', reason: /5 of 6/ });
-  t.match(gateOf(decide(inputOf({ lostAtMs: monotonicMs, attempts: [ago(1, { service: 'redis' })] })), 'host_budget'), { verdict: 'pass', reason: /1 of 12/ }, 'starts are not assumed of a lost record');
+  t.match(
+    gateOf(decide(inputOf({ lostAtMs: monotonicMs, attempts: [ago(1, { service: 'redis' })] })), 'host_budget'),
+    { verdict: 'pass', reason: /1 of 12/ },
+    'starts are not assumed of a lost record',
+  );
 });
 
 t.test('R14 observe: every gate is asked, nothing is done, and the step that would have been done is named', async (t) => {

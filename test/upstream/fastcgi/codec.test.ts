@@ -17,7 +17,7 @@ t.test('the same bytes give the same records, however they are split', (t) => {
     const expected = Array.from({ length: 1 + random(8) }, () => ({ type: 1 + random(11), id: random(65536), content: Buffer.alloc(random(4) === 0 ? 0 : random(700), random(256)) }));
     const bytes = Buffer.concat(expected.map(({ type, id, content }) => padded(encodeRecord(type, id, content), random(9))));
     const collector = new RecordCollector();
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const size = 1 + random(round % 3 === 0 ? 3 : 900);
       const piece = bytes.subarray(at, at + size);
       if (collector.parser.push(piece) !== piece.length) t.fail(`round ${round}: bytes were left over`);
@@ -60,13 +60,19 @@ t.test('bytes of another protocol break the parser at their first byte, whole or
 t.test('content longer than one record is sent as several, and requests are framed as php-fpm expects', (t) => {
   const collector = new RecordCollector();
   writeContent((bytes) => collector.parser.push(bytes) === bytes.length, { type: recordType.stdout, requestId: 7 }, Buffer.alloc(150_000, 'x'));
-  t.same(collector.records.map(({ content }) => content.length), [65535, 65535, 18930]);
+  t.same(
+    collector.records.map(({ content }) => content.length),
+    [65535, 65535, 18930],
+  );
 
   const params = encodeParams([['LONG', 'y'.repeat(70_000)]]);
   for (const hasBody of [true, false]) {
     const { parser, records } = new RecordCollector();
     parser.push(encodeRequestStart({ requestId: 1, role: 1, params, hasBody }));
-    t.same(records.map(({ type, content }) => [type, content.length]), [[1, 8], [4, 65535], [4, params.length - 65535], [4, 0], ...(hasBody ? [] : [[5, 0]])]);
+    t.same(
+      records.map(({ type, content }) => [type, content.length]),
+      [[1, 8], [4, 65535], [4, params.length - 65535], [4, 0], ...(hasBody ? [] : [[5, 0]])],
+    );
     t.same(records[0]!.content, Buffer.from([0, 1, 0, 0, 0, 0, 0, 0]), 'responder, and the connection is not kept');
     t.same(Buffer.concat(records.slice(1, 3).map(({ content }) => content)), params);
   }
@@ -75,13 +81,23 @@ t.test('content longer than one record is sent as several, and requests are fram
 });
 
 t.test('params are found, taken out and decoded; lengths that lie are not well formed', (t) => {
-  const pairs = [['A', ''], ['HTTP_PROXY', 'http://evil/'], ['LONG', 'v'.repeat(300)], ['N'.repeat(200), 'caf\xe9'], ['A', 'second'], ['HTTP_PROXY_X', 'kept']] as const;
+  const pairs = [
+    ['A', ''],
+    ['HTTP_PROXY', 'http://evil/'],
+    ['LONG', 'v'.repeat(300)],
+    ['N'.repeat(200), 'caf\xe9'],
+    ['A', 'second'],
+    ['HTTP_PROXY_X', 'kept'],
+  ] as const;
   const params = encodeParams(pairs);
   t.same(decodeParams(params), pairs);
   t.equal(findParam(params, 'A'), '', 'the first of two');
   t.equal(findParam(params, 'N'.repeat(200)), 'caf\xe9');
   t.equal(findParam(params, 'HTTP_'), undefined);
-  t.same(decodeParams(withoutParam(params, 'HTTP_PROXY')), pairs.filter(([name]) => name !== 'HTTP_PROXY'));
+  t.same(
+    decodeParams(withoutParam(params, 'HTTP_PROXY')),
+    pairs.filter(([name]) => name !== 'HTTP_PROXY'),
+  );
   t.equal(withoutParam(params, 'ABSENT'), params, 'no copy where nothing is taken out');
 
   const random = seeded(7);

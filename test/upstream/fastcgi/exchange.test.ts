@@ -26,7 +26,13 @@ interface Sending {
 
 function attempt(target: Address, sending: Sending = {}): Promise<AttemptResult> {
   const { method = 'GET', body } = sending;
-  const params = sending.params ?? encodeParams([['REQUEST_METHOD', method], ['SCRIPT_FILENAME', '/srv/x.php'], ['HTTP_PROXY', 'http://evil/']]);
+  const params =
+    sending.params ??
+    encodeParams([
+      ['REQUEST_METHOD', method],
+      ['SCRIPT_FILENAME', '/srv/x.php'],
+      ['HTTP_PROXY', 'http://evil/'],
+    ]);
   return fastcgi.attempt(
     {
       method,
@@ -63,10 +69,15 @@ async function read(body: Readable): Promise<{ text: string; failure?: UpstreamF
   return { text: Buffer.concat(pieces).toString() };
 }
 
-
 const head = 'Content-Type: text/plain\r\n\r\n';
-const answers = (...records: readonly Buffer[]): Behaviour => (socket) => void socket.end(Buffer.concat(records));
-const stays = (...records: readonly Buffer[]): Behaviour => (socket) => void socket.write(Buffer.concat(records));
+const answers =
+  (...records: readonly Buffer[]): Behaviour =>
+  (socket) =>
+    void socket.end(Buffer.concat(records));
+const stays =
+  (...records: readonly Buffer[]): Behaviour =>
+  (socket) =>
+    void socket.write(Buffer.concat(records));
 /** Reset on TCP. A unix socket has none, except where unread bytes are left. */
 const resets: Behaviour = (socket) => void socket.resetAndDestroy();
 
@@ -97,7 +108,11 @@ const rows: readonly Row[] = [
   { name: 'sends an unknown record type', behave: stays(encodeRecord(42, 1, Buffer.from('x'))), expect: { ...never, kind: 'http_protocol_error', detail: /type 42/ } },
   { name: 'answers another request', behave: stays(stdout(head, 9)), expect: { ...never, kind: 'http_protocol_error', detail: /request 9/ } },
   { name: 'sends an END_REQUEST that is too short', behave: stays(encodeRecord(recordType.endRequest, 1, Buffer.alloc(3))), expect: { ...never, kind: 'http_protocol_error' } },
-  { name: 'sends a head of 200 kB', behave: stays(stdout(`X: ${'x'.repeat(65_000)}`), stdout('x'.repeat(65_000)), stdout('x'.repeat(65_000))), expect: { ...never, kind: 'http_response_header_section_size' } },
+  {
+    name: 'sends a head of 200 kB',
+    behave: stays(stdout(`X: ${'x'.repeat(65_000)}`), stdout('x'.repeat(65_000)), stdout('x'.repeat(65_000))),
+    expect: { ...never, kind: 'http_response_header_section_size' },
+  },
   { name: 'gives two lengths', behave: stays(stdout('Content-Length: 2\r\nContent-Length: 3\r\n\r\n')), expect: { ...never, kind: 'http_protocol_error' } },
   { name: 'never answers', behave: () => undefined, limits: { responseTimeoutMs: 60 }, expect: { ...never, kind: 'http_response_timeout', phase: 'await_head' } },
   { name: 'stalls inside the head', behave: stays(stdout('Status: 200 O')), limits: { responseTimeoutMs: 60 }, expect: { ...never, kind: 'http_response_timeout', phase: 'read_head' } },
@@ -167,7 +182,10 @@ t.test('nothing was sent when the connection could not be made', async (t) => {
 t.test('a request whose params were not all taken is unsent, whatever its method', async (t) => {
   // A megabyte does not fit into the socket of a backend that does not read: the closing record stays with us.
   const params = encodeParams([['X', 'x'.repeat(1_000_000)]]);
-  for (const [behave, kind] of [[() => undefined, 'connection_write_timeout'], [(socket: Socket) => void socket.destroy(), 'connection_terminated']] as const) {
+  for (const [behave, kind] of [
+    [() => undefined, 'connection_write_timeout'],
+    [(socket: Socket) => void socket.destroy(), 'connection_terminated'],
+  ] as const) {
     const { address } = await startBackend(t, { kind: 'unix', when: 'accepted', behave: (socket) => (socket.pause(), behave(socket)) });
     const failure = failureOf(await attempt(address, { method: 'POST', params, limits: { responseTimeoutMs: 60 } }));
     t.match(failure, { kind, phase: 'send', resend: 'always' });
@@ -210,7 +228,7 @@ t.test('a client that leaves ends the attempt, and it is no failure of the backe
   t.equal(body.errored, null);
 });
 
-t.test('a client that sends no more of its body is not the backend\'s fault', async (t) => {
+t.test("a client that sends no more of its body is not the backend's fault", async (t) => {
   const { address } = await startBackend(t, { kind: 'unix', behave: () => undefined });
   const silent = new Readable({ read: () => undefined });
   t.match(failureOf(await attempt(address, { method: 'POST', body: silent, length: 9, limits: { responseTimeoutMs: 60 } })), { kind: 'http_request_error', source: 'downstream', resend: 'never' });
@@ -224,10 +242,12 @@ t.test('an upload and an answer of 200 MB flow at the pace of the slower side, i
   let received = 0;
   const server = createServer((socket) => {
     // Counts bytes only: what a record means is tested elsewhere.
-    socket.on('data', (chunk: Buffer) => {
-      received += chunk.length;
-      if (received >= total && !answering) void answer(socket);
-    }).on('error', () => undefined);
+    socket
+      .on('data', (chunk: Buffer) => {
+        received += chunk.length;
+        if (received >= total && !answering) void answer(socket);
+      })
+      .on('error', () => undefined);
     let answering = false;
     async function answer(to: Socket): Promise<void> {
       answering = true;
