@@ -163,11 +163,10 @@ class Exchange {
 
   // ---- the ends
 
-  /** A write that failed by a reset has taken the reset's place: what follows is no clean end. */
   readonly #onEnd = (): void => this.#onClosed(this.#socket.writeError, this.#socket.writeError?.code === 'ECONNRESET');
   readonly #onError = (error: NodeJS.ErrnoException): void => this.#onClosed(error, true);
 
-  /** A reset never completes a body that lasts until the close: what is missing cannot be told from what is there. */
+  /** A reset, also one that a failed write has swallowed, never completes a body that lasts until the close. */
   #onClosed(error: NodeJS.ErrnoException | undefined, reset = false): void {
     if (this.#stage === 'over') return void this.#socket.destroy();
     if (this.#stage === 'body') return this.#framing?.endsAtClose && !reset ? this.#complete() : this.#fail(bodyCut(this.#progress('read_body'), error));
