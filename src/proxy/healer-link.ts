@@ -39,8 +39,10 @@ export function createHealerLink(options: HealerLinkOptions): HealerLink {
       for (let retryMs = firstRetryMs; !signal.aborted; retryMs = Math.min(longestRetryMs, retryMs * 2)) {
         const wasUp = await converse(options, gateways, signal, (now) => (channel = now));
         channel = undefined;
-        for (const gateway of gateways.values()) gateway.gate.orphaned();
-        if (wasUp) retryMs = firstRetryMs;
+        if (wasUp) {
+          for (const gateway of gateways.values()) gateway.gate.orphaned();
+          retryMs = firstRetryMs;
+        }
         await options.clock.sleep(retryMs, signal);
       }
     },

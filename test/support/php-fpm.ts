@@ -73,6 +73,7 @@ export async function preparePhpFpm(t: TestScope, options: PhpFpmOptions = {}): 
 
   const pool = poolName(folder);
   const mine = (): ProcessInfo[] => processes(({ command }) => command.includes(config) || command === `php-fpm: pool ${pool}`);
+  const workers = (): ProcessInfo[] => mine().filter(({ command }) => command === `php-fpm: pool ${pool}`);
   const startArgv = [programPath('php-fpm8.2'), '--fpm-config', config, '--daemonize'];
   const stop = (): Promise<void> => endAll(mine, 'SIGTERM');
   t.teardown(stop);
@@ -90,10 +91,12 @@ export async function preparePhpFpm(t: TestScope, options: PhpFpmOptions = {}): 
     configTestArgv: [programPath('php-fpm8.2'), '--fpm-config', config, '-t'],
     masterPid: () => Number(readFileSync(pidfile, 'utf8')),
     processes: mine,
-    workers: () => mine().filter(({ command }) => command === `php-fpm: pool ${pool}`),
+    workers,
     start: async () => {
       await succeed(startArgv);
       await until(() => accepts(where), { timeoutMs: 5000, what: () => `php-fpm to accept: ${readFileSync(log, 'utf8')}` });
+      // it accepts before its last worker was forked
+      await until(() => workers().length === (options.maxChildren ?? 5), { timeoutMs: 5000, what: 'the workers of the static pool' });
     },
   };
 }
