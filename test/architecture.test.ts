@@ -45,7 +45,7 @@ const rooms: readonly Room[] = [
     node: true,
     packages: { zod: anywhere, execa: /^healer\/run-command\.ts$/, ...processPackages },
   },
-  { room: 'healer/probes', may: [...leafTools, 'healer/probes', 'upstream'], node: true, packages: {} },
+  { room: 'healer/probes', may: [...leafTools, 'healer/probes', 'healer/service-parts/config-tests.ts', 'upstream'], node: true, packages: {} },
   { room: 'healer/causes', may: [...leafTools, 'healer/causes'], node: false, packages: {} },
   { room: 'healer/actions', may: [...leafTools, 'healer/actions', 'healer/service-parts/step-result.ts', 'config/values.ts'], node: true, packages: { zod: anywhere } },
   { room: 'healer/services', may: [...leafTools, 'healer/services', 'healer/service-parts'], node: true, packages: {} },

@@ -2,7 +2,7 @@
 import type { Decision } from '../core/decision.ts';
 import { noteDiagnosis, withInvalidConfig, type Examined } from './examine.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
-import { configTestOptions } from './service-parts/config-tests.ts';
+import { configTestOptions, tellingLine } from './service-parts/config-tests.ts';
 import { recordDecision } from './record-decision.ts';
 import { decide, finishGates, needsConfigTest, type LastLook } from './policy/decide.ts';
 
@@ -35,16 +35,7 @@ async function testConfig(ward: Ward, healer: Healer): Promise<ConfigLook> {
   const result = await healer.run.run(argv, { timeoutMs: ward.target().config.config_test_timeout, ...configTestOptions(ward.target()) });
   if (result.timedOut || result.startError !== undefined) return { configTest: 'unknown', detail: result.startError ?? 'it did not end in time' };
   if (result.exitCode === 0) return { configTest: 'pass', detail: '' };
-  return { configTest: 'fail', detail: lineThatSaysWhy(result.output) };
-}
-
-/** The tool's own words: the first line that names an error, else the last one. */
-function lineThatSaysWhy(output: string): string {
-  const lines = output
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '');
-  return (lines.find((line) => /error|emerg|invalid|unknown|failed/i.test(line)) ?? lines.at(-1) ?? 'it failed without a word').slice(0, 500);
+  return { configTest: 'fail', detail: tellingLine(result) };
 }
 
 function inputFor({ diagnosis, state }: Examined, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Parameters<typeof decide>[0] {

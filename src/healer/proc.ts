@@ -3,7 +3,7 @@
  * Read-only and bounded. A process that ends while it is read is simply absent: that is normal, never an error.
  * @see proc(5)
  */
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, realpathSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync, realpathSync } from 'node:fs';
 import { opendir, readlink } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { basename, dirname, join } from 'node:path';
@@ -94,15 +94,6 @@ export function familyOf(pid: number, all: readonly ProcessStat[]): readonly Pro
     for (const stat of all) if (belongs(stat)) members.add(stat.pid);
   }
   return all.filter((stat) => members.has(stat.pid) && isAlive(stat));
-}
-
-/** The program file of a process; `undefined` when it may not be seen. */
-export function readExe(pid: number): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/exe`);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Wall time at which the process began. USER_HZ is 100 on every architecture that Node runs on. */

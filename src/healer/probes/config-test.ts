@@ -6,6 +6,7 @@
 import { statSync } from 'node:fs';
 import type { Evidence } from '../../core/diagnosis.ts';
 import type { CommandResult, Probe, ProbeContext, ServiceState, ServiceTarget } from '../leaves.ts';
+import { configTestOptions, tellingLine } from '../service-parts/config-tests.ts';
 import { fpmConfigurationFiles } from './read-fpm-pool.ts';
 
 /** How long one look waits for a test; most take some 100 ms. */
@@ -63,7 +64,7 @@ function usable(test: RunningTest | undefined, about: string, nowMs: number): Ru
 function begin({ target, run, clock }: ProbeContext, argv: readonly string[], about: string): RunningTest {
   const timeoutMs = target.config.config_test_timeout;
   // Not the look's signal: a test has a time of its own.
-  const result = run.run(argv, { timeoutMs, ...startedAs(target) }).then((ended) => {
+  const result = run.run(argv, { timeoutMs, ...configTestOptions(target) }).then((ended) => {
     const evidence = judge(argv, ended, timeoutMs);
     test.done = { failed: evidence.facts['passed'] === false, atMs: clock.monotonicMs() };
     return evidence;
@@ -86,25 +87,4 @@ function judge(argv: readonly string[], result: CommandResult, timeoutMs: number
 
 function evidenceOf(argv: readonly string[]): Pick<Evidence, 'kind' | 'source' | 'facts'> {
   return { kind: 'config_test', source: argv.join(' '), facts: {} };
-}
-
-function startedAs({ config }: ServiceTarget): { readonly user?: string; readonly folder?: string; readonly environment?: Readonly<Record<string, string>> } {
-  if (config.type !== 'process') return {};
-  return {
-    ...(config.user === undefined ? {} : { user: config.user }),
-    ...(config.folder === undefined ? {} : { folder: config.folder }),
-    ...(config.environment === undefined ? {} : { environment: config.environment }),
-  };
-}
-
-/** The first line that names an error; the lines after it only say that everything failed. Without one the last. */
-function tellingLine({ output, exitCode }: CommandResult): string {
-  const lines = output
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '');
-  const index = lines.findIndex((line) => ['ERROR:', 'Syntax error', '[emerg]', 'rror:'].some((mark) => line.includes(mark)));
-  const line = lines.at(index) ?? `exit status ${exitCode}, without a word`;
-  // Apache names the place in one line and the reason in the next.
-  return (line.endsWith(':') && index >= 0 ? `${line} ${lines[index + 1] ?? ''}` : line).slice(0, 500);
 }

@@ -1,4 +1,4 @@
-import type { ServiceTarget } from '../leaves.ts';
+import type { CommandResult, ServiceTarget } from '../leaves.ts';
 import { runOptions } from './remembered.ts';
 
 /**
@@ -19,6 +19,18 @@ export function configTestOf(target: ServiceTarget): readonly string[] | undefin
 /** Who runs the configuration test, where and with what: as the service is started, so that it reads the same. */
 export function configTestOptions({ config }: ServiceTarget): ReturnType<typeof runOptions> {
   return config.type === 'process' ? runOptions(config) : {};
+}
+
+/** The first line that names an error; the lines after it only say that everything failed. Without one the last. At most 500 characters. */
+export function tellingLine({ output, exitCode }: Pick<CommandResult, 'output' | 'exitCode'>): string {
+  const lines = output
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const index = lines.findIndex((line) => ['ERROR:', 'Syntax error', '[emerg]', 'rror:'].some((mark) => line.includes(mark)));
+  const line = lines.at(index) ?? `exit status ${exitCode}, without a word`;
+  // Apache names the place in one line and the reason in the next.
+  return (line.endsWith(':') && index >= 0 ? `${line} ${lines[index + 1] ?? ''}` : line).slice(0, 500);
 }
 
 const packaged: Readonly<Record<string, readonly string[]>> = {

@@ -25,7 +25,7 @@ export function fallBack(journey: Journey, reason: FallbackReason): Answer {
 
 function describe({ request, gateway, note }: Journey, reason: FallbackReason): FallbackContent {
   const state = gateway.gate.state;
-  const kind = kindOf(journeyFailure(note.failure?.kind, state.kind === 'open' ? undefined : state.failure), reason);
+  const kind = kindOf(note.failure?.kind ?? (state.kind === 'open' ? undefined : state.failure), reason);
   const incident = state.kind === 'open' ? undefined : state.incident;
   const sent = reason === 'failed' && note.failure !== undefined && note.failure.resend !== 'always';
   const idempotent = request.method === 'GET' || request.method === 'HEAD';
@@ -40,10 +40,6 @@ function describe({ request, gateway, note }: Journey, reason: FallbackReason): 
     contact: gateway.config.fallback.contact,
     refresh: request.method === 'GET',
   };
-}
-
-function journeyFailure(own: FailureKind | undefined, gates: FailureKind | undefined): FailureKind | undefined {
-  return own ?? gates;
 }
 
 function kindOf(failure: FailureKind | undefined, reason: FallbackReason): FailureKind {
