@@ -26,6 +26,10 @@ const hold = z
       .default(200)
       .describe('Most requests that wait at once. Trap: each costs the front nginx two of its worker_connections; stay below worker_connections x workers / 8.'),
     memory: size().prefault('64MiB').describe('Most bytes kept for bodies that may have to be sent again. Unsent bodies are not kept at all.'),
+    fairness: z
+      .enum(['client', 'none'], { error: 'expected client or none' })
+      .default('client')
+      .describe('client: who waits takes turns by client address, and a full queue makes room for a new address. Trap: none where nginx sees only the addresses of a CDN or of a shared proxy.'),
     never: z
       .strictObject({
         paths: z.array(z.string()).default(['/livez', '/readyz', '/healthz', '/health', '/ping', '/status']).describe('Paths of health checks: answered at once, never held.'),
@@ -57,6 +61,14 @@ const socket = z.strictObject({
 const replay = z
   .strictObject({
     idempotency_key: z.boolean().default(false).describe('Send a POST again when it carries Idempotency-Key. Trap: only where the application honours the header.'),
+    paths: z.array(z.string()).default([]).describe('Beginnings of paths whose requests are safe to send again, POST too. Trap: the application must do the same thing once when it is asked twice.'),
+    statuses: z
+      .array(z.int({ error: 'expected a whole number' }).min(500, { error: 'expected a status from 500 to 599' }).max(599, { error: 'expected a status from 500 to 599' }))
+      .default([])
+      .describe(
+        "Answers of the backend after which an idempotent request is asked once more, after its Retry-After; the backend's last answer is passed on. Trap: an overloaded backend gets more to do.",
+      ),
+    after_timeout: z.boolean().default(false).describe('Send an idempotent request again after a timeout, too. Trap: the request may be what the backend chokes on.'),
     never_paths: z.array(z.string()).optional().describe('Beginnings of paths whose sent requests are never sent again, whatever the method.'),
     never_query: z.array(z.string()).optional().describe('Parameter names whose sent requests are never sent again.'),
   })
@@ -70,9 +82,15 @@ const fallback = z
       .enum(['unavailable', 'exact'], { error: 'expected unavailable or exact' })
       .default('unavailable')
       .describe('unavailable: always 503 (CDNs replace 502 and 504 by their own pages); exact: 502, 503 or 504 by failure.'),
-    folder: notYet('a folder with your own page'),
+    folder: absolutePath().optional().describe('Your own page and texts: page.html, and one LANGUAGE.txt for each language. Read at the start. Default: the pages that come with goodgateway.'),
   })
   .prefault({});
+
+const upstreamTls = z.strictObject({
+  server_name: z.string().optional().describe('Name that the certificate must have, also sent as SNI. Default: the host of `upstream`.'),
+  ca: absolutePath().optional().describe('PEM file with the authorities to trust. Default: those of Node.'),
+  verify: z.boolean().default(true).describe('Trap: false accepts any certificate.'),
+});
 
 export const gatewaySchema = z.strictObject({
   listen: oneOrMany(address()).describe('Where nginx finds this gateway: unix:/path or 127.0.0.1:port; a list is fine.'),
@@ -89,10 +107,25 @@ export const gatewaySchema = z.strictObject({
     .union([z.literal('auto'), z.literal('none'), z.int().min(1).max(100_000)], { error: 'expected auto, none or a whole number' })
     .default('auto')
     .describe("Most requests in the backend at once; the rest wait here. auto: php-fpm's pm.max_children, as the healer reads it."),
+  keepalive: z
+    .union([z.literal('auto'), z.literal('none'), z.int().min(1).max(10_000)], { error: 'expected auto, none or a whole number' })
+    .default('auto')
+    .describe(
+      'Most connections to the backend that are kept for the next request, each idle for a second at most. auto: 32 for http; for fastcgi pm.max_children less a reserve, none while it is not known. Trap: a kept connection occupies a php-fpm worker.',
+    ),
+  tls: upstreamTls.optional().describe('Speak TLS to the backend (protocol http only). Default: plain HTTP.'),
+  early_hints: z.boolean().default(false).describe('Pass 103 Early Hints and other interim answers on. Trap: nginx before 1.29 waits for ever after one.'),
+  quarantine: z
+    .strictObject({ for: duration().prefault('10m').describe('How long a request that killed its worker twice is answered by the page, and not tried.') })
+    .prefault({})
+    .describe('Requests of death.'),
   fallback: fallback.describe('What visitors read when the backend could not answer.'),
   client_address: z.string().optional().describe("Header that carries the visitor's address, such as X-Forwarded-For. Default: nginx is believed on unix sockets."),
   trust_forwarded: notYet('trust_forwarded'),
-  standby: notYet('the standby topology'),
+  standby: z.boolean().default(false).describe('nginx asks the backend itself and this gateway only as its `backup` server. Needs nginx_error_log: the traffic that fails is not seen here.'),
+  nginx_error_log: absolutePath()
+    .optional()
+    .describe("The error log of the nginx in front; the healer reads in it what nginx says about this backend. Trap: the healer's user must be able to read it (group adm on Debian)."),
 });
 
 const notifier = z
