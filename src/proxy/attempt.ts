@@ -15,8 +15,8 @@ export async function attempt(journey: Journey, slot: Slot): Promise<Attempted> 
   note.attempts += 1;
   health.began();
   const sent = { method: request.method, target: request.target, wire: request.wire, body, clientGone: request.clientGone };
-  const limits = { connectTimeoutMs: config.timeouts.connect, responseTimeoutMs: config.timeouts.response, idleTimeoutMs: config.timeouts.idle };
-  const result = await gateway.protocol.attempt(sent, slot.target, limits, request.interim);
+  const options = { connectTimeoutMs: config.timeouts.connect, responseTimeoutMs: config.timeouts.response, idleTimeoutMs: config.timeouts.idle, interim: request.interim };
+  const result = await gateway.protocol.attempt(sent, slot.target, options);
   if (result.kind === 'response') return { kind: 'answer', answer: passOn(journey, slot, result) };
   if (result.kind === 'client_gone') health.clientGone();
   else {

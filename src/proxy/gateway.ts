@@ -1,6 +1,7 @@
 /** One gateway: its name, its backend's protocol, its gate, and what it knows of its traffic. Built once at start. */
 import type { GatewayConfig } from '../config/host-schema.ts';
 import type { Clock } from '../core/time.ts';
+import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import type { UpstreamProtocol } from '../upstream/exchange.ts';
 import type { Gate } from './gate.ts';
 import type { ByteBudget } from './kept-body.ts';
@@ -11,6 +12,8 @@ export interface Gateway {
   readonly name: string;
   readonly config: GatewayConfig;
   readonly protocol: UpstreamProtocol;
+  /** Kept connections to its backend. */
+  readonly connections: ConnectionPool;
   readonly gate: Gate;
   readonly health: PassiveHealth;
   readonly log: RequestLog;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { HostConfig } from '../config/host-schema.ts';
 import { formatAddress } from '../core/failure.ts';
 import { systemClock } from '../core/time.ts';
+import { ConnectionPool } from '../upstream/connection-pool.ts';
 import { connectProbe } from '../upstream/probe.ts';
 import * as protocols from '../upstream/protocols.ts';
 import { listenAdmin } from './admin/admin-server.ts';
@@ -16,6 +17,7 @@ import { createHealerLink, type HealerLink } from './healer-link.ts';
 import { listenHttp } from './http-listener.ts';
 import { keepListening } from './keep-listening.ts';
 import { PassiveHealth } from './passive-health.ts';
+import { poolLimits } from './pool-limits.ts';
 import { watchForRecovery } from './recovery-watch.ts';
 
 export interface ProxyLog {
@@ -43,19 +45,31 @@ export async function runProxy(host: HostConfig, product: string, log: ProxyLog)
     close: async (deadline) => {
       stop.abort();
       for (const { gate } of gateways.values()) gate.stop();
+      for (const { connections } of gateways.values()) connections.close();
       await Promise.all(listeners.map((listener) => listener.close(deadline)));
     },
   };
 }
 
 function createGateway({ name, config, link, log }: { name: string; config: HostConfig['gateways'][string]; link: HealerLink; log: ProxyLog }): Gateway {
+  const inFlight = typeof config.concurrency === 'number' ? config.concurrency : undefined;
   const gate = new Gate({
     upstreams: [config.upstream, ...config.also_allowed],
-    limits: { held: config.hold.requests, inFlight: typeof config.concurrency === 'number' ? config.concurrency : undefined },
+    limits: { held: config.hold.requests, inFlight },
     clock: systemClock,
     watchForRecovery: (target, opened, signal) => void watchForRecovery(target, opened, signal, { clock: systemClock, connectTimeoutMs: config.timeouts.connect, connect: connectProbe }),
   });
-  return { name, config, protocol: protocols[config.protocol], gate, health: new PassiveHealth(name, systemClock, link.tell), log, keptBytes: byteBudget(config.hold.memory), clock: systemClock };
+  return {
+    name,
+    config,
+    protocol: protocols[config.protocol],
+    connections: new ConnectionPool(poolLimits(config, inFlight)),
+    gate,
+    health: new PassiveHealth(name, systemClock, link.tell),
+    log,
+    keptBytes: byteBudget(config.hold.memory),
+    clock: systemClock,
+  };
 }
 
 async function listenFor(gateway: Gateway, { log, signal }: { log: ProxyLog; signal: AbortSignal }): Promise<Listener[]> {
