@@ -55,7 +55,7 @@ function createGateway({ name, config, link, log }: { name: string; config: Host
   const inFlight = typeof config.concurrency === 'number' ? config.concurrency : undefined;
   const gate = new Gate({
     upstreams: [config.upstream, ...config.also_allowed],
-    limits: { held: config.hold.requests, inFlight },
+    limits: { held: config.hold.requests, inFlight, fairness: config.hold.fairness },
     clock: systemClock,
     watchForRecovery: (target, opened, signal) => void watchForRecovery(target, opened, signal, { clock: systemClock, connectTimeoutMs: config.timeouts.connect, connect: connectProbe }),
   });
