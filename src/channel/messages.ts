@@ -27,6 +27,10 @@ export const factSchema = z.discriminatedUnion('type', [
     kind: z.enum(failureKinds),
     phase: z.enum(['resolve', 'connect', 'send', 'await_head', 'read_head', 'read_body']),
     detail: z.string().max(300),
+    errno: z
+      .string()
+      .regex(/^[A-Z0-9_]{1,32}$/)
+      .optional(),
     requestId: z.string().max(64),
     atMs: z.number(),
   }),

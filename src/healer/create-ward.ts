@@ -29,7 +29,7 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
   const wardGateways = own.map(([name, gateway]): WardGateway => ({
     name,
     upstreams: [gateway.upstream, ...gateway.also_allowed],
-    limit: typeof gateway.concurrency === 'number' ? gateway.concurrency : undefined,
+    concurrency: gateway.concurrency,
   }));
   const upstreams = distinct([...wardGateways.flatMap((gateway) => gateway.upstreams), ...(own.length === 0 ? (config.listen ?? []) : [])]);
   const file = join(stateFolder, `${policy.name}.upstream.json`);
@@ -46,7 +46,7 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
     lastGoodMs: 0,
     confirmAgainAtMs: 0,
     estimateMs: firstEstimateMs,
-    limit: wardGateways.find((gateway) => gateway.limit !== undefined)?.limit,
+    workers: undefined,
     target: (): ServiceTarget => ({ name: policy.name, config, upstreams, current, protocol: own[0]?.[1].protocol, stateFolder }),
     async useUpstream(index) {
       const address = upstreams[index];

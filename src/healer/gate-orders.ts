@@ -82,8 +82,13 @@ function fallBack({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: 
   for (const { name } of ward.gateways) healer.order({ type: 'fall_back', gateway: name, incident: open.incident.id, ...order });
 }
 
-/** Whatever the cause may be: nobody takes connections, so nobody's request can be answered. A connect that works opens. */
-function refuses({ incident }: OpenCase): boolean {
+/**
+ * Whatever the cause may be: nobody takes connections, as our own connect confirms, so nobody's request can be answered.
+ * A full queue is not that, nor is one that was full when the incident began.
+ */
+function refuses({ incident, diagnosis }: OpenCase): boolean {
+  const connect = diagnosis?.evidence.find(({ kind }) => kind === 'connect');
+  if (connect && (connect.missing !== undefined || connect.facts['result'] === 'connected' || connect.facts['errno'] === 'EAGAIN')) return false;
   return ['connection_refused', 'connection_timeout', 'destination_unavailable', 'service_down'].includes(incident.symptom.kind);
 }
 

@@ -120,6 +120,7 @@ export class PassiveHealth {
       kind: failure.kind,
       phase: failure.phase,
       detail: failure.detail.slice(0, 300),
+      ...(failure.errno !== undefined && { errno: failure.errno }),
       requestId: requestId.slice(0, 64),
       atMs: this.#clock.wallMs(),
     });
