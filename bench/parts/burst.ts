@@ -19,7 +19,7 @@ interface Burst {
 /** `backlog`: of php-fpm's socket; a small one is what a busy site runs into. */
 export async function burst(scope: Scope): Promise<string> {
   const backlog = 16;
-  const site = await startSite(scope, { fpm: { maxChildren: workers, pool: [`listen.backlog = ${backlog}`] }, policy: { mode: 'observe' }, failOpen: false });
+  const site = await startSite(scope, { built: true, fpm: { maxChildren: workers, pool: [`listen.backlog = ${backlog}`] }, policy: { mode: 'observe' }, failOpen: false });
   await until(async () => (await site.gateway.state('shop'))['limit'] === workers, { timeoutMs: 10_000, what: 'the limit of the pool' });
   const bursts: Burst[] = [];
   for (let i = 0; i < 2; i++) bursts.push(await send('goodgateway', site.nginx));

@@ -39,6 +39,7 @@ export async function memory(scope: Scope): Promise<string> {
 async function idleProcesses(scope: Scope): Promise<(readonly string[])[]> {
   const gateway = await startGoodgateway(scope, {
     gateways: (folder) => ({ app: { listen: `unix:${folder}/app.sock`, protocol: 'http', upstream: `unix:${folder}/none.sock`, service: 'app' } }),
+    built: true,
     policies: [{ version: 1, name: 'app', mode: 'observe', service: { type: 'external' }, rules: [] }],
   });
   const rows = (['proxy', 'healer', 'supervisor'] as const).map((name) => [`${name}, idle`, mib(residentMiB(gateway.pid(name)!))]);
@@ -53,7 +54,7 @@ async function startProxy(scope: Scope): Promise<Scene> {
   const config = join(folder, 'goodgateway.yaml');
   const gateway = { listen: `127.0.0.1:${listen}`, protocol: 'http', upstream: `127.0.0.1:${upstream}`, service: 'app', hold: { for: '5m', fetch_for: '5m', requests: heldRequests + 10 } };
   writeFileSync(config, stringify({ version: 1, gateways: { app: gateway }, admin: `127.0.0.1:${admin}`, runtime: folder, state: folder, audit: { folder } }));
-  const running = start([process.execPath, '--disable-warning=ExperimentalWarning', join(import.meta.dirname, '../../src/proxy/main.ts'), '--config', config]);
+  const running = start([process.execPath, '--disable-warning=ExperimentalWarning', join(import.meta.dirname, '../../dist/proxy/main.js'), '--config', config]);
   const stop = (): Promise<void> => endAll(() => family(running.pid), 'SIGTERM');
   scope.teardown(stop);
   await until(() => accepts({ host: '127.0.0.1', port: admin }), { timeoutMs: 10_000, what: () => `the proxy: ${running.output()}` });

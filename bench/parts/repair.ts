@@ -25,6 +25,7 @@ interface Kill {
 
 export async function repair(scope: Scope, kills = 10): Promise<string> {
   const site = await startSite(scope, {
+    built: true,
     fpm: { maxChildren: workers },
     policy: { 'limits.max_attempts': { times: 100, within: '1h' }, 'verify.stable_for': '500ms' },
     host: { safety: { host_budget: { disruptive_actions: 100, starts: 100, within: '1h' } } },

@@ -25,6 +25,8 @@ export interface SiteOptions {
   readonly policy?: Readonly<Record<string, unknown>>;
   readonly service?: (fpm: PhpFpm) => Readonly<Record<string, unknown>>;
   readonly gateway?: Readonly<Record<string, unknown>>;
+  /** Measure what is installed, not the source. */
+  readonly built?: boolean;
   /** Other keys of goodgateway.yaml. */
   readonly host?: Readonly<Record<string, unknown>>;
   /** As the README's snippet says: nginx goes to php-fpm itself while the gateway is away. Default true. */
@@ -66,6 +68,7 @@ export async function startSite(t: TestScope, options: SiteOptions = {}): Promis
     gateways: (folder) => ({ shop: { listen: `unix:${folder}/shop.sock`, socket: { group: 'www-data' }, protocol: 'fastcgi', upstream: fpm.address, service: 'php-fpm', ...options.gateway } }),
     policies: [policy],
     ...(options.host && { host: options.host }),
+    ...(options.built && { built: true }),
   });
   const servers = [{ address: `unix:${gateway.folder}/shop.sock` }, ...(options.failOpen === false ? [] : [{ address: fpm.address, backup: true }])];
   const nginx = await startNginx(t, { http: upstreamBlock('php', servers), server: fastcgiLocation('php', fpm.docroot) });
