@@ -63,8 +63,8 @@ export interface Ward {
   lastGoodMs: number;
   /** Monotonic: a silence is not looked into before. */
   confirmAgainAtMs: number;
-  /** Median of what recoveries took lately; what a visitor is told to expect. */
-  estimateMs: number;
+  /** How long the last recoveries took; their median is what a visitor is told to expect. */
+  readonly recoveriesMs: number[];
   /** The most that may be in the backend at once, where it is known. */
   limit: number | undefined;
 }

@@ -81,7 +81,7 @@ function obey(order: Order, gateways: ReadonlyMap<string, Gateway>, { log }: Hea
   if (!gate) return log.warn({ gateway: order.gateway }, 'the healer named a gateway that this proxy does not have; do both read the same file?');
   switch (order.type) {
     case 'hold':
-      return gate.hold({ until: order.until, incident: order.incident, say: order.say, estimateMs: order.estimateMs });
+      return gate.hold({ until: order.until, incident: order.incident, say: order.say, ...(order.estimateMs === undefined ? {} : { estimateMs: order.estimateMs }) });
     case 'fall_back':
       return gate.fallBack({ until: order.until, incident: order.incident, say: order.say });
     case 'open':
