@@ -1,8 +1,13 @@
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import t from 'tap';
 import { chooseForm, chooseLanguage } from '../../../src/proxy/fallback/choose-form.ts';
 import { estimate } from '../../../src/proxy/fallback/estimate.ts';
+import { fallBack } from '../../../src/proxy/fallback/fall-back.ts';
 import type { GateState } from '../../../src/proxy/gate-state.ts';
+import type { GatewayRequest } from '../../../src/proxy/gateway-request.ts';
+import { openJourney } from '../../../src/proxy/journey.ts';
 import { until } from '../../support/until.ts';
 import { gatewayInFront, navigation } from './gateway-in-front.ts';
 
@@ -221,4 +226,30 @@ t.test('a full queue is answered without delay', async (t) => {
   t.match(page.body, 'Im Moment warten sehr viele Menschen.');
   gateway.gate.fallBack({ until: 'order', say: '' });
   await patient;
+});
+
+t.test('a quarantined request has its own sentence and incident, and is not tried again by its page', async (t) => {
+  const { gateway } = await gatewayInFront(t, { quarantine: { for: '90s' }, fallback: { status: 'exact' } });
+  const answerTo = async (method: string) => {
+    const request: GatewayRequest = {
+      id: 'r1',
+      method,
+      target: '/deadly',
+      wire: { protocol: 'http', rawHeaders: [], upgrade: false },
+      body: { length: 0, open: () => Readable.from([]) },
+      clientGone: new AbortController().signal,
+      interim: {},
+      header: asking(navigation).header,
+      clientAddress: '',
+    };
+    const { head, body } = fallBack(openJourney(request, gateway), 'quarantined', incident);
+    return { status: head.status, headers: head.rawHeaders.join('\n'), body: await text(body) };
+  };
+  const page = await answerTo('GET');
+  t.equal(page.status, 503);
+  t.match(page.headers, /Retry-After\n90\nProxy-Status\ngoodgateway; error=http_request_denied\n/);
+  t.match(page.headers, /X-Goodgateway-Incident\nBCDEF1\n/);
+  t.notMatch(page.headers, /Refresh/);
+  t.match(page.body, /<p>This request made the site fail, so it is not tried again for now\. You can use the other pages\.<\/p>\n<p><\/p>\n<p><\/p>/);
+  t.match((await answerTo('POST')).body, '<p>What you sent was not processed.</p>');
 });
