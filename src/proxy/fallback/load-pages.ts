@@ -41,12 +41,15 @@ type Tell = (message: string) => void;
 
 const builtInFolder = fileURLToPath(new URL('../../../fallback', import.meta.url));
 
-/** What comes with goodgateway. Rejects when the installation is incomplete; `tell` gets what is not translated. */
+/**
+ * What comes with goodgateway; `tell` gets what is wrong with it or not translated. Rejects only without our page and
+ * English: then the installation is incomplete.
+ */
 export async function readBuiltIn(tell: Tell, folder = builtInFolder): Promise<BuiltInPages> {
   const { template, languages, unreadable, problems } = await readFallbackFolder(folder);
   const english = completed(languages.get('en')?.texts ?? {});
-  if (!template || !english || problems.length > 0)
-    throw new Error(`install goodgateway again: ${folder}: ${unreadable ?? problems.map(formatProblem)[0] ?? 'page.html and a complete en.txt are missing'}`);
+  if (!template || !english) throw new Error(`install goodgateway again: ${folder}: ${unreadable ?? problems.map(formatProblem)[0] ?? 'page.html and a complete en.txt are missing'}`);
+  for (const problem of problems) tell(`${formatProblem(problem)}; this file is not used`);
   for (const [tag, { texts }] of languages) tellMissing(join(folder, `${tag}.txt`), texts, tell);
   return { template, languages, english };
 }

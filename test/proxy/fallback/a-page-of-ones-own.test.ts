@@ -132,7 +132,7 @@ t.test('what the Content-Security-Policy blocks, and what is missing, is a warni
   t.same(page(`${needed}<img alt="" src="data:,"><a href="https://status.example">status</a><style>@media print{p{color:red}}</style><!-- {{title}} -->`), []);
 });
 
-t.test('nothing that is configured or told can leave its place in the page', async (t) => {
+t.test('nothing that is configured or told can leave its place in the page', async () => {
   const nasty = fc.oneof(
     fc.string({ maxLength: 80 }),
     fc
@@ -168,7 +168,7 @@ t.test('nothing that is configured or told can leave its place in the page', asy
   );
 });
 
-t.test('any bytes as a page or as texts are read to an end, and what is used has no braces left', async (t) => {
+t.test('any bytes as a page or as texts are read to an end, and what is used has no braces left', async () => {
   const piece = fc.oneof(
     fc.string(),
     fc.constantFrom('{{', '}}', '{{title}}', '<', '>', '"', "'", '<style>', '</style>', '<p a="', '\n', ':', 'title: x', ...placeholders.map((name) => `{{${name}}}`)),
@@ -195,10 +195,11 @@ t.test('a translator who leaves a sentence out is told, and readers get English'
   const folder = tempFolder(t, 'gg-page');
   for (const name of readdirSync(join(root, 'fallback'))) symlinkSync(join(root, 'fallback', name), join(folder, name));
   writeFileSync(join(folder, 'it.txt'), 'title: Torniamo subito\n');
+  writeFileSync(join(folder, 'nl.txt'), 'titel: Zo terug\n');
   const told: string[] = [];
   const pages = await loadPages({ status: 'unavailable' }, await readBuiltIn((message) => void told.push(message), folder), () => undefined);
   t.match(pages.languages.get('it'), { tag: 'it', direction: 'ltr', texts: { title: 'Torniamo subito', slow: 'The site takes too long to answer at the moment.' } });
-  t.match(told, [/\/it\.txt: unavailable, slow, .*: not there, so English is used$/]);
+  t.match(told, [/\/nl\.txt:1:1: there is no sentence `titel`: did you mean `title`\?; this file is not used$/, /\/it\.txt: unavailable, slow, .*: not there, so English is used$/]);
   await t.rejects(
     readBuiltIn(() => undefined, '/no/such/folder'),
     { message: 'install goodgateway again: /no/such/folder: there is no such folder' },
