@@ -16,9 +16,6 @@ export interface WardOptions {
   readonly order: Healer['order'];
 }
 
-/** What a visitor is told to expect before the first recovery was timed. */
-const firstEstimateMs = 3000;
-
 /** The ward of one policy. Reads back where its traffic was sent last. */
 export async function createWard({ loaded, gateways, stateFolder, serviceTypes, order }: WardOptions): Promise<Ward> {
   const { policy, sha256 } = loaded;
@@ -45,7 +42,7 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
     requestIds: [],
     lastGoodMs: 0,
     confirmAgainAtMs: 0,
-    estimateMs: firstEstimateMs,
+    recoveriesMs: [],
     workers: undefined,
     target: (): ServiceTarget => ({ name: policy.name, config, upstreams, current, protocol: own[0]?.[1].protocol, stateFolder }),
     async useUpstream(index) {

@@ -73,8 +73,15 @@ function touchesService(decision: Decision, { healer }: { healer: Healer }): boo
 
 function hold({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }, until: 'connect' | 'order'): void {
   open.gatesClosed = true;
+  const estimateMs = median(ward.recoveriesMs);
   for (const { name } of ward.gateways)
-    healer.order({ type: 'hold', gateway: name, incident: open.incident.id, until, estimateMs: Math.round(ward.estimateMs), say: 'it is being repaired right now' });
+    healer.order({ type: 'hold', gateway: name, incident: open.incident.id, until, ...(estimateMs === undefined ? {} : { estimateMs }), say: 'it is being repaired right now' });
+}
+
+/** `undefined` before the first recovery: visitors are told no time that nobody has measured. */
+function median(timesMs: readonly number[]): number | undefined {
+  const middle = timesMs.toSorted((a, b) => a - b)[Math.floor(timesMs.length / 2)];
+  return middle === undefined ? undefined : Math.round(middle);
 }
 
 function fallBack({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }, order: { readonly until: 'connect' | 'order'; readonly say: string }): void {

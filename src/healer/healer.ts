@@ -63,8 +63,8 @@ export interface Ward {
   lastGoodMs: number;
   /** Monotonic: a silence is not looked into before. */
   confirmAgainAtMs: number;
-  /** Median of what recoveries took lately; what a visitor is told to expect. */
-  estimateMs: number;
+  /** How long the last recoveries took; their median is what a visitor is told to expect. */
+  readonly recoveriesMs: number[];
   /** How many the backend serves at once, as its own configuration says. */
   workers: number | undefined;
 }

@@ -3,6 +3,7 @@ import type { GatewayConfig } from '../config/host-schema.ts';
 import type { Clock } from '../core/time.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import type { UpstreamProtocol } from '../upstream/exchange.ts';
+import type { FallbackPages } from './fallback/load-pages.ts';
 import type { Gate } from './gate.ts';
 import type { ByteBudget } from './kept-body.ts';
 import type { PassiveHealth } from './passive-health.ts';
@@ -17,6 +18,8 @@ export interface Gateway {
   readonly gate: Gate;
   readonly health: PassiveHealth;
   readonly log: RequestLog;
+  /** What visitors read, in every language, when there is no answer to pass on. */
+  readonly pages: FallbackPages;
   /** Room for the bodies that may have to be sent again: hold.memory, for all requests together. */
   readonly keptBytes: ByteBudget;
   readonly clock: Clock;

@@ -83,7 +83,7 @@ function obey(order: Order, gateways: ReadonlyMap<string, Gateway>, { log }: Hea
   const { gate } = gateway;
   switch (order.type) {
     case 'hold':
-      return gate.hold({ until: order.until, incident: order.incident, say: order.say, estimateMs: order.estimateMs });
+      return gate.hold({ until: order.until, incident: order.incident, say: order.say, ...(order.estimateMs === undefined ? {} : { estimateMs: order.estimateMs }) });
     case 'fall_back':
       return gate.fallBack({ until: order.until, incident: order.incident, say: order.say });
     case 'open':

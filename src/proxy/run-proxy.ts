@@ -7,6 +7,7 @@ import { ConnectionPool } from '../upstream/connection-pool.ts';
 import { connectProbe } from '../upstream/probe.ts';
 import * as protocols from '../upstream/protocols.ts';
 import { listenAdmin } from './admin/admin-server.ts';
+import { loadPages, readBuiltIn, type BuiltInPages } from './fallback/load-pages.ts';
 import { listenFastcgi } from './fastcgi-listener.ts';
 import { Gate } from './gate.ts';
 import type { Gateway } from './gateway.ts';
@@ -35,7 +36,9 @@ export interface RunningProxy {
 export async function runProxy(host: HostConfig, product: string, log: ProxyLog): Promise<RunningProxy> {
   const stop = new AbortController();
   const link = createHealerLink({ path: join(host.runtime, 'healer.sock'), product, clock: systemClock, log });
-  const gateways = new Map(Object.entries(host.gateways).map(([name, config]) => [name, createGateway({ name, config, link, log })]));
+  const builtIn = await readBuiltIn((message) => log.warn({}, message));
+  const gateways = new Map<string, Gateway>();
+  for (const [name, config] of Object.entries(host.gateways)) gateways.set(name, await createGateway({ name, config, link, log, builtIn }));
   const listeners: Listener[] = [];
   for (const gateway of gateways.values()) listeners.push(...(await listenFor(gateway, { log, signal: stop.signal })));
   if (host.admin) listeners.push(await listenAdmin({ address: host.admin, gateways, healerConnected: link.connected }));
@@ -51,7 +54,16 @@ export async function runProxy(host: HostConfig, product: string, log: ProxyLog)
   };
 }
 
-function createGateway({ name, config, link, log }: { name: string; config: HostConfig['gateways'][string]; link: HealerLink; log: ProxyLog }): Gateway {
+interface Parts {
+  readonly name: string;
+  readonly config: HostConfig['gateways'][string];
+  readonly link: HealerLink;
+  readonly log: ProxyLog;
+  readonly builtIn: BuiltInPages;
+}
+
+async function createGateway({ name, config, link, log, builtIn }: Parts): Promise<Gateway> {
+  const pages = await loadPages(config.fallback, builtIn, (message) => log.warn({ gateway: name }, message));
   const inFlight = typeof config.concurrency === 'number' ? config.concurrency : undefined;
   const gate = new Gate({
     upstreams: [config.upstream, ...config.also_allowed],
@@ -67,6 +79,7 @@ function createGateway({ name, config, link, log }: { name: string; config: Host
     gate,
     health: new PassiveHealth(name, systemClock, link.tell),
     log,
+    pages,
     keptBytes: byteBudget(config.hold.memory),
     clock: systemClock,
   };
