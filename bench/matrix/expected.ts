@@ -46,8 +46,8 @@ export const restartGap = {
   'A GET': '200 x1',
   'A POST + body': '200 x1',
   'B GET': '200 x2',
-  // with "may have been processed" on the page
-  'B POST + body': '503 connection_terminated x1',
+  // and the page says so
+  'B POST + body': '503 connection_terminated x1 [may have been processed]',
   // replay.idempotency_key is on; it waits for the restart, too
   'B POST + body + Idempotency-Key': '200 x2',
 } satisfies Record<string, Cells>;
