@@ -22,7 +22,11 @@ export interface ExpectedRow {
 
 /** With `hold.for`, `timeouts.connect`, `timeouts.response` and `timeouts.idle` of one second. */
 export const failures = {
-  'port closed': both('503 connection_refused x0', 'not sent, so it waits for hold.for; then the exact kind is named, and 503 is the status of every page of ours'),
+  'port closed': {
+    ...both('503 connection_refused x0', 'not sent, so it waits for hold.for; then the exact kind is named, and 503 is the status of every page of ours'),
+    // the socket's file is gone, which is another kind
+    unix: '503 destination_unavailable x0',
+  },
   'connect never answered': { ...both('503 connection_timeout x0', 'as above; a full unix backlog says so at once'), unix: '503 destination_unavailable x0' },
   'FIN, 0 bytes': idempotentTwice('connection_terminated', 'sent, so only what is idempotent goes out once more'),
   'RST, 0 bytes': idempotentTwice('connection_terminated', 'sent, so only what is idempotent goes out once more'),

@@ -54,8 +54,9 @@ async function fillColumn(section: Section, proxy: Proxy): Promise<Column> {
     return { proxy, outcomes: await Promise.race([section.run({ scope, proxy, unix: false }), tooLong]), gaveUp: undefined };
   } catch (error) {
     const gaveUp = error instanceof Error ? error.message : String(error);
+    // the whole reason may quote paths of this machine, which belong in no document
     process.stderr.write(`${section.id} ${proxy.name}: ${gaveUp}\n`);
-    return { proxy, outcomes: [], gaveUp };
+    return { proxy, outcomes: [], gaveUp: 'could not be tried here' };
   } finally {
     clearTimeout(timer);
     await scope.end();

@@ -32,7 +32,6 @@ function startCaddy(scope: TestScope, setup: ProxySetup, retry: string): Promise
     `{
   admin off
   auto_https off
-  persist_config off
 }
 http://:${setup.front.port} {
   bind ${setup.front.host}

@@ -64,7 +64,9 @@ export async function runProxyProgram(scope: TestScope, { argv, front, environme
 
 async function untilAccepts(front: Address, running: Running): Promise<void> {
   const where = front.kind === 'unix' ? { path: front.path } : { host: front.host, port: front.port };
-  await until(() => accepts(where), { timeoutMs: 15_000, what: () => `a proxy to accept: ${running.output()}` });
+  const ended = (): boolean => processInfo(running.pid) === undefined;
+  await until(async () => ended() || (await accepts(where)), { timeoutMs: 15_000, what: () => `a proxy to accept: ${running.output()}` });
+  if (ended()) throw new Error(`a proxy ended at its start: ${running.output()}`);
 }
 
 /** `host:port`, as every configuration file spells it. The other proxies are asked over TCP only. */
