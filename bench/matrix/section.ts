@@ -1,5 +1,4 @@
 /** What a table is made of: rows that one proxy after another goes through, and the cells that goodgateway has to show. */
-import type { Address } from '../../src/core/failure.ts';
 import type { TestScope } from '../../test/support/temp-folder.ts';
 import type { Observation } from './cell.ts';
 import type { Cells } from './expected.ts';
@@ -26,6 +25,8 @@ export interface Section {
   /** Said below the table. */
   readonly notes: readonly string[];
   readonly proxies: readonly Proxy[];
+  /** One proxy after the other, because milliseconds are compared. */
+  readonly oneByOne?: true;
   /** Everything from the start of the proxy on; what it started ends with the scope. */
   run(course: Course): Promise<readonly Outcome[]>;
   /** The right cells of goodgateway. */
@@ -33,6 +34,3 @@ export interface Section {
   /** What is wrong beside the cell, such as a wait that was too long. */
   late?(outcome: Outcome): string | undefined;
 }
-
-/** A loopback address that nobody else has. */
-export type NewAddress = () => Promise<Address>;

@@ -50,10 +50,10 @@ export async function runProxyProgram(scope: TestScope, { argv, front, environme
   };
   scope.teardown(() => endAll(mine, 'SIGTERM', 1000));
   await untilAccepts(front, running);
+  mine(); // children whose parent dies later are known by their pid
   return {
     front,
     revive: async () => {
-      mine();
       if (processInfo(running.pid) !== undefined) return;
       await running.ended;
       running = start(argv, { environment });

@@ -37,6 +37,7 @@ export const restartGap: Section = {
     'Settings: goodgateway `hold.for: 15s`, `replay.idempotency_key: true`; haproxy (retry) `retries 15` and `retry-on all-retryable-errors`; caddy (retry) `lb_try_duration 15s`.',
   ],
   proxies: httpProxies,
+  oneByOne: true,
   async run(course) {
     const stage = await startStage(course, { patient: true });
     return [...(await gap(stage, neverSent, false)), ...(await gap(stage, received, true))];
