@@ -54,7 +54,7 @@ async function fillColumn(section: Section, proxy: Proxy): Promise<Column> {
   let timer: NodeJS.Timeout | undefined;
   const tooLong = new Promise<never>((_resolve, reject) => (timer = setTimeout(() => reject(new Error(`took longer than ${columnLimitMs / 1000} s`)), columnLimitMs)));
   try {
-    return { proxy, outcomes: await Promise.race([section.run({ scope, proxy, unix: false }), tooLong]), gaveUp: undefined };
+    return { proxy, outcomes: await Promise.race([section.run({ scope, proxy, unix: false, rounds: 3 }), tooLong]), gaveUp: undefined };
   } catch (error) {
     const gaveUp = error instanceof Error ? error.message : String(error);
     // the whole reason may quote paths of this machine, which belong in no document

@@ -22,10 +22,15 @@ const worthSayingSeconds = 0.1;
 
 /** The whole document. Asks every proxy for its version. */
 export async function markdown(tables: readonly Table[]): Promise<string> {
-  const proxies = new Map(tables.flatMap(({ columns }) => columns.map(({ proxy }) => [proxy.name, proxy] as const)));
-  const versions = await Promise.all([...proxies.values()].map(async (proxy) => `${proxy.name} ${(await proxy.version()) ?? '(not installed)'}`));
+  const versions = await Promise.all(programs(tables).map(async ([name, proxy]) => `${name} ${(await proxy.version()) ?? '(not installed)'}`));
   const date = new Date().toISOString().slice(0, 10);
   return [header(date, versions), ...tables.map(table)].join('\n');
+}
+
+/** Columns of one program are one program. */
+function programs(tables: readonly Table[]): readonly (readonly [string, Proxy])[] {
+  const proxies = tables.flatMap(({ columns }) => columns.map(({ proxy }) => proxy));
+  return [...new Map(proxies.map((proxy) => [proxy.isGoodgateway ? 'goodgateway' : proxy.name.replace(/ \(.*/, ''), proxy]))];
 }
 
 function header(date: string, versions: readonly string[]): string {

@@ -39,18 +39,22 @@ function framing(head: string, body: string): { complete: boolean; lastsUntilClo
   return { complete: false, lastsUntilClose: true };
 }
 
-/** The length of a whole chunked body at the beginning of `text`; `undefined` while it is none. Also reads requests. */
+/**
+ * The length of a whole chunked body at the beginning of `text`; `undefined` while it is none. Reads bare line feeds, as old
+ * proxies do; used for requests, too.
+ */
 export function chunkedLength(text: string): number | undefined {
   for (let at = 0; ;) {
-    const line = /^([0-9a-f]+)[^\r\n]*\r?\n/i.exec(text.slice(at, at + 256));
+    const line = /^([0-9a-f]+)[ \t]*(?:;[^\r\n]*)?\r?\n/i.exec(text.slice(at, at + 256));
     if (!line) return undefined;
     at += line[0].length;
     const size = Number.parseInt(line[1]!, 16);
-    if (size > 0) at += size + (text.startsWith('\r\n', at + size) ? 2 : 1);
-    else {
+    if (size === 0) {
       const trailer = /^(?:[^\r\n]+\r?\n)*\r?\n/.exec(text.slice(at));
       return trailer ? at + trailer[0].length : undefined;
     }
-    if (at > text.length) return undefined;
+    const lineEnd = /^\r?\n/.exec(text.slice(at + size, at + size + 2));
+    if (!lineEnd) return undefined;
+    at += size + lineEnd[0].length;
   }
 }

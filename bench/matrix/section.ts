@@ -17,6 +17,8 @@ export interface Course {
   readonly proxy: Proxy;
   /** Listener and backend are unix sockets: goodgateway only. */
   readonly unix: boolean;
+  /** How often times are measured; the median is shown. */
+  readonly rounds: number;
 }
 
 export interface Section {

@@ -20,7 +20,7 @@ for (const section of sections) {
     for (const unix of [false, true]) {
       const where = `${section.id} ${section.title}: ${proxy.name} over ${unix ? 'unix sockets' : 'TCP'}`;
       t.test(where, { buffered: true, skip: needsNginx(proxy) && missing('nginx') }, async (t) => {
-        const course = { scope: t, proxy: { ...proxy, start: needsNginx(proxy) ? behindNginx(startHere) : startHere }, unix };
+        const course = { scope: t, proxy: { ...proxy, start: needsNginx(proxy) ? behindNginx(startHere) : startHere }, unix, rounds: 1 };
         for (const outcome of await section.run(course)) {
           const expected = section.expected(outcome, course);
           const what = [outcome.row, outcome.part].filter(Boolean).join(', ');
