@@ -16,6 +16,8 @@ import { sections } from './sections/registry.ts';
 /** A column that takes longer than this is given up: something hangs that no row foresaw. */
 const columnLimitMs = 120_000;
 
+const couldNotBeTried = 'could not be tried here';
+
 const { values } = parseArgs({ options: { only: { type: 'string' }, proxies: { type: 'string' } } });
 const chosen = sections.filter(({ id }) => values.only === undefined || values.only.split(',').includes(id));
 if (chosen.length === 0) {
@@ -42,7 +44,7 @@ async function fill(section: Section): Promise<Table> {
   else columns.push(...(await Promise.all(proxies.map((proxy) => fillColumn(section, proxy)))));
   const wrong = columns.flatMap(({ proxy, outcomes, gaveUp }) => [
     ...differences(section, { proxy, unix: false }, outcomes),
-    ...(gaveUp !== undefined && proxy.isGoodgateway === true ? [`${section.id} ${proxy.name}: ${gaveUp}`] : []),
+    ...(gaveUp === couldNotBeTried && proxy.isGoodgateway === true ? [`${section.id} ${proxy.name}: ${gaveUp}`] : []),
   ]);
   return { section, columns, wrong };
 }
@@ -59,7 +61,7 @@ async function fillColumn(section: Section, proxy: Proxy): Promise<Column> {
     const gaveUp = error instanceof Error ? error.message : String(error);
     // the whole reason may quote paths of this machine, which belong in no document
     process.stderr.write(`${section.id} ${proxy.name}: ${gaveUp}\n`);
-    return { proxy, outcomes: [], gaveUp: 'could not be tried here' };
+    return { proxy, outcomes: [], gaveUp: couldNotBeTried };
   } finally {
     clearTimeout(timer);
     await scope.end();

@@ -64,7 +64,7 @@ function table({ section, columns }: Table): string {
   const empty = columns.filter(({ gaveUp }) => gaveUp !== undefined).map(({ proxy, gaveUp }) => `${proxy.name}: ${gaveUp}`);
   const rows = [...new Set(filled.flatMap(({ outcomes }) => outcomes.map(({ row }) => row)))];
   const lines = [
-    ['backend', ...filled.map(({ proxy }) => proxy.name)],
+    ['case', ...filled.map(({ proxy }) => proxy.name)],
     ['---', ...filled.map(() => '---')],
     ...rows.map((row) => [row, ...filled.map(({ outcomes }) => cell(outcomes.filter((one) => one.row === row)))]),
   ];

@@ -48,13 +48,18 @@ export async function runProxyProgram(scope: TestScope, { argv, front, environme
     for (const { pid } of family(running.pid)) pids.add(pid);
     return [...pids].map(processInfo).filter((found) => found !== undefined);
   };
-  scope.teardown(() => endAll(mine, 'SIGTERM', 1000));
+  let over = false;
+  scope.teardown(() => {
+    over = true;
+    return endAll(mine, 'SIGTERM', 1000);
+  });
   await untilAccepts(front, running);
   mine(); // children whose parent dies later are known by their pid
   return {
     front,
     revive: async () => {
-      if (processInfo(running.pid) !== undefined) return;
+      // a course that was called off goes on for a moment, and must start nothing any more
+      if (over || processInfo(running.pid) !== undefined) return;
       await running.ended;
       running = start(argv, { environment });
       await untilAccepts(front, running);

@@ -52,7 +52,7 @@ export const fastcgi: Section = {
   id: '1.7',
   title: 'A FastCGI backend answers badly',
   notes: [
-    'goodgateway stands behind nginx’s `fastcgi_pass`, as it is installed; `its records` are what it sends to nginx, read strictly: an end without END_REQUEST is no visible cut there, because nginx takes it for a complete answer. The others are the only proxy.',
+    'goodgateway stands behind nginx’s `fastcgi_pass`; `its records` are what it sends to nginx, read strictly: an end without END_REQUEST is no visible cut there, because nginx takes it for a complete answer. The others stand alone in front of the backend.',
   ],
   proxies: fastcgiProxies,
   async run({ scope, proxy, unix }) {
