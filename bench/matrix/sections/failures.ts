@@ -1,4 +1,4 @@
-/** proxying by failure: each way in which an HTTP backend answers badly, asked with a GET and with a POST. */
+/** Each way in which an HTTP backend answers badly, asked with a GET and with a POST. */
 import type { Socket } from 'node:net';
 import { fillBacklog, startFrozenAt } from '../frozen.ts';
 import { failures as expected, type ExpectedRow } from '../expected.ts';
