@@ -3,7 +3,7 @@ import type { Admission } from './gate-state.ts';
 import type { Gateway } from './gateway.ts';
 import type { Answer, GatewayRequest } from './gateway-request.ts';
 import { holdTimeMs } from './hold-time.ts';
-import { keepNothing, KeptBody } from './kept-body.ts';
+import { KeptBody } from './kept-body.ts';
 import { mayBeExecutedTwice, type Repetition, type ResendAnswer } from './may-resend.ts';
 import { logRequest, type RequestNote } from './request-log.ts';
 
@@ -15,6 +15,12 @@ const resendPauseMs = 50;
  * only one replay: it waits so long, and behind a closed gate if the backend is gone by then.
  */
 const replayPauseMs = 100;
+
+/**
+ * What is kept of a body that must not be executed twice: for a backend that says itself that it did not take the
+ * request. Forms are shorter; an upload is not worth the memory.
+ */
+const keptUnsafeBytes = 64 * 1024;
 
 export interface Journey {
   readonly request: GatewayRequest;
@@ -40,7 +46,7 @@ export function openJourney(request: GatewayRequest, gateway: Gateway): Journey 
   const { clock, gate } = gateway;
   const note: RequestNote = { id: request.id, gateway: gateway.name, method: request.method, beganMs: clock.monotonicMs(), heldMs: 0, attempts: 0, replays: 0, raced: false };
   const repetition = mayBeExecutedTwice({ method: request.method, target: request.target, hasIdempotencyKey: request.header('idempotency-key') !== undefined, rules: gateway.config.replay });
-  const body = new KeptBody(request.body, repetition.safe ? gateway.keptBytes : keepNothing);
+  const body = new KeptBody(request.body, gateway.keptBytes, repetition.safe ? gateway.config.hold.memory : keptUnsafeBytes);
   const holdMs = holdTimeMs(request, gateway);
   const journey: Journey = {
     request,

@@ -21,13 +21,11 @@ export function byteBudget(limitBytes: number): ByteBudget {
   };
 }
 
-/** For bodies that will never be sent a second time. */
-export const keepNothing: ByteBudget = { take: () => false, give: () => undefined };
-
 export class KeptBody implements RequestBody {
   readonly length: number | undefined;
   readonly #source: RequestBody;
   readonly #budget: ByteBudget;
+  readonly #mostBytes: number;
   #stream: Readable | undefined;
   #chunks: Buffer[] = [];
   #keptBytes = 0;
@@ -37,7 +35,9 @@ export class KeptBody implements RequestBody {
   #reader: Readable | undefined;
   #more: () => void = () => undefined;
 
-  constructor(source: RequestBody, budget: ByteBudget) {
+  /** Keeps at most `mostBytes`, and nothing of a body that is known to be longer. */
+  constructor(source: RequestBody, budget: ByteBudget, mostBytes = Infinity) {
+    this.#mostBytes = mostBytes;
     this.length = source.length;
     this.#source = source;
     this.#budget = budget;
@@ -98,7 +98,8 @@ export class KeptBody implements RequestBody {
 
   #keep(chunk: Buffer): void {
     if (this.#lost) return;
-    if (this.#budget.take(chunk.length)) {
+    const total = Math.max(this.length ?? 0, this.#keptBytes + chunk.length);
+    if (total <= this.#mostBytes && this.#budget.take(chunk.length)) {
       this.#keptBytes += chunk.length;
       return void this.#chunks.push(chunk);
     }

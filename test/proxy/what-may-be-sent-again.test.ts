@@ -141,3 +141,15 @@ for (const target of ['/blog/wp-cron.php?doing_wp_cron', '//wp-cron.php', '/x?%6
     t.match(mayResend(question({ target })), { resend: false });
   });
 }
+
+t.test('of a body that is longer than what may be kept not a byte is kept', async (t) => {
+  const budget = byteBudget(1000);
+  const of = (length: number | undefined): KeptBody => new KeptBody({ length, open: () => Readable.from([Buffer.alloc(60), Buffer.alloc(60)], { objectMode: false }) }, budget, 100);
+  const announced = of(120);
+  announced.open().resume();
+  const unknown = of(undefined);
+  await buffer(unknown.open());
+  t.notOk(announced.canOpenAgain);
+  t.notOk(unknown.canOpenAgain);
+  t.ok(budget.take(1000), 'and all that was kept on the way is given back');
+});
