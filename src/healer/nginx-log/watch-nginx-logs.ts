@@ -4,7 +4,6 @@
  * connections, patience) is no fault of the service: it is recorded and said, and nothing is done about it.
  */
 import type { GatewayConfig } from '../../config/host-schema.ts';
-import { formatDuration } from '../../core/time.ts';
 import type { Healer, Ward } from '../healer.ts';
 import type { Incidents } from '../incidents.ts';
 import { takeFailure, takeSilence } from '../take-facts.ts';
@@ -101,7 +100,7 @@ function isAnswerOfBackend({ kind }: AttemptFailed): boolean {
 /** nginx and our own listener. Connections that we ended were reported by the proxy itself, or it died and is back. */
 function sayOfOurselves(fact: AttemptFailed, { whose, gateway, say }: { readonly whose: Whose; readonly gateway: ReadingGateway; readonly say: Say }): Promise<void> {
   if (fact.kind === 'http_response_timeout')
-    return say(gateway, `nginx gave up on gateway ${gateway.name} before its answer came: its read timeout must be at least ${formatDuration(gateway.holdMs + gateway.responseTimeoutMs + 5000)}`);
+    return say(gateway, `nginx gave up on gateway ${gateway.name} before its answer came: its read timeout must be at least ${Math.ceil((gateway.holdMs + gateway.responseTimeoutMs + 5000) / 1000)}s`);
   if (fact.phase === 'connect' && fact.kind === 'proxy_configuration_error')
     return say(gateway, `nginx may not connect to ${whose.address} (${fact.says}), so it goes round goodgateway or answers 502: set socket.group of gateway ${gateway.name} to nginx's group`);
   if (fact.phase === 'connect') return say(gateway, `nginx could not connect to goodgateway itself at ${whose.address}: ${fact.says}`);
