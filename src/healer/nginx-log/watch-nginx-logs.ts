@@ -120,15 +120,19 @@ async function tellOfNginx({ file, text, gateway }: { readonly file: string; rea
 }
 
 function readers(file: string, gateways: NginxLogsOptions['gateways']): readonly ReadingGateway[] {
-  return Object.entries(gateways)
-    .filter(([, gateway]) => gateway.nginx_error_log === file)
-    .map(([name, gateway]) => ({
-      name,
-      service: gateway.service,
-      standby: gateway.standby,
-      upstreams: [gateway.upstream, ...gateway.also_allowed],
-      listen: gateway.listen,
-      responseTimeoutMs: gateway.timeouts.response,
-      holdMs: gateway.hold.for,
-    }));
+  return (
+    Object.entries(gateways)
+      .filter(([, gateway]) => gateway.nginx_error_log === file)
+      .map(([name, gateway]) => ({
+        name,
+        service: gateway.service,
+        standby: gateway.standby,
+        upstreams: [gateway.upstream, ...gateway.also_allowed],
+        listen: gateway.listen,
+        responseTimeoutMs: gateway.timeouts.response,
+        holdMs: gateway.hold.for,
+      }))
+      // of two with one backend it is the standby one whose traffic nobody else sees
+      .sort((a, b) => Number(b.standby) - Number(a.standby))
+  );
 }
