@@ -82,8 +82,12 @@ function fallBack({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: 
   for (const { name } of ward.gateways) healer.order({ type: 'fall_back', gateway: name, incident: open.incident.id, ...order });
 }
 
-/** Whatever the cause may be: nobody takes connections, so nobody's request can be answered. A connect that works opens. */
-function refuses({ incident }: OpenCase): boolean {
+/**
+ * Whatever the cause may be: nobody takes connections, so nobody's request can be answered. A connect that works opens;
+ * one that worked in the look itself shows that it was a queue that was full for a moment.
+ */
+function refuses({ incident, diagnosis }: OpenCase): boolean {
+  if (diagnosis?.evidence.some(({ kind, facts }) => kind === 'connect' && facts['result'] === 'connected')) return false;
   return ['connection_refused', 'connection_timeout', 'destination_unavailable', 'service_down'].includes(incident.symptom.kind);
 }
 
