@@ -37,7 +37,7 @@ const rooms: readonly Room[] = [
     room: 'proxy',
     may: ['proxy', 'core', 'config', 'upstream', 'channel'],
     node: true,
-    packages: { fastify: /listener|\/admin\//, '@fastify/http-proxy': /listener/, undici: /listener/, ...processPackages },
+    packages: { fastify: /listener|\/admin\//, '@fastify/http-proxy': /listener/, undici: /listener/, negotiator: /\/fallback\//, ...processPackages },
   },
   {
     room: 'healer',

@@ -27,6 +27,10 @@ export const factSchema = z.discriminatedUnion('type', [
     kind: z.enum(failureKinds),
     phase: z.enum(['resolve', 'connect', 'send', 'await_head', 'read_head', 'read_body']),
     detail: z.string().max(300),
+    errno: z
+      .string()
+      .regex(/^[A-Z0-9_]{1,32}$/)
+      .optional(),
     requestId: z.string().max(64),
     atMs: z.number(),
   }),
@@ -52,7 +56,7 @@ export const factSchema = z.discriminatedUnion('type', [
 export const orderSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('welcome'), version: z.int(), product: z.string().max(32) }),
   /** Keep unsent requests waiting. `until: connect`: the proxy's own prober may open; `order`: only `open` does. */
-  z.strictObject({ type: z.literal('hold'), gateway, incident, until: z.enum(['connect', 'order']), estimateMs: count, say: z.string().max(300) }),
+  z.strictObject({ type: z.literal('hold'), gateway, incident, until: z.enum(['connect', 'order']), estimateMs: count.optional(), say: z.string().max(300) }),
   /** Nothing will heal soon: answer at once, let nobody wait. Unsent requests still try when a connect works. */
   z.strictObject({ type: z.literal('fall_back'), gateway, incident, until: z.enum(['connect', 'order']), say: z.string().max(300) }),
   z.strictObject({ type: z.literal('open'), gateway, say: z.string().max(300) }),

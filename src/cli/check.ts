@@ -22,7 +22,7 @@ export function checkCommand(): Command {
     .argument('[file...]', 'a goodgateway.yaml with all that it names, a policy file, or a safety file')
     .option('--config <file>', 'goodgateway.yaml (default: /etc/goodgateway/goodgateway.yaml, then ./goodgateway.yaml)')
     .option('--json', 'the result as one JSON object')
-    .option('--strict', 'end with status 1 also when this host lacks something that the files name')
+    .option('--strict', 'end with status 1 also when there are warnings, such as of what this host lacks')
     .addHelpText('after', '\nExamples:\n  goodgateway check\n  goodgateway check policies.d/php-fpm.yaml')
     .action((files: readonly string[], options: CheckOptions, command: Command) => {
       if (files.length > 0 && options.config !== undefined) command.error('error: name the files, or one with --config, not both', { exitCode: 2 });
@@ -61,7 +61,7 @@ async function tell(file: string, found: CheckedFile): Promise<void> {
   const { problems, warnings } = found;
   for (const problem of problems) await printLine(plain(formatProblem(problem)));
   for (const warning of warnings) await printLine(plain(formatProblem({ ...warning, message: `warning: ${warning.message}` })));
-  const but = warnings.length === 0 ? '' : `, but this host lacks what ${warnings.length === 1 ? 'the warning names' : `${warnings.length} warnings name`}`;
+  const but = warnings.length === 0 ? '' : `, but with ${warnings.length === 1 ? 'a warning' : `${warnings.length} warnings`}`;
   if (problems.length === 0) await printLine(`${file}: fine${contents(found)}${but}`);
 }
 

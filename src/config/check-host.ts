@@ -1,12 +1,13 @@
 /**
- * What the configuration names and this host does not have: users and groups, programs, folders, systemd. No mistake
- * of the files, which may be written elsewhere or before the packages are installed; so these are warnings of `check`,
- * and nothing is refused at load.
+ * What the configuration names and this host does not have: users and groups, programs, folders, systemd, a page that
+ * can be used. No mistake of the files, which may be written elsewhere or before the packages are installed; so these
+ * are warnings of `check`, and nothing is refused at load.
  */
 import { access, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { didYouMean } from './did-you-mean.ts';
 import { valueAt, type ConfigProblem, type Path } from './problem.ts';
+import { readFallbackFolder } from './read-fallback-folder.ts';
 import { gatewayPaths, type PolicyEntry } from './written.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
@@ -35,7 +36,8 @@ export async function checkHost(
         ]);
   const services = policies.flatMap((entry) => [...programs(entry), pidfileFolder(entry), systemd(entry, files.systemd), user(entry, files.passwd)]);
   const found = await Promise.all([...sockets, ...services]);
-  return found.filter((each) => each !== undefined);
+  const pages = host === undefined ? [] : await Promise.all(gatewayPaths(host).map((gateway) => fallbackFolder({ document: host, path: [...gateway, 'fallback', 'folder'] })));
+  return [...found.filter((each) => each !== undefined), ...pages.flat()];
 }
 
 type Warning = Promise<ConfigProblem | undefined>;
@@ -109,4 +111,13 @@ async function systemd({ document, path }: PolicyEntry, marker: string): Warning
     () => false,
   );
   return runs ? undefined : document.problem(at, 'value', `type: no systemd runs on this host (there is no ${marker}); use init, or process with its pidfile`);
+}
+
+/** Traffic flows with a wrong page, too; then visitors see the one that comes with goodgateway. */
+async function fallbackFolder({ document, path }: Place): Promise<readonly ConfigProblem[]> {
+  const folder = valueAt(document.value, path);
+  if (typeof folder !== 'string' || !folder.startsWith('/')) return [];
+  const { unreadable, problems, warnings } = await readFallbackFolder(folder);
+  if (unreadable !== undefined) return [document.problem(path, 'value', `folder: ${folder}: ${unreadable}, so the pages that come with goodgateway are used`)];
+  return [...problems.map((problem) => ({ ...problem, message: `${problem.message}; this file is not used` })), ...warnings];
 }

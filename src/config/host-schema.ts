@@ -76,8 +76,8 @@ const replay = z
 
 const fallback = z
   .strictObject({
-    title: z.string().max(200).default("We'll be right back").describe('Headline of the page.'),
-    contact: z.string().max(200).optional().describe('Shown as it is: a status page or an address.'),
+    title: z.string().max(200).optional().describe('Headline of the page, the same in every language. Default: "We\'ll be right back", in the language of the visitor.'),
+    contact: z.string().max(200).optional().describe('A status page or an address. A web address (https:// or http://) or a mail address becomes a link.'),
     status: z
       .enum(['unavailable', 'exact'], { error: 'expected unavailable or exact' })
       .default('unavailable')

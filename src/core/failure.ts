@@ -63,6 +63,8 @@ export interface UpstreamFailure {
   readonly bytesWritten: number;
   readonly bytesRead: number;
   readonly resend: ResendSafety;
+  /** A kept connection ended before the first byte of an answer: a race with the backend's own closing, no outage. */
+  readonly staleConnection?: true;
   /** For people: what was expected, what came. May quote the first bytes of the answer, never the request. */
   readonly detail: string;
   /** The system's error name (`ECONNREFUSED`), where there is one. */

@@ -14,6 +14,8 @@ export interface Symptom {
   readonly kind: FailureKind | 'service_down' | 'service_frozen' | 'no_progress' | 'unanswered_probe';
   readonly gateway?: string;
   readonly count: number;
+  /** The system's error name of the last failure, where it has one. */
+  readonly errno?: string;
   readonly text: string;
 }
 

@@ -91,7 +91,7 @@ function askFpm(address: Address, path: string, signal: AbortSignal): Promise<At
     ['QUERY_STRING', ''],
   ]);
   const request = { method: 'GET', target: path, wire: { protocol: 'fastcgi', params, role: 1 }, body: { length: 0, open: () => Readable.from([]) }, clientGone: signal } as const;
-  return fastcgi.attempt(request, address, { connectTimeoutMs: probeTimeoutMs, responseTimeoutMs: probeTimeoutMs, idleTimeoutMs: probeTimeoutMs }, {});
+  return fastcgi.attempt(request, address, { connectTimeoutMs: probeTimeoutMs, responseTimeoutMs: probeTimeoutMs, idleTimeoutMs: probeTimeoutMs });
 }
 
 /** Answers below 500 are good; failed attempts and 5xx are errors; what we answered ourselves says nothing of the backend. */

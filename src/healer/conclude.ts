@@ -6,6 +6,9 @@ import { checksFor, checksOf, symptom } from './looks-well.ts';
 import { takeRequestIds } from './take-request-ids.ts';
 import { verify, type Verification } from './verify.ts';
 
+/** Of so many recoveries the median is told; what was long ago says little about today. */
+const rememberedRecoveries = 9;
+
 /** Waiting requests are let go at the first pass; the incident is closed once the checks stayed well. */
 export async function conclude(open: OpenCase, ward: Ward, healer: Healer, done?: { readonly sentence: string }): Promise<NextRound> {
   const { verify: settings } = ward.policy;
@@ -73,7 +76,8 @@ async function record(verification: Verification, { open, ward, healer }: { open
 async function close(open: OpenCase, ward: Ward, healer: Healer): Promise<NextRound> {
   const tookMs = healer.clock.wallMs() - open.incident.openedAtMs;
   const withoutStable = Math.max(500, tookMs - ward.policy.verify.stable_for);
-  ward.estimateMs = Math.round((ward.estimateMs + withoutStable) / 2);
+  ward.recoveriesMs.push(withoutStable);
+  if (ward.recoveriesMs.length > rememberedRecoveries) ward.recoveriesMs.shift();
   ward.lastGoodMs = healer.clock.wallMs();
   const best = open.diagnosis?.best;
   const { requests } = takeRequestIds(ward);

@@ -16,9 +16,6 @@ export interface WardOptions {
   readonly order: Healer['order'];
 }
 
-/** What a visitor is told to expect before the first recovery was timed. */
-const firstEstimateMs = 3000;
-
 /** The ward of one policy. Reads back where its traffic was sent last. */
 export async function createWard({ loaded, gateways, stateFolder, serviceTypes, order }: WardOptions): Promise<Ward> {
   const { policy, sha256 } = loaded;
@@ -29,7 +26,7 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
   const wardGateways = own.map(([name, gateway]): WardGateway => ({
     name,
     upstreams: [gateway.upstream, ...gateway.also_allowed],
-    limit: typeof gateway.concurrency === 'number' ? gateway.concurrency : undefined,
+    concurrency: gateway.concurrency,
   }));
   const upstreams = distinct([...wardGateways.flatMap((gateway) => gateway.upstreams), ...(own.length === 0 ? (config.listen ?? []) : [])]);
   const file = join(stateFolder, `${policy.name}.upstream.json`);
@@ -45,8 +42,8 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
     requestIds: [],
     lastGoodMs: 0,
     confirmAgainAtMs: 0,
-    estimateMs: firstEstimateMs,
-    limit: wardGateways.find((gateway) => gateway.limit !== undefined)?.limit,
+    recoveriesMs: [],
+    workers: undefined,
     target: (): ServiceTarget => ({ name: policy.name, config, upstreams, current, protocol: own[0]?.[1].protocol, stateFolder }),
     async useUpstream(index) {
       const address = upstreams[index];

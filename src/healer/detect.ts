@@ -18,6 +18,7 @@ export interface ReportedFailure {
   readonly gateway: string;
   readonly kind: FailureKind;
   readonly detail: string;
+  readonly errno?: string | undefined;
   readonly atMs: number;
 }
 
@@ -47,6 +48,7 @@ export class Detector {
       kind: failure.kind,
       gateway: failure.gateway,
       count,
+      ...(failure.errno !== undefined && { errno: failure.errno }),
       text: `${count} failed ${count === 1 ? 'request' : 'requests'} in ${rule.withinMs / 1000} s, the last one: ${failure.detail}`,
     };
   }

@@ -16,6 +16,7 @@ const precedence: readonly CauseName[] = [
   'service.crashed',
   'capacity.workers_exhausted',
   'service.hung',
+  'capacity.backlog_full',
   'app.bad_response',
 ];
 

@@ -98,7 +98,7 @@ function caseFile(ward: Ward, { symptom, evidence, healer }: { symptom: Symptom;
     target: ward.target(),
     symptom,
     evidence,
-    traffic: { inFlight: sum('inFlight'), held: sum('held'), completed: sum('completed'), noProgressMs: Math.max(0, ...summaries.map((one) => one.noProgressMs)), limit: ward.limit },
+    traffic: { inFlight: sum('inFlight'), held: sum('held'), completed: sum('completed'), noProgressMs: Math.max(0, ...summaries.map((one) => one.noProgressMs)), limit: limitOf(ward) },
   };
 }
 
@@ -119,4 +119,10 @@ function signalsOf({ best, evidence }: Diagnosis): { speaks: 'for' | 'against'; 
 
 function sourceOf(text: string, evidence: readonly Evidence[]): string {
   return evidence.find((one) => one.text === text)?.source ?? 'diagnosis';
+}
+
+/** The most that the gateways let in at once, where they do. */
+function limitOf({ gateways, workers }: Ward): number | undefined {
+  const configured = gateways.map(({ concurrency }) => concurrency).find((concurrency) => typeof concurrency === 'number');
+  return configured ?? workers;
 }

@@ -73,8 +73,15 @@ function touchesService(decision: Decision, { healer }: { healer: Healer }): boo
 
 function hold({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }, until: 'connect' | 'order'): void {
   open.gatesClosed = true;
+  const estimateMs = median(ward.recoveriesMs);
   for (const { name } of ward.gateways)
-    healer.order({ type: 'hold', gateway: name, incident: open.incident.id, until, estimateMs: Math.round(ward.estimateMs), say: 'it is being repaired right now' });
+    healer.order({ type: 'hold', gateway: name, incident: open.incident.id, until, ...(estimateMs === undefined ? {} : { estimateMs }), say: 'it is being repaired right now' });
+}
+
+/** `undefined` before the first recovery: visitors are told no time that nobody has measured. */
+function median(timesMs: readonly number[]): number | undefined {
+  const middle = timesMs.toSorted((a, b) => a - b)[Math.floor(timesMs.length / 2)];
+  return middle === undefined ? undefined : Math.round(middle);
 }
 
 function fallBack({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }, order: { readonly until: 'connect' | 'order'; readonly say: string }): void {
@@ -83,11 +90,12 @@ function fallBack({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: 
 }
 
 /**
- * Whatever the cause may be: nobody takes connections, so nobody's request can be answered. A connect that works opens;
- * one that worked in the look itself shows that it was a queue that was full for a moment.
+ * Whatever the cause may be: nobody takes connections, as our own connect confirms, so nobody's request can be answered.
+ * A full queue is not that, nor is one that was full when the incident began.
  */
 function refuses({ incident, diagnosis }: OpenCase): boolean {
-  if (diagnosis?.evidence.some(({ kind, facts }) => kind === 'connect' && facts['result'] === 'connected')) return false;
+  const connect = diagnosis?.evidence.find(({ kind }) => kind === 'connect');
+  if (connect && (connect.missing !== undefined || connect.facts['result'] === 'connected' || connect.facts['errno'] === 'EAGAIN')) return false;
   return ['connection_refused', 'connection_timeout', 'destination_unavailable', 'service_down'].includes(incident.symptom.kind);
 }
 

@@ -1,5 +1,5 @@
 /** What every step of healing needs, put together once at start. And one service under care: its ward. */
-import type { SafetyConfig } from '../config/host-schema.ts';
+import type { GatewayConfig, SafetyConfig } from '../config/host-schema.ts';
 import type { CheckedPolicy } from '../config/load-policies.ts';
 import type { Order } from '../channel/messages.ts';
 import type { ActionName } from '../core/decision.ts';
@@ -41,7 +41,7 @@ export interface WardGateway {
   readonly name: string;
   /** The configured upstream, then `also_allowed`. */
   readonly upstreams: readonly Address[];
-  readonly limit: number | undefined;
+  readonly concurrency: GatewayConfig['concurrency'];
 }
 
 /** One service under care. Created at load; what changes about it changes here and nowhere else. */
@@ -63,10 +63,10 @@ export interface Ward {
   lastGoodMs: number;
   /** Monotonic: a silence is not looked into before. */
   confirmAgainAtMs: number;
-  /** Median of what recoveries took lately; what a visitor is told to expect. */
-  estimateMs: number;
-  /** The most that may be in the backend at once, where it is known. */
-  limit: number | undefined;
+  /** How long the last recoveries took; their median is what a visitor is told to expect. */
+  readonly recoveriesMs: number[];
+  /** How many the backend serves at once, as its own configuration says. */
+  workers: number | undefined;
 }
 
 /** A proxy's summary, stamped by our own clock: one that is old says nothing about now. */

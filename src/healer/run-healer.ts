@@ -12,7 +12,6 @@ import { createWard } from './create-ward.ts';
 import type { Healer, HealerLog, Ward } from './healer.ts';
 import { createIncidents } from './incidents.ts';
 import type { Action } from './leaves.ts';
-import { limitGateways } from './limit-gateways.ts';
 import { watchNginxLogs } from './nginx-log/watch-nginx-logs.ts';
 import { listenForProxies, type ProxyLink } from './proxy-link.ts';
 import * as registeredProbes from './probes/registry.ts';
@@ -74,7 +73,6 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
   await resumeAfterRestart({ wards, incidents, healer });
   const watches = [...wards.values()].map((ward) => watchService(ward, incidents, healer));
   watches.push(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
-  for (const ward of wards.values()) limitGateways(ward, host.gateways, healer);
   return {
     close: async () => {
       stop.abort();

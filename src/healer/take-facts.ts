@@ -26,12 +26,20 @@ export async function takeFailure(report: FailureReport, { wards, incidents, hea
   // nginx's log names no request
   if (report.requestId !== '') ward.requestIds.push(report.requestId);
   if (ward.requestIds.length > mostRequestIds) ward.requestIds.shift();
-  const counted = ward.detector.failed({ gateway: report.gateway, kind: report.kind, detail: report.detail, atMs: report.atMs });
+  const counted = ward.detector.failed({ gateway: report.gateway, kind: report.kind, detail: report.detail, errno: report.errno, atMs: report.atMs });
   if (counted) return incidents.seen(ward, { ...counted, seenBy });
   if (report.phase !== 'connect' || incidents.openFor(ward.name)) return;
   const address = ward.gateways.find((gateway) => gateway.name === report.gateway)?.upstreams[report.upstream];
   const failure = address && (await connectProbe(address, confirmConnectMs, healer.stopping));
-  if (failure?.source === 'upstream') incidents.seen(ward, { seenBy, kind: failure.kind, gateway: report.gateway, count: 2, text: `a request and the healer's own connect failed: ${failure.detail}` });
+  if (failure?.source === 'upstream')
+    incidents.seen(ward, {
+      seenBy,
+      kind: failure.kind,
+      gateway: report.gateway,
+      count: 2,
+      ...(failure.errno !== undefined && { errno: failure.errno }),
+      text: `a request and the healer's own connect failed: ${failure.detail}`,
+    });
 }
 
 /** Nothing was answered for long although something was asked. */

@@ -7,9 +7,12 @@ import { connectProbe } from '../upstream/probe.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
 import type { ServiceState } from './leaves.ts';
+import { limitGateways } from './limit-gateways.ts';
 
 const oneLookMs = 5000;
 const connectMs = 1000;
+/** A changed pm.max_children is noticed with the next start, or after so long: a reload shows in nothing that is looked at. */
+const limitEveryMs = 60_000;
 /** One failed connect may be a restart's gap; two in a row are not. */
 const failedConnectsThatCount = 2;
 
@@ -17,11 +20,17 @@ const failedConnectsThatCount = 2;
 export async function watchService(ward: Ward, incidents: Incidents, healer: Healer): Promise<void> {
   let before = '';
   let nextConnectMs = healer.clock.monotonicMs();
+  let nextLimitMs = -Infinity;
   let failedConnects = 0;
   while (!healer.stopping.aborted) {
     const state = await ward.serviceType.state(ward.target(), healer.run, AbortSignal.any([healer.stopping, AbortSignal.timeout(oneLookMs)]));
     if (healer.stopping.aborted) return;
-    if (before !== '' && before !== `${state.state} ${state.fence}`) incidents.wake(ward);
+    const changed = before !== `${state.state} ${state.fence}`;
+    if (before !== '' && changed) incidents.wake(ward);
+    if (changed || healer.clock.monotonicMs() >= nextLimitMs) {
+      nextLimitMs = healer.clock.monotonicMs() + limitEveryMs;
+      limitGateways(ward, healer, state.mainPid);
+    }
     // somebody's restart passes through "stopped": it counts when it is seen twice
     const passing = state.state === 'stopped' && !before.startsWith('stopped');
     before = `${state.state} ${state.fence}`;

@@ -1,39 +1,78 @@
 /** One attempt at the backend, with everything that is to be counted about it. It decides nothing. */
 import type { FailureKind, UpstreamFailure } from '../core/failure.ts';
 import { UpstreamFailureError, type UpstreamResponse } from '../upstream/exchange.ts';
+import { askAgain } from './ask-again.ts';
 import type { Slot } from './gate-state.ts';
 import type { Answer } from './gateway-request.ts';
 import type { Journey } from './journey.ts';
-import { passesWithTime } from './may-resend.ts';
+import { passesWithTime, type ResendAnswer } from './may-resend.ts';
+import { setAside } from './set-aside.ts';
 
-export type Attempted = { readonly kind: 'answer'; readonly answer: Answer } | { readonly kind: 'failed'; readonly failure: UpstreamFailure } | { readonly kind: 'client_gone' };
+export type Attempted =
+  | { readonly kind: 'answer'; readonly answer: Answer }
+  | { readonly kind: 'failed'; readonly failure: UpstreamFailure }
+  /** The backend answered with a status after which it is asked again; the answer is the journey's `aside`. */
+  | { readonly kind: 'put_off'; readonly verdict: ResendAnswer }
+  | { readonly kind: 'client_gone' };
 
 /** Sends the request to the slot's backend; gives the slot back when the backend is done with it. */
 export async function attempt(journey: Journey, slot: Slot): Promise<Attempted> {
   const { request, gateway, note, body } = journey;
-  const { health, config } = gateway;
+  const { health, config, connections } = gateway;
   note.attempts += 1;
   health.began();
   const sent = { method: request.method, target: request.target, wire: request.wire, body, clientGone: request.clientGone };
-  const limits = { connectTimeoutMs: config.timeouts.connect, responseTimeoutMs: config.timeouts.response, idleTimeoutMs: config.timeouts.idle };
-  const result = await gateway.protocol.attempt(sent, slot.target, limits, request.interim);
-  if (result.kind === 'response') return { kind: 'answer', answer: passOn(journey, slot, result) };
-  if (result.kind === 'client_gone') health.clientGone();
-  else {
-    note.failure = result.failure;
-    health.failed(result.failure, slot.upstream, request.id);
-    slot.failed(closesGate(result.failure));
-  }
+  const options = {
+    connectTimeoutMs: config.timeouts.connect,
+    responseTimeoutMs: config.timeouts.response,
+    idleTimeoutMs: config.timeouts.idle,
+    interim: request.interim,
+    connections,
+    // what must not be sent twice must not meet the end of a kept connection; nor need a second try
+    fresh: !journey.repetition.safe || note.attempts > 1,
+  };
+  const result = await gateway.protocol.attempt(sent, slot.target, options);
+  if (result.kind === 'response') return answered(journey, slot, result);
+  if (result.kind === 'client_gone') health.withdrawn();
+  else countFailure(journey, slot, result.failure);
   slot.release();
   return result.kind === 'failure' ? { kind: 'failed', failure: result.failure } : result;
+}
+
+/** The end of a kept connection is no failure of the backend: only what comes of the next, new one is. */
+function countFailure({ gateway, note, request }: Journey, slot: Slot, failure: UpstreamFailure): void {
+  note.failure = failure;
+  if (failure.staleConnection) return gateway.health.withdrawn();
+  gateway.health.failed(failure, slot.upstream, request.id);
+  slot.failed(closesGate(failure));
+}
+
+async function answered(journey: Journey, slot: Slot, response: UpstreamResponse): Promise<Attempted> {
+  const { health } = journey.gateway;
+  journey.note.status = response.head.status;
+  health.answered(response.head.status);
+  slot.answered();
+  const verdict = response.tunnel ? undefined : askAgain(journey, response.head);
+  if (verdict === undefined) return { kind: 'answer', answer: passOn(journey, slot, response) };
+  const aside = await setAside(response.body);
+  if (aside.kind === 'too_long') return { kind: 'answer', answer: passOn(journey, slot, { ...response, body: aside.body }) };
+  slot.release();
+  if (aside.kind === 'gone') return { kind: 'client_gone' };
+  if (aside.kind === 'whole') {
+    journey.aside = { from: 'upstream', head: response.head, body: aside.body };
+    return { kind: 'put_off', verdict };
+  }
+  // nobody has seen a byte of it, so it may be asked again as if there had been none
+  const failure: UpstreamFailure = { ...aside.failure, resend: 'if_idempotent' };
+  journey.note.failure = failure;
+  health.cut(failure, slot.upstream, journey.request.id);
+  return { kind: 'failed', failure };
 }
 
 /** The backend's own answer is passed untouched; its end, clean or cut, is counted when it comes. */
 function passOn(journey: Journey, slot: Slot, response: UpstreamResponse): Answer {
   const { health } = journey.gateway;
   journey.body.forget();
-  health.answered(response.head.status);
-  slot.answered();
   const stream = response.tunnel ?? response.body;
   stream.once('error', (error: Error) => {
     if (!(error instanceof UpstreamFailureError)) return;

@@ -21,6 +21,8 @@ export interface GateLimits {
   readonly held: number;
   /** Most requests in the backend at once, where it is known. */
   readonly inFlight: number | undefined;
+  /** Whether clients take turns while they wait. */
+  readonly fairness: 'client' | 'none';
 }
 
 /** What the gate says of itself to pages, records and the healer. */

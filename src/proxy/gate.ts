@@ -2,41 +2,43 @@
  * The gate in front of one backend: requests that were not sent wait here, unread, while the backend is away.
  *
  * It closes by itself when a connect fails and opens by itself when one works again, so that it needs no healer;
- * the healer's orders say more (hold until I say so, answer at once, this many at a time). Released requests go
- * out in a ramp: a few first, one more for each answer; a failed connect closes the gate again. It never reads a body.
+ * the healer's orders say more (hold until I say so, answer at once, this many at a time). Released requests go out in
+ * a ramp; a failed connect closes the gate again. Replays of what was sent have a budget of their own, which delays
+ * them and refuses none. It never reads a body.
  */
 import type { Address, FailureKind } from '../core/failure.ts';
 import type { Clock } from '../core/time.ts';
+import { Concurrency } from './concurrency.ts';
 import type { Admission, GateLimits, GateState, Slot } from './gate-state.ts';
 import type { GatewayRequest } from './gateway-request.ts';
+import { WaitingLine } from './waiting-line.ts';
 
 type Closed = Exclude<GateState, { kind: 'open' }>;
 
+/** What the gate must know of a request: never its body. */
+export type Comer = Pick<GatewayRequest, 'clientGone' | 'clientAddress'>;
+
 interface Waiter {
+  readonly client: string;
+  readonly replay: boolean;
   readonly resolve: (admission: Admission) => void;
-  readonly stop: () => void;
 }
 
-/** Requests let go at once when the gate opens; the ramp widens from here. A guess that suits five workers. */
-const rampStart = 4;
-/** From so many at once, or after so long, a ramp has done its work; one that goes on would throttle a healthy backend. */
-const rampEnd = 64;
-const rampLongestMs = 5000;
 /** The healer's `open` within this time after a connect opened the gate is about the same recovery. */
 const sameRecoveryMs = 10_000;
 
 export class Gate {
   readonly upstreams: readonly Address[];
   readonly #clock: Clock;
-  readonly #limits: { held: number; inFlight: number | undefined };
+  readonly #limits: GateLimits;
+  readonly #concurrency: Concurrency;
   /** Called when the gate closes so that a connect can open it: starts the one prober. Aborts when it opens. */
   readonly #watchForRecovery: (target: Address, opened: () => void, signal: AbortSignal) => void;
   #state: GateState = { kind: 'open' };
   #current = 0;
-  #inFlight = 0;
-  /** What was let go since the gate opened. Requests that were in the backend before are none of its business. */
-  #ramp: { window: number; inFlight: number } | undefined;
-  #queue = new Set<Waiter>();
+  readonly #line = new WaitingLine<Waiter>();
+  /** They have waited once already, and go first as far as their budget reaches. */
+  readonly #replays = new WaitingLine<Waiter>();
   #watching: AbortController | undefined;
   #stopped = false;
   #lastRecovery: { incident: string | undefined; say: string; tookMs: number; atMs: number } | undefined;
@@ -49,7 +51,8 @@ export class Gate {
   }) {
     this.upstreams = options.upstreams;
     this.#clock = options.clock;
-    this.#limits = { ...options.limits };
+    this.#limits = options.limits;
+    this.#concurrency = new Concurrency(options.limits.inFlight, options.clock, () => this.#pump());
     this.#watchForRecovery = options.watchForRecovery;
   }
 
@@ -57,16 +60,16 @@ export class Gate {
     return this.#state;
   }
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#concurrency.inFlight;
   }
   get held(): number {
-    return this.#queue.size;
+    return this.#line.size + this.#replays.size;
   }
   get current(): number {
     return this.#current;
   }
   get limit(): number | undefined {
-    return this.#limits.inFlight;
+    return this.#concurrency.limit;
   }
   /** The last time that the gate opened again: what was said, and how long it was closed. */
   get lastRecovery(): { readonly incident: string | undefined; readonly say: string; readonly tookMs: number; readonly atMs: number } | undefined {
@@ -74,17 +77,18 @@ export class Gate {
   }
 
   /**
-   * Resolves when the request may go out, or cannot any more, after `patienceMs` at the latest.
-   * Oldest first; a request that comes while others wait goes behind them.
+   * Resolves when the request may go out, or cannot any more, after `patienceMs` at the latest. Clients take turns, each
+   * client's own go oldest first; who comes while others wait goes behind them. `replay`: it may have been executed.
    */
-  admit(request: Pick<GatewayRequest, 'clientGone'>, patienceMs: number): Promise<Admission> {
+  admit(request: Comer, patienceMs: number, replay = false): Promise<Admission> {
     if (request.clientGone.aborted) return Promise.resolve({ outcome: 'client_gone' });
-    if (this.#mayGo() && this.#queue.size === 0) return Promise.resolve(this.#proceed());
+    if ((replay ? this.held : this.#line.size) === 0 && this.#mayGo(replay)) return Promise.resolve(this.#proceed(replay));
     if (this.#state.kind === 'falling_back' || this.#stopped) return Promise.resolve({ outcome: 'upstream_down' });
     // who may not wait at all (a health check) asks an open backend, however busy it is
-    if (patienceMs <= 0) return Promise.resolve(this.#state.kind === 'open' ? this.#proceed() : { outcome: 'upstream_down' });
-    if (this.#queue.size >= this.#limits.held) return Promise.resolve({ outcome: 'queue_full' });
-    return this.#wait(request.clientGone, patienceMs);
+    if (patienceMs <= 0) return Promise.resolve(this.#state.kind === 'open' ? this.#proceed(replay) : { outcome: 'upstream_down' });
+    const client = this.#limits.fairness === 'client' ? request.clientAddress : '';
+    if (this.held >= this.#limits.held && !this.#makeRoom(client)) return Promise.resolve({ outcome: 'queue_full' });
+    return this.#wait({ client, replay, clientGone: request.clientGone, patienceMs });
   }
 
   /** A connect failed, or the healer says so: unsent requests wait. */
@@ -106,18 +110,8 @@ export class Gate {
     this.#state = { kind: 'open' };
     this.#watching?.abort();
     this.#watching = undefined;
-    this.#beginRamp();
+    this.#concurrency.beginRamp();
     this.#pump();
-  }
-
-  #beginRamp(): void {
-    const ramp = { window: rampStart, inFlight: 0 };
-    this.#ramp = ramp;
-    void this.#clock.sleep(rampLongestMs).then(() => {
-      if (this.#ramp !== ramp) return;
-      this.#ramp = undefined;
-      this.#pump();
-    });
   }
 
   /** The first connect that worked opened the gate; the healer's word comes a moment later and says why. */
@@ -146,7 +140,7 @@ export class Gate {
   }
 
   setLimit(inFlight: number): void {
-    this.#limits.inFlight = inFlight;
+    this.#concurrency.limit = inFlight;
     this.#pump();
   }
 
@@ -171,67 +165,63 @@ export class Gate {
     if (until === 'connect' && target) this.#watchForRecovery(target, () => this.open('it accepts connections again'), this.#watching.signal);
   }
 
-  #mayGo(): boolean {
-    const ramped = this.#ramp !== undefined && this.#ramp.inFlight >= this.#ramp.window;
-    return this.#state.kind === 'open' && !ramped && this.#inFlight < (this.#limits.inFlight ?? Infinity);
+  #mayGo(replay: boolean): boolean {
+    return this.#state.kind === 'open' && (replay ? this.#concurrency.hasRoomForReplay : this.#concurrency.hasRoom);
   }
 
-  #wait(clientGone: AbortSignal, patienceMs: number): Promise<Admission> {
+  /** The line is full: a client that has many in it gives one place to a client that has fewer. */
+  #makeRoom(client: string): boolean {
+    const crowdedOut = this.#line.crowdedOutBy(client);
+    crowdedOut?.resolve({ outcome: 'queue_full' });
+    return crowdedOut !== undefined;
+  }
+
+  #wait({ client, replay, clientGone, patienceMs }: { client: string; replay: boolean; clientGone: AbortSignal; patienceMs: number }): Promise<Admission> {
+    const line = replay ? this.#replays : this.#line;
     return new Promise((resolve) => {
       const late = new AbortController();
       const waiter: Waiter = {
+        client,
+        replay,
         resolve: (admission) => {
-          waiter.stop();
-          resolve(admission);
-        },
-        stop: () => {
-          this.#queue.delete(waiter);
+          line.remove(waiter);
           late.abort();
           clientGone.removeEventListener('abort', gone);
+          resolve(admission);
         },
       };
       const gone = (): void => waiter.resolve({ outcome: 'client_gone' });
       clientGone.addEventListener('abort', gone, { once: true });
-      this.#queue.add(waiter);
+      line.add(waiter);
       void this.#clock.sleep(patienceMs, late.signal).then(() => late.signal.aborted || waiter.resolve({ outcome: 'hold_expired' }));
     });
   }
 
   #pump(): void {
-    for (const waiter of this.#queue) {
-      if (!this.#mayGo()) return;
-      waiter.resolve(this.#proceed());
+    while (this.held > 0 && this.#mayGo(false)) {
+      const waiter = (this.#mayGo(true) ? this.#replays.next() : undefined) ?? this.#line.next();
+      if (!waiter) return;
+      waiter.resolve(this.#proceed(waiter.replay));
     }
-    if (this.#queue.size === 0 && this.#ramp && this.#ramp.inFlight < this.#ramp.window / 2) this.#ramp = undefined;
+    if (this.held === 0) this.#concurrency.nobodyWaits();
   }
 
   #settleAll(admission: Admission): void {
-    for (const waiter of this.#queue) waiter.resolve(admission);
+    for (const waiter of [...this.#replays, ...this.#line]) waiter.resolve(admission);
   }
 
-  #proceed(): Admission {
-    this.#inFlight += 1;
-    const ramp = this.#ramp;
-    if (ramp) ramp.inFlight += 1;
-    let taken = true;
+  #proceed(replay: boolean): Admission {
+    const place = this.#concurrency.take(replay);
     const upstream = this.#current;
     const slot: Slot = {
       target: this.upstreams[upstream]!,
       upstream,
-      answered: () => {
-        if (ramp && ++ramp.window >= rampEnd && this.#ramp === ramp) this.#ramp = undefined;
-        this.#pump();
-      },
+      answered: place.answered,
       failed: (couldNotConnect) => {
+        place.failed();
         if (couldNotConnect && this.#state.kind === 'open' && upstream === this.#current) this.hold({ until: 'connect', say: '', failure: couldNotConnect });
       },
-      release: () => {
-        if (!taken) return;
-        taken = false;
-        this.#inFlight -= 1;
-        if (ramp) ramp.inFlight -= 1;
-        this.#pump();
-      },
+      release: place.release,
     };
     return { outcome: 'proceed', slot };
   }

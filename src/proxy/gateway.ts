@@ -1,7 +1,9 @@
 /** One gateway: its name, its backend's protocol, its gate, and what it knows of its traffic. Built once at start. */
 import type { GatewayConfig } from '../config/host-schema.ts';
 import type { Clock } from '../core/time.ts';
+import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import type { UpstreamProtocol } from '../upstream/exchange.ts';
+import type { FallbackPages } from './fallback/load-pages.ts';
 import type { Gate } from './gate.ts';
 import type { ByteBudget } from './kept-body.ts';
 import type { PassiveHealth } from './passive-health.ts';
@@ -11,9 +13,13 @@ export interface Gateway {
   readonly name: string;
   readonly config: GatewayConfig;
   readonly protocol: UpstreamProtocol;
+  /** Kept connections to its backend. */
+  readonly connections: ConnectionPool;
   readonly gate: Gate;
   readonly health: PassiveHealth;
   readonly log: RequestLog;
+  /** What visitors read, in every language, when there is no answer to pass on. */
+  readonly pages: FallbackPages;
   /** Room for the bodies that may have to be sent again: hold.memory, for all requests together. */
   readonly keptBytes: ByteBudget;
   readonly clock: Clock;

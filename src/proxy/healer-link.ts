@@ -7,6 +7,7 @@ import { openChannel, type Channel } from '../channel/frame.ts';
 import { orderSchema, protocolVersion, type Fact, type Order } from '../channel/messages.ts';
 import type { Clock } from '../core/time.ts';
 import type { Gateway } from './gateway.ts';
+import { poolLimits } from './pool-limits.ts';
 
 const firstRetryMs = 100;
 const longestRetryMs = 2000;
@@ -77,11 +78,12 @@ function obey(order: Order, gateways: ReadonlyMap<string, Gateway>, { log }: Hea
     if (order.version !== protocolVersion) log.warn({ healer: order.version, proxy: protocolVersion }, 'the healer speaks another version; restart the older process');
     return;
   }
-  const gate = gateways.get(order.gateway)?.gate;
-  if (!gate) return log.warn({ gateway: order.gateway }, 'the healer named a gateway that this proxy does not have; do both read the same file?');
+  const gateway = gateways.get(order.gateway);
+  if (!gateway) return log.warn({ gateway: order.gateway }, 'the healer named a gateway that this proxy does not have; do both read the same file?');
+  const { gate } = gateway;
   switch (order.type) {
     case 'hold':
-      return gate.hold({ until: order.until, incident: order.incident, say: order.say, estimateMs: order.estimateMs });
+      return gate.hold({ until: order.until, incident: order.incident, say: order.say, ...(order.estimateMs === undefined ? {} : { estimateMs: order.estimateMs }) });
     case 'fall_back':
       return gate.fallBack({ until: order.until, incident: order.incident, say: order.say });
     case 'open':
@@ -89,6 +91,7 @@ function obey(order: Order, gateways: ReadonlyMap<string, Gateway>, { log }: Hea
     case 'use_upstream':
       return gate.useUpstream(order.upstream);
     case 'limit':
+      gateway.connections.resize(poolLimits(gateway.config, order.inFlight));
       return gate.setLimit(order.inFlight);
   }
 }

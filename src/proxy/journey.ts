@@ -1,9 +1,10 @@
 /** What one request carries along its way: its body, kept for one more attempt, and the note of what happened to it. */
 import type { Admission } from './gate-state.ts';
 import type { Gateway } from './gateway.ts';
-import type { GatewayRequest } from './gateway-request.ts';
+import type { Answer, GatewayRequest } from './gateway-request.ts';
+import { holdTimeMs } from './hold-time.ts';
 import { keepNothing, KeptBody } from './kept-body.ts';
-import { mayBeReplayed } from './may-resend.ts';
+import { mayBeExecutedTwice, type Repetition, type ResendAnswer } from './may-resend.ts';
 import { logRequest, type RequestNote } from './request-log.ts';
 
 /** An unsent request whose gate is still open (the backend said "overloaded") tries again after so long. */
@@ -20,10 +21,16 @@ export interface Journey {
   readonly gateway: Gateway;
   readonly body: KeptBody;
   readonly note: RequestNote;
-  /** `holdMs`: the longest time at the gate, all visits together. */
-  waitAtGate(holdMs: number): Promise<Admission>;
-  /** Before the next attempt; a replay is counted here. */
-  pause(replay: boolean): Promise<void>;
+  readonly repetition: Repetition;
+  /** The longest time that it may wait, all visits to the gate together. */
+  readonly holdMs: number;
+  /** The backend's answer to the attempt before, where it is asked once more. */
+  aside: Answer | undefined;
+  waitAtGate(): Promise<Admission>;
+  /** Before the next attempt; replays are counted here. */
+  pause(verdict: Extract<ResendAnswer, { resend: true }>): Promise<void>;
+  /** Ends the journey with the answer that was set aside, where there is one. */
+  lastWord(): Answer | undefined;
   /** Writes the note; call it exactly once. */
   end(outcome: string): undefined;
 }
@@ -31,25 +38,35 @@ export interface Journey {
 /** Begins the journey of a request that has just arrived. */
 export function openJourney(request: GatewayRequest, gateway: Gateway): Journey {
   const { clock, gate } = gateway;
-  const note: RequestNote = { id: request.id, gateway: gateway.name, method: request.method, beganMs: clock.monotonicMs(), heldMs: 0, attempts: 0, replays: 0 };
-  const body = new KeptBody(request.body, mayBeReplayed(request.method, gateway.config.replay) ? gateway.keptBytes : keepNothing);
-  return {
+  const note: RequestNote = { id: request.id, gateway: gateway.name, method: request.method, beganMs: clock.monotonicMs(), heldMs: 0, attempts: 0, replays: 0, raced: false };
+  const repetition = mayBeExecutedTwice({ method: request.method, target: request.target, hasIdempotencyKey: request.header('idempotency-key') !== undefined, rules: gateway.config.replay });
+  const body = new KeptBody(request.body, repetition.safe ? gateway.keptBytes : keepNothing);
+  const holdMs = holdTimeMs(request, gateway);
+  const journey: Journey = {
     request,
     gateway,
     note,
     body,
-    async waitAtGate(holdMs) {
+    repetition,
+    holdMs,
+    aside: undefined,
+    async waitAtGate() {
       const came = clock.monotonicMs();
-      const admission = await gate.admit(request, holdMs - note.heldMs);
+      const admission = await gate.admit(request, holdMs - note.heldMs, note.replays > 0);
       note.heldMs += clock.monotonicMs() - came;
       return admission;
     },
-    async pause(replay) {
-      if (replay) note.replays += 1;
-      else if (gate.state.kind !== 'open') return;
-      const pauseMs = replay ? replayPauseMs : resendPauseMs;
+    async pause({ as, afterMs }) {
+      if (as === 'replay') note.replays += 1;
+      if (as === 'race') note.raced = true;
+      if (as === 'race' || (as === 'unsent' && gate.state.kind !== 'open')) return;
+      const pauseMs = afterMs ?? (as === 'replay' ? replayPauseMs : resendPauseMs);
       await clock.sleep(pauseMs, request.clientGone);
       note.heldMs += pauseMs;
+    },
+    lastWord() {
+      if (journey.aside) journey.end('answered');
+      return journey.aside;
     },
     end(outcome) {
       note.outcome = outcome;
@@ -57,4 +74,5 @@ export function openJourney(request: GatewayRequest, gateway: Gateway): Journey 
       logRequest(gateway.log, note, clock.monotonicMs());
     },
   };
+  return journey;
 }

@@ -12,45 +12,87 @@ const defaultNeverQuery = ['action', 'add-to-cart', 'token', 'key', 'nonce', '_w
 
 export interface ReplayRules {
   readonly idempotency_key: boolean;
+  readonly paths: readonly string[];
+  readonly statuses: readonly number[];
+  readonly after_timeout: boolean;
   readonly never_paths?: readonly string[] | undefined;
   readonly never_query?: readonly string[] | undefined;
 }
 
-export interface ResendQuestion {
+/** What of a request decides whether it may be executed twice. */
+export interface Repeatable {
   readonly method: string;
   readonly target: string;
   readonly hasIdempotencyKey: boolean;
-  readonly failure: UpstreamFailure;
-  /** How often a request that may have been executed was already sent again. */
-  readonly replays: number;
-  readonly bodyComplete: boolean;
-  /** It has waited as long as it may. */
-  readonly tooLate: boolean;
   readonly rules: ReplayRules;
 }
 
-export type ResendAnswer = { readonly resend: false; readonly why: string } | { readonly resend: true; readonly replay: boolean; readonly why: string };
+/** Whether the application does the same when it is asked twice; `why` ends a record's "resend". */
+export interface Repetition {
+  readonly safe: boolean;
+  readonly why: string;
+}
 
-/** `replay` says that the backend may have seen it before; otherwise not a byte of it was executed. */
+/** What has happened to a request so far. */
+export interface ResendQuestion {
+  readonly repetition: Repetition;
+  readonly failure: UpstreamFailure;
+  /** How often it was already sent again although it may have been executed. */
+  readonly replays: number;
+  /** A kept connection ended under it before: that is forgiven once. */
+  readonly raced: boolean;
+  readonly bodyComplete: boolean;
+  /** It has waited as long as it may. */
+  readonly tooLate: boolean;
+  readonly afterTimeout: boolean;
+}
+
+/**
+ * `unsent`: not a byte of it was executed; `race`: a kept connection ended as it was used; `replay`: the backend may
+ * have executed it, and it is sent once more.
+ */
+export type ResendAnswer =
+  | { readonly resend: false; readonly why: string }
+  /** `afterMs`: the backend named the time itself. */
+  | { readonly resend: true; readonly as: 'unsent' | 'race' | 'replay'; readonly afterMs?: number; readonly why: string };
+
 export function mayResend(question: ResendQuestion): ResendAnswer {
-  const { failure } = question;
+  const { failure, repetition } = question;
   if (failure.source !== 'upstream') return no('the backend is not at fault');
-  if (failure.resend === 'never') return no('an answer had begun, or the request itself may be the cause');
+  const timedOut = question.afterTimeout && failure.kind === 'http_response_timeout';
+  if (failure.resend === 'never' && !timedOut) return no('an answer had begun, or the request itself may be the cause');
   if (question.tooLate) return no('it has waited as long as it may');
   if (failure.phase === 'connect' && !passesWithTime(failure)) return no('waiting does not cure this');
   const whole = question.bodyComplete;
-  if (failure.resend === 'always') return whole ? { resend: true, replay: false, why: 'it was not sent' } : no(bodyLost);
+  if (failure.resend === 'always') return whole ? { resend: true, as: 'unsent', why: 'it was not sent' } : no(bodyLost);
   if (question.replays > 0) return no('it was sent a second time already');
-  const exclusion = excludedBy(question);
-  if (exclusion) return no(exclusion);
-  const idempotent = idempotentMethods.has(question.method);
-  const trusted = question.rules.idempotency_key && question.hasIdempotencyKey;
-  if (!idempotent && !trusted) return no(`${question.method} may have been executed`);
+  if (!repetition.safe) return no(repetition.why);
   if (!whole) return no(bodyLost);
-  return { resend: true, replay: true, why: idempotent ? `${question.method} is idempotent` : 'it carries Idempotency-Key and the configuration trusts it' };
+  if (failure.staleConnection && !question.raced) return { resend: true, as: 'race', why: 'a kept connection ended as it was used' };
+  return { resend: true, as: 'replay', why: repetition.why };
+}
+
+/** The backend's own answer has a status that the configuration lists: is it asked once more, after `afterMs`? */
+export function mayAskAgain(question: Pick<ResendQuestion, 'repetition' | 'replays' | 'bodyComplete' | 'tooLate'>, afterMs: number): ResendAnswer {
+  if (!question.repetition.safe) return no(question.repetition.why);
+  if (question.replays > 0) return no('it was sent a second time already');
+  if (question.tooLate) return no('it may not wait as long as the backend asks');
+  return question.bodyComplete ? { resend: true, as: 'replay', afterMs, why: 'the configuration lists the status of its answer' } : no(bodyLost);
 }
 
 const bodyLost = 'part of its body was sent and not kept';
+
+/** Decided once for a request: by its method, by what the configuration trusts, and by what is never trusted. */
+export function mayBeExecutedTwice({ method, target, hasIdempotencyKey, rules }: Repeatable): Repetition {
+  const idempotent = idempotentMethods.has(method);
+  const trusted = rules.idempotency_key && hasIdempotencyKey;
+  const listed = idempotent || trusted ? undefined : rules.paths.find((beginning) => target.startsWith(beginning));
+  if (!idempotent && !trusted && listed === undefined) return { safe: false, why: `${method} may have been executed` };
+  const exclusion = excludedBy(target, rules);
+  if (exclusion) return { safe: false, why: exclusion };
+  if (idempotent) return { safe: true, why: `${method} is idempotent` };
+  return { safe: true, why: trusted ? 'it carries Idempotency-Key and the configuration trusts it' : `the configuration says that ${listed} may be sent twice` };
+}
 
 /**
  * Whether a failed connect is of the kind that a repair cures while requests wait: the gate closes for it.
@@ -70,19 +112,16 @@ export function passesWithTime(failure: UpstreamFailure): boolean {
   }
 }
 
-/** Whether a request of this method can ever be sent again after it was sent: only then its body is worth keeping. */
-export function mayBeReplayed(method: string, rules: ReplayRules): boolean {
-  return idempotentMethods.has(method) || rules.idempotency_key;
-}
-
 function no(why: string): ResendAnswer {
   return { resend: false, why };
 }
 
-function excludedBy({ target, rules }: ResendQuestion): string | undefined {
+function excludedBy(target: string, rules: ReplayRules): string | undefined {
   const mark = target.indexOf('?');
   const path = mark < 0 ? target : target.slice(0, mark);
-  const badPath = rules.never_paths ? rules.never_paths.find((beginning) => path.startsWith(beginning)) : defaultNeverScripts.find((script) => path.split('/').includes(script));
+  const badPath = rules.never_paths
+    ? rules.never_paths.find((beginning) => path.startsWith(beginning))
+    : defaultNeverScripts.find((script) => path.includes(script) && path.split('/').includes(script));
   if (badPath) return `requests for ${badPath} are never sent twice`;
   if (mark < 0) return undefined;
   const names = target

@@ -37,7 +37,7 @@ export class PassiveHealth {
     this.#periodBeganMs = clock.monotonicMs();
   }
 
-  /** An attempt has begun; pair it with one of the three below. */
+  /** An attempt has begun; pair it with `answered`, `failed` or `withdrawn`. */
   began(): void {
     this.#waitingSinceMs ??= this.#clock.monotonicMs();
     this.#awaitingHead += 1;
@@ -55,7 +55,8 @@ export class PassiveHealth {
     this.#report(failure, upstream, requestId);
   }
 
-  clientGone(): void {
+  /** The attempt says nothing about the backend: its client has gone, or a kept connection ended under it. */
+  withdrawn(): void {
     this.#awaitingHead -= 1;
     if (this.#awaitingHead === 0) this.#waitingSinceMs = undefined;
   }
@@ -119,6 +120,7 @@ export class PassiveHealth {
       kind: failure.kind,
       phase: failure.phase,
       detail: failure.detail.slice(0, 300),
+      ...(failure.errno !== undefined && { errno: failure.errno }),
       requestId: requestId.slice(0, 64),
       atMs: this.#clock.wallMs(),
     });

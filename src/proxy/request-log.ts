@@ -10,6 +10,10 @@ export interface RequestNote {
   attempts: number;
   /** How often a request that may have been executed was sent again: at most once. */
   replays: number;
+  /** A kept connection ended as it was used, and a new one was tried at once. */
+  raced: boolean;
+  /** Of the backend's last answer. */
+  status?: number;
   /** Why it was, or was not, sent again; the last word counts. */
   resend?: string;
   failure?: UpstreamFailure;
@@ -23,7 +27,7 @@ export interface RequestLog {
 
 /** Writes the line, unless nothing worth a line happened. */
 export function logRequest(log: RequestLog, note: RequestNote, nowMs: number): void {
-  if (!note.failure && note.heldMs < 1 && note.outcome === 'answered') return;
+  if (!note.failure && note.attempts < 2 && note.heldMs < 1 && note.outcome === 'answered') return;
   log.info(
     {
       request: note.id,
@@ -34,6 +38,8 @@ export function logRequest(log: RequestLog, note: RequestNote, nowMs: number): v
       held_ms: Math.round(note.heldMs),
       attempts: note.attempts,
       replays: note.replays,
+      ...(note.raced ? { raced: true } : {}),
+      ...(note.status === undefined ? {} : { status: note.status }),
       ...(note.resend ? { resend: note.resend } : {}),
       ...(note.failure ? { failure: note.failure.kind, phase: note.failure.phase, detail: note.failure.detail, bytes_written: note.failure.bytesWritten, bytes_read: note.failure.bytesRead } : {}),
     },

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import type { HostConfig } from '../config/host-schema.ts';
 import { formatAddress } from '../core/failure.ts';
 import { systemClock } from '../core/time.ts';
+import { ConnectionPool } from '../upstream/connection-pool.ts';
 import { connectProbe } from '../upstream/probe.ts';
 import * as protocols from '../upstream/protocols.ts';
 import { listenAdmin } from './admin/admin-server.ts';
+import { loadPages, readBuiltIn, type BuiltInPages } from './fallback/load-pages.ts';
 import { listenFastcgi } from './fastcgi-listener.ts';
 import { Gate } from './gate.ts';
 import type { Gateway } from './gateway.ts';
@@ -16,6 +18,7 @@ import { createHealerLink, type HealerLink } from './healer-link.ts';
 import { listenHttp } from './http-listener.ts';
 import { keepListening } from './keep-listening.ts';
 import { PassiveHealth } from './passive-health.ts';
+import { poolLimits } from './pool-limits.ts';
 import { watchForRecovery } from './recovery-watch.ts';
 
 export interface ProxyLog {
@@ -33,7 +36,9 @@ export interface RunningProxy {
 export async function runProxy(host: HostConfig, product: string, log: ProxyLog): Promise<RunningProxy> {
   const stop = new AbortController();
   const link = createHealerLink({ path: join(host.runtime, 'healer.sock'), product, clock: systemClock, log });
-  const gateways = new Map(Object.entries(host.gateways).map(([name, config]) => [name, createGateway({ name, config, link, log })]));
+  const builtIn = await readBuiltIn((message) => log.warn({}, message));
+  const gateways = new Map<string, Gateway>();
+  for (const [name, config] of Object.entries(host.gateways)) gateways.set(name, await createGateway({ name, config, link, log, builtIn }));
   const listeners: Listener[] = [];
   for (const gateway of gateways.values()) listeners.push(...(await listenFor(gateway, { log, signal: stop.signal })));
   if (host.admin) listeners.push(await listenAdmin({ address: host.admin, gateways, healerConnected: link.connected }));
@@ -43,19 +48,41 @@ export async function runProxy(host: HostConfig, product: string, log: ProxyLog)
     close: async (deadline) => {
       stop.abort();
       for (const { gate } of gateways.values()) gate.stop();
+      for (const { connections } of gateways.values()) connections.close();
       await Promise.all(listeners.map((listener) => listener.close(deadline)));
     },
   };
 }
 
-function createGateway({ name, config, link, log }: { name: string; config: HostConfig['gateways'][string]; link: HealerLink; log: ProxyLog }): Gateway {
+interface Parts {
+  readonly name: string;
+  readonly config: HostConfig['gateways'][string];
+  readonly link: HealerLink;
+  readonly log: ProxyLog;
+  readonly builtIn: BuiltInPages;
+}
+
+async function createGateway({ name, config, link, log, builtIn }: Parts): Promise<Gateway> {
+  const pages = await loadPages(config.fallback, builtIn, (message) => log.warn({ gateway: name }, message));
+  const inFlight = typeof config.concurrency === 'number' ? config.concurrency : undefined;
   const gate = new Gate({
     upstreams: [config.upstream, ...config.also_allowed],
-    limits: { held: config.hold.requests, inFlight: typeof config.concurrency === 'number' ? config.concurrency : undefined },
+    limits: { held: config.hold.requests, inFlight, fairness: config.hold.fairness },
     clock: systemClock,
     watchForRecovery: (target, opened, signal) => void watchForRecovery(target, opened, signal, { clock: systemClock, connectTimeoutMs: config.timeouts.connect, connect: connectProbe }),
   });
-  return { name, config, protocol: protocols[config.protocol], gate, health: new PassiveHealth(name, systemClock, link.tell), log, keptBytes: byteBudget(config.hold.memory), clock: systemClock };
+  return {
+    name,
+    config,
+    protocol: protocols[config.protocol],
+    connections: new ConnectionPool(poolLimits(config, inFlight)),
+    gate,
+    health: new PassiveHealth(name, systemClock, link.tell),
+    log,
+    pages,
+    keptBytes: byteBudget(config.hold.memory),
+    clock: systemClock,
+  };
 }
 
 async function listenFor(gateway: Gateway, { log, signal }: { log: ProxyLog; signal: AbortSignal }): Promise<Listener[]> {

@@ -4,6 +4,7 @@
  */
 import type { Readable } from 'node:stream';
 import type { Address, UpstreamFailure } from '../core/failure.ts';
+import type { ConnectionPool } from './connection-pool.ts';
 
 /** A request body that nobody has read yet, or that was kept whole for a second attempt. */
 export interface RequestBody {
@@ -42,12 +43,18 @@ export interface UpstreamRequest {
   readonly clientGone: AbortSignal;
 }
 
-export interface AttemptLimits {
+/** How one attempt is made: its time limits, who hears what comes before the answer, and which connection it may use. */
+export interface AttemptOptions {
   readonly connectTimeoutMs: number;
   /** From the last byte of the request (or its last progress) until the final response head. */
   readonly responseTimeoutMs: number;
   /** Longest silence inside an answer. */
   readonly idleTimeoutMs: number;
+  readonly interim?: InterimEvents;
+  /** Where connections are kept; without it one is made and closed. */
+  readonly connections?: ConnectionPool;
+  /** A new connection whatever is kept: for a request that must not meet the end of a kept one. */
+  readonly fresh?: boolean;
 }
 
 /** The head of the final answer. 1xx never appear here. */
@@ -85,7 +92,7 @@ export interface InterimEvents {
 export interface UpstreamProtocol {
   readonly name: 'http' | 'fastcgi';
   /** Never rejects: every failure is a value. The promise settles at the final head, or at the failure. */
-  attempt(request: UpstreamRequest, target: Address, limits: AttemptLimits, interim: InterimEvents): Promise<AttemptResult>;
+  attempt(request: UpstreamRequest, target: Address, options: AttemptOptions): Promise<AttemptResult>;
 }
 
 /** Carries a failure through a stream's error: the only place where one is thrown. */

@@ -10,17 +10,17 @@ import { exchange } from './http/exchange.ts';
  */
 export const http: UpstreamProtocol = {
   name: 'http',
-  async attempt(request, target, limits, interim) {
+  async attempt(request, target, options) {
     if (request.wire.protocol !== 'http') {
       const nothingSent = { target, phase: 'connect', bytesWritten: 0, bytesRead: 0 } as const;
       return { kind: 'failure', failure: internalFailure(nothingSent, 'a FastCGI request was given to the HTTP client') };
     }
     const connected = await connectTo(target, {
-      timeoutMs: limits.connectTimeoutMs,
+      timeoutMs: options.connectTimeoutMs,
       signal: request.clientGone,
       halfOpen: request.wire.upgrade,
     });
     if (connected.kind !== 'connected') return connected;
-    return exchange({ request, target, limits, interim, socket: connected.socket });
+    return exchange({ request, target, options, socket: connected.socket });
   },
 };

@@ -40,7 +40,7 @@ export async function httpProbe(target: Address, probe: HttpProbe): Promise<Http
     clientGone: probe.signal ?? new AbortController().signal,
   } as const;
   const limits = { connectTimeoutMs: timeoutMs, responseTimeoutMs: timeoutMs, idleTimeoutMs: timeoutMs };
-  const result = await http.attempt(request, target, limits, {});
+  const result = await http.attempt(request, target, limits);
   if (result.kind === 'failure') return result;
   if (result.kind === 'client_gone') return { kind: 'failure', failure: calledOff(target) };
   result.body.destroy();

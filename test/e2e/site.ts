@@ -1,12 +1,12 @@
 /** The whole way as an administrator has it: nginx → goodgateway → php-fpm, with the policy that ships, made to act. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Test } from 'tap';
 import { request } from 'undici';
 import { fillPolicy } from '../../src/config/fill-policy.ts';
 import { startGoodgateway, type AuditRecord, type Goodgateway } from '../support/goodgateway.ts';
 import { fastcgiLocation, startNginx, upstreamBlock, type Nginx } from '../support/nginx.ts';
 import { preparePhpFpm, type PhpFpm, type PhpFpmOptions } from '../support/php-fpm.ts';
+import type { TestScope } from '../support/temp-folder.ts';
 import { answersHello, answersLate, recordsEachExecution } from '../support/php-scripts.ts';
 
 export interface Site {
@@ -25,6 +25,10 @@ export interface SiteOptions {
   readonly policy?: Readonly<Record<string, unknown>>;
   readonly service?: (fpm: PhpFpm) => Readonly<Record<string, unknown>>;
   readonly gateway?: Readonly<Record<string, unknown>>;
+  /** Measure what is installed, not the source. */
+  readonly built?: boolean;
+  /** Other keys of goodgateway.yaml. */
+  readonly host?: Readonly<Record<string, unknown>>;
   /** As the README's snippet says: nginx goes to php-fpm itself while the gateway is away. Default true. */
   readonly failOpen?: boolean;
   readonly workMs?: number;
@@ -45,7 +49,7 @@ export function pidfileService(fpm: PhpFpm): Readonly<Record<string, unknown>> {
 }
 
 /** Everything started, in the order in which it must end. */
-export async function startSite(t: Test, options: SiteOptions = {}): Promise<Site> {
+export async function startSite(t: TestScope, options: SiteOptions = {}): Promise<Site> {
   const fpm = await preparePhpFpm(t, { ...options.fpm, scripts: { 'hello.php': answersHello, 'late.php': answersLate, ...options.fpm?.scripts } });
   const file = join(fpm.data, 'executions');
   writeFileSync(join(fpm.docroot, 'record.php'), recordsEachExecution(file, options.workMs ?? 5));
@@ -63,6 +67,8 @@ export async function startSite(t: Test, options: SiteOptions = {}): Promise<Sit
   const gateway = await startGoodgateway(t, {
     gateways: (folder) => ({ shop: { listen: `unix:${folder}/shop.sock`, socket: { group: 'www-data' }, protocol: 'fastcgi', upstream: fpm.address, service: 'php-fpm', ...options.gateway } }),
     policies: [policy],
+    ...(options.host && { host: options.host }),
+    ...(options.built && { built: true }),
   });
   const servers = [{ address: `unix:${gateway.folder}/shop.sock` }, ...(options.failOpen === false ? [] : [{ address: fpm.address, backup: true }])];
   const nginx = await startNginx(t, { http: upstreamBlock('php', servers), server: fastcgiLocation('php', fpm.docroot) });

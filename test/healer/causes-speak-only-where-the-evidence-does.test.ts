@@ -229,6 +229,26 @@ const rows: readonly Row[] = [
     best: ['capacity.workers_exhausted', 'certain'],
     says: /^The only worker of shop is busy \(at most 1\); 2 more wait\./,
   },
+  {
+    scene: 'a connect is refused because the backlog is full',
+    file: { evidence: [state('running'), listener('listening', { queue: 9, backlog: 8 }), evidence('connect', { address: at, result: 'destination_unavailable', errno: 'EAGAIN' })] },
+    best: ['capacity.backlog_full', 'likely'],
+    says: /backlog is full.*listen\.backlog.*Do not restart/,
+    never: ['service.crashed'],
+  },
+  {
+    scene: 'the backlog was full and has room again',
+    file: { symptom: { kind: 'destination_unavailable', errno: 'EAGAIN' }, evidence: [state('running'), listener('listening', { queue: 0 }), connect('connected')] },
+    best: ['capacity.backlog_full', 'possible'],
+    says: /for a moment/,
+  },
+  {
+    scene: 'all processes are stopped, and so the backlog is full',
+    file: {
+      evidence: [state('frozen'), listener('listening', { queue: 9, backlog: 8 }), evidence('connect', { address: at, result: 'destination_unavailable', errno: 'EAGAIN' }), processes({ stopped: 6 })],
+    },
+    best: ['service.hung', 'certain'],
+  },
   { scene: 'all workers of now busy, more may come', file: { evidence: [state('running'), workers(2, 0), pool(10)] }, best: ['capacity.workers_exhausted', 'likely'] },
   {
     scene: 'all workers busy, limit unknown, the log tells',

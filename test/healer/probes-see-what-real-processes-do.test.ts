@@ -455,7 +455,7 @@ function keepBusy(t: TestScope, fpm: PhpFpm): AbortController {
   ]);
   const request = { method: 'GET', target: '/late.php', wire: { protocol: 'fastcgi', params, role: 1 }, body: { length: 0, open: () => Readable.from([]) }, clientGone: gone.signal } as const;
   const limits = { connectTimeoutMs: 1000, responseTimeoutMs: 20_000, idleTimeoutMs: 20_000 };
-  void fastcgi.attempt(request, parseAddress(fpm.address)!, limits, {});
+  void fastcgi.attempt(request, parseAddress(fpm.address)!, limits);
   t.teardown(() => gone.abort());
   return gone;
 }

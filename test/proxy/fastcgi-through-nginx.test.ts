@@ -24,7 +24,7 @@ const limits = { connectTimeoutMs: 2000, responseTimeoutMs: 20_000, idleTimeoutM
 /** Attempts each request once and gives nginx what came of it; a failure before the head is a 502 with its kind. */
 function passTo(backend: Address): HandleRequest {
   return async (request) => {
-    const result = await fastcgi.attempt(request, backend, limits, request.interim);
+    const result = await fastcgi.attempt(request, backend, { ...limits, interim: request.interim });
     if (result.kind === 'client_gone') return undefined;
     if (result.kind === 'response') return { from: 'upstream', head: result.head, body: result.body };
     throw new Error(`${result.failure.kind}: ${result.failure.detail}`);

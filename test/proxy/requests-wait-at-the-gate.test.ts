@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Address } from '../../src/core/failure.ts';
-import { Gate } from '../../src/proxy/gate.ts';
+import { Gate, type Comer } from '../../src/proxy/gate.ts';
 import type { Admission } from '../../src/proxy/gate-state.ts';
 import { FakeClock } from '../healer/fake-clock.ts';
 
@@ -9,17 +9,18 @@ const second: Address = { kind: 'tcp', host: '127.0.0.1', port: 2 };
 const incident = '01J00000000000000000000000';
 
 /** A gate whose prober is the test itself. */
-function gateWith(limits: { held?: number; inFlight?: number } = {}) {
+function gateWith(limits: { held?: number; inFlight?: number; fairness?: 'client' | 'none' } = {}) {
   const clock = new FakeClock();
   const probing: { target: Address; opened: () => void; signal: AbortSignal }[] = [];
   const gate = new Gate({
     upstreams: [first, second],
-    limits: { held: limits.held ?? 10, inFlight: limits.inFlight },
+    limits: { held: limits.held ?? 10, inFlight: limits.inFlight, fairness: limits.fairness ?? 'client' },
     clock,
     watchForRecovery: (target, opened, signal) => void probing.push({ target, opened, signal }),
   });
-  const come = (clientGone = new AbortController().signal): Promise<Admission> => gate.admit({ clientGone }, 1000);
-  return { gate, clock, probing, come };
+  const come = (clientGone = new AbortController().signal): Promise<Admission> => gate.admit({ clientGone, clientAddress: '' }, 1000);
+  const comeFrom = (clientAddress: string): Promise<Admission> => gate.admit({ ...visitor(), clientAddress }, 1000);
+  return { gate, clock, probing, come, comeFrom };
 }
 
 async function slotOf(admission: Promise<Admission>) {
@@ -28,6 +29,7 @@ async function slotOf(admission: Promise<Admission>) {
   return admitted.slot;
 }
 
+const visitor = (): Comer => ({ clientGone: new AbortController().signal, clientAddress: '' });
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 t.test('an open gate lets everybody through', async (t) => {
@@ -118,7 +120,7 @@ t.test('when nothing will heal, all that wait are answered now, and nobody waits
   t.match(gate.state, { kind: 'falling_back', incident, say: 'it was stopped on purpose' });
 });
 
-t.test('released requests go out in a ramp, oldest first: four, then one more for each answer', async (t) => {
+t.test('released requests go out in a ramp, oldest first: four, twice as many with each answered round, half as many after a failure', async (t) => {
   const { gate, come } = gateWith({ held: 100 });
   gate.hold({ until: 'connect', say: 'away' });
   const order: number[] = [];
@@ -136,7 +138,7 @@ t.test('released requests go out in a ramp, oldest first: four, then one more fo
   failing.failed(undefined);
   failing.release();
   await turn();
-  t.equal(order.length, 7, 'a failed request gives its place to the next, and widens nothing');
+  t.equal(order.length, 6, 'after a failure only half as many may be out: nobody follows');
   const late = come();
   for (let n = 2; n < 20; n++) {
     const next = await waiting[n]!;
@@ -161,7 +163,7 @@ t.test('requests that were in the backend before it was away do not narrow the r
 t.test('a ramp ends by itself, however little is answered', async (t) => {
   const { gate, come, clock } = gateWith({ held: 100 });
   gate.hold({ until: 'connect', say: 'away' });
-  const waiting = Array.from({ length: 30 }, () => gate.admit({ clientGone: new AbortController().signal }, 60_000));
+  const waiting = Array.from({ length: 30 }, () => gate.admit(visitor(), 60_000));
   gate.open('back');
   await turn();
   t.equal(gate.held, 26);
@@ -173,7 +175,7 @@ t.test('a ramp ends by itself, however little is answered', async (t) => {
 t.test('a health check, which never waits, asks an open backend however busy it is', async (t) => {
   const { gate, come } = gateWith({ inFlight: 1 });
   await slotOf(come());
-  t.match(await gate.admit({ clientGone: new AbortController().signal }, 0), { outcome: 'proceed' });
+  t.match(await gate.admit(visitor(), 0), { outcome: 'proceed' });
 });
 
 t.test('a gate that stops answers those who wait, and everybody after them', async (t) => {
@@ -209,4 +211,70 @@ t.test('one that comes late goes behind those who wait', async (t) => {
   await turn();
   t.same(order, ['early']);
   t.equal(gate.held, 1);
+});
+
+t.test('a replay goes when one in five of those in the backend are replays, or fewer than three; it is delayed, never refused', async (t) => {
+  const { gate, come, clock } = gateWith({ held: 100 });
+  const replay = (): Promise<Admission> => gate.admit(visitor(), 10_000, true);
+  const first = await Promise.all(Array.from({ length: 3 }, () => slotOf(replay())));
+  const fourth = replay();
+  await turn();
+  t.equal(gate.held, 1, 'three, while nothing else is in the backend');
+  await slotOf(come());
+  t.equal(gate.held, 1, 'a request that was never sent does not wait behind it');
+  const others = await Promise.all(Array.from({ length: 20 }, () => slotOf(come())));
+  others[0]!.release();
+  await slotOf(fourth);
+  await slotOf(replay());
+  t.equal(gate.held, 0, 'a fifth of 24 is more than three');
+  for (const slot of [...others, ...first]) slot.release();
+  await slotOf(replay());
+  const late = replay();
+  clock.pass(10_000);
+  t.same(await late, { outcome: 'hold_expired' }, 'only its hold time ends its wait');
+});
+
+t.test('clients take turns while they wait, each one oldest first', async (t) => {
+  for (const [fairness, expected] of [
+    ['client', ['a1', 'b1', 'c1', 'a2', 'b2', 'a3', 'a4']],
+    ['none', ['a1', 'a2', 'a3', 'a4', 'b1', 'c1', 'b2']],
+  ] as const) {
+    const { gate, comeFrom } = gateWith({ inFlight: 1, fairness });
+    const slot = await slotOf(comeFrom('x'));
+    const order: string[] = [];
+    for (const name of ['a1', 'a2', 'a3', 'a4', 'b1', 'c1', 'b2'])
+      void slotOf(comeFrom(name.charAt(0))).then((next) => {
+        order.push(name);
+        next.release();
+      });
+    slot.release();
+    for (let i = 0; i < 10; i++) await turn();
+    t.same(order, expected, fairness);
+    t.equal(gate.held, 0);
+  }
+});
+
+t.test('a full line makes room for a client that has less in it, and never for one that has as much', async (t) => {
+  const { gate, comeFrom } = gateWith({ held: 4 });
+  gate.hold({ until: 'connect', say: 'away' });
+  const greedy = [1, 2, 3, 4].map(() => comeFrom('greedy'));
+  const modest = comeFrom('modest');
+  t.same(await greedy[3], { outcome: 'queue_full' }, 'the newest of those who have most');
+  t.equal(gate.held, 4);
+  const second = comeFrom('modest');
+  t.same(await greedy[2], { outcome: 'queue_full' });
+  t.same(await comeFrom('modest'), { outcome: 'queue_full' }, 'two and two: a third one would only change who has more');
+  t.same(await comeFrom('greedy'), { outcome: 'queue_full' });
+  const third = comeFrom('other');
+  t.same(await greedy[1], { outcome: 'queue_full' });
+  gate.open('back');
+  for (const one of [greedy[0]!, modest, second, third]) await slotOf(one);
+});
+
+t.test('with turns switched off a full line is full for everybody', async (t) => {
+  const { gate, comeFrom } = gateWith({ held: 2, fairness: 'none' });
+  gate.hold({ until: 'connect', say: 'away' });
+  void comeFrom('cdn');
+  void comeFrom('cdn');
+  t.same(await comeFrom('other'), { outcome: 'queue_full' });
 });

@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import t from 'tap';
 import type { UpstreamFailure } from '../../src/core/failure.ts';
 import { byteBudget, KeptBody } from '../../src/proxy/kept-body.ts';
-import { mayResend, type ResendQuestion } from '../../src/proxy/may-resend.ts';
+import { mayAskAgain, mayBeExecutedTwice, mayResend, type ReplayRules, type ResendQuestion } from '../../src/proxy/may-resend.ts';
 
 const failure = (over: Partial<UpstreamFailure>): UpstreamFailure => ({
   kind: 'connection_terminated',
@@ -15,47 +15,73 @@ const failure = (over: Partial<UpstreamFailure>): UpstreamFailure => ({
   detail: '',
   ...over,
 });
-const question = (over: Partial<ResendQuestion>): ResendQuestion => ({
-  method: 'GET',
-  target: '/',
-  hasIdempotencyKey: false,
+const rules: ReplayRules = { idempotency_key: false, paths: [], statuses: [], after_timeout: false };
+
+interface Case extends Partial<Omit<ResendQuestion, 'repetition'>> {
+  readonly method?: string;
+  readonly target?: string;
+  readonly hasIdempotencyKey?: boolean;
+  readonly rules?: Partial<ReplayRules>;
+}
+const question = ({ method = 'GET', target = '/', hasIdempotencyKey = false, rules: own, ...over }: Case): ResendQuestion => ({
+  repetition: mayBeExecutedTwice({ method, target, hasIdempotencyKey, rules: { ...rules, ...own } }),
   failure: failure({}),
   replays: 0,
+  raced: false,
   bodyComplete: true,
   tooLate: false,
-  rules: { idempotency_key: false },
+  afterTimeout: false,
   ...over,
 });
 
-const rows: readonly [name: string, question: ResendQuestion, answer: { resend: boolean; replay?: boolean }][] = [
-  ['an unsent POST', question({ method: 'POST', failure: failure({ phase: 'connect', kind: 'connection_refused', resend: 'always', bytesWritten: 0 }) }), { resend: true, replay: false }],
-  ['a POST that the backend says it did not take', question({ method: 'POST', failure: failure({ resend: 'always' }) }), { resend: true, replay: false }],
-  ['a GET that was sent', question({}), { resend: true, replay: true }],
-  ['a PUT that was sent, its body kept', question({ method: 'PUT' }), { resend: true, replay: true }],
-  ['a PUT that was sent, its body not kept', question({ method: 'PUT', bodyComplete: false }), { resend: false }],
-  ['a POST that was sent', question({ method: 'POST' }), { resend: false }],
-  ['a PATCH that was sent', question({ method: 'PATCH' }), { resend: false }],
-  ['an unknown method that was sent', question({ method: 'FROB' }), { resend: false }],
-  ['a POST with Idempotency-Key that nobody trusts', question({ method: 'POST', hasIdempotencyKey: true }), { resend: false }],
-  ['a POST with Idempotency-Key that the configuration trusts', question({ method: 'POST', hasIdempotencyKey: true, rules: { idempotency_key: true } }), { resend: true, replay: true }],
-  ['a replay', question({ replays: 1 }), { resend: false }],
-  ['a GET that timed out', question({ failure: failure({ kind: 'http_response_timeout', resend: 'never' }) }), { resend: false }],
-  ['a GET whose client broke off', question({ failure: failure({ source: 'downstream' }) }), { resend: false }],
-  ['a GET of wp-cron.php', question({ target: '/wp-cron.php?doing_wp_cron=1' }), { resend: false }],
-  ['a GET that adds to a cart', question({ target: '/shop?add-to-cart=7' }), { resend: false }],
-  ['the same when it was not sent', question({ target: '/shop?add-to-cart=7', failure: failure({ resend: 'always' }) }), { resend: true, replay: false }],
-  ['a GET that was excluded by the configuration', question({ target: '/pay/now', rules: { idempotency_key: false, never_paths: ['/pay'] } }), { resend: false }],
-  ['an unsent request after its hold time', question({ tooLate: true, failure: failure({ resend: 'always' }) }), { resend: false }],
-  ['an unsent request that may not use the socket', question({ failure: failure({ phase: 'connect', kind: 'proxy_configuration_error', resend: 'always' }) }), { resend: false }],
+const stale = failure({ staleConnection: true });
+const timeout = failure({ kind: 'http_response_timeout', resend: 'never' });
+const rows: readonly [name: string, question: Case, sentAgain: 'unsent' | 'race' | 'replay' | 'never'][] = [
+  ['an unsent POST', { method: 'POST', failure: failure({ phase: 'connect', kind: 'connection_refused', resend: 'always', bytesWritten: 0 }) }, 'unsent'],
+  ['a POST that the backend says it did not take', { method: 'POST', failure: failure({ resend: 'always' }) }, 'unsent'],
+  ['a GET that was sent', {}, 'replay'],
+  ['a PUT that was sent, its body kept', { method: 'PUT' }, 'replay'],
+  ['a PUT that was sent, its body not kept', { method: 'PUT', bodyComplete: false }, 'never'],
+  ['a POST that was sent', { method: 'POST' }, 'never'],
+  ['a PATCH that was sent', { method: 'PATCH' }, 'never'],
+  ['an unknown method that was sent', { method: 'FROB' }, 'never'],
+  ['a POST with Idempotency-Key that nobody trusts', { method: 'POST', hasIdempotencyKey: true }, 'never'],
+  ['a POST with Idempotency-Key that the configuration trusts', { method: 'POST', hasIdempotencyKey: true, rules: { idempotency_key: true } }, 'replay'],
+  ['a POST without a key where keys are trusted', { method: 'POST', rules: { idempotency_key: true } }, 'never'],
+  ['a POST to a path that the configuration lists', { method: 'POST', target: '/api/search?q=x', rules: { paths: ['/api/search'] } }, 'replay'],
+  ['a POST to another path', { method: 'POST', target: '/api/order', rules: { paths: ['/api/search'] } }, 'never'],
+  ['a POST to a listed path with a parameter that is never repeated', { method: 'POST', target: '/api/search?nonce=1', rules: { paths: ['/api/search'] } }, 'never'],
+  ['a replay', { replays: 1 }, 'never'],
+  ['a GET that timed out', { failure: timeout }, 'never'],
+  ['a GET that timed out where the configuration says so', { failure: timeout, afterTimeout: true }, 'replay'],
+  ['a POST that timed out where the configuration says so', { method: 'POST', failure: timeout, afterTimeout: true }, 'never'],
+  ['a GET whose kept connection ended as it was used', { failure: stale }, 'race'],
+  ['the same, for the second time', { failure: stale, raced: true }, 'replay'],
+  ['a GET whose client broke off', { failure: failure({ source: 'downstream' }) }, 'never'],
+  ['a GET of wp-cron.php', { target: '/wp-cron.php?doing_wp_cron=1' }, 'never'],
+  ['a GET that adds to a cart', { target: '/shop?add-to-cart=7' }, 'never'],
+  ['the same when it was not sent', { target: '/shop?add-to-cart=7', failure: failure({ resend: 'always' }) }, 'unsent'],
+  ['a GET that was excluded by the configuration', { target: '/pay/now', rules: { never_paths: ['/pay'] } }, 'never'],
+  ['an unsent request after its hold time', { tooLate: true, failure: failure({ resend: 'always' }) }, 'never'],
+  ['an unsent request that may not use the socket', { failure: failure({ phase: 'connect', kind: 'proxy_configuration_error', resend: 'always' }) }, 'never'],
 ];
 
 for (const [name, asked, expected] of rows) {
-  t.test(`${name}: ${expected.resend ? (expected.replay ? 'once more' : 'as often as needed') : 'never again'}`, async (t) => {
-    const answer = mayResend(asked);
-    t.match(answer, expected);
+  t.test(`${name}: ${expected}`, async (t) => {
+    const answer = mayResend(question(asked));
+    t.equal(answer.resend ? answer.as : 'never', expected);
     t.ok(answer.why.length > 5, 'and says why');
   });
 }
+
+t.test('an answer whose status is listed is asked for once more, where that is safe and in time', async (t) => {
+  const asked = (over: Case): boolean => mayAskAgain(question(over), 2000).resend;
+  t.ok(asked({}));
+  t.notOk(asked({ method: 'POST' }));
+  t.notOk(asked({ replays: 1 }));
+  t.notOk(asked({ tooLate: true }));
+  t.notOk(asked({ bodyComplete: false }));
+});
 
 t.test('a body is read only when it is opened, and a second opening begins at its first byte', async (t) => {
   let reads = 0;

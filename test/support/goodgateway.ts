@@ -11,7 +11,7 @@ import { finish, start, type Finished } from './program.ts';
 import { tempFolder, type TestScope } from './temp-folder.ts';
 import { until } from './until.ts';
 
-const program = join(import.meta.dirname, '../../src/cli/main.ts');
+const programs = { source: join(import.meta.dirname, '../../src/cli/main.ts'), built: join(import.meta.dirname, '../../dist/cli/main.js') };
 
 /** Objects in the shape of the YAML files; a policy may be YAML text too. */
 export interface GoodgatewayOptions {
@@ -20,6 +20,8 @@ export interface GoodgatewayOptions {
   readonly policies: readonly (string | Readonly<Record<string, unknown>>)[];
   /** Other keys of goodgateway.yaml: `safety`, `notifiers`, `log`. */
   readonly host?: Readonly<Record<string, unknown>>;
+  /** What is installed (after `npm run build`) instead of the source: for measuring. */
+  readonly built?: boolean;
 }
 
 export type ProcessName = 'supervisor' | 'proxy' | 'healer';
@@ -49,6 +51,7 @@ export async function startGoodgateway(t: TestScope, options: GoodgatewayOptions
   const folder = tempFolder(t, 'gg-run');
   const admin = await freePort();
   const config = writeConfiguration(folder, admin, options);
+  const program = programs[options.built === true ? 'built' : 'source'];
   const running = start([process.execPath, '--disable-warning=ExperimentalWarning', program, 'run', '--config', config]);
 
   // Whatever it started, also when its parent is gone: services that the healer started without a pidfile.

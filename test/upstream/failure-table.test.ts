@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import t from 'tap';
 import type { Address, UpstreamFailure } from '../../src/core/failure.ts';
@@ -8,10 +7,10 @@ import { connectFailure } from '../../src/upstream/classify-failure.ts';
 import { connectProbe, httpProbe } from '../../src/upstream/probe.ts';
 import { answer, ask, failure, readBody, type Question } from '../fixtures/backends/ask.ts';
 import * as does from '../fixtures/backends/behaviours.ts';
-import { startBackend, startFrozenListener } from '../fixtures/backends/start-backend.ts';
+import { fillBacklog, startBackend, startFrozenListener } from '../fixtures/backends/start-backend.ts';
 import { freePort } from '../support/ports.ts';
 import { isRoot } from '../support/skip.ts';
-import { tempFolder, type TestScope } from '../support/temp-folder.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 
 const soon = { connectTimeoutMs: 150, responseTimeoutMs: 150, idleTimeoutMs: 150 };
 const post: Question = { method: 'POST', body: 'order=1' };
@@ -244,24 +243,6 @@ t.test('the HTTP probe gives the status or the failure', async (t) => {
   t.match(await httpProbe(silent.address, { path: '/', host: 'shop', timeoutMs: 100 }), { kind: 'failure', failure: { kind: 'http_response_timeout' } });
   t.match(await connectProbe(silent.address, 1000, AbortSignal.abort()), { source: 'internal' }, 'called off is not "up"');
 });
-
-/** Connects until the kernel takes no more; the connections stay until the test is over. */
-async function fillBacklog(t: TestScope, address: Address): Promise<void> {
-  for (let i = 0; i < 8; i++) {
-    const socket = connect(address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port });
-    t.teardown(() => socket.destroy());
-    if (!(await takes(socket))) return;
-  }
-  throw new Error('the backlog never became full');
-}
-
-function takes(socket: Socket): Promise<boolean> {
-  return new Promise((resolve) => {
-    const late = setTimeout(() => resolve(false), 300); // no sign at all is the sign: the SYN was dropped
-    socket.once('connect', () => resolve((clearTimeout(late), true)));
-    socket.once('error', () => resolve((clearTimeout(late), false)));
-  });
-}
 
 function* zeros(bytes: number): Generator<Buffer> {
   const block = Buffer.alloc(65_536);

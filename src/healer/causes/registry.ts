@@ -1,4 +1,5 @@
 export { appBadResponse } from './app-bad-response.ts';
+export { capacityBacklogFull } from './capacity-backlog-full.ts';
 export { capacityWorkersExhausted } from './capacity-workers-exhausted.ts';
 export { configInvalid } from './config-invalid.ts';
 export { configSocketMismatch } from './config-socket-mismatch.ts';

@@ -10,7 +10,7 @@ import { connectKind } from '../../upstream/classify-failure.ts';
 
 /** What nginx says about an upstream, or about itself. `says`: its words, made of our own literals. */
 export type NginxFact =
-  | { readonly type: 'attempt_failed'; readonly kind: FailureKind; readonly phase: AttemptPhase; readonly place: string; readonly says: string }
+  | { readonly type: 'attempt_failed'; readonly kind: FailureKind; readonly phase: AttemptPhase; readonly errno?: string; readonly place: string; readonly says: string }
   /** Every server of an upstream block is switched off; `place` begins with the block's name. */
   | { readonly type: 'no_live_upstreams'; readonly place: string; readonly says: string }
   | { readonly type: 'out_of_connections'; readonly says: string };
@@ -54,6 +54,7 @@ function isOutOfConnections(message: string): boolean {
 interface Failed {
   readonly kind: FailureKind;
   readonly says: string;
+  readonly errno?: string;
 }
 
 /** The first literal that the message begins with decides. */
@@ -80,7 +81,7 @@ const timeoutKinds: Readonly<Record<AttemptPhase, FailureKind>> = {
 
 function connectFailed(what: string): Failed | undefined {
   const errno = errnoOf(what);
-  return errno === undefined ? undefined : { kind: connectKind(errno), says: `connect() failed (${errno})` };
+  return errno === undefined ? undefined : { kind: connectKind(errno), errno, says: `connect() failed (${errno})` };
 }
 
 /** `… failed (111: Connection refused)` is ECONNREFUSED: the number, because the words depend on the language. */

@@ -86,7 +86,21 @@ type AttemptFailed = Extract<NginxFact, { type: 'attempt_failed' }>;
 async function takeBackendFailure(fact: AttemptFailed, { whose, gateway, place }: { readonly whose: Whose; readonly gateway: ReadingGateway; readonly place: Reading['place'] }): Promise<void> {
   const upstream = whose.side === 'backend' ? whose.upstream : 0;
   const detail = `nginx wrote "${fact.says}" about ${whose.address}`;
-  await takeFailure({ type: 'failure_reported', gateway: gateway.name, upstream, kind: fact.kind, phase: fact.phase, detail, requestId: '', atMs: place.healer.clock.wallMs() }, place, 'nginx_log');
+  await takeFailure(
+    {
+      type: 'failure_reported',
+      gateway: gateway.name,
+      upstream,
+      kind: fact.kind,
+      phase: fact.phase,
+      ...(fact.errno !== undefined && { errno: fact.errno }),
+      detail,
+      requestId: '',
+      atMs: place.healer.clock.wallMs(),
+    },
+    place,
+    'nginx_log',
+  );
   // the proxy of a standby gateway does not see who waits: a timeout in nginx is the sign of a hang there; the look takes seconds
   if (gateway.standby && fact.kind === 'http_response_timeout')
     void takeSilence({ seenBy: 'nginx_log', kind: fact.kind, gateway: gateway.name, count: 1, text: `a request was not answered in time: ${detail}` }, place);

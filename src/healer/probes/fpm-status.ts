@@ -69,7 +69,7 @@ async function askPage(page: StatusPage, signal: AbortSignal): Promise<Evidence>
     wire: { protocol: 'fastcgi', params, role: responderRole },
     body: { length: 0, open: () => Readable.from([]) },
   } as const;
-  const result = await fastcgi.attempt(request, page.address, limits, {});
+  const result = await fastcgi.attempt(request, page.address, limits);
   if (result.kind === 'client_gone') return unseen(page, 'the time for evidence was over');
   if (result.kind === 'failure') return unseen(page, result.failure.detail);
   const status = result.head.status === 200 ? parseStatus(await readSome(result.body)) : undefined;

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import type { Address, UpstreamFailure } from '../../core/failure.ts';
 import { badAnswer, bodyCut, headCut, headTimeout, idleTimeout, internalFailure, notTaken, requestBroken, terminatedBeforeHead, writeTimeout, type Progress } from '../classify-failure.ts';
 import { connectTo, type BackendSocket } from '../connect.ts';
-import { UpstreamFailureError, type AttemptLimits, type AttemptResult, type InterimEvents, type ResponseHead, type UpstreamProtocol, type UpstreamRequest } from '../exchange.ts';
+import { UpstreamFailureError, type AttemptOptions, type AttemptResult, type ResponseHead, type UpstreamProtocol, type UpstreamRequest } from '../exchange.ts';
 import { describeStranger } from './describe-stranger.ts';
 import { CgiHeadReader } from './head.ts';
 import { withoutParam } from './params.ts';
@@ -16,18 +16,18 @@ import { requestId, RequestSender } from './send-request.ts';
 /** FastCGI, the Responder role. A request that came over HTTP is an internal failure: no params can be made of it here. */
 export const fastcgi: UpstreamProtocol = {
   name: 'fastcgi',
-  async attempt(request, target, limits, interim) {
+  async attempt(request, target, options) {
     const { wire, clientGone } = request;
     if (wire.protocol !== 'fastcgi') {
       const untouched: Progress = { target, phase: 'connect', bytesWritten: 0, bytesRead: 0 };
       return { kind: 'failure', failure: internalFailure(untouched, 'a request that came over HTTP cannot be sent over FastCGI') };
     }
-    const connected = await connectTo(target, { timeoutMs: limits.connectTimeoutMs, signal: clientGone });
+    const connected = await connectTo(target, { timeoutMs: options.connectTimeoutMs, signal: clientGone });
     if (connected.kind !== 'connected') return connected;
     // A header named Proxy would become the variable HTTP_PROXY, which many programs obey (httpoxy).
     const params = withoutParam(wire.params, 'HTTP_PROXY');
     return new Promise((settle) => {
-      new Exchange({ request, target, limits, interim, settle }, connected.socket).start(params, wire.role);
+      new Exchange({ request, target, options, settle }, connected.socket).start(params, wire.role);
     });
   },
 };
@@ -35,8 +35,7 @@ export const fastcgi: UpstreamProtocol = {
 interface Order {
   readonly request: UpstreamRequest;
   readonly target: Address;
-  readonly limits: AttemptLimits;
-  readonly interim: InterimEvents;
+  readonly options: AttemptOptions;
   readonly settle: (result: AttemptResult) => void;
 }
 
@@ -68,7 +67,7 @@ class Exchange {
   start(params: Buffer, role: number): void {
     const { clientGone, body } = this.#order.request;
     clientGone.addEventListener('abort', this.#onClientGone);
-    this.#timer = setTimeout(this.#onTimeout, this.#order.limits.responseTimeoutMs);
+    this.#timer = setTimeout(this.#onTimeout, this.#order.options.responseTimeoutMs);
     this.#socket.on('error', this.#onEnd).on('end', this.#onEnd).on('close', this.#onEnd).on('data', this.#onData);
     this.#sender.start({ role, params, body });
     if (clientGone.aborted) this.#onClientGone();
@@ -123,7 +122,7 @@ class Exchange {
 
   #readStderr(piece: Buffer): void {
     if (this.#stderr.length < keptStderrBytes) this.#stderr += piece.toString('latin1', 0, keptStderrBytes - this.#stderr.length);
-    this.#order.interim.onStderr?.(piece);
+    this.#order.options.interim?.onStderr?.(piece);
   }
 
   #readEnding(status: number): void {
@@ -167,11 +166,11 @@ class Exchange {
   #waitInAnswer(): void {
     if (this.#socket.isPaused()) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#onTimeout, this.#order.limits.idleTimeoutMs);
+    this.#timer = setTimeout(this.#onTimeout, this.#order.options.idleTimeoutMs);
   }
 
   readonly #onTimeout = (): void => {
-    const { responseTimeoutMs, idleTimeoutMs } = this.#order.limits;
+    const { responseTimeoutMs, idleTimeoutMs } = this.#order.options;
     const progress = this.#progress();
     if (this.#sender.waitsForClient) this.#fail(requestBroken(progress, 'the client sent no more of its body'));
     else if (this.#head) this.#fail(idleTimeout(progress, idleTimeoutMs));

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import type { Address, AttemptPhase, UpstreamFailure } from '../../core/failure.ts';
 import { badAnswer, bodyCut, headCut, headTimeout, idleTimeout, internalFailure, requestBroken, terminatedBeforeHead, writeTimeout, type Progress } from '../classify-failure.ts';
 import type { BackendSocket } from '../connect.ts';
-import { UpstreamFailureError, type AttemptLimits, type AttemptResult, type InterimEvents, type UpstreamRequest } from '../exchange.ts';
+import { UpstreamFailureError, type AttemptOptions, type AttemptResult, type UpstreamRequest } from '../exchange.ts';
 import { bodyFraming, isFault, type BodyFraming } from './body-framing.ts';
 import { wantsTls } from './foreign-answer.ts';
 import { HeadReader } from './head-reader.ts';
@@ -19,8 +19,7 @@ import { sendBody, type BrokenBody, type Sending } from './send-body.ts';
 export interface ExchangeParts {
   readonly request: UpstreamRequest;
   readonly target: Address;
-  readonly limits: AttemptLimits;
-  readonly interim: InterimEvents;
+  readonly options: AttemptOptions;
   readonly socket: BackendSocket;
 }
 
@@ -52,7 +51,7 @@ class Exchange {
     this.#parts = parts;
     this.#socket = parts.socket;
     this.#settle = settle;
-    this.#timer = setTimeout(this.#onTimer, parts.limits.responseTimeoutMs);
+    this.#timer = setTimeout(this.#onTimer, parts.options.responseTimeoutMs);
   }
 
   start(): void {
@@ -67,7 +66,7 @@ class Exchange {
     this.#sendPhase = 'send';
     this.#sending = sendBody(request.body, socket, {
       progressed: () => this.#onSent('send'),
-      blocked: () => this.#arm(this.#parts.limits.idleTimeoutMs, true),
+      blocked: () => this.#arm(this.#parts.options.idleTimeoutMs, true),
       sent: () => this.#onSent('await_head'),
       broken: (why) => this.#onBodyBroken(why),
     });
@@ -79,7 +78,7 @@ class Exchange {
   #onSent(phase: 'send' | 'await_head'): void {
     this.#sendPhase = phase;
     if (phase === 'await_head') this.#sending = undefined;
-    this.#arm(this.#parts.limits.responseTimeoutMs, false);
+    this.#arm(this.#parts.options.responseTimeoutMs, false);
   }
 
   #onBodyBroken(why: BrokenBody): void {
@@ -110,7 +109,7 @@ class Exchange {
       if (result.kind === 'incomplete') return;
       if (result.kind === 'fault') return this.#refuse(result.fault);
       if (result.status >= 200 || result.status === 101) return this.#final(result, this.#heads.rest);
-      if (result.status !== 100) this.#parts.interim.onInformation?.(result.status, result.rawHeaders);
+      if (result.status !== 100) this.#parts.options.interim?.onInformation?.(result.status, result.rawHeaders);
     }
   }
 
@@ -125,7 +124,7 @@ class Exchange {
     );
     // An early refusal (413, 401, a redirect) ends the upload; an early 2xx may want the rest of it.
     if (head.status >= 300) this.#stopSending();
-    this.#setTimer(this.#parts.limits.idleTimeoutMs);
+    this.#setTimer(this.#parts.options.idleTimeoutMs);
     this.#settle({ kind: 'response', head: forListener(head), body: this.#body, bytesWritten: this.#socket.bytesWritten });
     if (this.#framing === undefined) this.#complete();
     else if (rest.length > 0) this.#takeBody(rest);
@@ -177,19 +176,19 @@ class Exchange {
   }
 
   readonly #onTimer = (): void => {
-    const { limits } = this.#parts;
+    const { options } = this.#parts;
     if (this.#stage === 'over') this.#socket.destroy();
     else if (this.#stage === 'wait_head') this.#fail(this.#lateHead());
     else if (this.#socket.isPaused())
       this.#timer.refresh(); // our reader is slow, not the backend
-    else this.#fail(idleTimeout(this.#progress('read_body'), limits.idleTimeoutMs));
+    else this.#fail(idleTimeout(this.#progress('read_body'), options.idleTimeoutMs));
   };
 
   #lateHead(): UpstreamFailure {
-    const { limits } = this.#parts;
-    if (this.#blocked) return writeTimeout(this.#progress('send'), limits.idleTimeoutMs);
-    if (this.#sending) return requestBroken(this.#progress('send'), `the client sent no more of its body for ${limits.responseTimeoutMs} ms`);
-    return headTimeout(this.#progress(this.#socket.bytesRead > 0 ? 'read_head' : 'await_head'), limits.responseTimeoutMs);
+    const { options } = this.#parts;
+    if (this.#blocked) return writeTimeout(this.#progress('send'), options.idleTimeoutMs);
+    if (this.#sending) return requestBroken(this.#progress('send'), `the client sent no more of its body for ${options.responseTimeoutMs} ms`);
+    return headTimeout(this.#progress(this.#socket.bytesRead > 0 ? 'read_head' : 'await_head'), options.responseTimeoutMs);
   }
 
   readonly #onClientGone = (): void => {

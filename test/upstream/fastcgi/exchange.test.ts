@@ -42,8 +42,7 @@ function attempt(target: Address, sending: Sending = {}): Promise<AttemptResult>
       clientGone: sending.clientGone ?? new AbortController().signal,
     },
     target,
-    { connectTimeoutMs: 2000, responseTimeoutMs: 5000, idleTimeoutMs: 5000, ...sending.limits },
-    sending.onStderr ? { onStderr: sending.onStderr } : {},
+    { connectTimeoutMs: 2000, responseTimeoutMs: 5000, idleTimeoutMs: 5000, ...sending.limits, ...(sending.onStderr && { interim: { onStderr: sending.onStderr } }) },
   );
 }
 

@@ -1,0 +1,88 @@
+/** What a journey that ends without an answer has to say: from its failure, the gate's state and the healer's word. */
+import { incidentCode } from '../../core/ids.ts';
+import type { FailureKind } from '../../core/failure.ts';
+import type { TextKey } from '../../config/fallback-texts.ts';
+import type { Journey } from '../journey.ts';
+import type { FallbackContent } from './content.ts';
+import { estimate } from './estimate.ts';
+
+export type FallbackReason = 'hold_expired' | 'queue_full' | 'upstream_down' | 'failed' | 'quarantined';
+
+/** @param incident the one that this request belongs to, where it is not the gate's own */
+export function describe({ request, gateway, note }: Journey, reason: FallbackReason, incident?: string): FallbackContent {
+  const { gate, config, clock } = gateway;
+  const { state } = gate;
+  const closed = state.kind === 'open' ? undefined : state;
+  const kind = kindOf(note.failure?.kind ?? closed?.failure, reason);
+  const named = incident ?? closed?.incident;
+  // a replay was sent before, whatever became of it
+  const sent = note.replays > 0 || (note.failure !== undefined && note.failure.resend !== 'always');
+  const reads = request.method === 'GET' || request.method === 'HEAD';
+  const isUpload = note.failure?.source === 'downstream';
+  const { retryMs, usual } = reason === 'quarantined' ? { retryMs: config.quarantine.for, usual: undefined } : estimate(gate, clock.monotonicMs());
+  const retryAfterSeconds = Math.max(1, Math.ceil(retryMs / 1000));
+  return {
+    status: isUpload ? 408 : config.fallback.status === 'exact' ? exactStatus(kind) : 503,
+    kind,
+    sentences: isUpload ? ['incomplete'] : reason === 'quarantined' ? ['quarantined'] : [whatHappened(kind, reason), ...whatIsDone(closed?.say ?? '')],
+    advice: reads ? [] : sent ? ['processed'] : reason === 'quarantined' ? ['not_processed'] : ['not_processed', 'send_again'],
+    mayHaveBeenProcessed: sent && !reads,
+    code: named ? incidentCode(named) : request.id,
+    retryAfterSeconds,
+    refreshSeconds: reads && reason !== 'quarantined' ? refreshSeconds(retryAfterSeconds) : undefined,
+    usual: isUpload ? undefined : usual,
+  };
+}
+
+function kindOf(failure: FailureKind | undefined, reason: FallbackReason): FailureKind {
+  if (reason === 'quarantined') return 'http_request_denied';
+  if (reason === 'queue_full' || (reason === 'hold_expired' && failure === undefined)) return 'connection_limit_reached';
+  return failure ?? 'destination_unavailable';
+}
+
+function exactStatus(kind: FailureKind): FallbackContent['status'] {
+  switch (kind) {
+    case 'destination_unavailable':
+    case 'connection_limit_reached':
+    case 'http_request_denied':
+      return 503;
+    case 'connection_timeout':
+    case 'connection_write_timeout':
+    case 'http_response_timeout':
+    case 'dns_timeout':
+      return 504;
+    case 'proxy_configuration_error':
+    case 'proxy_internal_error':
+      return 500;
+    default:
+      return 502;
+  }
+}
+
+function whatHappened(kind: FailureKind, reason: FallbackReason): TextKey {
+  if (reason === 'queue_full') return 'busy';
+  return kind === 'connection_limit_reached' || kind === 'http_response_timeout' || kind === 'connection_timeout' ? 'slow' : 'unavailable';
+}
+
+/** What the healer says to visitors, in its own words; others are left out, because nobody has translated them. */
+const healersWords: Readonly<Record<string, TextKey>> = {
+  'it is being repaired right now': 'repairing',
+  'it will be repaired soon': 'repaired_soon',
+  'it was stopped on purpose': 'stopped',
+  'somebody has been told': 'told',
+};
+
+function whatIsDone(say: string): readonly TextKey[] {
+  const known = Object.hasOwn(healersWords, say) ? healersWords[say] : undefined;
+  return known === undefined ? [] : [known];
+}
+
+/** Whoever reads the page, or has it read aloud, needs some seconds before it is replaced; a minute is soon enough. */
+const soonestRefreshSeconds = 5;
+const latestRefreshSeconds = 60;
+
+/** Up to half as long again, so that not everybody comes back in the same second. */
+function refreshSeconds(retryAfterSeconds: number): number {
+  const base = Math.min(latestRefreshSeconds, Math.max(soonestRefreshSeconds, retryAfterSeconds));
+  return Math.round(base * (1 + Math.random() / 2));
+}
