@@ -32,6 +32,7 @@ export async function checkHost(
       : gatewayPaths(host).flatMap((gateway) => [
           nameIn(files.passwd, { document: host, path: [...gateway, 'socket', 'owner'] }, 'the gateway cannot open its socket'),
           nameIn(files.group, { document: host, path: [...gateway, 'socket', 'group'] }, 'the gateway cannot open its socket'),
+          nginxLog({ document: host, path: [...gateway, 'nginx_error_log'] }),
         ]);
   const services = policies.flatMap((entry) => [...programs(entry), pidfileFolder(entry), systemd(entry, files.systemd), user(entry, files.passwd)]);
   const found = await Promise.all([...sockets, ...services]);
@@ -57,6 +58,13 @@ async function nameIn(file: string, { document, path }: Place, effect: string): 
   if (known.includes(name)) return undefined;
   const meant = didYouMean(name, known);
   return document.problem(path, 'value', `${path.at(-1)}: ${file} has no \`${name}\`, so ${effect}${meant === undefined ? '' : `: did you mean \`${meant}\`?`}`);
+}
+
+async function nginxLog({ document, path }: Place): Warning {
+  const file = valueAt(document.value, path);
+  if (typeof file !== 'string' || !file.startsWith('/')) return undefined;
+  const found = await stat(file).catch(() => undefined);
+  return found?.isFile() ? undefined : document.problem(path, 'value', `nginx_error_log: there is no file ${file} on this host, so what nginx says is not read before there is`);
 }
 
 function user({ document, path }: PolicyEntry, passwd: string): Warning {

@@ -19,7 +19,7 @@ export interface References {
 export function checkReferences(references: References): readonly ConfigProblem[] {
   const names = policyNames(references);
   const known = names.length === 0 ? services(references) : [];
-  return [...names, ...known, ...addresses(references.host), ...unsafeListeners(references.host), ...receivers(references), ...switches(references)];
+  return [...names, ...known, ...addresses(references.host), ...unsafeListeners(references.host), ...blindStandbys(references.host), ...receivers(references), ...switches(references)];
 }
 
 function policyNames({ policies }: References): readonly ConfigProblem[] {
@@ -74,6 +74,13 @@ function unsafeListeners(host: YamlDocument): readonly ConfigProblem[] {
       problems.push(host.problem(path, 'value', "listen: FastCGI on TCP lets every local user run code as the pool's user: expected unix:/path, or listen_on_tcp_anyway: true beside it"));
   }
   return problems;
+}
+
+/** nginx asks the backend of a standby gateway itself: what fails there, only its log tells. */
+function blindStandbys(host: YamlDocument): readonly ConfigProblem[] {
+  return gatewayPaths(host)
+    .filter((gateway) => valueAt(host.value, [...gateway, 'standby']) === true && valueAt(host.value, [...gateway, 'nginx_error_log']) === undefined)
+    .map((gateway) => host.problem([...gateway, 'standby'], 'key', 'standby: expected nginx_error_log beside it, such as /var/log/nginx/error.log: what nginx fails at by itself stands only there'));
 }
 
 function receivers({ host, policies }: References): readonly ConfigProblem[] {

@@ -4,10 +4,13 @@ import type { FailureKind } from './failure.ts';
 export const outcomes = ['recovered', 'not_recovered', 'relapsed', 'unknown'] as const;
 export type Outcome = (typeof outcomes)[number];
 
+/** `watch`: the healer's own look at the service; `traffic`: what a proxy reported; `nginx_log`: what nginx wrote. */
+export const seers = ['traffic', 'watch', 'nginx_log'] as const;
+export type SeenBy = (typeof seers)[number];
+
 /** What was seen that opened an incident. Counts are of failures of that kind. */
 export interface Symptom {
-  /** `watch`: the healer's own look at the service; `traffic`: failures that a proxy reported. */
-  readonly seenBy: 'traffic' | 'watch';
+  readonly seenBy: SeenBy;
   readonly kind: FailureKind | 'service_down' | 'service_frozen' | 'no_progress' | 'unanswered_probe';
   readonly gateway?: string;
   readonly count: number;

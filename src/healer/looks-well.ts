@@ -22,7 +22,9 @@ export async function looksWell(open: OpenCase, ward: Ward, healer: Healer): Pro
   if (results.some((result) => result.passed === false)) return false;
   const before = open.diagnosis?.best.cause;
   if (before === undefined || before === 'unknown') return true;
-  return (await lookAt(ward, { symptom: open.incident.symptom, which: 'all' }, healer)).best.cause !== before;
+  const { best } = await lookAt(ward, { symptom: open.incident.symptom, which: 'all' }, healer);
+  // without junk in the healer's own answer, what is left of this cause is the symptom, and that is gone
+  return best.cause !== before || (before === 'app.bad_response' && best.confidence !== 'certain');
 }
 
 /** The policy's checks, made for real. */

@@ -12,6 +12,7 @@ import { createWard } from './create-ward.ts';
 import type { Healer, HealerLog, Ward } from './healer.ts';
 import { createIncidents } from './incidents.ts';
 import type { Action } from './leaves.ts';
+import { watchNginxLogs } from './nginx-log/watch-nginx-logs.ts';
 import { listenForProxies, type ProxyLink } from './proxy-link.ts';
 import * as registeredProbes from './probes/registry.ts';
 import { resumeAfterRestart } from './resume.ts';
@@ -71,6 +72,7 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
   for (const { policy, sha256 } of policies.values()) await audit.append({ event: 'policy.loaded', service: policy.name, policy: { name: policy.name, sha256, mode: policy.mode } });
   await resumeAfterRestart({ wards, incidents, healer });
   const watches = [...wards.values()].map((ward) => watchService(ward, incidents, healer));
+  watches.push(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
   return {
     close: async () => {
       stop.abort();

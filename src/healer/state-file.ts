@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { actionNames } from '../core/decision.ts';
 import { failureKinds } from '../core/failure.ts';
-import type { Incident } from '../core/incident.ts';
+import { seers, type Incident } from '../core/incident.ts';
 import type { Ladder } from './policy/ladder.ts';
 import type { GaveUp, HealingHistory, Now, ServiceHistory } from './policy/limits.ts';
 
@@ -85,7 +85,7 @@ const fileSchema = z.strictObject({
       id: text,
       service: text,
       opened_at: moment,
-      symptom: z.strictObject({ seenBy: z.enum(['traffic', 'watch']), kind: z.enum(symptomKinds), gateway: text.exactOptional(), count: z.number(), text }),
+      symptom: z.strictObject({ seenBy: z.enum(seers), kind: z.enum(symptomKinds), gateway: text.exactOptional(), count: z.number(), text }),
       ladder: z.array(z.strictObject({ rule: text, rung: z.int().min(0), attempt: z.int().min(0) })),
     }),
   ),

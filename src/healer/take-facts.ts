@@ -1,5 +1,5 @@
 /** What the proxies tell, weighed: when is a failure, or a silence, worth an incident? */
-import type { Symptom } from '../core/incident.ts';
+import type { SeenBy, Symptom } from '../core/incident.ts';
 import { connectProbe } from '../upstream/probe.ts';
 import { lookAt } from './examine.ts';
 import { keepSummary } from './fresh-traffic.ts';
@@ -20,19 +20,20 @@ const mostRequestIds = 20;
 const confirmAgainMs = 5000;
 
 /** A failed connect is confirmed by one of our own, and counts at once; everything else is counted. */
-export async function takeFailure(report: FailureReport, { wards, incidents, healer }: Place): Promise<void> {
+export async function takeFailure(report: FailureReport, { wards, incidents, healer }: Place, seenBy: SeenBy = 'traffic'): Promise<void> {
   const ward = wardOf(wards, report.gateway);
   if (!ward) return;
-  ward.requestIds.push(report.requestId);
+  // nginx's log names no request
+  if (report.requestId !== '') ward.requestIds.push(report.requestId);
   if (ward.requestIds.length > mostRequestIds) ward.requestIds.shift();
   const counted = ward.detector.failed({ gateway: report.gateway, kind: report.kind, detail: report.detail, errno: report.errno, atMs: report.atMs });
-  if (counted) return incidents.seen(ward, counted);
+  if (counted) return incidents.seen(ward, { ...counted, seenBy });
   if (report.phase !== 'connect' || incidents.openFor(ward.name)) return;
   const address = ward.gateways.find((gateway) => gateway.name === report.gateway)?.upstreams[report.upstream];
   const failure = address && (await connectProbe(address, confirmConnectMs, healer.stopping));
   if (failure?.source === 'upstream')
     incidents.seen(ward, {
-      seenBy: 'traffic',
+      seenBy,
       kind: failure.kind,
       gateway: report.gateway,
       count: 2,
@@ -41,20 +42,29 @@ export async function takeFailure(report: FailureReport, { wards, incidents, hea
     });
 }
 
-/** Nothing was answered for long although something was asked: an incident only when a look at the service says why. */
-export async function takeSummary(summary: TrafficSummary, { wards, incidents, healer }: Place): Promise<void> {
-  const ward = wardOf(wards, summary.gateway);
+/** Nothing was answered for long although something was asked. */
+export async function takeSummary(summary: TrafficSummary, place: Place): Promise<void> {
+  const ward = wardOf(place.wards, summary.gateway);
   if (!ward) return;
-  keepSummary(ward, { ...summary, seenMs: healer.clock.monotonicMs() });
+  keepSummary(ward, { ...summary, seenMs: place.healer.clock.monotonicMs() });
   ward.detector.answered(summary.completed, summary.atMs);
   if (summary.noProgressMs < ward.policy.hung_after) return;
-  const symptom: Symptom = {
-    seenBy: 'traffic',
-    kind: 'no_progress',
-    gateway: summary.gateway,
-    count: summary.inFlight,
-    text: `nothing was answered through ${summary.gateway} for ${Math.round(summary.noProgressMs / 100) / 10} s, with ${summary.inFlight} requests in the backend`,
-  };
+  await takeSilence(
+    {
+      seenBy: 'traffic',
+      kind: 'no_progress',
+      gateway: summary.gateway,
+      count: summary.inFlight,
+      text: `nothing was answered through ${summary.gateway} for ${Math.round(summary.noProgressMs / 100) / 10} s, with ${summary.inFlight} requests in the backend`,
+    },
+    place,
+  );
+}
+
+/** A silence is an incident only when a look at the service says why. */
+export async function takeSilence(symptom: Symptom & { readonly gateway: string }, { wards, incidents, healer }: Place): Promise<void> {
+  const ward = wardOf(wards, symptom.gateway);
+  if (!ward) return;
   if (incidents.openFor(ward.name)) return incidents.seen(ward, symptom);
   if (healer.clock.monotonicMs() < ward.confirmAgainAtMs) return;
   ward.confirmAgainAtMs = healer.clock.monotonicMs() + confirmAgainMs;

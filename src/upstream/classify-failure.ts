@@ -38,6 +38,11 @@ export function connectFailure(error: NodeJS.ErrnoException | 'timeout', target:
   };
 }
 
+/** The kind of a connect that failed with this error name, whoever made it. */
+export function connectKind(errno: string): FailureKind {
+  return (connectRows[errno] ?? otherConnectRow).kind;
+}
+
 /** The backend closed or reset before the first byte of an answer. A reset carries the system's error. */
 export function terminatedBeforeHead(progress: Progress, error?: NodeJS.ErrnoException): UpstreamFailure {
   const how = error ? 'reset' : 'closed';

@@ -213,7 +213,7 @@ t.test('each kind of file can be checked by itself', async (t) => {
 });
 
 t.test('what the files name and the host lacks is a warning, at its place', async (t) => {
-  const text = host.replace('service: shop,', 'service: shop, socket: { owner: nobdy, group: wwwdata },');
+  const text = host.replace('service: shop,', 'service: shop, socket: { owner: nobdy, group: wwwdata }, nginx_error_log: /no/such/error.log,');
   const service =
     'service: { type: process, pidfile: /no/such/folder/shop.pid, start: [/no/such/program], stop: [/proc/version], reload: { signal: HUP }, config_test: [/bin/true], user: shopkeeper }';
   const place = files(t, {
@@ -232,6 +232,7 @@ t.test('what the files name and the host lacks is a warning, at its place', asyn
   const expected = [
     /^goodgateway.yaml:3:\d+: owner: passwd has no `nobdy`, so the gateway cannot open its socket: did you mean `nobody`\?$/,
     /^goodgateway.yaml:3:\d+: group: group has no `wwwdata`, .*: did you mean `www-data`\?$/,
+    /^goodgateway.yaml:3:\d+: nginx_error_log: there is no file \/no\/such\/error.log on this host/,
     /^policies.d\/shop.yaml:4:36: pidfile: the folder \/no\/such\/folder does not exist on this host$/,
     /^policies.d\/shop.yaml:4:\d+: start: \/no\/such\/program does not exist on this host$/,
     /^policies.d\/shop.yaml:4:\d+: stop: \/proc\/version is no program: chmod \+x, or name another one$/,

@@ -241,6 +241,13 @@ const inHost: readonly Row[] = [
   ['a fetch that waits longer than a page', '{ for: 15s,', '{ for: 15s, fetch_for: ▸20s,', 'expected at most the time of `for`'],
   ['FastCGI on TCP', 'listen: unix:/run/goodgateway/shop.sock', 'listen: ▸127.0.0.1:9000', 'listen_on_tcp_anyway'],
   ['two gateways on one address', 'unix:/run/goodgateway/blog.sock]', '▸unix:/run/goodgateway/shop.sock]', 'is the address of gateways.shop.listen already'],
+  [
+    'a standby gateway that cannot know what fails',
+    '    concurrency: auto',
+    '    concurrency: auto\n    ▸standby: true',
+    'standby: expected nginx_error_log beside it, such as /var/log/nginx/error.log',
+  ],
+  ['an error log at no fixed place', '    concurrency: auto', '    concurrency: auto\n    nginx_error_log: ▸logs/error.log', 'nginx_error_log: expected an absolute path'],
   ['a gateway to itself', 'upstream: 127.0.0.1:7080', 'upstream: ▸127.0.0.1:9001', 'goodgateway itself'],
   ['an admin page for the whole world', 'audit:', 'admin: ▸0.0.0.0:9180\naudit:', 'expected a loopback address'],
   ['a name with a space', '  blog:', '  ▸my blog:', 'expected a name of letters, digits'],

@@ -143,6 +143,23 @@ const rows: readonly Row[] = [
     best: ['service.hung', 'likely'],
   },
   {
+    scene: "standby: timeouts in nginx's log, connections pile up, idle workers, and no proxy sees the requests",
+    file: { symptom: { seenBy: 'nginx_log', kind: 'http_response_timeout' }, evidence: [state('running'), processes(), workers(1, 4), listener('listening', { queue: 9 })] },
+    best: ['service.hung', 'likely'],
+  },
+  {
+    scene: "standby: timeouts in nginx's log, but every worker is busy",
+    best: ['capacity.workers_exhausted', 'likely'],
+    file: { symptom: { seenBy: 'nginx_log', kind: 'http_response_timeout' }, evidence: [state('running'), processes(), workers(5, 0), listener('listening', { queue: 9 })] },
+    never: ['service.hung'],
+  },
+  {
+    scene: "standby: timeouts in nginx's log, and nothing else is wrong: somebody's long export",
+    best: ['unknown', 'possible'],
+    file: { symptom: { seenBy: 'nginx_log', kind: 'http_response_timeout' }, evidence: [state('running'), processes(), workers(1, 4), listener('listening', { queue: 0 })] },
+    never: ['service.hung'],
+  },
+  {
     scene: 'one long request, and a front page slower than the probe',
     file: {
       target: http,

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { actionNames, gateNames } from '../../core/decision.ts';
 import { causeNames, confidences } from '../../core/diagnosis.ts';
-import { outcomes } from '../../core/incident.ts';
+import { outcomes, seers } from '../../core/incident.ts';
 
 /** Every event name. Those that nothing writes yet are reserved, so that readers can know them in advance. */
 export const auditEventNames = [
@@ -82,7 +82,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const ulid = z.string().regex(/^[0-9A-HJKMNP-TV-Z]{26}$/);
 
 const symptom = z.object({
-  seen_by: z.enum(['traffic', 'watch']),
+  seen_by: z.enum(seers),
   kind: text.describe('A failure kind (RFC 9209 names), or what the watch saw'),
   gateway: text.optional(),
   count,

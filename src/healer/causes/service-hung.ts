@@ -58,6 +58,8 @@ function noProgress(file: CaseFile): Suspect | undefined {
 }
 
 function isSilent({ symptom, traffic }: CaseFile): boolean {
+  // no proxy sees the requests that nginx sends to the backend itself: that they were not answered, its log says
+  if (symptom.seenBy === 'nginx_log' && symptom.kind === 'http_response_timeout') return true;
   if (symptom.kind !== 'no_progress') return traffic.noProgressMs >= longSilenceMs;
   // Nobody inside: those who waited have left or are held, so the count says nothing against the symptom.
   return traffic.noProgressMs >= freshSilenceMs || (traffic.inFlight === 0 && traffic.completed === 0);
