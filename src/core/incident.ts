@@ -8,7 +8,7 @@ export type Outcome = (typeof outcomes)[number];
 export interface Symptom {
   /** `watch`: the healer's own look at the service; `traffic`: failures that a proxy reported. */
   readonly seenBy: 'traffic' | 'watch';
-  readonly kind: FailureKind | 'service_down' | 'service_frozen' | 'no_progress' | 'unanswered_probe';
+  readonly kind: FailureKind | 'service_down' | 'service_frozen' | 'no_progress' | 'unanswered_probe' | 'worker_died';
   readonly gateway?: string;
   readonly count: number;
   readonly text: string;

@@ -16,6 +16,8 @@ const precedence: readonly CauseName[] = [
   'service.crashed',
   'capacity.workers_exhausted',
   'service.hung',
+  'app.poison_request',
+  'app.segfault',
   'app.bad_response',
 ];
 

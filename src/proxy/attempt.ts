@@ -23,6 +23,7 @@ export async function attempt(journey: Journey, slot: Slot): Promise<Attempted> 
     note.failure = result.failure;
     health.failed(result.failure, slot.upstream, request.id);
     slot.failed(closesGate(result.failure));
+    gateway.quarantine.attemptFailed(request, result.failure, slot.upstream);
   }
   slot.release();
   return result.kind === 'failure' ? { kind: 'failed', failure: result.failure } : result;
@@ -39,6 +40,7 @@ function passOn(journey: Journey, slot: Slot, response: UpstreamResponse): Answe
     if (!(error instanceof UpstreamFailureError)) return;
     journey.note.failure = error.failure;
     health.cut(error.failure, slot.upstream, journey.request.id);
+    journey.gateway.quarantine.attemptFailed(journey.request, error.failure, slot.upstream);
   });
   stream.once('close', () => {
     slot.release();

@@ -5,6 +5,7 @@ import type { UpstreamProtocol } from '../upstream/exchange.ts';
 import type { Gate } from './gate.ts';
 import type { ByteBudget } from './kept-body.ts';
 import type { PassiveHealth } from './passive-health.ts';
+import type { Quarantine } from './quarantine.ts';
 import type { RequestLog } from './request-log.ts';
 
 export interface Gateway {
@@ -13,6 +14,7 @@ export interface Gateway {
   readonly protocol: UpstreamProtocol;
   readonly gate: Gate;
   readonly health: PassiveHealth;
+  readonly quarantine: Quarantine;
   readonly log: RequestLog;
   /** Room for the bodies that may have to be sent again: hold.memory, for all requests together. */
   readonly keptBytes: ByteBudget;

@@ -77,8 +77,9 @@ function obey(order: Order, gateways: ReadonlyMap<string, Gateway>, { log }: Hea
     if (order.version !== protocolVersion) log.warn({ healer: order.version, proxy: protocolVersion }, 'the healer speaks another version; restart the older process');
     return;
   }
-  const gate = gateways.get(order.gateway)?.gate;
-  if (!gate) return log.warn({ gateway: order.gateway }, 'the healer named a gateway that this proxy does not have; do both read the same file?');
+  const gateway = gateways.get(order.gateway);
+  if (!gateway) return log.warn({ gateway: order.gateway }, 'the healer named a gateway that this proxy does not have; do both read the same file?');
+  const { gate, quarantine } = gateway;
   switch (order.type) {
     case 'hold':
       return gate.hold({ until: order.until, incident: order.incident, say: order.say, estimateMs: order.estimateMs });
@@ -90,6 +91,8 @@ function obey(order: Order, gateways: ReadonlyMap<string, Gateway>, { log }: Hea
       return gate.useUpstream(order.upstream);
     case 'limit':
       return gate.setLimit(order.inFlight);
+    case 'quarantine':
+      return quarantine.add(order);
   }
 }
 

@@ -40,8 +40,9 @@ export function openJourney(request: GatewayRequest, gateway: Gateway): Journey 
     body,
     async waitAtGate(holdMs) {
       const came = clock.monotonicMs();
-      const admission = await gate.admit(request, holdMs - note.heldMs);
+      const admission = await gateway.quarantine.admit(request, () => gate.admit(request, holdMs - note.heldMs));
       note.heldMs += clock.monotonicMs() - came;
+      if (admission.outcome === 'quarantined') note.quarantined = admission;
       return admission;
     },
     async pause(replay) {

@@ -16,6 +16,7 @@ import { createHealerLink, type HealerLink } from './healer-link.ts';
 import { listenHttp } from './http-listener.ts';
 import { keepListening } from './keep-listening.ts';
 import { PassiveHealth } from './passive-health.ts';
+import { Quarantine } from './quarantine.ts';
 import { watchForRecovery } from './recovery-watch.ts';
 
 export interface ProxyLog {
@@ -55,7 +56,9 @@ function createGateway({ name, config, link, log }: { name: string; config: Host
     clock: systemClock,
     watchForRecovery: (target, opened, signal) => void watchForRecovery(target, opened, signal, { clock: systemClock, connectTimeoutMs: config.timeouts.connect, connect: connectProbe }),
   });
-  return { name, config, protocol: protocols[config.protocol], gate, health: new PassiveHealth(name, systemClock, link.tell), log, keptBytes: byteBudget(config.hold.memory), clock: systemClock };
+  const health = new PassiveHealth(name, systemClock, link.tell);
+  const quarantine = new Quarantine(name, systemClock, link.tell);
+  return { name, config, protocol: protocols[config.protocol], gate, health, quarantine, log, keptBytes: byteBudget(config.hold.memory), clock: systemClock };
 }
 
 async function listenFor(gateway: Gateway, { log, signal }: { log: ProxyLog; signal: AbortSignal }): Promise<Listener[]> {

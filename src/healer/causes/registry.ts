@@ -1,4 +1,6 @@
 export { appBadResponse } from './app-bad-response.ts';
+export { appPoisonRequest } from './app-poison-request.ts';
+export { appSegfault } from './app-segfault.ts';
 export { capacityWorkersExhausted } from './capacity-workers-exhausted.ts';
 export { configInvalid } from './config-invalid.ts';
 export { configSocketMismatch } from './config-socket-mismatch.ts';

@@ -12,7 +12,7 @@ import { chooseForm, type FallbackForm } from './choose-form.ts';
 import { renderPage } from './page.ts';
 import { renderProblem } from './problem.ts';
 
-export type FallbackReason = 'hold_expired' | 'queue_full' | 'upstream_down' | 'failed';
+export type FallbackReason = 'hold_expired' | 'queue_full' | 'upstream_down' | 'failed' | 'quarantined';
 
 /** Ends the journey with our own answer. */
 export function fallBack(journey: Journey, reason: FallbackReason): Answer {
@@ -26,23 +26,24 @@ export function fallBack(journey: Journey, reason: FallbackReason): Answer {
 function describe({ request, gateway, note }: Journey, reason: FallbackReason): FallbackContent {
   const state = gateway.gate.state;
   const kind = kindOf(note.failure?.kind ?? (state.kind === 'open' ? undefined : state.failure), reason);
-  const incident = state.kind === 'open' ? undefined : state.incident;
-  const sent = reason === 'failed' && note.failure !== undefined && note.failure.resend !== 'always';
+  const incident = note.quarantined?.incident ?? (state.kind === 'open' ? undefined : state.incident);
+  const sent = (reason === 'failed' || reason === 'quarantined') && note.failure !== undefined && note.failure.resend !== 'always';
   const idempotent = request.method === 'GET' || request.method === 'HEAD';
   return {
-    status: note.failure?.source === 'downstream' ? 408 : gateway.config.fallback.status === 'exact' ? exactStatus(kind) : 503,
+    status: note.failure?.source === 'downstream' ? 408 : gateway.config.fallback.status === 'exact' && reason !== 'quarantined' ? exactStatus(kind) : 503,
     kind,
     title: gateway.config.fallback.title,
     sentence: state.kind === 'open' || state.say === '' ? sentenceFor(kind, reason) : `${sentenceFor(kind, reason)} ${capital(state.say)}.`,
     mayHaveBeenProcessed: sent && !idempotent,
     code: incident ? incidentCode(incident) : request.id,
-    retryAfterSeconds: Math.max(1, Math.ceil((state.kind === 'open' ? 5000 : (state.estimateMs ?? 10_000)) / 1000)),
+    retryAfterSeconds: Math.max(1, Math.ceil((note.quarantined?.forMs ?? (state.kind === 'open' ? 5000 : (state.estimateMs ?? 10_000))) / 1000)),
     contact: gateway.config.fallback.contact,
-    refresh: request.method === 'GET',
+    refresh: request.method === 'GET' && reason !== 'quarantined',
   };
 }
 
 function kindOf(failure: FailureKind | undefined, reason: FallbackReason): FailureKind {
+  if (reason === 'quarantined') return 'http_request_denied';
   if (reason === 'queue_full' || (reason === 'hold_expired' && failure === undefined)) return 'connection_limit_reached';
   return failure ?? 'destination_unavailable';
 }
@@ -66,6 +67,7 @@ function exactStatus(kind: FailureKind): FallbackContent['status'] {
 }
 
 function sentenceFor(kind: FailureKind, reason: FallbackReason): string {
+  if (reason === 'quarantined') return 'This page fails again and again, so it is closed for a while. The rest of the site works.';
   if (reason === 'queue_full') return 'Very many people are waiting at the moment.';
   if (kind === 'connection_limit_reached' || kind === 'http_response_timeout' || kind === 'connection_timeout') return 'The site takes too long to answer at the moment.';
   return 'The site is not available at the moment.';
