@@ -15,8 +15,8 @@ import { quarantineRequest } from './quarantine-request.ts';
 import { wardOf } from './take-facts.ts';
 import { WorkerDeaths } from './worker-deaths.ts';
 
-/** php-fpm writes the line within a millisecond of the death, Apache within a second. */
-const lookEveryMs = 20;
+/** php-fpm writes the line within a millisecond of the death, Apache within a second: the pauses grow. */
+const firstLookMs = 20;
 const longestMs = 1500;
 /** Once every request has its death: so long for another that was cut off at the same moment to be told (less than a replay waits) … */
 const quietMs = 50;
@@ -66,7 +66,7 @@ export function createRequestDeaths({ wards, incidents, healer }: Place): Reques
     if (!log) return;
     const before = stateOf(ward, healer);
     do {
-      await healer.clock.sleep(lookEveryMs, healer.stopping);
+      await healer.clock.sleep(Math.max(firstLookMs, (healer.clock.monotonicMs() - moment.beganMs) / 4), healer.stopping);
       const told = moment.requests;
       moment.deaths.push(...(await log.fresh(moment.beganWallMs)));
       if (told === moment.requests && isOver(moment, healer.clock.monotonicMs())) break;

@@ -5,7 +5,7 @@ import { readJournal } from './probes/read-journal.ts';
 import { logFilesOf } from './probes/read-log-files.ts';
 import { NewLines } from './probes/read-new-lines.ts';
 
-/** The journal costs a program each time. */
+/** The journal costs a program each time: it is asked where the files have said nothing for so long. */
 const journalEveryMs = 250;
 /** The kernel does not give a pid away again so soon. */
 const samePidMs = 60_000;
@@ -40,15 +40,16 @@ export class WorkerDeaths {
   async fresh(sinceMs: number): Promise<readonly WorkerDeath[]> {
     const ahead = this.#healer.clock.monotonicMs() - this.#ahead.atMs < aheadMs ? this.#ahead.deaths : [];
     this.#ahead = { deaths: [], atMs: 0 };
-    const lines = [...(await this.#files.read(logFilesOf(this.#ward.target()), sinceMs)), ...(await this.#fromJournal(sinceMs))];
+    const files = await this.#files.read(logFilesOf(this.#ward.target()), sinceMs);
+    const lines = files.length > 0 ? files : await this.#fromJournal(sinceMs);
     return [...ahead, ...lines.flatMap((line) => readDeath(line) ?? []).filter(({ pid }) => this.#isNew(pid))];
   }
 
   async #fromJournal(sinceMs: number): Promise<readonly string[]> {
-    const now = this.#healer.clock.monotonicMs();
-    if (now - this.#journalAtMs < journalEveryMs) return [];
-    this.#journalAtMs = now;
-    const result = await readJournal(this.#ward.target(), sinceMs, { run: this.#healer.run, signal: this.#healer.stopping });
+    const { clock, run, stopping } = this.#healer;
+    if (clock.wallMs() - sinceMs < journalEveryMs || clock.monotonicMs() - this.#journalAtMs < journalEveryMs) return [];
+    this.#journalAtMs = clock.monotonicMs();
+    const result = await readJournal(this.#ward.target(), sinceMs, { run, signal: stopping });
     return result?.exitCode === 0 ? result.output.split('\n') : [];
   }
 
