@@ -27,12 +27,14 @@ export function attribute({ fingerprints, requests, untold, deaths, sameRun }: M
   const faults = deaths.filter(({ byFault }) => byFault);
   if (faults.length === 0) return { kind: 'nobody', why: 'no worker ended by a fault of its own' };
   if (!sameRun) return { kind: 'nobody', why: 'the service itself ended, or was started anew' };
-  const unclear = (why: string): Attribution => ({ kind: 'unclear', why, deaths: faults });
+  // what is more than there were requests belongs to another moment
+  const own = deaths.slice(0, requests).filter(({ byFault }) => byFault);
+  const unclear = (why: string): Attribution => ({ kind: 'unclear', why, deaths: own });
   const other = deaths.find(({ byFault }) => !byFault);
   if (other) return unclear(`another worker ended ${other.how} at the same moment`);
   if (untold) return unclear('more requests were cut off than could be told');
   const [fingerprint, ...others] = fingerprints;
   if (fingerprint === undefined || others.length > 0) return unclear('different requests were cut off at the same moment');
   if (faults.length < requests) return unclear(`${requests} requests were cut off and fewer workers ended, so the request was not alone in its worker`);
-  return { kind: 'blamed', fingerprint, deaths: faults.slice(0, requests) };
+  return { kind: 'blamed', fingerprint, deaths: own };
 }

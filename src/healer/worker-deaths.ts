@@ -12,6 +12,8 @@ const samePidMs = 60_000;
 const mostRemembered = 1000;
 /** A log may tell of a death before the proxy tells of its request. */
 const aheadMs = 500;
+/** A busy machine brings the proxy's word late, and logs write the second only: a line may look older than its request. */
+const lateMs = 2000;
 
 export class WorkerDeaths {
   readonly #ward: Ward;
@@ -36,11 +38,11 @@ export class WorkerDeaths {
     this.#ahead = { deaths, atMs: this.#healer.clock.monotonicMs() };
   }
 
-  /** Deaths that were logged since the last call, and not before `sinceMs` (wall time), oldest first. Never rejects. */
+  /** Deaths that were logged since the last call, and not long before `sinceMs` (wall time), oldest first. Never rejects. */
   async fresh(sinceMs: number): Promise<readonly WorkerDeath[]> {
     const ahead = this.#healer.clock.monotonicMs() - this.#ahead.atMs < aheadMs ? this.#ahead.deaths : [];
     this.#ahead = { deaths: [], atMs: 0 };
-    const files = await this.#files.read(logFilesOf(this.#ward.target()), sinceMs);
+    const files = await this.#files.read(logFilesOf(this.#ward.target()), sinceMs - lateMs);
     const lines = files.length > 0 ? files : await this.#fromJournal(sinceMs);
     return [...ahead, ...lines.flatMap((line) => readDeath(line) ?? []).filter(({ pid }) => this.#isNew(pid))];
   }
@@ -49,7 +51,7 @@ export class WorkerDeaths {
     const { clock, run, stopping } = this.#healer;
     if (clock.wallMs() - sinceMs < journalEveryMs || clock.monotonicMs() - this.#journalAtMs < journalEveryMs) return [];
     this.#journalAtMs = clock.monotonicMs();
-    const result = await readJournal(this.#ward.target(), sinceMs, { run, signal: stopping });
+    const result = await readJournal(this.#ward.target(), sinceMs - lateMs, { run, signal: stopping });
     return result?.exitCode === 0 ? result.output.split('\n') : [];
   }
 

@@ -127,6 +127,18 @@ t.test('the line may come a second after the request was cut off, or before it i
   await until(() => quarantines(orders).length === 2, { timeoutMs: 5000, what: 'the orders' });
 });
 
+t.test('the line may look older than its request: logs write the second only, and a busy machine tells late', async (t) => {
+  const { workerEnds, orders, died, pass } = await scene(t);
+  for (const pid of [1, 2]) {
+    await pass(980);
+    workerEnds(pid);
+    await pass(700);
+    died('a');
+    await pass(100);
+  }
+  await until(() => quarantines(orders).length === 2, { timeoutMs: 5000, what: 'the orders' });
+});
+
 t.test('a storm of the same request is quarantined although there is never a quiet moment', async (t) => {
   const { workerEnds, orders, died, pass } = await scene(t);
   for (let pid = 1; pid < 40 && quarantines(orders).length === 0; pid++) {
@@ -164,11 +176,13 @@ t.test('nobody is blamed where the service was started anew, the request went el
     workerEnds(pid);
     await pass(600);
   }
+  await pass(3000);
   for (const pid of [5, 6, 7, 8]) {
     died('c');
     workerEnds(pid, pid % 2 === 0 ? 'on signal 9 (SIGKILL)' : 'on signal 15 (SIGTERM)');
     await pass(100);
   }
+  await pass(3000);
   for (const pid of [9, 11]) {
     died('d');
     died('e');
