@@ -26,6 +26,8 @@ export interface KnownRequest {
 
 interface Death extends WorkerDeath {
   readonly atMs: number;
+  /** Why no single request can be blamed for it. */
+  readonly why?: string;
 }
 
 interface Quarantined extends KnownRequest {
@@ -38,7 +40,7 @@ interface Quarantined extends KnownRequest {
 export class DeathMemory {
   readonly #suspects = new Map<string, readonly Death[]>();
   readonly #quarantined = new Map<string, Quarantined>();
-  #unclear: readonly (Death & { readonly why: string })[] = [];
+  #unclear: readonly Death[] = [];
 
   /** Counts these deaths against the request; how many were within the last ten minutes. */
   blame({ fingerprint }: KnownRequest, deaths: readonly WorkerDeath[], nowMs: number): number {
@@ -80,7 +82,7 @@ export class DeathMemory {
   evidence(nowMs: number): readonly Evidence[] {
     const killers = this.quarantined(nowMs).filter(({ sinceMs }) => nowMs - sinceMs < freshForMs);
     const deaths = this.unblamed(nowMs);
-    return [...killers.map(killerEvidence), ...(deaths.length > 0 ? [deathsEvidence(deaths, this.#unclear.at(-1)?.why)] : [])];
+    return [...killers.map(killerEvidence), ...(deaths.length > 0 ? [deathsEvidence(deaths)] : [])];
   }
 }
 
@@ -94,8 +96,9 @@ function killerEvidence({ name, deaths }: Quarantined): Evidence {
   };
 }
 
-function deathsEvidence(deaths: readonly Death[], why: string | undefined): Evidence {
-  const count = deaths.length === 1 ? '1 other worker' : `${deaths.length} other workers`;
+function deathsEvidence(deaths: readonly Death[]): Evidence {
+  const why = deaths.findLast((death) => death.why !== undefined)?.why;
+  const count = deaths.length === 1 ? '1 worker' : `${deaths.length} workers`;
   return {
     kind: 'worker_deaths',
     source: 'proxy and log',

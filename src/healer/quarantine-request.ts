@@ -8,7 +8,7 @@ import { tell } from './tell.ts';
 interface Convicted {
   readonly request: KnownRequest;
   readonly strikes: number;
-  /** Where it was seen last. */
+  /** Where it was seen. */
   readonly gateway: string;
 }
 
@@ -18,8 +18,7 @@ interface Convicted {
  */
 export async function quarantineRequest({ request, strikes, gateway }: Convicted, { ward, incidents, healer }: { ward: Ward; incidents: Incidents; healer: Healer }): Promise<void> {
   const careful = ward.gateways.filter(({ quarantineMs }) => quarantineMs > 0);
-  const forMs = Math.max(0, ...careful.map(({ quarantineMs }) => quarantineMs));
-  if (forMs === 0) return;
+  const forMs = Math.max(...careful.map(({ quarantineMs }) => quarantineMs));
   incidents.seen(ward, { seenBy: 'traffic', kind: 'worker_died', gateway, count: strikes, text: `${request.name} ended its worker ${strikes} times` });
   const open = incidents.openFor(ward.name);
   if (!open) return;

@@ -69,7 +69,8 @@ export function createRequestDeaths({ wards, incidents, healer }: Place): Reques
       await healer.clock.sleep(Math.max(firstLookMs, (healer.clock.monotonicMs() - moment.beganMs) / 4), healer.stopping);
       const told = moment.requests;
       moment.deaths.push(...(await log.fresh(moment.beganWallMs)));
-      if (told === moment.requests && isOver(moment, healer.clock.monotonicMs())) break;
+      // who was told of during the reading may have its line behind it
+      if (isOver(moment, healer.clock.monotonicMs(), told === moment.requests)) break;
     } while (!healer.stopping.aborted);
     moments.delete(ward.name);
     log.giveBack(moment.deaths.slice(moment.requests));
@@ -89,16 +90,15 @@ export function createRequestDeaths({ wards, incidents, healer }: Place): Reques
     const strikes = request ? ward.deaths.blame(request, verdict.deaths, now) : 0;
     const text = request ? `${request.name} ended its worker (${strikes} of ${strikesThatCount} times)` : `nobody is blamed: ${verdict.kind === 'unclear' ? verdict.why : ''}`;
     healer.log.warn({ service: ward.name, deaths: verdict.deaths.map(({ pid, how }) => `${pid} ${how}`) }, text);
-    if (request && strikes >= strikesThatCount) return quarantineRequest({ request, gateway: moment.gateway, strikes }, { ward, incidents, healer });
-    const unblamed = ward.deaths.unblamed(now);
-    if (unblamed.length >= unblamedThatCount)
-      incidents.seen(ward, {
-        seenBy: 'traffic',
-        kind: 'worker_died',
-        gateway: moment.gateway,
-        count: unblamed.length,
-        text: `${unblamed.length} workers of ${ward.name} ended by a fault in the last minute`,
-      });
+    const quarantines = ward.gateways.some(({ quarantineMs }) => quarantineMs > 0);
+    if (request && strikes >= strikesThatCount && quarantines) return quarantineRequest({ request, gateway: moment.gateway, strikes }, { ward, incidents, healer });
+    reportFaults(ward, moment.gateway, now);
+  }
+
+  /** Workers that go on dying are trouble, whoever is to blame. */
+  function reportFaults(ward: Ward, gateway: string, nowMs: number): void {
+    const { length: count } = ward.deaths.unblamed(nowMs);
+    if (count >= unblamedThatCount) incidents.seen(ward, { seenBy: 'traffic', kind: 'worker_died', gateway, count, text: `${count} workers of ${ward.name} ended by a fault in the last minute` });
   }
 
   return {
@@ -128,9 +128,9 @@ function openMoment({ gateway }: DeathReport, { clock }: Healer): OpenMoment {
   return { beganMs: now, beganWallMs: clock.wallMs(), lastMs: now, requests: 0, untold: false, seen: new Map(), deaths: [], gateway };
 }
 
-function isOver({ beganMs, lastMs, requests, deaths }: OpenMoment, nowMs: number): boolean {
+function isOver({ beganMs, lastMs, requests, deaths }: OpenMoment, nowMs: number, upToDate: boolean): boolean {
   if (nowMs - beganMs >= longestMs) return true;
-  return deaths.length >= requests && (nowMs - lastMs >= quietMs || nowMs - beganMs >= noQuietMs);
+  return upToDate && deaths.length >= requests && (nowMs - lastMs >= quietMs || nowMs - beganMs >= noQuietMs);
 }
 
 /** A request that was sent to another place than the one whose log is read says nothing about its workers. */

@@ -25,7 +25,7 @@ import { FakeClock } from './fake-clock.ts';
 const fingerprint = (letter: string): string => letter.repeat(32);
 
 /** A php-fpm by its log and its state, two gateways in front of it, and the whole way from a fact to an order. Time is the test's. */
-async function scene(t: Test, options: { readonly journal?: boolean } = {}) {
+async function scene(t: Test, options: { readonly journal?: boolean; readonly off?: boolean } = {}) {
   const folder = tempFolder(t);
   const [log, policyFile] = [join(folder, 'fpm.log'), join(folder, 'policy.yaml')];
   writeFileSync(log, '');
@@ -34,7 +34,8 @@ async function scene(t: Test, options: { readonly journal?: boolean } = {}) {
   const { policies } = await loadPolicyFile(policyFile, { actionOptions });
   const gateway = (more: object = {}) =>
     gatewaySchema.parse({ listen: `unix:${folder}/x.sock`, protocol: 'fastcgi', upstream: '127.0.0.1:9000', also_allowed: ['127.0.0.1:9001'], service: 'php-fpm', ...more });
-  const gateways = { shop: gateway(), blog: gateway({ quarantine: { for: '1m' } }), bold: gateway({ quarantine: { for: '0s' } }) };
+  const bold = gateway({ quarantine: { for: '0s' } });
+  const gateways = { shop: options.off ? bold : gateway(), blog: options.off ? bold : gateway({ quarantine: { for: '1m' } }), bold };
 
   const clock = new FakeClock(Date.parse('2026-11-26T13:36:00'));
   const stop = new AbortController();
@@ -63,7 +64,8 @@ async function scene(t: Test, options: { readonly journal?: boolean } = {}) {
   const ward = await createWard({ loaded: policies[0]!, gateways, stateFolder: folder, serviceTypes: new Map([['systemd', serviceType]]), order: healer.order });
   const wards = new Map([[ward.name, ward]]);
   // an incident lives by the machine's clock; only the deaths live by the test's
-  const deaths = createRequestDeaths({ wards, incidents: createIncidents({ ...healer, clock: systemClock }), healer });
+  const incidents = createIncidents({ ...healer, clock: systemClock });
+  const deaths = createRequestDeaths({ wards, incidents, healer });
   await deaths.begin();
 
   /** A request was cut off, as the proxy tells it. */
@@ -82,7 +84,7 @@ async function scene(t: Test, options: { readonly journal?: boolean } = {}) {
       await turns();
     }
   };
-  return { line, workerEnds, clock, orders, errors, journal, seen, audit, ward, deaths, died, pass };
+  return { line, workerEnds, clock, orders, errors, journal, seen, audit, ward, deaths, incidents, died, pass };
 }
 
 /** Long enough for a small file to be read, however busy the machine is. */
@@ -199,6 +201,18 @@ t.test('a flood of different requests costs one moment, and nobody is blamed', a
   for (let i = 0; i < 100_000; i++) died('a', { fingerprint: i.toString(16).padStart(32, '0') });
   workerEnds(1);
   await pass(1600);
+  t.same(quarantines(orders), []);
+});
+
+t.test('where no gateway wants a quarantine, nothing is ordered, and workers that go on dying are an incident', async (t) => {
+  const { workerEnds, orders, died, pass, incidents } = await scene(t, { off: true });
+  for (const pid of [1, 2, 3]) {
+    died('a');
+    workerEnds(pid);
+    await pass(100);
+  }
+  await until(() => incidents.openFor('php-fpm'), { timeoutMs: 5000, what: 'an incident' });
+  t.match(incidents.openFor('php-fpm')?.incident.symptom, { kind: 'worker_died', count: 3 });
   t.same(quarantines(orders), []);
 });
 

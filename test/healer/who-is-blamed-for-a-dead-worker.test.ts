@@ -123,11 +123,11 @@ t.test('evidence is about what happens now', async (t) => {
   const memory = new DeathMemory();
   memory.blame(request('a'), [segfault(1), segfault(2)], 0);
   memory.noteUnclear([segfault(3)], 'different requests were cut off', 0);
-  t.match(memory.evidence(0), [{ kind: 'worker_deaths', text: /3 other workers ended by SIGSEGV.*different requests/, facts: { deaths: 3 } }]);
+  t.match(memory.evidence(0), [{ kind: 'worker_deaths', text: /3 workers ended by SIGSEGV.*different requests/, facts: { deaths: 3 } }]);
   memory.quarantine(request('a'), { incident: 'i', forMs: 600_000 }, 0);
   t.match(memory.evidence(9999), [
     { kind: 'killed_worker', text: 'GET /a alone was in the worker each time that one ended: child 1 by SIGSEGV, child 2 by SIGSEGV.' },
-    { kind: 'worker_deaths', text: /1 other worker ended/ },
+    { kind: 'worker_deaths', text: /1 worker ended/ },
   ]);
   t.match(memory.evidence(10_000), [{ kind: 'worker_deaths' }], 'what is in quarantine kills nobody any more');
   t.same(memory.evidence(60_000), []);
