@@ -10,6 +10,8 @@ export const protocolVersion = 1;
 const gateway = z.string().max(64);
 const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const incident = z.string().length(26);
+/** What tells one request from all others without saying anything about it. */
+const fingerprint = z.string().regex(/^[0-9a-f]{32}$/);
 
 /** What a proxy may tell the healer. */
 export const factSchema = z.discriminatedUnion('type', [
@@ -32,6 +34,18 @@ export const factSchema = z.discriminatedUnion('type', [
       .regex(/^[A-Z0-9_]{1,32}$/)
       .optional(),
     requestId: z.string().max(64),
+    atMs: z.number(),
+  }),
+  /** A request was sent, and its connection ended without a whole answer: perhaps its worker died of it. */
+  z.strictObject({
+    type: z.literal('request_died'),
+    gateway,
+    upstream: z.int().min(0).max(1000),
+    fingerprint,
+    /** Method and path for people, without the query: printable ASCII. */
+    name: z.string().regex(/^[\x20-\x7e]{1,200}$/),
+    /** From here on more of them may have died than are told. */
+    untold: z.boolean(),
     atMs: z.number(),
   }),
   z.strictObject({
@@ -62,6 +76,8 @@ export const orderSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('open'), gateway, say: z.string().max(300) }),
   z.strictObject({ type: z.literal('use_upstream'), gateway, upstream: z.int().min(0).max(1000) }),
   z.strictObject({ type: z.literal('limit'), gateway, inFlight: z.int().min(1).max(100_000) }),
+  /** Requests of this fingerprint end their workers: answer them by the page for so long, and send none. */
+  z.strictObject({ type: z.literal('quarantine'), gateway, incident, fingerprint, forMs: count }),
 ]);
 
 export type Fact = z.output<typeof factSchema>;

@@ -94,13 +94,15 @@ function howItEnded({ service, seq }: AuditRecord, records: readonly AuditRecord
     const chosen = ended.flatMap(({ action, outcome }) => (action !== undefined && isRepair(action) && wanted.includes(outcome?.result ?? 'unknown') ? [say(action)] : []));
     return chosen.length > 0 ? collapse(chosen).join(', ') : undefined;
   };
+  const quarantined = records.some((each) => each.seq < seq && each.event === 'request.quarantined');
   const [done, failed, unknown] = [of(['done'], acted), of(['failed'], toAct), of(['unknown'], toAct)];
   return [
     `${service ?? 'The service'} is well again.`,
     ...(done === undefined ? [] : [`Done: ${done}.`]),
     ...(failed === undefined ? [] : [`Tried, and failed: ${failed}.`]),
     ...(unknown === undefined ? [] : [`Nobody knows whether it had its effect: ${unknown}.`]),
-    ...(done === undefined && unknown === undefined ? ['It came back without a repair by goodgateway.'] : []),
+    ...(quarantined ? ['What killed its workers is not sent for a while.'] : []),
+    ...(done === undefined && unknown === undefined && !quarantined ? ['It came back without a repair by goodgateway.'] : []),
     ...(ended.some(({ action }) => action === 'page' || action === 'notify') ? ['Somebody was told.'] : []),
   ].join(' ');
 }

@@ -22,6 +22,7 @@ const statusSchema = z.object({
       text: z.string(),
       upstream: z.string().nullable(),
       attempts: z.object({ used: z.number(), of: z.number(), within_ms: z.number() }),
+      quarantined: z.array(z.object({ request: z.string(), code: z.string(), until: z.string() })).default([]),
       gave_up: z.string().nullable(),
       incident: z
         .object({ id: z.string(), code: z.string(), opened_at: z.string(), symptom: z.string(), cause: z.string().nullable(), sentence: z.string().nullable(), done: z.array(z.string()) })
@@ -103,6 +104,7 @@ function describe(status: Status, now: ReadonlyMap<string, IncidentNow>): string
     `${service.name}: ${service.state} (${service.mode}) ${service.upstream ?? ''}`.trimEnd(),
     `  ${service.text}`,
     `  attempts: ${service.attempts.used} of ${service.attempts.of} within ${formatDuration(service.attempts.within_ms)}`,
+    ...service.quarantined.map(({ request, code, until }) => `  not sent until ${formatWhen(Date.parse(until))}: ${request}, which ended its workers; more: goodgateway why ${code}`),
     ...(service.gave_up ? [`  given up: ${service.gave_up}`] : []),
     ...describeIncident(service, service.incident ? now.get(service.incident.id) : undefined),
   ]);

@@ -32,6 +32,7 @@ const headings: Readonly<Record<AuditEventName, string | ((record: AuditRecord) 
   'evidence.failed': 'Could not look',
   'diagnosis.made': (record) => `Cause: ${causeOf(record)}`,
   'diagnosis.changed': (record) => `Cause now: ${causeOf(record)}`,
+  'request.quarantined': 'Sent that request no more',
   'action.would_run': ({ action }) => `Would ${toAct(action)}, but only observes`,
   'action.refused': ({ action }) => `Did not ${toAct(action)}`,
   'action.intent': ({ action }) => `Decided to ${toAct(action)}`,

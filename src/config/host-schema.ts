@@ -116,7 +116,7 @@ export const gatewaySchema = z.strictObject({
   tls: upstreamTls.optional().describe('Speak TLS to the backend (protocol http only). Default: plain HTTP.'),
   early_hints: z.boolean().default(false).describe('Pass 103 Early Hints and other interim answers on. Trap: nginx before 1.29 waits for ever after one.'),
   quarantine: z
-    .strictObject({ for: duration().prefault('10m').describe('How long a request that killed its worker twice is answered by the page, and not tried.') })
+    .strictObject({ for: duration().prefault('10m').describe('How long a request that killed its worker twice is answered by the page, and not tried. 0s: it is tried.') })
     .prefault({})
     .describe('Requests of death.'),
   fallback: fallback.describe('What visitors read when the backend could not answer.'),

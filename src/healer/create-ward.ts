@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { GatewayConfig } from '../config/host-schema.ts';
 import type { LoadedPolicy } from '../config/load-policies.ts';
 import { formatAddress, type Address } from '../core/failure.ts';
+import { DeathMemory } from './death-memory.ts';
 import { Detector } from './detect.ts';
 import type { Healer, Ward, WardGateway } from './healer.ts';
 import type { ServiceTarget, ServiceType } from './leaves.ts';
@@ -27,6 +28,7 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
     name,
     upstreams: [gateway.upstream, ...gateway.also_allowed],
     concurrency: gateway.concurrency,
+    quarantineMs: gateway.quarantine.for,
   }));
   const upstreams = distinct([...wardGateways.flatMap((gateway) => gateway.upstreams), ...(own.length === 0 ? (config.listen ?? []) : [])]);
   const file = join(stateFolder, `${policy.name}.upstream.json`);
@@ -39,6 +41,7 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
     gateways: wardGateways,
     detector: new Detector(policy.detect),
     traffic: [],
+    deaths: new DeathMemory(),
     requestIds: [],
     lastGoodMs: 0,
     confirmAgainAtMs: 0,

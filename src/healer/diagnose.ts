@@ -17,6 +17,8 @@ const precedence: readonly CauseName[] = [
   'capacity.workers_exhausted',
   'service.hung',
   'capacity.backlog_full',
+  'app.poison_request',
+  'app.segfault',
   'app.bad_response',
 ];
 

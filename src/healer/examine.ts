@@ -51,7 +51,8 @@ export async function lookAt(ward: Ward, { symptom, which }: { readonly symptom:
   const target = ward.target();
   const context: ProbeContext = { target, run: healer.run, clock: healer.clock, serviceType: ward.serviceType, lastGoodMs: ward.lastGoodMs };
   const inTime = AbortSignal.any([healer.stopping, AbortSignal.timeout(ward.policy.evidence.timeout)]);
-  const evidence = await gatherEvidence(context, healer.probes, inTime, which);
+  const seen = await gatherEvidence(context, healer.probes, inTime, which);
+  const evidence = [...seen, ...ward.deaths.evidence(healer.clock.monotonicMs())];
   return diagnose(caseFile(ward, { symptom, evidence, healer }), healer.causes);
 }
 

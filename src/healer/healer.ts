@@ -8,6 +8,7 @@ import type { Incident, Symptom } from '../core/incident.ts';
 import type { Clock } from '../core/time.ts';
 import type { Diagnosis } from '../core/diagnosis.ts';
 import type { AuditLog } from './audit/log.ts';
+import type { DeathMemory } from './death-memory.ts';
 import type { Detector } from './detect.ts';
 import type { Action, Cause, Probe, RunCommand, ServiceTarget, ServiceType } from './leaves.ts';
 import type { ActionTable } from './policy/gates.ts';
@@ -42,6 +43,8 @@ export interface WardGateway {
   /** The configured upstream, then `also_allowed`. */
   readonly upstreams: readonly Address[];
   readonly concurrency: GatewayConfig['concurrency'];
+  /** How long a request of death is not sent through it; 0: it is sent. */
+  readonly quarantineMs: number;
 }
 
 /** One service under care. Created at load; what changes about it changes here and nowhere else. */
@@ -58,6 +61,8 @@ export interface Ward {
   target(): ServiceTarget;
   /** Sends every gateway that may go there to the n-th of the target's upstreams. */
   useUpstream(index: number): Promise<void>;
+  /** Workers that ended by a fault, and the requests that were in them. */
+  readonly deaths: DeathMemory;
   /** The last requests that failed: whoever asks with the code of their page is found by them. */
   readonly requestIds: string[];
   lastGoodMs: number;

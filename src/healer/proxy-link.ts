@@ -9,6 +9,9 @@ import { factSchema, protocolVersion, type Fact, type Order } from '../channel/m
 
 export type TrafficSummary = Extract<Fact, { type: 'traffic_summary' }>;
 export type FailureReport = Extract<Fact, { type: 'failure_reported' }>;
+export type DeathReport = Extract<Fact, { type: 'request_died' }>;
+
+export type Quarantine = Extract<Order, { type: 'quarantine' }>;
 
 export interface ProxyLinkOptions {
   readonly path: string;
@@ -16,6 +19,9 @@ export interface ProxyLinkOptions {
   readonly gateways: ReadonlySet<string>;
   readonly onFailure: (report: FailureReport) => void;
   readonly onSummary: (summary: TrafficSummary) => void;
+  readonly onDeath: (report: DeathReport) => void;
+  /** Quarantines that still stand, with the time that is left of them: for a proxy that comes back. */
+  readonly quarantines: () => readonly Quarantine[];
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
@@ -46,8 +52,14 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
   function take(fact: Fact, channel: Channel<Order>): void {
     if (fact.type === 'hello') return greet(fact, channel);
     if (!channels.has(channel) || !options.gateways.has(fact.gateway)) return channel.close();
-    if (fact.type === 'failure_reported') options.onFailure(fact);
-    else options.onSummary(fact);
+    switch (fact.type) {
+      case 'failure_reported':
+        return options.onFailure(fact);
+      case 'request_died':
+        return options.onDeath(fact);
+      case 'traffic_summary':
+        return options.onSummary(fact);
+    }
   }
 
   function greet(hello: Extract<Fact, { type: 'hello' }>, channel: Channel<Order>): void {
@@ -63,15 +75,17 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
     }
     channels.add(channel);
     options.log.info({ gateways: hello.gateways.length }, 'a proxy connected');
-    for (const order of standing.values()) channel.send(order);
+    for (const order of [...standing.values(), ...options.quarantines()]) channel.send(order);
   }
 
   return {
     order(order) {
+      for (const channel of channels) channel.send(order);
+      // there are many of them, and each has its own end
+      if (order.type === 'quarantine') return;
       const subject = order.type === 'hold' || order.type === 'fall_back' || order.type === 'open' ? 'gate' : order.type;
       standing.delete(`${order.gateway} ${subject}`);
       if (order.type !== 'open') standing.set(`${order.gateway} ${subject}`, order);
-      for (const channel of channels) channel.send(order);
     },
     connected: () => channels.size > 0,
     close: () =>

@@ -15,6 +15,7 @@ import type { Action } from './leaves.ts';
 import { watchNginxLogs } from './nginx-log/watch-nginx-logs.ts';
 import { listenForProxies, type ProxyLink } from './proxy-link.ts';
 import * as registeredProbes from './probes/registry.ts';
+import { createRequestDeaths } from './request-deaths.ts';
 import { resumeAfterRestart } from './resume.ts';
 import { runCommand } from './run-command.ts';
 import * as registeredServices from './services/registry.ts';
@@ -57,16 +58,20 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
     stopping: stop.signal,
   };
   const incidents = createIncidents(healer);
+  const deaths = createRequestDeaths({ wards, incidents, healer });
   link = await listenForProxies({
     path: join(host.runtime, 'healer.sock'),
     product,
     gateways: new Set(Object.keys(host.gateways)),
     onFailure: (report) => void takeFailure(report, { wards, incidents, healer }),
     onSummary: (summary) => void takeSummary(summary, { wards, incidents, healer }),
+    onDeath: deaths.took,
+    quarantines: deaths.quarantines,
     log,
   });
   const serviceTypes = new Map(Object.values(registeredServices).map((type) => [type.name as string, type]));
   for (const loaded of policies.values()) wards.set(loaded.policy.name, await createWard({ loaded, gateways: host.gateways, stateFolder: host.state, serviceTypes, order: healer.order }));
+  await deaths.begin();
   ready = { wards, incidents, healer };
   await audit.append({ event: 'agent.started', actor: 'auto', text: `the healer looks after ${[...wards.keys()].join(', ') || 'nothing'}` });
   for (const { policy, sha256 } of policies.values()) await audit.append({ event: 'policy.loaded', service: policy.name, policy: { name: policy.name, sha256, mode: policy.mode } });

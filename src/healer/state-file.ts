@@ -65,7 +65,7 @@ export function readState(text: string, now: Now): { readonly state: HealingStat
 
 const moment = z.number();
 const text = z.string();
-const symptomKinds = [...failureKinds, 'service_down', 'service_frozen', 'no_progress', 'unanswered_probe'] as const;
+const symptomKinds = [...failureKinds, 'service_down', 'service_frozen', 'no_progress', 'unanswered_probe', 'worker_died'] as const;
 
 const fileSchema = z.strictObject({
   version: z.literal(1),

@@ -29,6 +29,11 @@ async function describeWard(ward: Ward, incidents: Incidents, healer: Healer): P
     text: state.text,
     upstream: upstreams[current] ? formatAddress(upstreams[current]) : null,
     attempts: { used, of: times, within_ms: within },
+    quarantined: ward.deaths.quarantined(healer.clock.monotonicMs()).map(({ name, incident, untilMs }) => ({
+      request: name,
+      code: incidentCode(incident),
+      until: new Date(healer.clock.wallMs() + untilMs - healer.clock.monotonicMs()).toISOString(),
+    })),
     gave_up: history.services.get(ward.name)?.gaveUp?.reason ?? null,
     incident: open
       ? {

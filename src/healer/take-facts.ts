@@ -72,6 +72,7 @@ export async function takeSilence(symptom: Symptom & { readonly gateway: string 
   if (best.cause !== 'unknown') incidents.seen(ward, symptom);
 }
 
-function wardOf(wards: ReadonlyMap<string, Ward>, gateway: string): Ward | undefined {
+/** The ward that a gateway belongs to. */
+export function wardOf(wards: ReadonlyMap<string, Ward>, gateway: string): Ward | undefined {
   return [...wards.values()].find((ward) => ward.gateways.some((one) => one.name === gateway));
 }

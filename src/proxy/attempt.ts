@@ -42,6 +42,7 @@ export async function attempt(journey: Journey, slot: Slot): Promise<Attempted> 
 /** The end of a kept connection is no failure of the backend: only what comes of the next, new one is. */
 function countFailure({ gateway, note, request }: Journey, slot: Slot, failure: UpstreamFailure): void {
   note.failure = failure;
+  gateway.quarantine.attemptFailed(request, failure, slot.upstream);
   if (failure.staleConnection) return gateway.health.withdrawn();
   gateway.health.failed(failure, slot.upstream, request.id);
   slot.failed(closesGate(failure));
@@ -64,20 +65,23 @@ async function answered(journey: Journey, slot: Slot, response: UpstreamResponse
   }
   // nobody has seen a byte of it, so it may be asked again as if there had been none
   const failure: UpstreamFailure = { ...aside.failure, resend: 'if_idempotent' };
-  journey.note.failure = failure;
-  health.cut(failure, slot.upstream, journey.request.id);
+  countCut(journey, slot, failure);
   return { kind: 'failed', failure };
+}
+
+/** The answer broke off after its head. */
+function countCut({ gateway, note, request }: Journey, slot: Slot, failure: UpstreamFailure): void {
+  note.failure = failure;
+  gateway.quarantine.attemptFailed(request, failure, slot.upstream);
+  gateway.health.cut(failure, slot.upstream, request.id);
 }
 
 /** The backend's own answer is passed untouched; its end, clean or cut, is counted when it comes. */
 function passOn(journey: Journey, slot: Slot, response: UpstreamResponse): Answer {
-  const { health } = journey.gateway;
   journey.body.forget();
   const stream = response.tunnel ?? response.body;
   stream.once('error', (error: Error) => {
-    if (!(error instanceof UpstreamFailureError)) return;
-    journey.note.failure = error.failure;
-    health.cut(error.failure, slot.upstream, journey.request.id);
+    if (error instanceof UpstreamFailureError) countCut(journey, slot, error.failure);
   });
   stream.once('close', () => {
     slot.release();

@@ -14,7 +14,10 @@ export interface Slot {
   release(): void;
 }
 
-export type Admission = { readonly outcome: 'proceed'; readonly slot: Slot } | { readonly outcome: 'hold_expired' | 'queue_full' | 'upstream_down' | 'client_gone' };
+export type Admission =
+  | { readonly outcome: 'proceed'; readonly slot: Slot }
+  | { readonly outcome: 'quarantined'; readonly incident: string; readonly forMs: number }
+  | { readonly outcome: 'hold_expired' | 'queue_full' | 'upstream_down' | 'client_gone' };
 
 export interface GateLimits {
   /** Most requests that wait at once. */

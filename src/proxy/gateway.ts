@@ -7,6 +7,7 @@ import type { FallbackPages } from './fallback/load-pages.ts';
 import type { Gate } from './gate.ts';
 import type { ByteBudget } from './kept-body.ts';
 import type { PassiveHealth } from './passive-health.ts';
+import type { Quarantine } from './quarantine.ts';
 import type { RequestLog } from './request-log.ts';
 
 export interface Gateway {
@@ -17,6 +18,7 @@ export interface Gateway {
   readonly connections: ConnectionPool;
   readonly gate: Gate;
   readonly health: PassiveHealth;
+  readonly quarantine: Quarantine;
   readonly log: RequestLog;
   /** What visitors read, in every language, when there is no answer to pass on. */
   readonly pages: FallbackPages;

@@ -80,7 +80,7 @@ function obey(order: Order, gateways: ReadonlyMap<string, Gateway>, { log }: Hea
   }
   const gateway = gateways.get(order.gateway);
   if (!gateway) return log.warn({ gateway: order.gateway }, 'the healer named a gateway that this proxy does not have; do both read the same file?');
-  const { gate } = gateway;
+  const { gate, quarantine } = gateway;
   switch (order.type) {
     case 'hold':
       return gate.hold({ until: order.until, incident: order.incident, say: order.say, ...(order.estimateMs === undefined ? {} : { estimateMs: order.estimateMs }) });
@@ -93,6 +93,8 @@ function obey(order: Order, gateways: ReadonlyMap<string, Gateway>, { log }: Hea
     case 'limit':
       gateway.connections.resize(poolLimits(gateway.config, order.inFlight));
       return gate.setLimit(order.inFlight);
+    case 'quarantine':
+      return quarantine.add(order);
   }
 }
 

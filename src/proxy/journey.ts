@@ -58,8 +58,9 @@ export function openJourney(request: GatewayRequest, gateway: Gateway): Journey 
     aside: undefined,
     async waitAtGate() {
       const came = clock.monotonicMs();
-      const admission = await gate.admit(request, holdMs - note.heldMs, note.replays > 0);
+      const admission = await gateway.quarantine.admit(request, () => gate.admit(request, holdMs - note.heldMs, note.replays > 0));
       note.heldMs += clock.monotonicMs() - came;
+      if (admission.outcome === 'quarantined') note.quarantined = admission;
       return admission;
     },
     async pause({ as, afterMs }) {

@@ -1,5 +1,6 @@
 /** One line for each request to which something happened: held, sent again, failed, answered by us. Written once, at its end. */
 import type { UpstreamFailure } from '../core/failure.ts';
+import { incidentCode } from '../core/ids.ts';
 
 export interface RequestNote {
   readonly id: string;
@@ -17,6 +18,8 @@ export interface RequestNote {
   /** Why it was, or was not, sent again; the last word counts. */
   resend?: string;
   failure?: UpstreamFailure;
+  /** Why it was not sent at all, and for how long nobody sends it. */
+  quarantined?: { readonly incident: string; readonly forMs: number };
   outcome?: string;
 }
 
@@ -40,6 +43,7 @@ export function logRequest(log: RequestLog, note: RequestNote, nowMs: number): v
       replays: note.replays,
       ...(note.raced ? { raced: true } : {}),
       ...(note.status === undefined ? {} : { status: note.status }),
+      ...(note.quarantined ? { incident: incidentCode(note.quarantined.incident) } : {}),
       ...(note.resend ? { resend: note.resend } : {}),
       ...(note.failure ? { failure: note.failure.kind, phase: note.failure.phase, detail: note.failure.detail, bytes_written: note.failure.bytesWritten, bytes_read: note.failure.bytesRead } : {}),
     },

@@ -19,6 +19,7 @@ import { listenHttp } from './http-listener.ts';
 import { keepListening } from './keep-listening.ts';
 import { PassiveHealth } from './passive-health.ts';
 import { poolLimits } from './pool-limits.ts';
+import { Quarantine } from './quarantine.ts';
 import { watchForRecovery } from './recovery-watch.ts';
 
 export interface ProxyLog {
@@ -78,6 +79,7 @@ async function createGateway({ name, config, link, log, builtIn }: Parts): Promi
     connections: new ConnectionPool(poolLimits(config, inFlight)),
     gate,
     health: new PassiveHealth(name, systemClock, link.tell),
+    quarantine: new Quarantine(name, systemClock, link.tell),
     log,
     pages,
     keptBytes: byteBudget(config.hold.memory),

@@ -37,6 +37,7 @@ for (const [name, line] of [
   ['a message with a field too many', JSON.stringify({ ...fact, argv: ['x'] })],
   ['a failure kind that does not exist', JSON.stringify({ ...fact, kind: 'oops' })],
   ['a text beyond its bound', JSON.stringify({ ...fact, detail: 'x'.repeat(301) })],
+  ['a name that could end a line', JSON.stringify({ type: 'request_died', gateway: 'shop', upstream: 0, fingerprint: '0'.repeat(32), name: 'GET /\n', untold: false, atMs: 1 })],
   ['a line that never ends', 'x'.repeat(70 * 1024)],
 ] as const) {
   t.test(`${name} ends the connection with the reason`, async (t) => {
@@ -52,27 +53,40 @@ t.test('the healer believes facts about its own gateways only, and tells a proxy
   const path = join(await tempFolder(t), 'healer.sock');
   const failures: string[] = [];
   const quiet = { info: () => undefined, warn: () => undefined };
-  const link = await listenForProxies({ path, product: '0', gateways: new Set(['shop']), onFailure: (one) => failures.push(one.requestId), onSummary: () => undefined, log: quiet });
+  const quarantine: Order = { type: 'quarantine', gateway: 'shop', incident: '01J00000000000000000000000', fingerprint: '0'.repeat(32), forMs: 60_000 };
+  const link = await listenForProxies({
+    path,
+    product: '0',
+    gateways: new Set(['shop']),
+    onFailure: (one) => failures.push(one.requestId),
+    onSummary: () => undefined,
+    onDeath: (one) => failures.push(one.name),
+    quarantines: () => [quarantine],
+    log: quiet,
+  });
   t.teardown(() => link.close());
   link.order({ type: 'use_upstream', gateway: 'shop', upstream: 1 });
   link.order({ type: 'hold', gateway: 'shop', incident: '01J00000000000000000000000', until: 'connect', estimateMs: 1, say: '' });
   link.order({ type: 'open', gateway: 'shop', say: 'back' });
+  link.order({ ...quarantine, fingerprint: 'f'.repeat(32) });
 
   const orders: Order[] = [];
   const socket = connect(path);
   const standing = new Promise<void>((resolve) => {
-    const channel = openChannel<Order, Fact>(socket, orderSchema, { onMessage: (order) => orders.push(order) === 2 && resolve(), onEnd: () => undefined });
+    const channel = openChannel<Order, Fact>(socket, orderSchema, { onMessage: (order) => orders.push(order) === 3 && resolve(), onEnd: () => undefined });
     socket.once('connect', () => channel.send({ type: 'hello', version: protocolVersion, product: '0', gateways: ['shop'] }));
   });
   await standing;
   t.same(
     orders.map((order) => order.type),
-    ['welcome', 'use_upstream'],
-    'an open gate needs no order',
+    ['welcome', 'use_upstream', 'quarantine'],
+    'an open gate needs no order, and of quarantines only those that still stand are told',
   );
-  socket.write(`${JSON.stringify(fact)}\n${JSON.stringify({ ...fact, gateway: 'strange' })}\n`);
+  t.same(orders.at(-1), quarantine);
+  const died: Fact = { type: 'request_died', gateway: 'shop', upstream: 0, fingerprint: '0'.repeat(32), name: 'GET /', untold: false, atMs: 1 };
+  socket.write(`${JSON.stringify(fact)}\n${JSON.stringify(died)}\n${JSON.stringify({ ...fact, gateway: 'strange' })}\n`);
   await once(socket, 'close');
-  t.same(failures, ['r1'], 'a gateway that it does not know drops the peer');
+  t.same(failures, ['r1', 'GET /'], 'a gateway that it does not know drops the peer');
 });
 
 t.test('a proxy of another version, or with other gateways, is refused politely', async (t) => {
@@ -84,6 +98,8 @@ t.test('a proxy of another version, or with other gateways, is refused politely'
     gateways: new Set(['shop']),
     onFailure: () => undefined,
     onSummary: () => undefined,
+    onDeath: () => undefined,
+    quarantines: () => [],
     log: { info: () => undefined, warn: (_fields, message) => void said.push(message) },
   });
   t.teardown(() => link.close());

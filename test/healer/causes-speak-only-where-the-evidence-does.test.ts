@@ -19,6 +19,8 @@ const log = (signature: string, text: string, more = {}) => evidence('log', { si
 const configTest = (passed: boolean) => evidence('config_test', { passed, exitCode: passed ? 0 : 78, command: 'php-fpm8.2 -t', line: passed ? '' : "ERROR: [/etc/x.conf:7] unknown entry 'foo'" });
 const answer = (result: string) => evidence('http_answer', { result });
 const orphans = evidence('orphans', { pids: ['11', '12'], address: at, program: 'php-fpm8.2' });
+const killer = (request: string) => evidence('killed_worker', { request, deaths: 2, how: ['by SIGSEGV'] });
+const deaths = (count: number) => evidence('worker_deaths', { deaths: count, how: ['by SIGSEGV'] });
 const external = serviceTarget({ config: serviceConfig({ type: 'external' }), protocol: 'http', upstreams: [at, other] });
 const http = serviceTarget({ protocol: 'http' });
 const onSocket = serviceTarget({ upstreams: ['unix:/run/shop.sock'] });
@@ -35,6 +37,33 @@ interface Row {
 }
 
 const rows: readonly Row[] = [
+  {
+    scene: 'one request ended its worker twice',
+    file: { evidence: [state('running'), workers(1, 4), killer('GET /boom.php')] },
+    best: ['app.poison_request', 'certain'],
+    says: /GET \/boom\.php ends the worker that takes it \(2 times by SIGSEGV\); shop itself is well.*A restart does not help/,
+    never: ['app.segfault', 'service.crashed'],
+  },
+  { scene: 'other workers ended as well', file: { evidence: [state('running'), killer('GET /boom.php'), deaths(4)] }, best: ['app.poison_request', 'certain'] },
+  {
+    scene: 'it killed its worker twice, and then the service ended',
+    file: { evidence: [state('failed'), listener('nobody'), killer('GET /boom.php')] },
+    best: ['service.crashed', 'certain'],
+    never: ['app.poison_request'],
+  },
+  {
+    scene: 'it killed its worker twice, and all workers are busy',
+    file: { evidence: [state('running'), workers(5, 0), pool(5), killer('GET /boom.php')] },
+    best: ['capacity.workers_exhausted', 'certain'],
+  },
+  {
+    scene: 'workers end by faults, and nobody is to blame',
+    file: { evidence: [state('running'), workers(1, 4), deaths(3)] },
+    best: ['app.segfault', 'certain'],
+    says: /3 workers of shop ended by SIGSEGV in the last minute, and no single request can be blamed\..*A restart does not cure/,
+    never: ['app.poison_request'],
+  },
+  { scene: 'two workers ended by a fault in a minute', file: { evidence: [state('running'), workers(1, 4), deaths(2)] }, best: ['unknown', 'possible'], never: ['app.segfault'] },
   {
     scene: 'failed and nobody listens',
     file: { evidence: [state('failed', { exitSignal: 'SIGKILL' }), listener('nobody')] },

@@ -19,6 +19,7 @@ export const auditEventNames = [
   'evidence.failed',
   'diagnosis.made',
   'diagnosis.changed',
+  'request.quarantined',
   'action.would_run',
   'action.refused',
   'action.intent',
@@ -65,6 +66,7 @@ export const gatingEvents: ReadonlySet<AuditEventName> = new Set([
   'pause.set',
   'pause.expired',
   'incident.gave_up',
+  'request.quarantined',
   'audit.gap',
   'audit.rotated',
 ] as const);

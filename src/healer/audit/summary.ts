@@ -74,6 +74,7 @@ function begin(id: string, record: AuditRecord): IncidentSummary {
 }
 
 function addDone(done: readonly Deed[], { event, outcome, action }: AuditRecord): readonly Deed[] {
+  if (event === 'request.quarantined') return withOneMore(done, 'quarantine');
   if (action === undefined) return done;
   const what = action === 'page' || action === 'notify' ? told : action;
   if (event === 'action.intent') return withOneMore(done, what);

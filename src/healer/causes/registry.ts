@@ -1,4 +1,6 @@
 export { appBadResponse } from './app-bad-response.ts';
+export { appPoisonRequest } from './app-poison-request.ts';
+export { appSegfault } from './app-segfault.ts';
 export { capacityBacklogFull } from './capacity-backlog-full.ts';
 export { capacityWorkersExhausted } from './capacity-workers-exhausted.ts';
 export { configInvalid } from './config-invalid.ts';

@@ -5,8 +5,9 @@
  */
 import type { Evidence } from '../../core/diagnosis.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
-import { readFpmPool } from './read-fpm-pool.ts';
+import { readJournal } from './read-journal.ts';
 import { matchSignature, readTail } from './read-lines.ts';
+import { logFilesOf } from './read-log-files.ts';
 import { logSignatures } from './read-signatures.ts';
 
 /** A pool's warning may come some seconds before the first request suffers. */
@@ -24,19 +25,10 @@ export const logTail: Probe = {
   applies: () => true,
   async look(context, signal) {
     const sinceMs = Math.max(context.lastGoodMs - marginMs, context.clock.wallMs() - longestMs);
-    const sources = await Promise.all([...logFiles(context).map((file) => fromFile(file, sinceMs)), fromJournal(context, sinceMs, signal)]);
+    const sources = await Promise.all([...logFilesOf(context.target).map((file) => fromFile(file, sinceMs)), fromJournal(context, sinceMs, signal)]);
     return sources.flat();
   },
 };
-
-function logFiles({ target }: ProbeContext): readonly string[] {
-  const { config } = target;
-  if (config.log) return config.log;
-  const errorLog = target.protocol === 'fastcgi' ? readFpmPool(target)?.errorLog : undefined;
-  if (errorLog) return [errorLog];
-  if (config.type !== 'process' || config.pidfile) return [];
-  return [config.output ?? `${target.stateFolder}/${target.name}.out`];
-}
 
 async function fromFile(file: string, sinceMs: number): Promise<readonly Evidence[]> {
   try {
@@ -48,9 +40,8 @@ async function fromFile(file: string, sinceMs: number): Promise<readonly Evidenc
 }
 
 async function fromJournal({ target, run }: ProbeContext, sinceMs: number, signal: AbortSignal): Promise<readonly Evidence[]> {
-  if (target.config.type !== 'systemd') return [];
-  const argv = ['/usr/bin/journalctl', '--unit', target.config.unit, '--since', `@${Math.floor(sinceMs / 1000)}`, '--lines', '200', '--output', 'cat', '--no-pager', '--quiet'];
-  const result = await run.run(argv, { timeoutMs: 1000, signal });
+  const result = await readJournal(target, sinceMs, { run, signal });
+  if (!result) return [];
   if (result.exitCode === 0) return linesEvidence(result.output.split('\n'), 'journal');
   return [{ kind: 'log', source: 'journal', text: 'The journal could not be read.', facts: {}, missing: result.startError ?? result.output.slice(0, quoteLimit) }];
 }

@@ -30,8 +30,8 @@ function writtenSince(lines: readonly string[], sinceMs: number): readonly strin
   });
 }
 
-/** php-fpm `[22-Nov-2026 08:08:03]` and Apache `[Sun Nov 22 08:08:03.123456 2026]` write local time. */
-function timeOf(line: string): number | undefined {
+/** php-fpm `[22-Nov-2026 08:08:03]` and Apache `[Sun Nov 22 08:08:03.123456 2026]` write local time; `undefined` for other lines. */
+export function timeOf(line: string): number | undefined {
   const fpm = /^\[(\d{2})-([A-Z][a-z]{2})-(\d{4}) (\d{2}:\d{2}:\d{2})/.exec(line);
   const apache = /^\[[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d{2}) (\d{2}:\d{2}:\d{2})(?:\.\d+)? (\d{4})\]/.exec(line);
   const text = fpm ? `${fpm[1]} ${fpm[2]} ${fpm[3]} ${fpm[4]}` : apache ? `${apache[2]} ${apache[1]} ${apache[4]} ${apache[3]}` : undefined;

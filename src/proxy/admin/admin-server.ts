@@ -39,7 +39,7 @@ export function describeState({ gateways, healerConnected }: Pick<AdminOptions, 
   };
 }
 
-function describeGateway({ gate, health }: Gateway): object {
+function describeGateway({ gate, health, quarantine }: Gateway): object {
   const { state, lastRecovery } = gate;
   return {
     gate: state.kind,
@@ -48,6 +48,7 @@ function describeGateway({ gate, health }: Gateway): object {
     held: gate.held,
     in_flight: gate.inFlight,
     limit: gate.limit ?? null,
+    quarantined: quarantine.size,
     upstream: formatAddress(gate.upstreams[gate.current] ?? { kind: 'unix', path: '/' }),
     no_progress_ms: health.noProgressMs(),
     total: health.total,

@@ -8,18 +8,18 @@ import { estimate } from './estimate.ts';
 
 export type FallbackReason = 'hold_expired' | 'queue_full' | 'upstream_down' | 'failed' | 'quarantined';
 
-/** @param incident the one that this request belongs to, where it is not the gate's own */
-export function describe({ request, gateway, note }: Journey, reason: FallbackReason, incident?: string): FallbackContent {
+/** A request in quarantine has an incident of its own; for all others it is the gate's. */
+export function describe({ request, gateway, note }: Journey, reason: FallbackReason): FallbackContent {
   const { gate, config, clock } = gateway;
   const { state } = gate;
   const closed = state.kind === 'open' ? undefined : state;
   const kind = kindOf(note.failure?.kind ?? closed?.failure, reason);
-  const named = incident ?? closed?.incident;
+  const named = note.quarantined?.incident ?? closed?.incident;
   // a replay was sent before, whatever became of it
   const sent = note.replays > 0 || (note.failure !== undefined && note.failure.resend !== 'always');
   const reads = request.method === 'GET' || request.method === 'HEAD';
   const isUpload = note.failure?.source === 'downstream';
-  const { retryMs, usual } = reason === 'quarantined' ? { retryMs: config.quarantine.for, usual: undefined } : estimate(gate, clock.monotonicMs());
+  const { retryMs, usual } = note.quarantined ? { retryMs: note.quarantined.forMs, usual: undefined } : estimate(gate, clock.monotonicMs());
   const retryAfterSeconds = Math.max(1, Math.ceil(retryMs / 1000));
   return {
     status: isUpload ? 408 : config.fallback.status === 'exact' ? exactStatus(kind) : 503,

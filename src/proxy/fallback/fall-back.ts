@@ -11,11 +11,11 @@ import { describe, type FallbackReason } from './describe.ts';
 import { renderPage } from './page.ts';
 import { renderProblem } from './problem.ts';
 
-/** Ends the journey with our own answer. `incident`: what this request is part of, where it is not the gate's own. */
-export function fallBack(journey: Journey, reason: FallbackReason, incident?: string): Answer {
+/** Ends the journey with our own answer. */
+export function fallBack(journey: Journey, reason: FallbackReason): Answer {
   const { gateway, request } = journey;
   gateway.health.fellBack();
-  const content = describe(journey, reason, incident);
+  const content = describe(journey, reason);
   journey.end(reason);
   return answerOf(content, render(content, journey), request.method === 'HEAD');
 }

@@ -229,7 +229,7 @@ t.test('a full queue is answered without delay', async (t) => {
 });
 
 t.test('a quarantined request has its own sentence and incident, and is not tried again by its page', async (t) => {
-  const { gateway } = await gatewayInFront(t, { quarantine: { for: '90s' }, fallback: { status: 'exact' } });
+  const { gateway } = await gatewayInFront(t, { fallback: { status: 'exact' } });
   const answerTo = async (method: string) => {
     const request: GatewayRequest = {
       id: 'r1',
@@ -242,7 +242,9 @@ t.test('a quarantined request has its own sentence and incident, and is not trie
       header: asking(navigation).header,
       clientAddress: '',
     };
-    const { head, body } = fallBack(openJourney(request, gateway), 'quarantined', incident);
+    const journey = openJourney(request, gateway);
+    journey.note.quarantined = { incident, forMs: 90_000 };
+    const { head, body } = fallBack(journey, 'quarantined');
     return { status: head.status, headers: head.rawHeaders.join('\n'), body: await text(body) };
   };
   const page = await answerTo('GET');
