@@ -70,6 +70,11 @@ export function passesWithTime(failure: UpstreamFailure): boolean {
   }
 }
 
+/** Whether the method alone makes a second sending safe (RFC 9110 section 9.2.2). */
+export function isIdempotent(method: string): boolean {
+  return idempotentMethods.has(method);
+}
+
 /** Whether a request of this method can ever be sent again after it was sent: only then its body is worth keeping. */
 export function mayBeReplayed(method: string, rules: ReplayRules): boolean {
   return idempotentMethods.has(method) || rules.idempotency_key;
