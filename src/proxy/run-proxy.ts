@@ -76,7 +76,13 @@ async function listenFor(gateway: Gateway, { log, signal }: { log: ProxyLog; sig
   const { config } = gateway;
   const listeners: Listener[] = [];
   for (const address of config.listen) {
-    const options = { address, socket: config.socket, handle: (request: Parameters<typeof handleRequest>[0]) => handleRequest(request, gateway), clientAddressHeader: config.client_address };
+    const options = {
+      address,
+      socket: config.socket,
+      handle: (request: Parameters<typeof handleRequest>[0]) => handleRequest(request, gateway),
+      clientAddressHeader: config.client_address,
+      earlyHints: config.early_hints,
+    };
     const listen = (): Promise<Listener> => (config.protocol === 'http' ? listenHttp(options) : listenFastcgi(options));
     listeners.push(await keepListening({ address, listen, clock: systemClock, log, signal }));
     log.info({ gateway: gateway.name, listen: formatAddress(address), upstream: formatAddress(config.upstream), protocol: config.protocol }, 'listening');
