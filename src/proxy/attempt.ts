@@ -20,6 +20,7 @@ export async function attempt(journey: Journey, slot: Slot): Promise<Attempted> 
     responseTimeoutMs: config.timeouts.response,
     idleTimeoutMs: config.timeouts.idle,
     interim: request.interim,
+    tls: gateway.tls,
     connections: gateway.connections,
     fresh: !isIdempotent(request.method) || note.replays > 0,
   };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { HostConfig } from '../config/host-schema.ts';
 import { formatAddress } from '../core/failure.ts';
 import { systemClock } from '../core/time.ts';
+import { backendTls } from '../upstream/backend-tls.ts';
 import { ConnectionPool } from '../upstream/connection-pool.ts';
 import { connectProbe } from '../upstream/probe.ts';
 import * as protocols from '../upstream/protocols.ts';
@@ -63,6 +64,7 @@ function createGateway({ name, config, link, log }: { name: string; config: Host
     name,
     config,
     protocol: protocols[config.protocol],
+    tls: config.tls && backendTls(config.tls),
     connections: new ConnectionPool(poolLimits(config, inFlight)),
     gate,
     health: new PassiveHealth(name, systemClock, link.tell),

@@ -4,6 +4,7 @@
  */
 import type { Readable } from 'node:stream';
 import type { Address, UpstreamFailure } from '../core/failure.ts';
+import type { BackendTls } from './backend-tls.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 
 /** A request body that nobody has read yet, or that was kept whole for a second attempt. */
@@ -57,6 +58,8 @@ export interface AttemptOptions {
   /** Longest silence inside an answer. */
   readonly idleTimeoutMs: number;
   readonly interim?: InterimEvents;
+  /** Speak TLS to the backend. */
+  readonly tls?: BackendTls | undefined;
   /** Where connections are kept; without it one is made and closed. */
   readonly connections?: ConnectionPool;
   /** A new connection whatever is kept: for a request that must not meet the end of a kept one. */

@@ -18,7 +18,7 @@ export const http: UpstreamProtocol = {
     }
     const lease = options.connections?.lease(target, options.fresh === true || wire.upgrade);
     if (lease?.socket) return exchange({ request, wire, target, options, socket: lease.socket, lease });
-    const connected = await connectTo(target, { timeoutMs: options.connectTimeoutMs, signal: request.clientGone, halfOpen: wire.upgrade });
+    const connected = await connectTo(target, { timeoutMs: options.connectTimeoutMs, signal: request.clientGone, halfOpen: wire.upgrade, tls: options.tls });
     if (connected.kind === 'connected') return exchange({ request, wire, target, options, socket: connected.socket, lease });
     lease?.drop();
     return connected;
