@@ -18,6 +18,12 @@ export function clientConnection(socket: Socket): ClientConnection {
   return connections.get(socket) ?? open(socket);
 }
 
+/** Is every answer written, so that what is written now comes behind them? */
+export function allAnswered(socket: Socket): boolean {
+  const response = clientConnection(socket).latest?.response;
+  return response === undefined || response.writableFinished || (response.writableEnded && response.socket === socket);
+}
+
 function open(socket: Socket): ClientConnection {
   const closed = new AbortController();
   setMaxListeners(0, closed.signal); // one a request, and a client may send many before it reads

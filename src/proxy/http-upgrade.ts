@@ -6,7 +6,7 @@ import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Answer, HandleRequest } from './gateway-request.ts';
-import { clientConnection } from './client-connection.ts';
+import { allAnswered, clientConnection } from './client-connection.ts';
 import { refusalFor } from './http-check.ts';
 import { refuseOnSocket, type Refusal } from './http-refusal.ts';
 import { HttpRequest } from './http-request.ts';
@@ -35,6 +35,7 @@ export function passUpgrades(server: Server, options: UpgradeOptions): { cut(): 
     client.once('close', () => standing.delete(client));
     // best effort: a client that resets has gone, which `close` tells
     client.on('error', () => undefined);
+    if (!allAnswered(client)) return void client.destroy(); // a 101 would be taken for the answer to another request
     const refusal = clientConnection(client).refused ? unread : (refusalFor(raw) ?? (isRealUpgrade(raw) ? undefined : lostBody));
     if (refusal) return refuseOnSocket(client, refusal);
     if (early.length > 0) client.unshift(early);

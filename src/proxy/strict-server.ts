@@ -2,9 +2,9 @@
 import http, { type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Socket } from 'node:net';
-import { clientConnection } from './client-connection.ts';
+import { allAnswered, clientConnection } from './client-connection.ts';
 import { refusalFor } from './http-check.ts';
-import { refusalForError, refuse, refuseOnSocket } from './http-refusal.ts';
+import { refusalForError, refuse, refuseOnSocket, type Refusal } from './http-refusal.ts';
 import { isRealUpgrade } from './http-upgrade.ts';
 
 const largestHeadBytes = 128 * 1024;
@@ -12,6 +12,8 @@ const largestHeadBytes = 128 * 1024;
 const keepAliveMs = 72_000;
 /** How often Node looks for heads that are late. */
 const lookEveryMs = 30_000;
+
+const noTunnels: Refusal = { status: 501, why: 'this is no forward proxy: CONNECT is not spoken here' };
 
 /** `headTimeoutMs`: how long the head of a request may take to come. Upgrades are the caller's. */
 export function strictServer(take: RequestListener, headTimeoutMs: number): Server {
@@ -41,7 +43,7 @@ export function strictServer(take: RequestListener, headTimeoutMs: number): Serv
     .createServer(options, listener)
     .on('checkContinue', listener)
     .on('checkExpectation', listener)
-    .on('connect', (_raw: IncomingMessage, socket: Duplex) => refuseOnSocket(socket, { status: 501, why: 'this is no forward proxy: CONNECT is not spoken here' }));
+    .on('connect', (_raw: IncomingMessage, socket: Duplex) => (socket instanceof Socket && allAnswered(socket) ? refuseOnSocket(socket, noTunnels) : socket.destroy()));
 }
 
 /**
@@ -60,7 +62,7 @@ export function refuseBroken(error: NodeJS.ErrnoException, socket: Duplex): void
 function isNextToAnswer(socket: Socket): boolean {
   const { latest, refused } = clientConnection(socket);
   if (refused) return false;
-  if (!latest || latest.response.writableFinished) return true;
+  if (!latest || allAnswered(socket)) return true;
   const { raw, response } = latest;
   return !raw.complete && response.socket === socket && !response.headersSent;
 }

@@ -249,3 +249,18 @@ t.test('an upgrade whose client leaves while it is held is forgotten', async (t)
   gateway.gate.open('');
   t.equal(backend.accepted(), 0);
 });
+
+t.test('an upload whose client left while it was held is never complete at the backend, and no failure', async (t) => {
+  const backend = await startBackend(t, 'tcp', does.neverAnswers);
+  const { places, gateway } = await startHttpGateway(t, backend.address, { hold: { for: '10m' } });
+  for (const leave of [(socket: Socket) => void socket.destroy(), (socket: Socket) => void socket.resetAndDestroy()]) {
+    gateway.gate.hold({ until: 'order', say: '' });
+    const client = talk(t, places.tcp);
+    client.say(`PUT /up HTTP/1.1\r\n${host}Content-Length: 500000\r\n\r\n${'x'.repeat(300_000)}`);
+    await until(() => gateway.gate.held === 1, { timeoutMs: 2000, what: 'the held upload' });
+    leave(client.socket);
+    gateway.gate.open('');
+    await until(() => gateway.gate.held + gateway.gate.inFlight === 0, { timeoutMs: 4000, what: 'it to be forgotten' });
+  }
+  t.equal(gateway.health.total.failed, 0);
+});

@@ -150,6 +150,14 @@ t.test('garbage behind an unanswered request is not answered in its place', asyn
   t.equal(gateway.health.total.failed, 0);
 });
 
+t.test('neither CONNECT nor an upgrade is answered in the place of a request before it', async (t) => {
+  const backend = await startBackend(t, 'tcp', does.neverAnswers);
+  const { places } = await startHttpGateway(t, backend.address);
+  for (const next of [`CONNECT a:1 HTTP/1.1\r\n${host}\r\n`, `${get}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`]) {
+    t.equal((await rawExchange(places.tcp, `${get}\r\n${next}`)).text, '', next);
+  }
+});
+
 t.test('nothing is added to an answer that has begun', async (t) => {
   const backend = await startBackend(
     t,

@@ -72,7 +72,7 @@ class Exchange implements BodySource, UploadEvents {
     if (this.#upload.complete) return void socket.write(head, 'latin1');
     socket.cork(); // the head and what there is of the body leave in one segment
     socket.write(head, 'latin1');
-    if (wire.expectsContinue === true) this.#upload.await();
+    if (wire.expectsContinue === true) this.#upload.waitForContinue();
     else this.#upload.begin();
     setImmediate(() => socket.uncork());
   }

@@ -44,7 +44,7 @@ export class Upload {
   }
 
   /** Begins when the backend says so, or has said nothing for a second. */
-  await(): void {
+  waitForContinue(): void {
     this.#withheld = setTimeout(this.begin, continueMs);
   }
 
