@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Answer, GatewayRequest } from './gateway-request.ts';
 import { isWithheld } from './http-request.ts';
-import { endAfter } from './linger.ts';
+import { endAfter, throwRestAway } from './linger.ts';
 
 /** What Node writes as text without memory of its own, less room for a head. */
 const joinedBytes = 12 * 1024;
@@ -23,6 +23,7 @@ export function writeAnswer(answer: Answer, to: Recipient): void {
   const { head, body } = answer;
   if (response.destroyed) return void body.destroy();
   if (endsEarly(answer, to)) endAfter(raw, response);
+  else if (!raw.complete) response.once('finish', () => throwRestAway(raw));
   if (raw.httpVersion !== '1.1') response.useChunkedEncodingByDefault = false; // Node would, where HTTP/1.0 says TE: chunked
   response.writeHead(head.status, [...head.rawHeaders]);
   if (head.contentLength !== undefined && body.readableLength === head.contentLength) return endWith(body.read(), response);

@@ -15,9 +15,14 @@ export function endAfter(raw: IncomingMessage, response: ServerResponse): void {
   const { socket } = raw;
   // Node calls this when the last response of a connection is written, and would close at once
   socket.destroySoon = () => {
-    raw.removeAllListeners('readable').resume();
+    throwRestAway(raw);
     endSlowly(socket);
   };
+}
+
+/** Reads what nobody wants any more; the next request of the connection stands behind it. */
+export function throwRestAway(raw: IncomingMessage): void {
+  raw.removeAllListeners('readable').resume();
 }
 
 /** Ends our side, and closes when the client has ended its own, or after a time. */

@@ -264,3 +264,17 @@ t.test('an upload whose client left while it was held is never complete at the b
   }
   t.equal(gateway.health.total.failed, 0);
 });
+
+t.test('a backend that is content before it has read all leaves the connection usable', async (t) => {
+  const backend = await startBackend(
+    t,
+    'tcp',
+    does.afterRequest((socket, head) => setImmediate(() => socket.write(head.startsWith('GET') ? ok : 'HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n'))),
+  );
+  const { places } = await startHttpGateway(t, backend.address);
+  const client = talk(t, places.unix);
+  client.say(`PUT /up HTTP/1.1\r\n${host}Content-Length: 400000\r\n\r\n${'x'.repeat(100_000)}`);
+  await client.hears(/^HTTP\/1\.1 201 Created/);
+  client.say(`${'x'.repeat(300_000)}GET / HTTP/1.1\r\n${host}\r\n`);
+  await client.hears(/200 OK[^]*ok$/);
+});

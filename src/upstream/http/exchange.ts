@@ -143,7 +143,8 @@ class Exchange implements BodySource, UploadEvents {
     if (isFault(content)) return this.#refuse(content);
     this.#timer.refresh();
     if (content.length > 0 && !this.#body!.push(content) && !framing.complete) this.#socket.pause();
-    if (framing.complete) this.#complete(framing.surplus);
+    // whoever reads what was just pushed may have given the answer up
+    if (framing.complete && this.#stage === 'body') this.#complete(framing.surplus);
   }
 
   #switchProtocols(head: ParsedHead, rest: Buffer): void {
