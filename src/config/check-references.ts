@@ -3,6 +3,7 @@
  * were written, so that a mistake in one place does not hide those in another.
  */
 import { formatAddress, parseAddress, type Address } from '../core/failure.ts';
+import { checkTls } from './check-tls.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { formatPath, valueAt, type ConfigProblem, type Path } from './problem.ts';
 import { gatewayPaths, itemPaths, oneOrManyPaths, textsAt, type PolicyEntry } from './written.ts';
@@ -19,7 +20,8 @@ export interface References {
 export function checkReferences(references: References): readonly ConfigProblem[] {
   const names = policyNames(references);
   const known = names.length === 0 ? services(references) : [];
-  return [...names, ...known, ...addresses(references.host), ...unsafeListeners(references.host), ...blindStandbys(references.host), ...receivers(references), ...switches(references)];
+  const { host } = references;
+  return [...names, ...known, ...addresses(host), ...unsafeListeners(host), ...blindStandbys(host), ...checkTls(host), ...receivers(references), ...switches(references)];
 }
 
 function policyNames({ policies }: References): readonly ConfigProblem[] {

@@ -27,6 +27,7 @@ export async function attempt(journey: Journey, slot: Slot): Promise<Attempted> 
     responseTimeoutMs: config.timeouts.response,
     idleTimeoutMs: config.timeouts.idle,
     interim: request.interim,
+    tls: gateway.tls,
     connections,
     // what must not be sent twice must not meet the end of a kept connection; nor need a second try
     fresh: !journey.repetition.safe || note.attempts > 1,

@@ -1,9 +1,8 @@
 /**
  * What a listener makes of its protocol, and what it gets back. Everything between is shared by HTTP and FastCGI.
  */
-import type { Readable } from 'node:stream';
 import type { Socket } from 'node:net';
-import type { InterimEvents, ResponseHead, UpstreamRequest } from '../upstream/exchange.ts';
+import type { InterimEvents, ResponseBody, ResponseHead, UpstreamRequest } from '../upstream/exchange.ts';
 
 /** One request of one visitor. `body.open()` may be called once: nobody has read it yet. */
 export interface GatewayRequest extends UpstreamRequest {
@@ -24,7 +23,7 @@ export interface Answer {
   /** Who speaks: the backend's own answer is passed untouched. */
   readonly from: 'upstream' | 'goodgateway';
   readonly head: ResponseHead;
-  readonly body: Readable;
+  readonly body: ResponseBody;
   /** After a 101 from the backend: the raw connection. */
   readonly tunnel?: Socket;
 }

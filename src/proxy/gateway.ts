@@ -1,6 +1,7 @@
 /** One gateway: its name, its backend's protocol, its gate, and what it knows of its traffic. Built once at start. */
 import type { GatewayConfig } from '../config/host-schema.ts';
 import type { Clock } from '../core/time.ts';
+import type { BackendTls } from '../upstream/backend-tls.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import type { UpstreamProtocol } from '../upstream/exchange.ts';
 import type { FallbackPages } from './fallback/load-pages.ts';
@@ -14,6 +15,8 @@ export interface Gateway {
   readonly name: string;
   readonly config: GatewayConfig;
   readonly protocol: UpstreamProtocol;
+  /** Set where its backend speaks TLS. */
+  readonly tls: BackendTls | undefined;
   /** Kept connections to its backend. */
   readonly connections: ConnectionPool;
   readonly gate: Gate;

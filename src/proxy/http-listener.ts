@@ -1,19 +1,20 @@
 /**
- * The HTTP side: Fastify and @fastify/http-proxy in front, our own transport behind the plugin's `undici` option.
- * Everything that the two would change about a request (its target, its body, its Host, odd methods, odd content
- * types) is taken from the raw request instead; what they would add to an answer is taken away again.
+ * The HTTP side: Fastify and @fastify/http-proxy in front, our own transport behind them. What the two would change about
+ * a request (its target, its body, its Host, odd methods, odd content types) is taken from the raw request instead, and
+ * the answer is written raw: an object of headers would lose their order.
  */
-import http from 'node:http';
-import type { Readable } from 'node:stream';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import httpProxy from '@fastify/http-proxy';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import type { Dispatcher } from 'undici';
-import type { Address } from '../core/failure.ts';
-import type { GatewayRequest, HandleRequest, Listener } from './gateway-request.ts';
-import { gatewayRequest } from './http-request.ts';
-import { drainAtEnd } from './linger.ts';
-import { isRealUpgrade, passUpgrades } from './http-upgrade.ts';
+import Fastify, { type FastifyInstance } from 'fastify';
 import { listenOn, type SocketPermissions } from '../channel/listen-on.ts';
+import type { Address } from '../core/failure.ts';
+import { clientConnection } from './client-connection.ts';
+import type { HandleRequest, Listener } from './gateway-request.ts';
+import { writeAnswer } from './http-answer.ts';
+import { relayInterim } from './http-interim.ts';
+import { HttpRequest } from './http-request.ts';
+import { passUpgrades } from './http-upgrade.ts';
+import { refuseBroken, strictServer } from './strict-server.ts';
 
 export interface HttpListenerOptions {
   readonly address: Address;
@@ -21,16 +22,14 @@ export interface HttpListenerOptions {
   readonly handle: HandleRequest;
   /** Name of the header that carries the visitor's address. */
   readonly clientAddressHeader?: string | undefined;
+  /** Pass 103 and other interim answers on. */
+  readonly earlyHints?: boolean;
+  /** How long the head of a request may take to come. Default: a minute. */
+  readonly headTimeoutMs?: number;
 }
 
-const largestHeadBytes = 128 * 1024;
+const longestHeadMs = 60_000;
 const sweepEveryMs = 50;
-const exchangeKey = Symbol('request and reply');
-type Tagged = Record<string | symbol, unknown>;
-interface Pair {
-  readonly request: FastifyRequest;
-  readonly reply: FastifyReply;
-}
 
 /** Listens and answers until it is closed. Rejects with a sentence when it cannot listen. */
 export async function listenHttp(options: HttpListenerOptions): Promise<Listener> {
@@ -58,96 +57,50 @@ export async function listenHttp(options: HttpListenerOptions): Promise<Listener
 }
 
 function buildApp(options: HttpListenerOptions): FastifyInstance {
-  const replies = new WeakMap<FastifyRequest, FastifyReply>();
   const app = Fastify({
     logger: false,
     exposeHeadRoutes: false,
     bodyLimit: Number.MAX_SAFE_INTEGER,
-    http: { maxHeaderSize: largestHeadBytes, shouldUpgradeCallback: isRealUpgrade },
     // one route takes all: Fastify would refuse or rewrite targets such as //a, /%E9 or *
     rewriteUrl: () => '/',
+    serverFactory: (toFastify) => strictServer(toFastify, options.headTimeoutMs ?? longestHeadMs),
+    clientErrorHandler: refuseBroken,
   });
   const methods = http.METHODS.filter((method) => method !== 'CONNECT');
   for (const method of methods) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
   app.removeAllContentTypeParsers();
   // nobody reads the body before the attempt opens it
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  app.addHook('onRequest', async (request, reply) => {
-    replies.set(request, reply);
-    // Fastify answers 415 to a malformed content type; the true one is still in rawHeaders
-    request.raw.headers['content-type'] = 'application/octet-stream';
-  });
   void app.register(httpProxy, {
     upstream: 'http://upstream.invalid',
-    undici: { request: transport(options), destroy: () => undefined } as unknown as { request: Dispatcher['request'] },
     disableCache: true,
     disableRequestLogging: true,
-    internalRewriteLocationHeader: false,
     httpMethods: methods,
     routes: ['/'],
     proxyPayloads: false,
-    retryMethods: [],
-    replyOptions: {
-      // the plugin would ask a busy backend up to eleven times
-      retryDelay: () => null,
-      rewriteRequestHeaders: (request) => ({ [exchangeKey]: { request, reply: replies.get(request as FastifyRequest) } }) as http.IncomingHttpHeaders,
-      rewriteHeaders: (headers) => headers,
-      // only "client gone" comes here: every other failure has been answered by the fallback
-      onError: (reply) => void reply.hijack(),
+    // the plugin's own place to wait for a backend; reply.from() would answer by an object of headers
+    handler: ({ raw, originalUrl }, reply) => {
+      reply.hijack();
+      void answer({ raw, target: originalUrl, response: reply.raw }, options);
     },
   });
   return app;
 }
 
-/** What @fastify/http-proxy takes for an undici dispatcher: the story of the request, seen as one call. */
-function transport(options: HttpListenerOptions) {
-  return ({ headers }: { headers: Tagged }, done: (error: Error | null, response?: unknown) => void): void => {
-    const pair = headers[exchangeKey] as Pair;
-    const request = requestOf(pair, options);
-    void options.handle(request).then((answer) => {
-      if (!answer) return done(new Error('the client has gone'));
-      const body = drainAtEnd(answer, pair.request.raw);
-      cutVisibly(body, pair);
-      done(null, { statusCode: answer.head.status, headers: headerObject(answer.head.rawHeaders), body });
-      setImmediate(() => sendHeadNow(body, pair));
-    });
-  };
+interface Exchange {
+  readonly raw: IncomingMessage;
+  readonly target: string;
+  readonly response: ServerResponse;
 }
 
-/** A cut answer must not look complete: with HTTP/1.0 a clean close would be its normal end. */
-function cutVisibly(body: Readable, { request }: Pair): void {
-  const { socket } = request.raw;
-  body.once('error', () => {
-    if (!socket.destroyed && socket.remotePort !== undefined) socket.resetAndDestroy();
-    else socket.destroy();
-  });
-}
-
-/** Fastify writes the head with the first bytes of the body; an event stream's may be minutes away. */
-function sendHeadNow(body: Readable, { reply: { raw } }: Pair): void {
-  if (!raw.headersSent && !raw.destroyed && !body.readableEnded && !body.errored && body.readableLength === 0) raw.flushHeaders();
-}
-
-function requestOf({ request, reply }: Pair, options: HttpListenerOptions): GatewayRequest {
-  const gone = new AbortController();
-  reply.raw.once('close', () => reply.raw.writableFinished || gone.abort());
-  return gatewayRequest(request.raw, request.originalUrl, {
+async function answer({ raw, target, response }: Exchange, options: HttpListenerOptions): Promise<void> {
+  const request = new HttpRequest(raw, {
+    target,
+    response,
     clientAddressHeader: options.clientAddressHeader,
-    clientGone: gone.signal,
-    upgrade: false,
+    clientGone: clientConnection(raw.socket).gone,
+    ...(options.earlyHints && { interim: relayInterim(raw, response) }),
   });
-}
-
-/** In order of first appearance; several of one name become a list, as Node writes them. */
-function headerObject(rawHeaders: readonly string[]): Record<string, string | string[]> {
-  const object: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i]!.toLowerCase();
-    const value = rawHeaders[i + 1]!;
-    const before = object[name];
-    if (before === undefined) object[name] = value;
-    else if (typeof before === 'string') object[name] = [before, value];
-    else before.push(value);
-  }
-  return object;
+  const found = await options.handle(request);
+  if (found) writeAnswer(found, { raw, response, request });
 }

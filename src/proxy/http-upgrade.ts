@@ -6,7 +6,10 @@ import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Answer, HandleRequest } from './gateway-request.ts';
-import { gatewayRequest } from './http-request.ts';
+import { allAnswered, clientConnection } from './client-connection.ts';
+import { refusalFor } from './http-check.ts';
+import { refuseOnSocket, type Refusal } from './http-refusal.ts';
+import { HttpRequest } from './http-request.ts';
 
 /** A side that vanished without a word is found by the kernel. */
 const keepAliveAfterMs = 60_000;
@@ -18,16 +21,23 @@ export interface UpgradeOptions {
   readonly clientAddressHeader: string | undefined;
 }
 
+/** Node before 24.9 (and 22.21) hands over every offer and has lost the body by now. */
+const lostBody: Refusal = { status: 501, why: 'this offer of an upgrade cannot be declined without losing its body' };
+const unread: Refusal = { status: 400, why: 'an earlier request of this connection was refused' };
+/** What a client may say before it is answered; more of it waits in the kernel, and then its leaving is not seen. */
+const earlyLimitBytes = 64 * 1024;
+
 /** Lets a server pass upgrades on. `cut` ends those that stand: nothing else would, at a stop. */
 export function passUpgrades(server: Server, options: UpgradeOptions): { cut(): void } {
   const standing = new Set<Duplex>();
   server.on('upgrade', (raw: IncomingMessage, client: Socket, early: Buffer) => {
-    // Node before 24.9 (and 22.21) hands over every offer and has lost the body by now
-    if (!isRealUpgrade(raw)) return void client.end('HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
     standing.add(client);
     client.once('close', () => standing.delete(client));
     // best effort: a client that resets has gone, which `close` tells
     client.on('error', () => undefined);
+    if (!allAnswered(client)) return void client.destroy(); // a 101 would be taken for the answer to another request
+    const refusal = clientConnection(client).refused ? unread : (refusalFor(raw) ?? (isRealUpgrade(raw) ? undefined : lostBody));
+    if (refusal) return refuseOnSocket(client, refusal);
     if (early.length > 0) client.unshift(early);
     void upgrade(raw, client, options);
   });
@@ -44,15 +54,34 @@ export function isRealUpgrade({ method, headers }: IncomingMessage): boolean {
 }
 
 async function upgrade(raw: IncomingMessage, client: Socket, { handle, clientAddressHeader }: UpgradeOptions): Promise<void> {
-  const gone = new AbortController();
-  client.once('close', () => gone.abort());
-  const answer = await handle(gatewayRequest(raw, raw.url ?? '/', { clientAddressHeader, clientGone: gone.signal, upgrade: true }));
+  const early = watch(client);
+  const answer = await handle(new HttpRequest(raw, { target: raw.url ?? '/', clientAddressHeader, clientGone: clientConnection(client).gone }));
+  early.stop();
   if (!answer || client.destroyed) {
     answer?.tunnel?.destroy();
     answer?.body.destroy();
     client.destroy();
   } else if (answer.tunnel) join(client, answer, answer.tunnel);
   else refuse(raw, client, answer);
+}
+
+/** Reads while the request waits, because only a reader sees that the other side has ended. What was read is put back. */
+function watch(client: Socket): { stop(): void } {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  const onData = (part: Buffer): void => {
+    parts.push(part);
+    bytes += part.length;
+    if (bytes >= earlyLimitBytes) client.pause();
+  };
+  const onEnd = (): void => void client.destroy();
+  client.on('data', onData).on('end', onEnd);
+  return {
+    stop: () => {
+      client.off('data', onData).off('end', onEnd).pause();
+      if (bytes > 0 && !client.destroyed) client.unshift(Buffer.concat(parts));
+    },
+  };
 }
 
 function join(client: Socket, { head }: Answer, backend: Socket): void {

@@ -57,6 +57,10 @@ export class KeptBody implements RequestBody {
     return !this.#lost;
   }
 
+  trailers(): readonly string[] {
+    return this.#source.trailers?.() ?? [];
+  }
+
   open(): Readable {
     if (this.length === 0) return Readable.from([]);
     this.#reader?.destroy();

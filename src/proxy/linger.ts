@@ -1,32 +1,33 @@
 /**
  * An answer that is complete before its request is (the fallback page to an upload, a backend's early 413) must still
- * arrive: a connection that is closed with unread bytes is reset, and the client loses the answer with it.
+ * arrive: a connection that is closed with unread bytes is reset, and the client loses the answer with it. So our side
+ * ends first, what the client still sends is read and thrown away, and then the connection is closed.
  */
-import type { IncomingMessage } from 'node:http';
-import { pipeline, Transform, type Readable } from 'node:stream';
-import type { Answer } from './gateway-request.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 
-/** How long the rest of an upload is read and thrown away before the connection may close. */
+/** How long the rest of an upload is read and thrown away before the connection is closed. */
 const lingerMs = 5000;
 
-/** The answer's body, whose end waits until the request was read to its end, too. */
-export function drainAtEnd({ from, head, body }: Answer, raw: IncomingMessage): Readable {
-  // an early 2xx comes from a backend that goes on reading: the attempt passes the rest on
-  if (raw.complete || (from === 'upstream' && head.status < 300)) return body;
-  raw.removeAllListeners('readable');
-  raw.resume();
-  const lingering = new Transform({ transform: (chunk, _encoding, done) => done(null, chunk), flush: (done) => whenRead(raw, done) });
-  pipeline(body, lingering, () => undefined);
-  return lingering;
+/** To be called before the head is written: the connection ends with this response, slowly. */
+export function endAfter(raw: IncomingMessage, response: ServerResponse): void {
+  response.shouldKeepAlive = false;
+  const { socket } = raw;
+  // Node calls this when the last response of a connection is written, and would close at once
+  socket.destroySoon = () => {
+    throwRestAway(raw);
+    endSlowly(socket);
+  };
 }
 
-function whenRead(raw: IncomingMessage, done: () => void): void {
-  if (raw.complete || raw.destroyed) return done();
-  const finish = (): void => {
-    clearTimeout(timer);
-    raw.off('end', finish).off('close', finish);
-    done();
-  };
-  const timer = setTimeout(finish, lingerMs);
-  raw.once('end', finish).once('close', finish);
+/** Reads what nobody wants any more; the next request of the connection stands behind it. */
+export function throwRestAway(raw: IncomingMessage): void {
+  raw.removeAllListeners('readable').resume();
+}
+
+/** Ends our side, and closes when the client has ended its own, or after a time. */
+export function endSlowly(socket: Duplex): void {
+  socket.end();
+  const late = setTimeout(() => socket.destroy(), lingerMs).unref();
+  socket.once('close', () => clearTimeout(late));
 }

@@ -112,6 +112,11 @@ export function passesWithTime(failure: UpstreamFailure): boolean {
   }
 }
 
+/** Whether the method alone makes a second sending safe (RFC 9110 section 9.2.2). */
+export function isIdempotent(method: string): boolean {
+  return idempotentMethods.has(method);
+}
+
 function no(why: string): ResendAnswer {
   return { resend: false, why };
 }

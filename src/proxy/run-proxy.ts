@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { HostConfig } from '../config/host-schema.ts';
 import { formatAddress } from '../core/failure.ts';
 import { systemClock } from '../core/time.ts';
+import { backendTls } from '../upstream/backend-tls.ts';
 import { ConnectionPool } from '../upstream/connection-pool.ts';
 import { connectProbe } from '../upstream/probe.ts';
 import * as protocols from '../upstream/protocols.ts';
@@ -76,6 +77,7 @@ async function createGateway({ name, config, link, log, builtIn }: Parts): Promi
     name,
     config,
     protocol: protocols[config.protocol],
+    tls: config.tls && backendTls(config.tls),
     connections: new ConnectionPool(poolLimits(config, inFlight)),
     gate,
     health: new PassiveHealth(name, systemClock, link.tell),
@@ -91,7 +93,13 @@ async function listenFor(gateway: Gateway, { log, signal }: { log: ProxyLog; sig
   const { config } = gateway;
   const listeners: Listener[] = [];
   for (const address of config.listen) {
-    const options = { address, socket: config.socket, handle: (request: Parameters<typeof handleRequest>[0]) => handleRequest(request, gateway), clientAddressHeader: config.client_address };
+    const options = {
+      address,
+      socket: config.socket,
+      handle: (request: Parameters<typeof handleRequest>[0]) => handleRequest(request, gateway),
+      clientAddressHeader: config.client_address,
+      earlyHints: config.early_hints,
+    };
     const listen = (): Promise<Listener> => (config.protocol === 'http' ? listenHttp(options) : listenFastcgi(options));
     listeners.push(await keepListening({ address, listen, clock: systemClock, log, signal }));
     log.info({ gateway: gateway.name, listen: formatAddress(address), upstream: formatAddress(config.upstream), protocol: config.protocol }, 'listening');

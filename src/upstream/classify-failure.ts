@@ -43,8 +43,19 @@ export function connectKind(errno: string): FailureKind {
   return (connectRows[errno] ?? otherConnectRow).kind;
 }
 
+/** The TLS handshake failed, or was not done in time. Always safe to send again: the request waits for its end. */
+export function handshakeFailure(error: NodeJS.ErrnoException | 'timeout', target: Address): UpstreamFailure {
+  const failure = connectFailure(error, target);
+  const tls = error === 'timeout' ? undefined : tlsFailure(error);
+  if (tls) return { ...failure, kind: tls.kind, detail: `${formatAddress(target)} ${tls.says} (${failure.errno})` };
+  return error === 'timeout' ? { ...failure, detail: `${formatAddress(target)} took the connection, and did not finish the TLS handshake in time` } : failure;
+}
+
 /** The backend closed or reset before the first byte of an answer. A reset carries the system's error. */
 export function terminatedBeforeHead(progress: Progress, error?: NodeJS.ErrnoException): UpstreamFailure {
+  // TLS 1.3 tells of a missing client certificate after the handshake
+  const tls = error && tlsFailure(error);
+  if (tls) return finalFailure(progress, tls.kind, `${formatAddress(progress.target)} ${tls.says}`, error);
   const how = error ? 'reset' : 'closed';
   return sentFailure(progress, 'connection_terminated', `${formatAddress(progress.target)} ${how} the connection before it answered`, error);
 }
@@ -97,6 +108,19 @@ export function requestBroken(progress: Progress, detail: string): UpstreamFailu
 /** Something of ours failed during an attempt: a file that kept a body, a request in the wrong protocol. */
 export function internalFailure(progress: Progress, detail: string, cause?: Error): UpstreamFailure {
   return { ...facts(progress), kind: 'proxy_internal_error', source: 'internal', resend: 'never', detail, ...(cause && { cause }) };
+}
+
+/** What OpenSSL or the check of the certificate says; `undefined` for an error of the system, such as a reset. */
+function tlsFailure({ code = '', message }: NodeJS.ErrnoException): { readonly kind: FailureKind; readonly says: string } | undefined {
+  if (code.startsWith('ERR_SSL_') && code.includes('_ALERT_')) return { kind: 'tls_alert_received', says: `refused the TLS connection: ${lastPart(message)}` };
+  if (code.startsWith('ERR_SSL_') || code === 'EPROTO') return { kind: 'tls_protocol_error', says: `speaks no TLS that we understand: ${lastPart(message)}` };
+  if (code in connectRows || !/^(?:ERR_TLS_CERT|CERT_|CRL_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|INVALID_|PATH_LENGTH|HOSTNAME_|EMAIL_|ERROR_IN_)/.test(code)) return undefined;
+  return { kind: 'tls_certificate_error', says: `has a certificate that is not to be trusted: ${lastPart(message)}` };
+}
+
+/** OpenSSL: `40A7…:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:../deps/…:354:`. Node adds advice behind `;`. */
+function lastPart(message: string): string {
+  return (/SSL routines:[^:]*:([^:]+)/.exec(message)?.[1] ?? message.split(';', 1)[0]!).trim().slice(0, 200);
 }
 
 interface ConnectRow {

@@ -1,7 +1,8 @@
 /** How every connection to a backend is made: own timer, failures as values, and writes that cannot lose an answer. */
 import { isIP, Socket } from 'node:net';
 import type { Address, UpstreamFailure } from '../core/failure.ts';
-import { connectFailure } from './classify-failure.ts';
+import { startTls, type BackendTls } from './backend-tls.ts';
+import { connectFailure, handshakeFailure } from './classify-failure.ts';
 
 /** One try to connect; `client_gone` when the signal called it off. */
 export type ConnectResult = { readonly kind: 'connected'; readonly socket: BackendSocket } | { readonly kind: 'failure'; readonly failure: UpstreamFailure } | { readonly kind: 'client_gone' };
@@ -11,8 +12,16 @@ export interface ConnectOptions {
   /** For the name look-up and the connect together. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+  /** Speak TLS; the handshake counts as connecting. */
+  readonly tls?: BackendTls | undefined;
   /** Keep our side open after the backend ended its own: for tunnels. */
   readonly halfOpen?: boolean;
+}
+
+/** A connection to a backend whose failed write is told by `writeFailed`, and leaves its reading side alive. */
+export interface BackendSocket extends Socket {
+  /** The first failed write. */
+  writeError: NodeJS.ErrnoException | undefined;
 }
 
 /**
@@ -20,8 +29,7 @@ export interface ConnectOptions {
  * a backend that refuses an upload (413, then close) would then look dead. Here a failed write emits `writeFailed` and
  * reading goes on until the backend's bytes are all there.
  */
-export class BackendSocket extends Socket {
-  /** The first failed write. */
+class PlainSocket extends Socket implements BackendSocket {
   writeError: NodeJS.ErrnoException | undefined;
 
   override _write(chunk: unknown, encoding: BufferEncoding, done: () => void): void {
@@ -49,29 +57,39 @@ export function connectTo(target: Address, options: ConnectOptions): Promise<Con
   const { signal } = options;
   if (signal?.aborted) return Promise.resolve({ kind: 'client_gone' });
   return new Promise((resolve) => {
-    const socket = new BackendSocket({ allowHalfOpen: options.halfOpen ?? false });
+    const plain = new PlainSocket({ allowHalfOpen: options.halfOpen ?? false });
+    let socket: BackendSocket = plain;
+    let step: 'resolve' | 'connect' | 'handshake' = target.kind === 'unix' || isIP(target.host) !== 0 ? 'connect' : 'resolve';
     const settle = (result: ConnectResult) => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
-      socket.off('connect', onConnect);
-      socket.off('error', fail);
+      plain.off('connect', onConnect).off('error', fail);
+      socket.off('secureConnect', onSecure).off('error', fail);
       if (result.kind !== 'connected') socket.destroy();
       resolve(result);
     };
-    const fail = (error: NodeJS.ErrnoException | 'timeout') => settle({ kind: 'failure', failure: connectFailure(error, target) });
-    const onConnect = () => settle({ kind: 'connected', socket });
+    const fail = (error: NodeJS.ErrnoException) => settle({ kind: 'failure', failure: step === 'handshake' ? handshakeFailure(error, target) : connectFailure(error, target) });
+    const onLate = () =>
+      step === 'resolve' ? fail(slowNameServer()) : settle({ kind: 'failure', failure: step === 'handshake' ? handshakeFailure('timeout', target) : connectFailure('timeout', target) });
+    const onSecure = () => settle({ kind: 'connected', socket });
+    const onConnect = () => {
+      if (!options.tls) return onSecure();
+      step = 'handshake';
+      plain.off('error', fail);
+      socket = startTls(plain, target, options.tls).on('error', ignore).on('error', fail).on('secureConnect', onSecure);
+    };
     const onAbort = () => settle({ kind: 'client_gone' });
-    let resolved = target.kind === 'unix' || isIP(target.host) !== 0;
-    const timer = setTimeout(() => fail(resolved ? 'timeout' : slowNameServer()), options.timeoutMs);
-    socket.on('error', () => {}); // stays: whoever reads the socket listens too, but in between nobody does
-    socket.on('error', fail);
-    socket.on('connect', onConnect);
-    socket.once('lookup', (error: Error | null) => (resolved = !error));
+    const timer = setTimeout(onLate, options.timeoutMs);
+    plain.on('error', ignore); // stays: whoever reads the socket listens too, but in between nobody does
+    plain.on('error', fail).on('connect', onConnect);
+    if (step === 'resolve') plain.once('lookup', (error: Error | null) => (step = error ? step : 'connect'));
     signal?.addEventListener('abort', onAbort);
-    socket.setNoDelay(true);
-    socket.connect(target.kind === 'unix' ? { path: target.path } : { host: target.host, port: target.port });
+    plain.setNoDelay(true);
+    plain.connect(target.kind === 'unix' ? { path: target.path } : { host: target.host, port: target.port });
   });
 }
+
+function ignore(): void {}
 
 /** The resolver's own patience is longer than ours: our timer says what it would have said. */
 function slowNameServer(): NodeJS.ErrnoException {

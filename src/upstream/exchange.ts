@@ -4,6 +4,7 @@
  */
 import type { Readable } from 'node:stream';
 import type { Address, UpstreamFailure } from '../core/failure.ts';
+import type { BackendTls } from './backend-tls.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 
 /** A request body that nobody has read yet, or that was kept whole for a second attempt. */
@@ -15,6 +16,8 @@ export interface RequestBody {
    * The stream is not to be destroyed by the attempt; it stops reading and leaves it.
    */
   open(): Readable;
+  /** Trailer fields, complete when the body has ended. */
+  trailers?(): readonly string[];
 }
 
 /** A request in the form in which its protocol carries it. */
@@ -25,6 +28,10 @@ export type RequestWire =
       readonly rawHeaders: readonly string[];
       /** An `Upgrade` request: after a 101 the connection becomes a tunnel. */
       readonly upgrade: boolean;
+      /** The client sends its body when it was told 100 Continue, which opening the body does; until then it is the backend's to decide. */
+      readonly expectsContinue?: boolean;
+      /** The client said `TE: trailers`. */
+      readonly takesTrailers?: boolean;
     }
   | {
       readonly protocol: 'fastcgi';
@@ -51,6 +58,8 @@ export interface AttemptOptions {
   /** Longest silence inside an answer. */
   readonly idleTimeoutMs: number;
   readonly interim?: InterimEvents;
+  /** Speak TLS to the backend. */
+  readonly tls?: BackendTls | undefined;
   /** Where connections are kept; without it one is made and closed. */
   readonly connections?: ConnectionPool;
   /** A new connection whatever is kept: for a request that must not meet the end of a kept one. */
@@ -66,6 +75,12 @@ export interface ResponseHead {
   readonly contentLength: number | undefined;
 }
 
+/** The body of an answer as it comes. */
+export interface ResponseBody extends Readable {
+  /** Trailer fields that may pass a proxy; complete when the body has ended. */
+  readonly trailers?: readonly string[];
+}
+
 /**
  * An answer whose head is complete. `body` ends cleanly only when the backend completed it; when it was cut, the
  * stream is destroyed with an {@link UpstreamFailureError} and the listener must make the cut visible to its client.
@@ -73,7 +88,7 @@ export interface ResponseHead {
 export interface UpstreamResponse {
   readonly kind: 'response';
   readonly head: ResponseHead;
-  readonly body: Readable;
+  readonly body: ResponseBody;
   /** Set after `101 Switching Protocols`: the raw connection, both ways; `body` is empty then. */
   readonly tunnel?: import('node:net').Socket;
   readonly bytesWritten: number;

@@ -240,6 +240,10 @@ const inHost: readonly Row[] = [
   ['a misspelt concurrency', 'concurrency: auto', 'concurrency: ▸auot', 'did you mean `auto`?'],
   ['a fetch that waits longer than a page', '{ for: 15s,', '{ for: 15s, fetch_for: ▸20s,', 'expected at most the time of `for`'],
   ['FastCGI on TCP', 'listen: unix:/run/goodgateway/shop.sock', 'listen: ▸127.0.0.1:9000', 'listen_on_tcp_anyway'],
+  ['TLS to a FastCGI backend', '    concurrency: auto', '    concurrency: auto\n    ▸tls: {}', 'tls: FastCGI is not spoken over TLS: expected protocol: http'],
+  ['TLS on a unix socket without a name', 'upstream: 127.0.0.1:7080', 'upstream: unix:/run/app.sock\n    ▸tls: {}', 'tls: a unix socket has no host name: expected server_name'],
+  ['authorities that are not there', 'upstream: 127.0.0.1:7080', 'upstream: 127.0.0.1:7080\n    tls: { ca: ▸/nowhere/ca.pem }', 'ca: /nowhere/ca.pem cannot be read (ENOENT'],
+  ['authorities that are none', 'upstream: 127.0.0.1:7080', 'upstream: 127.0.0.1:7080\n    tls: { ca: ▸/etc/passwd }', 'ca: /etc/passwd holds no certificate'],
   ['two gateways on one address', 'unix:/run/goodgateway/blog.sock]', '▸unix:/run/goodgateway/shop.sock]', 'is the address of gateways.shop.listen already'],
   [
     'a standby gateway that cannot know what fails',

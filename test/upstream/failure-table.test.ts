@@ -160,8 +160,11 @@ t.test('a cut after the head shows as the end of the body, and is never repeated
     ['a chunk longer than its size', chunked('2\r\nabc\r\n0\r\n\r\n'), 'http_protocol_error', /longer than its size/],
     ['an extension ended by LF', chunked('2;a=b\nab\r\n0\r\n\r\n'), 'http_protocol_error', /without CR/],
     ['a trailer ended by LF', chunked('0\r\nX-A: 1\n\r\n'), 'http_protocol_error', /without CR/],
-    ['20 kB of trailers', chunked(`0\r\nX-A: ${'x'.repeat(20_000)}\r\n\r\n`), 'http_response_trailer_section_size', /16 KiB of trailers/],
-    ['20 kB of extensions', chunked(`2;${'x'.repeat(20_000)}\r\nab\r\n`), 'http_protocol_error', /16 KiB of chunk extensions/],
+    ['20 kB of trailers', chunked(`0\r\n${`X-A: ${'x'.repeat(1000)}\r\n`.repeat(20)}\r\n`), 'http_response_trailer_section_size', /trailers of more than 16 KiB/],
+    ['a trailer of 9 kB', chunked(`0\r\nX-A: ${'x'.repeat(9000)}\r\n\r\n`), 'http_response_trailer_size', /a trailer field longer than 8 KiB/],
+    ['a trailer that is none', chunked('0\r\nnonsense\r\n\r\n'), 'http_protocol_error', /a trailer that is no header field/],
+    ['a trailer with NUL', chunked('0\r\nX-A: a\0b\r\n\r\n'), 'http_protocol_error', /a trailer that is no header field/],
+    ['20 kB of extensions', chunked(`2;${'x'.repeat(20_000)}\r\nab\r\n`), 'http_protocol_error', /chunk extensions of more than 16 KiB/],
   ];
   for (const kind of bothKinds) {
     for (const [what, behaviour, expected, detail] of rows) {

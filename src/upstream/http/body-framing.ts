@@ -1,8 +1,10 @@
 /** Where a response body ends: by length, by chunks, or when the connection closes. Bytes in, content out. */
+import { safeTrailers } from './hop-by-hop.ts';
 import type { AnswerFault, ParsedHead } from './response-head.ts';
 
-/** Longest chunk extensions of one body together, and longest trailer section. Both are dropped, not kept. */
-export const dropLimitBytes = 16 * 1024;
+/** Longest chunk extensions of one body together, which are dropped; and longest trailer section. */
+const sectionLimitBytes = 16 * 1024;
+const trailerLimitBytes = 8 * 1024;
 
 /** One body being read. After a fault, or once `complete`, it is not fed again. */
 export interface BodyFraming {
@@ -10,6 +12,10 @@ export interface BodyFraming {
   decode(bytes: Buffer): Buffer | AnswerFault;
   /** The last byte was seen. */
   readonly complete: boolean;
+  /** Bytes came behind the last one, which belong to nobody. */
+  readonly surplus: boolean;
+  /** Name, value, name, value …: the trailer fields that may pass, once it is complete. */
+  readonly trailers: readonly string[];
   /** The end of the connection is the proper end of this body. */
   readonly endsAtClose: boolean;
 }
@@ -28,6 +34,8 @@ export function isFault(result: Buffer | AnswerFault): result is AnswerFault {
 
 class BodyOfLength implements BodyFraming {
   readonly endsAtClose = false;
+  readonly trailers = none;
+  surplus = false;
   #rest: number;
   constructor(length: number) {
     this.#rest = length;
@@ -36,7 +44,8 @@ class BodyOfLength implements BodyFraming {
     return this.#rest === 0;
   }
   decode(bytes: Buffer): Buffer {
-    const content = bytes.length > this.#rest ? bytes.subarray(0, this.#rest) : bytes;
+    this.surplus = bytes.length > this.#rest;
+    const content = this.surplus ? bytes.subarray(0, this.#rest) : bytes;
     this.#rest -= content.length;
     return content;
   }
@@ -45,11 +54,15 @@ class BodyOfLength implements BodyFraming {
 class BodyUntilClose implements BodyFraming {
   readonly endsAtClose = true;
   readonly complete = false;
+  readonly surplus = false;
+  readonly trailers = none;
   decode(bytes: Buffer): Buffer {
     return bytes;
   }
 }
 
+// oxlint-disable-next-line no-control-regex -- control characters are what it refuses, all but tab
+const trailerLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:[^\0-\x08\x0a-\x1f\x7f]*[^\0-\x20\x7f])?)[ \t]*$/;
 const cr = 13;
 const lf = 10;
 const semicolon = 59;
@@ -67,7 +80,11 @@ class ChunkedBody implements BodyFraming {
   #state: ChunkState = 'size';
   #size = 0;
   #digits = 0;
-  #dropped = 0;
+  #extensionBytes = 0;
+  #trailerText = '';
+  #lineBytes = 0;
+  surplus = false;
+  trailers: readonly string[] = none;
 
   get complete(): boolean {
     return this.#state === 'end';
@@ -76,7 +93,8 @@ class ChunkedBody implements BodyFraming {
   decode(bytes: Buffer): Buffer | AnswerFault {
     let start = -1;
     let stop = 0;
-    for (let at = 0; at < bytes.length && this.#state !== 'end';) {
+    let at = 0;
+    while (at < bytes.length && this.#state !== 'end') {
       if (this.#state !== 'data') {
         const fault = this.#step(bytes[at++]!);
         if (fault) return fault;
@@ -90,6 +108,7 @@ class ChunkedBody implements BodyFraming {
       this.#size -= take;
       if (this.#size === 0) this.#state = 'data_cr';
     }
+    this.surplus = at < bytes.length;
     return start === -1 ? nothing : bytes.subarray(start, stop);
   }
 
@@ -98,7 +117,7 @@ class ChunkedBody implements BodyFraming {
       case 'size':
         return this.#readSize(byte);
       case 'extension':
-        return byte === cr ? this.#go('size_lf') : byte === lf ? broken('a chunk size line that ends without CR') : this.#drop('http_protocol_error', 'chunk extensions');
+        return byte === cr ? this.#go('size_lf') : byte === lf ? broken('a chunk size line that ends without CR') : this.#dropExtension();
       case 'size_lf':
         return byte === lf ? this.#beginChunk() : broken('a chunk size line with a stray CR');
       case 'data_cr':
@@ -110,9 +129,9 @@ class ChunkedBody implements BodyFraming {
       case 'trailer':
         return byte === cr ? this.#go('trailer_lf') : this.#readTrailer(byte);
       case 'trailer_lf':
-        return byte === lf ? this.#go('trailer_start') : broken('a trailer line with a stray CR');
+        return byte === lf ? this.#endTrailer() : broken('a trailer line with a stray CR');
       case 'end_lf':
-        return byte === lf ? this.#go('end') : broken('a chunked body with a stray CR at its end');
+        return byte === lf ? this.#end() : broken('a chunked body with a stray CR at its end');
       case 'data':
       case 'end':
         return undefined;
@@ -141,12 +160,29 @@ class ChunkedBody implements BodyFraming {
 
   #readTrailer(byte: number): AnswerFault | undefined {
     if (byte === lf) return broken('a trailer line that ends without CR');
+    if (this.#state === 'trailer_start') this.#lineBytes = 0;
     this.#state = 'trailer';
-    return this.#drop('http_response_trailer_section_size', 'trailers');
+    if (++this.#lineBytes > trailerLimitBytes) return tooMuch('http_response_trailer_size', 'a trailer field longer than', trailerLimitBytes);
+    if (this.#trailerText.length >= sectionLimitBytes) return tooMuch('http_response_trailer_section_size', 'trailers of more than', sectionLimitBytes);
+    this.#trailerText += String.fromCharCode(byte);
+    return undefined;
   }
 
-  #drop(kind: AnswerFault['kind'], what: string): AnswerFault | undefined {
-    return ++this.#dropped > dropLimitBytes ? { kind, says: `sent more than ${dropLimitBytes / 1024} KiB of ${what}` } : undefined;
+  #endTrailer(): undefined {
+    this.#trailerText += '\n';
+    return this.#go('trailer_start');
+  }
+
+  #dropExtension(): AnswerFault | undefined {
+    return ++this.#extensionBytes > sectionLimitBytes ? tooMuch('http_protocol_error', 'chunk extensions of more than', sectionLimitBytes) : undefined;
+  }
+
+  #end(): AnswerFault | undefined {
+    this.#state = 'end';
+    const trailers = this.#trailerText === '' ? none : readTrailers(this.#trailerText);
+    if (trailers === undefined) return broken('a trailer that is no header field');
+    this.trailers = trailers;
+    return undefined;
   }
 
   #go(state: ChunkState): undefined {
@@ -155,9 +191,25 @@ class ChunkedBody implements BodyFraming {
 }
 
 const nothing = Buffer.alloc(0);
+const none: readonly string[] = [];
 
 function broken(what: string): AnswerFault {
   return { kind: 'http_protocol_error', says: `sent ${what}` };
+}
+
+function tooMuch(kind: AnswerFault['kind'], what: string, bytes: number): AnswerFault {
+  return { kind, says: `sent ${what} ${bytes / 1024} KiB` };
+}
+
+/** Lines that end with LF; `undefined` when one is no field. */
+function readTrailers(text: string): readonly string[] | undefined {
+  const fields: string[] = [];
+  for (const line of text.slice(0, -1).split('\n')) {
+    const found = trailerLine.exec(line);
+    if (!found) return undefined;
+    fields.push(found[1]!, found[2]!);
+  }
+  return safeTrailers(fields);
 }
 
 function hexDigit(byte: number): number {

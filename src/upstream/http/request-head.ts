@@ -1,17 +1,19 @@
 import { formatAddress, type Address } from '../../core/failure.ts';
-import type { UpstreamRequest } from '../exchange.ts';
-import { addNamedByConnection, hopByHopNames } from './hop-by-hop.ts';
+import type { RequestWire, UpstreamRequest } from '../exchange.ts';
+import { addNamedByConnection, hopByHopNames, isForgery } from './hop-by-hop.ts';
+
+type HttpWire = Extract<RequestWire, { protocol: 'http' }>;
 
 /**
  * The request line and header section for one backend, as latin-1 text. Order, case and duplicates are kept; fields of
  * the client's own connection are removed and the framing is written anew from `body.length`, so that what follows on
- * the wire can never differ from what the head announces.
- * `Expect` is dropped: the listener has answered 100 already. So is `TE`: response trailers are not passed on.
+ * the wire can never differ from what the head announces. `keep`: the backend may leave the connection open.
  */
-export function requestHead(request: UpstreamRequest, target: Address): string {
-  const { rawHeaders, upgrade } = httpWire(request);
+export function requestHead(request: UpstreamRequest, wire: HttpWire, { target, keep }: { readonly target: Address; readonly keep: boolean }): string {
+  const { rawHeaders, upgrade } = wire;
   const named = namedFields(rawHeaders);
   const framing = framingField(request, rawHeaders);
+  const expects = wire.expectsContinue === true;
   let head = `${request.method} ${request.target} HTTP/1.1\r\n`;
   let framed = framing === '';
   let host = false;
@@ -21,7 +23,7 @@ export function requestHead(request: UpstreamRequest, target: Address): string {
     if (key === 'content-length' || key === 'transfer-encoding') {
       if (!framed) head += framing; // in the place of the first framing field; its duplicates vanish
       framed = true;
-    } else if (key === 'upgrade' ? upgrade : !hopByHopNames.has(key) && key !== 'expect' && named?.has(key) !== true) {
+    } else if (passes(key, { upgrade, expects }) && named?.has(key) !== true) {
       head += `${name}: ${rawHeaders[i + 1]!}\r\n`;
       if (key === 'host') host = true;
     }
@@ -29,11 +31,20 @@ export function requestHead(request: UpstreamRequest, target: Address): string {
   if (!framed) head += framing;
   // RFC 9112 section 3.2: an HTTP/1.1 request without Host would be refused; HTTP/1.0 clients may come without.
   if (!host) head += `Host: ${target.kind === 'unix' ? 'localhost' : formatAddress(target)}\r\n`;
-  return `${head}Connection: ${upgrade ? 'Upgrade' : 'close'}\r\n\r\n`;
+  return `${head}${connectionFields(wire, keep)}\r\n`;
 }
 
-function httpWire(request: UpstreamRequest): { readonly rawHeaders: readonly string[]; readonly upgrade: boolean } {
-  return request.wire.protocol === 'http' ? request.wire : { rawHeaders: [], upgrade: false };
+function passes(key: string, { upgrade, expects }: { readonly upgrade: boolean; readonly expects: boolean }): boolean {
+  if (key === 'upgrade') return upgrade;
+  if (key === 'expect') return expects;
+  return !hopByHopNames.has(key) && !(key.includes('_') && isForgery(key));
+}
+
+/** HTTP/1.1 keeps a connection where nothing is said. */
+function connectionFields({ upgrade, takesTrailers }: HttpWire, keep: boolean): string {
+  if (upgrade) return 'Connection: Upgrade\r\n';
+  if (takesTrailers !== true) return keep ? '' : 'Connection: close\r\n';
+  return `TE: trailers\r\nConnection: ${keep ? 'TE' : 'close, TE'}\r\n`;
 }
 
 /** `undefined` for the usual request, whose Connection names nothing. */

@@ -1,16 +1,33 @@
 import { Readable } from 'node:stream';
+import type { ResponseBody } from '../exchange.ts';
 
-/**
- * The body that a listener reads. `wanted` is called when there is room for more, `unwanted` when the stream is destroyed,
- * by its reader or because the answer was cut.
- */
-export function responseBody(wanted: () => void, unwanted: () => void): Readable {
-  const body = new Readable({
-    read: wanted,
-    destroy: (error, done) => {
-      unwanted();
-      done(error);
-    },
-  });
-  return body.on('error', () => {}); // a cut that nobody listens for yet must not end the process
+/** Who fills a body. */
+export interface BodySource {
+  /** There is room for more. */
+  wanted(): void;
+  /** The stream was destroyed, by its reader or because the answer was cut. */
+  unwanted(): void;
 }
+
+/** The body that a listener reads. */
+export class AnswerBody extends Readable implements ResponseBody {
+  trailers: readonly string[] = [];
+  readonly #source: BodySource;
+
+  constructor(source: BodySource) {
+    super();
+    this.#source = source;
+    this.on('error', ignore); // a cut that nobody listens for yet must not end the process
+  }
+
+  override _read(): void {
+    this.#source.wanted();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#source.unwanted();
+    done(error);
+  }
+}
+
+function ignore(): void {}

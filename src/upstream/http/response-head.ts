@@ -19,13 +19,11 @@ export interface AnswerFault {
 }
 
 /** One complete head, interim or final, checked: its framing is unambiguous. */
-export interface ParsedHead {
+export interface ParsedHead extends ResponseHead {
   readonly kind: 'head';
-  readonly status: number;
-  /** Hop-by-hop fields removed, except `Upgrade` on a 101. */
-  readonly rawHeaders: readonly string[];
-  readonly contentLength: number | undefined;
   readonly chunked: boolean;
+  /** The backend leaves the connection open behind this answer, for long enough to be used again. */
+  readonly keepsOpen: boolean;
   /** Where the head ended in the bytes that were given: the body, or the next head, begins there. */
   readonly end: number;
 }
@@ -57,6 +55,8 @@ const httpMark = Buffer.from('HTTP/');
 const blankAfterCrlf = Buffer.from('\n\r\n');
 const blankAfterLf = Buffer.from('\n\n');
 const statusLine = /^HTTP\/1\.([01]) ([1-5][0-9][0-9])(?: .*)?$/;
+const closePattern = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i;
+const shortestKeepAliveSeconds = 2;
 const fieldName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Fifteen digits are a petabyte, and exact in a number. */
 const lengthPattern = /^\d{1,15}$/;
@@ -101,6 +101,7 @@ class Fields {
   #named: Set<string> | undefined;
   #length: string | undefined;
   #coding: string | undefined;
+  #closes = false;
 
   read(text: string): AnswerFault | undefined {
     let at = 0;
@@ -117,8 +118,6 @@ class Fields {
 
   head(end: number): ParsedHead {
     const status = this.#status;
-    // `Connection: upgrade` names the one field that a 101 has to keep.
-    if (status === 101) this.#named?.delete('upgrade');
     // RFC 9110 section 8.6: no Content-Length in 1xx and 204. A client that believed it would wait for a body.
     const lengthless = status < 200 || status === 204;
     if (lengthless && this.#length !== undefined) (this.#named ??= new Set()).add('content-length');
@@ -128,6 +127,7 @@ class Fields {
       rawHeaders: this.#named?.size ? withoutNamed(this.#rawHeaders, this.#named) : this.#rawHeaders,
       contentLength: lengthless || this.#length === undefined ? undefined : Number(this.#length),
       chunked: this.#coding !== undefined,
+      keepsOpen: this.#minor === '1' && !this.#closes,
       end,
     };
   }
@@ -153,10 +153,16 @@ class Fields {
     const key = name.toLowerCase();
     if (key === 'content-length') return this.#addLength(name, value);
     if (key === 'transfer-encoding') this.#coding = this.#coding === undefined ? value : `${this.#coding}, ${value}`;
-    if (key === 'connection') addNamedByConnection(value, (this.#named ??= new Set()));
+    if (key === 'connection') this.#readConnection(value);
+    if (key === 'keep-alive' && endsSoon(value)) this.#closes = true;
     const upgraded = this.#status === 101 && key === 'upgrade';
     if (upgraded || !hopByHopNames.has(key)) this.#rawHeaders.push(name, value);
     return undefined;
+  }
+
+  #readConnection(value: string): void {
+    if (closePattern.test(value)) this.#closes = true;
+    addNamedByConnection(value, (this.#named ??= new Set()));
   }
 
   /** Equal lengths are one length (RFC 9112 section 6.3); the first field stays, its twins vanish. */
@@ -184,6 +190,12 @@ class Fields {
   }
 }
 
+/** `Keep-Alive: timeout=1` would end about when the connection is used again. */
+function endsSoon(value: string): boolean {
+  const found = /(?:^|[,;\s])timeout\s*=\s*"?(\d{1,9})/i.exec(value);
+  return found !== null && Number(found[1]) < shortestKeepAliveSeconds;
+}
+
 /** Only space and tab: String.trim would also take the latin-1 no-break space, which is content. */
 function trimmed(text: string, from: number, to: number): string {
   let start = from;
@@ -197,7 +209,14 @@ function isBlank(code: number): boolean {
   return code === 32 || code === 9;
 }
 
+/** What is wrong with this 101, if anything is. */
+export function faultOfSwitch({ rawHeaders }: ParsedHead, asked: boolean): AnswerFault | undefined {
+  if (!asked) return { kind: 'http_protocol_error', says: 'switched protocols (101) though nobody asked for it' };
+  const named = rawHeaders.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'upgrade');
+  return named ? undefined : { kind: 'http_upgrade_failed', says: 'switched protocols (101) without saying to which' };
+}
+
 /** What the listener gets of a parsed head. */
-export function forListener(head: ParsedHead): ResponseHead {
-  return { status: head.status, rawHeaders: head.rawHeaders, contentLength: head.contentLength };
+export function forListener({ status, rawHeaders, contentLength }: ParsedHead): ResponseHead {
+  return { status, rawHeaders, contentLength };
 }

@@ -1,5 +1,6 @@
 import type { RequestBody } from '../exchange.ts';
 import type { BackendSocket } from '../connect.ts';
+import { safeTrailers } from './hop-by-hop.ts';
 
 /** What the exchange hears of the sending. After `broken` or {@link Sending.stop} nothing more comes. */
 export interface SendEvents {
@@ -58,7 +59,7 @@ export function sendBody(body: RequestBody, socket: BackendSocket, events: SendE
   };
   const onEnd = () => {
     if (body.length !== undefined && sentBytes !== body.length) return broken(wrongLength(body.length, sentBytes));
-    if (body.length === undefined) socket.write('0\r\n\r\n', 'latin1');
+    if (body.length === undefined) socket.write(lastChunk(body), 'latin1');
     ended = true;
     // A paused source may end all the same; its last bytes are handed over only when the backend takes them.
     if (!socket.writableNeedDrain) finish(() => events.sent());
@@ -84,6 +85,13 @@ function writeChunk(socket: BackendSocket, chunk: Buffer): boolean {
   const more = socket.write('\r\n', 'latin1');
   socket.uncork();
   return more;
+}
+
+function lastChunk(body: RequestBody): string {
+  let text = '0\r\n';
+  const fields = safeTrailers(body.trailers?.() ?? []);
+  for (let i = 0; i + 1 < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`;
+  return `${text}\r\n`;
 }
 
 function wrongLength(announced: number, came: number): BrokenBody {

@@ -1,0 +1,34 @@
+import { setMaxListeners } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** What all requests of one client connection share: made once, since most connections carry many requests. */
+export interface ClientConnection {
+  /** Aborts when the connection is closed, by whichever side. */
+  readonly gone: AbortSignal;
+  /** A request was refused: what follows it on the connection may be anything, and is not looked at. */
+  refused: boolean;
+  /** The youngest request: when it is answered, all are. */
+  latest: { readonly raw: IncomingMessage; readonly response: ServerResponse } | undefined;
+}
+
+const connections = new WeakMap<Socket, ClientConnection>();
+
+export function clientConnection(socket: Socket): ClientConnection {
+  return connections.get(socket) ?? open(socket);
+}
+
+/** Is every answer written, so that what is written now comes behind them? */
+export function allAnswered(socket: Socket): boolean {
+  const response = clientConnection(socket).latest?.response;
+  return response === undefined || response.writableFinished || (response.writableEnded && response.socket === socket);
+}
+
+function open(socket: Socket): ClientConnection {
+  const closed = new AbortController();
+  setMaxListeners(0, closed.signal); // one a request, and a client may send many before it reads
+  socket.once('close', () => closed.abort());
+  const connection: ClientConnection = { gone: closed.signal, refused: false, latest: undefined };
+  connections.set(socket, connection);
+  return connection;
+}
