@@ -4,7 +4,7 @@ import { UpstreamFailureError, type UpstreamResponse } from '../upstream/exchang
 import type { Slot } from './gate-state.ts';
 import type { Answer } from './gateway-request.ts';
 import type { Journey } from './journey.ts';
-import { passesWithTime } from './may-resend.ts';
+import { isIdempotent, passesWithTime } from './may-resend.ts';
 
 export type Attempted = { readonly kind: 'answer'; readonly answer: Answer } | { readonly kind: 'failed'; readonly failure: UpstreamFailure } | { readonly kind: 'client_gone' };
 
@@ -15,7 +15,14 @@ export async function attempt(journey: Journey, slot: Slot): Promise<Attempted> 
   note.attempts += 1;
   health.began();
   const sent = { method: request.method, target: request.target, wire: request.wire, body, clientGone: request.clientGone };
-  const options = { connectTimeoutMs: config.timeouts.connect, responseTimeoutMs: config.timeouts.response, idleTimeoutMs: config.timeouts.idle, interim: request.interim };
+  const options = {
+    connectTimeoutMs: config.timeouts.connect,
+    responseTimeoutMs: config.timeouts.response,
+    idleTimeoutMs: config.timeouts.idle,
+    interim: request.interim,
+    connections: gateway.connections,
+    fresh: !isIdempotent(request.method),
+  };
   const result = await gateway.protocol.attempt(sent, slot.target, options);
   if (result.kind === 'response') return { kind: 'answer', answer: passOn(journey, slot, result) };
   if (result.kind === 'client_gone') health.clientGone();

@@ -10,6 +10,11 @@ const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DE
 const defaultNeverScripts = ['wp-cron.php', 'cron.php', 'xmlrpc.php'];
 const defaultNeverQuery = ['action', 'add-to-cart', 'token', 'key', 'nonce', '_wpnonce'];
 
+/** Whether doing it twice is like doing it once. */
+export function isIdempotent(method: string): boolean {
+  return idempotentMethods.has(method);
+}
+
 export interface ReplayRules {
   readonly idempotency_key: boolean;
   readonly never_paths?: readonly string[] | undefined;

@@ -23,6 +23,8 @@ export interface ConnectOptions {
 export class BackendSocket extends Socket {
   /** The first failed write. */
   writeError: NodeJS.ErrnoException | undefined;
+  /** How many exchanges were begun on it: more than one where connections are kept. */
+  exchanges = 0;
 
   override _write(chunk: unknown, encoding: BufferEncoding, done: () => void): void {
     super._write(chunk, encoding, (error) => this.#settleWrite(error, done));

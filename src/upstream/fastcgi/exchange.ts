@@ -1,17 +1,17 @@
 /**
- * One request to a FastCGI backend such as php-fpm, over its own connection: a kept one would pin a worker. The answer
- * is complete only when END_REQUEST says so; everything else becomes a failure with its name.
+ * One request to a FastCGI backend such as php-fpm, over a connection of its own or a kept one. The answer is complete
+ * only when END_REQUEST says so; everything else becomes a failure with its name.
  */
 import { Readable } from 'node:stream';
-import type { Address, UpstreamFailure } from '../../core/failure.ts';
+import type { Address, FailureKind, UpstreamFailure } from '../../core/failure.ts';
 import { badAnswer, bodyCut, headCut, headTimeout, idleTimeout, internalFailure, notTaken, requestBroken, terminatedBeforeHead, writeTimeout, type Progress } from '../classify-failure.ts';
 import { connectTo, type BackendSocket } from '../connect.ts';
+import type { Lease } from '../connection-pool.ts';
 import { UpstreamFailureError, type AttemptOptions, type AttemptResult, type ResponseHead, type UpstreamProtocol, type UpstreamRequest } from '../exchange.ts';
-import { describeStranger } from './describe-stranger.ts';
-import { CgiHeadReader } from './head.ts';
+import { AnswerReader } from './answer-reader.ts';
 import { withoutParam } from './params.ts';
-import { protocolStatus, RecordParser, recordType } from './record.ts';
-import { requestId, RequestSender } from './send-request.ts';
+import { protocolStatus } from './record.ts';
+import { RequestSender } from './send-request.ts';
 
 /** FastCGI, the Responder role. A request that came over HTTP is an internal failure: no params can be made of it here. */
 export const fastcgi: UpstreamProtocol = {
@@ -22,12 +22,18 @@ export const fastcgi: UpstreamProtocol = {
       const untouched: Progress = { target, phase: 'connect', bytesWritten: 0, bytesRead: 0 };
       return { kind: 'failure', failure: internalFailure(untouched, 'a request that came over HTTP cannot be sent over FastCGI') };
     }
-    const connected = await connectTo(target, { timeoutMs: options.connectTimeoutMs, signal: clientGone });
-    if (connected.kind !== 'connected') return connected;
+    if (clientGone.aborted) return { kind: 'client_gone' };
+    const lease = options.connections?.lease(target, options.fresh ?? false);
+    const kept = lease?.socket;
+    const connected = kept ? { kind: 'connected' as const, socket: kept } : await connectTo(target, { timeoutMs: options.connectTimeoutMs, signal: clientGone });
+    if (connected.kind !== 'connected') {
+      lease?.drop();
+      return connected;
+    }
     // A header named Proxy would become the variable HTTP_PROXY, which many programs obey (httpoxy).
     const params = withoutParam(wire.params, 'HTTP_PROXY');
     return new Promise((settle) => {
-      new Exchange({ request, target, options, settle }, connected.socket).start(params, wire.role);
+      new Exchange({ request, target, options, settle }, connected.socket, lease).start(params, wire.role);
     });
   },
 };
@@ -41,27 +47,30 @@ interface Order {
 
 /** STDERR that is quoted when there is no answer: enough for PHP's first line, and bounded. */
 const keptStderrBytes = 200;
+/** Requests of one connection have different numbers: what comes too late for one is not taken for the next one's. */
+const mostRequestIds = 255;
 
 class Exchange {
   readonly #order: Order;
   readonly #socket: BackendSocket;
+  readonly #lease: Lease | undefined;
   readonly #sender: RequestSender;
-  readonly #parser = new RecordParser(this);
+  readonly #reader: AnswerReader;
+  readonly #requestId: number;
   #timer: NodeJS.Timeout | undefined;
   #over = false;
-  #bytesRead = 0;
-  #recordType = 0;
-  #headReader: CgiHeadReader | undefined = new CgiHeadReader();
   #head: ResponseHead | undefined;
   #body: Readable | undefined;
   #bodyBytes = 0;
   #stderr = '';
-  #ending: number[] = [];
 
-  constructor(order: Order, socket: BackendSocket) {
+  constructor(order: Order, socket: BackendSocket, lease: Lease | undefined) {
     this.#order = order;
     this.#socket = socket;
+    this.#lease = lease;
+    this.#requestId = 1 + (socket.exchanges++ % mostRequestIds);
     this.#sender = new RequestSender(socket, this.#onSent);
+    this.#reader = new AnswerReader(this.#requestId, this);
   }
 
   start(params: Buffer, role: number): void {
@@ -69,63 +78,37 @@ class Exchange {
     clientGone.addEventListener('abort', this.#onClientGone);
     this.#timer = setTimeout(this.#onTimeout, this.#order.options.responseTimeoutMs);
     this.#socket.on('error', this.#onEnd).on('end', this.#onEnd).on('close', this.#onEnd).on('data', this.#onData);
-    this.#sender.start({ role, params, body });
+    this.#sender.start({ requestId: this.#requestId, role, params, body, keepConnection: this.#lease?.mayKeep ?? false });
     if (clientGone.aborted) this.#onClientGone();
   }
 
-  /** A record begins; called by the parser. */
-  begin(type: number, id: number, length: number): void {
-    this.#recordType = type;
-    if (this.#over || id === 0) return; // management records say nothing about this request
-    if (id !== requestId) return this.#fail(badAnswer(this.#progress(), 'http_protocol_error', `answered request ${id} of a connection that has only request ${requestId}`));
-    const known = type === recordType.stdout || type === recordType.stderr || (type === recordType.endRequest && length >= 8);
-    if (!known) this.#fail(badAnswer(this.#progress(), 'http_protocol_error', `sent a record of type ${type} and length ${length}, which no answer contains`));
-  }
-
-  /** A piece of a record's content; called by the parser. */
-  content(piece: Buffer, last: boolean): number {
-    if (this.#over) return piece.length;
-    if (this.#recordType === recordType.stdout) this.#readStdout(piece);
-    else if (this.#recordType === recordType.stderr) this.#readStderr(piece);
-    else if (this.#recordType === recordType.endRequest) {
-      if (this.#ending.length < 8) this.#ending.push(...piece.subarray(0, 8));
-      if (last) this.#readEnding(this.#ending[4]!);
-    }
-    return piece.length;
-  }
-
-  #readStdout(piece: Buffer): void {
-    if (!this.#headReader) return this.#passBody(piece);
-    const found = this.#headReader.push(piece);
-    if (found.kind === 'incomplete') return;
-    if (found.kind === 'invalid') return this.#fail(badAnswer(this.#progress(), found.failure, `sent an answer that cannot be used: ${found.detail}`));
-    this.#headReader = undefined;
-    this.#head = found.head;
+  onHead(head: ResponseHead): void {
+    this.#head = head;
     this.#body = new Readable({ highWaterMark: 64 * 1024, read: this.#resume, destroy: (error, done) => this.#onBodyDestroyed(error, done) });
     this.#body.on('error', () => {}); // its reader listens too, but may come a moment later
-    this.#order.settle({ kind: 'response', head: found.head, body: this.#body, bytesWritten: this.#sender.bytesTaken });
-    if (found.rest.length > 0) this.#passBody(found.rest);
+    this.#order.settle({ kind: 'response', head, body: this.#body, bytesWritten: this.#sender.bytesTaken });
   }
 
-  #passBody(piece: Buffer): void {
+  onBody(piece: Buffer): void {
+    if (this.#over) return;
     this.#bodyBytes += piece.length;
     if (this.#body!.push(piece)) return;
     this.#socket.pause();
     clearTimeout(this.#timer);
   }
 
-  readonly #resume = (): void => {
-    if (this.#over || !this.#socket.isPaused()) return;
-    this.#socket.resume();
-    this.#waitInAnswer();
-  };
-
-  #readStderr(piece: Buffer): void {
-    if (this.#stderr.length < keptStderrBytes) this.#stderr += piece.toString('latin1', 0, keptStderrBytes - this.#stderr.length);
-    this.#order.options.interim?.onStderr?.(piece);
+  onStderr(text: Buffer): void {
+    if (this.#over) return;
+    if (this.#stderr.length < keptStderrBytes) this.#stderr += text.toString('latin1', 0, keptStderrBytes - this.#stderr.length);
+    this.#order.options.interim?.onStderr?.(text);
   }
 
-  #readEnding(status: number): void {
+  onUnusable(kind: FailureKind, says: string): void {
+    this.#fail(badAnswer(this.#progress(), kind, says));
+  }
+
+  onEnding(status: number): void {
+    if (this.#over) return;
     if (status === protocolStatus.requestComplete) return this.#head ? this.#complete(this.#head) : this.#fail(this.#withStderr(headCut(this.#progress())));
     if (this.#head) return this.#fail(bodyCut(this.#progress()));
     if (status === protocolStatus.overloaded) return this.#fail(notTaken(this.#progress(), 'is overloaded and did not take the request (FastCGI OVERLOADED)'));
@@ -138,19 +121,22 @@ class Exchange {
   #complete({ status, contentLength }: ResponseHead): void {
     const hasBody = this.#order.request.method !== 'HEAD' && status !== 204 && status !== 304;
     if (hasBody && contentLength !== undefined && this.#bodyBytes < contentLength) return this.#fail(bodyCut(this.#progress()));
-    this.#close();
+    this.#stop();
     this.#body!.push(null);
   }
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#over) return;
-    const first = this.#bytesRead === 0;
-    this.#bytesRead += chunk.length;
-    this.#parser.push(chunk);
-    if (this.#over) return;
-    if (this.#parser.broken) return this.#fail(badAnswer(this.#progress(), 'http_protocol_error', first ? describeStranger(chunk) : 'sent a record of an unknown version'));
+    this.#reader.push(chunk);
+    if (this.#over) return this.#letGo();
     // A head that drips in, or STDERR that never ends, gets no more time than one that stays away.
     if (this.#head) this.#waitInAnswer();
+  };
+
+  readonly #resume = (): void => {
+    if (this.#over || !this.#socket.isPaused()) return;
+    this.#socket.resume();
+    this.#waitInAnswer();
   };
 
   /** The backend took bytes of the request, or the request broke off. */
@@ -184,8 +170,8 @@ class Exchange {
     const errno = typeof error === 'object' ? error : this.#socket.writeError;
     const progress = this.#progress();
     if (this.#head) this.#fail(bodyCut(progress, errno));
-    else if (this.#bytesRead > 0) this.#fail(this.#withStderr(headCut(progress, errno)));
-    else this.#fail(terminatedBeforeHead(progress, errno));
+    else if (progress.bytesRead > 0) this.#fail(this.#withStderr(headCut(progress, errno)));
+    else this.#fail(this.#staleOrLost(terminatedBeforeHead(progress, errno)));
   };
 
   readonly #onClientGone = (): void => {
@@ -211,12 +197,32 @@ class Exchange {
     setImmediate(() => body.destroy(new UpstreamFailureError(classified)));
   }
 
-  #close(): void {
+  /** The request is over; the connection is not touched. */
+  #stop(): void {
     this.#over = true;
     clearTimeout(this.#timer);
     this.#order.request.clientGone.removeEventListener('abort', this.#onClientGone);
     this.#sender.stop();
+  }
+
+  #close(): void {
+    this.#stop();
+    this.#lease?.drop();
     this.#socket.destroy();
+  }
+
+  /** After an answer: the connection serves again where nothing of this request, sent or received, can follow on it. */
+  #letGo(): void {
+    const lease = this.#lease;
+    if (this.#socket.destroyed) return;
+    if (!lease?.mayKeep || !this.#sender.finished || !this.#reader.endedCleanly) return this.#close();
+    this.#socket.off('error', this.#onEnd).off('end', this.#onEnd).off('close', this.#onEnd).off('data', this.#onData);
+    lease.keep(this.#socket);
+  }
+
+  /** A kept connection may be closed by the backend at the moment of its next use: no outage. */
+  #staleOrLost(failure: UpstreamFailure): UpstreamFailure {
+    return this.#lease?.socket ? { ...failure, staleConnection: true } : failure;
   }
 
   #withStderr(failure: UpstreamFailure): UpstreamFailure {
@@ -225,7 +231,8 @@ class Exchange {
 
   #progress(): Progress {
     const { finished, bytesTaken } = this.#sender;
-    const phase = this.#head ? 'read_body' : this.#bytesRead > 0 ? 'read_head' : finished ? 'await_head' : 'send';
-    return { target: this.#order.target, phase, bytesWritten: bytesTaken, bytesRead: this.#bytesRead };
+    const { bytesRead } = this.#reader;
+    const phase = this.#head ? 'read_body' : bytesRead > 0 ? 'read_head' : finished ? 'await_head' : 'send';
+    return { target: this.#order.target, phase, bytesWritten: bytesTaken, bytesRead };
   }
 }

@@ -59,6 +59,11 @@ export class RecordParser {
     return this.#broken;
   }
 
+  /** The last byte of a record, its padding included, was the last byte that came. */
+  get betweenRecords(): boolean {
+    return this.#headerLength === 0 && this.#contentLeft === 0 && this.#paddingLeft === 0 && !this.#broken;
+  }
+
   /** Returns how many bytes were used. Fewer than given: the handler took no more, or the stream is broken. */
   push(chunk: Buffer): number {
     let at = 0;
@@ -135,17 +140,28 @@ export function encodeRecord(type: number, requestId: number, content: Buffer): 
   return Buffer.concat([encodeHeader(type, requestId, content.length), content]);
 }
 
+/** What the first records of a request say. */
+export interface RequestStart {
+  readonly requestId: number;
+  readonly role: number;
+  /** Name-value pairs without record headers. */
+  readonly params: Buffer;
+  readonly hasBody: boolean;
+  /** Ask the backend to leave the connection open after its answer. */
+  readonly keepConnection: boolean;
+}
+
 /**
- * Everything of a request before its body, in one buffer: BEGIN_REQUEST with the flag to keep the connection off, all
- * PARAMS, their closing record, and for a request without a body the closing STDIN as well.
+ * Everything of a request before its body, in one buffer: BEGIN_REQUEST, all PARAMS, their closing record, and for a
+ * request without a body the closing STDIN as well.
  */
-export function encodeRequestStart(request: { readonly requestId: number; readonly role: number; readonly params: Buffer; readonly hasBody: boolean }): Buffer {
-  const { requestId, role, params, hasBody } = request;
+export function encodeRequestStart({ requestId, role, params, hasBody, keepConnection }: RequestStart): Buffer {
   const paramRecords = Math.ceil(params.length / maxContentBytes);
   const bytes = Buffer.allocUnsafe(headerBytes * (3 + paramRecords + (hasBody ? 0 : 1)) + params.length);
   let at = putHeader(bytes, 0, recordType.beginRequest, requestId, 8);
   bytes.fill(0, at, at + 8);
   bytes.writeUInt16BE(role, at);
+  if (keepConnection) bytes[at + 2] = keepConnectionFlag;
   at += 8;
   for (let from = 0; from < params.length; from += maxContentBytes) {
     const to = Math.min(params.length, from + maxContentBytes);
