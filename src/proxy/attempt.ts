@@ -41,6 +41,11 @@ function passOn(journey: Journey, slot: Slot, response: UpstreamResponse): Answe
   journey.body.forget();
   health.answered(response.head.status);
   slot.answered();
+  if (response.whole) {
+    slot.release();
+    journey.end('answered');
+    return { from: 'upstream', head: response.head, body: response.body, whole: response.whole };
+  }
   const stream = response.tunnel ?? response.body;
   stream.once('error', (error: Error) => {
     if (!(error instanceof UpstreamFailureError)) return;

@@ -100,6 +100,7 @@ export class FastcgiConnection {
   readonly #onData = (chunk: Buffer): void => {
     const used = this.#parser.push(chunk);
     if (this.#parser.broken) return void this.#socket.destroy();
+    if (this.#current && !this.#current.handled) this.#deadline ??= setTimeout(() => this.#socket.destroy(), paramsTimeoutMs);
     if (used === chunk.length || this.#socket.destroyed) return;
     // What has no room yet goes back to the socket, which then stops reading.
     this.#socket.pause();
@@ -124,7 +125,6 @@ export class FastcgiConnection {
       stdinEnded: false,
       answered: false,
     };
-    this.#deadline = setTimeout(() => this.#socket.destroy(), paramsTimeoutMs);
   }
 
   /** Questions about the connection itself. The one value that we know: requests are not multiplexed. */
@@ -171,7 +171,7 @@ export class FastcgiConnection {
   }
 
   #handle(request: CurrentRequest, length: number | undefined): void {
-    clearTimeout(this.#deadline);
+    this.#clearDeadline();
     request.handled = true;
     request.body = new FastcgiBody(length, () => void this.#socket.resume());
     const { writer, body, gone } = request;
@@ -185,7 +185,7 @@ export class FastcgiConnection {
 
   /** What no backend needs to see. The body, if there is one, is dropped. */
   #refuse(request: CurrentRequest, status: number, why: string): void {
-    clearTimeout(this.#deadline);
+    this.#clearDeadline();
     request.handled = true;
     const text = `${status}: ${why}.\n`;
     const rawHeaders = ['Content-Type', 'text/plain; charset=utf-8', 'Cache-Control', 'no-store', 'Proxy-Status', `goodgateway; error=http_request_error; details="${why}"`];
@@ -205,13 +205,18 @@ export class FastcgiConnection {
 
   /** The answer was written. The next request may come once all of this one's body did. */
   #finish(request: CurrentRequest): void {
-    clearTimeout(this.#deadline);
+    this.#clearDeadline();
     const ends = !request.keepConnection || this.#closing;
     if (ends) this.#socket.end();
     // Closing with unread bytes would reset the connection and take the answer with it.
     if (request.stdinEnded) this.#current = undefined;
     else request.body?.discard();
     if (ends || !request.stdinEnded) this.#deadline = setTimeout(() => this.#socket.destroy(), lingerMs);
+  }
+
+  #clearDeadline(): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = undefined;
   }
 
   #abort(request: CurrentRequest): void {
@@ -223,7 +228,7 @@ export class FastcgiConnection {
   }
 
   readonly #onGone = (): void => {
-    clearTimeout(this.#deadline);
+    this.#clearDeadline();
     const request = this.#current;
     this.#current = undefined;
     if (request && !request.answered) {

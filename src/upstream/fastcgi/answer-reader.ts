@@ -18,6 +18,8 @@ export interface AnswerEvents {
 }
 
 const endRequestBytes = 8;
+/** Where the protocol status stands in it; the four bytes before are the application's own. */
+const statusAt = 4;
 
 /** Reads the answer to one request of one connection, and nothing that belongs to another. */
 export class AnswerReader {
@@ -26,7 +28,8 @@ export class AnswerReader {
   readonly #parser = new RecordParser(this);
   #head: CgiHeadReader | undefined = new CgiHeadReader();
   #recordType = 0;
-  #ending: number[] = [];
+  #endingBytes = 0;
+  #status = 0;
   #state: 'reading' | 'ended' | 'unusable' = 'reading';
   #bytesRead = 0;
 
@@ -82,10 +85,12 @@ export class AnswerReader {
   }
 
   #readEnding(piece: Buffer, last: boolean): void {
-    if (this.#ending.length < endRequestBytes) this.#ending.push(...piece.subarray(0, endRequestBytes));
+    const at = statusAt - this.#endingBytes;
+    if (at >= 0 && at < piece.length) this.#status = piece[at]!;
+    this.#endingBytes += piece.length;
     if (!last) return;
     this.#state = 'ended';
-    this.#events.onEnding(this.#ending[4]!);
+    this.#events.onEnding(this.#status);
   }
 
   #unusable(kind: FailureKind, says: string): void {

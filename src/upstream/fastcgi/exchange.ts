@@ -4,11 +4,13 @@
  */
 import { Readable } from 'node:stream';
 import type { Address, FailureKind, UpstreamFailure } from '../../core/failure.ts';
-import { badAnswer, bodyCut, headCut, headTimeout, idleTimeout, internalFailure, notTaken, requestBroken, terminatedBeforeHead, writeTimeout, type Progress } from '../classify-failure.ts';
+import { badAnswer, bodyCut, headCut, headTimeout, idleTimeout, internalFailure, requestBroken, terminatedBeforeHead, writeTimeout, type Progress } from '../classify-failure.ts';
 import { connectTo, type BackendSocket } from '../connect.ts';
 import type { Lease } from '../connection-pool.ts';
 import { UpstreamFailureError, type AttemptOptions, type AttemptResult, type ResponseHead, type UpstreamProtocol, type UpstreamRequest } from '../exchange.ts';
+import { wholeBody } from './whole-body.ts';
 import { AnswerReader } from './answer-reader.ts';
+import { failureOfEnding } from './failure-of-ending.ts';
 import { withoutParam } from './params.ts';
 import { protocolStatus } from './record.ts';
 import { RequestSender } from './send-request.ts';
@@ -61,6 +63,8 @@ class Exchange {
   #over = false;
   #head: ResponseHead | undefined;
   #body: Readable | undefined;
+  /** What came of the body together with the head, at most one chunk. */
+  #early: Buffer[] = [];
   #bodyBytes = 0;
   #stderr = '';
 
@@ -84,17 +88,13 @@ class Exchange {
 
   onHead(head: ResponseHead): void {
     this.#head = head;
-    this.#body = new Readable({ highWaterMark: 64 * 1024, read: this.#resume, destroy: (error, done) => this.#onBodyDestroyed(error, done) });
-    this.#body.on('error', () => {}); // its reader listens too, but may come a moment later
-    this.#order.settle({ kind: 'response', head, body: this.#body, bytesWritten: this.#sender.bytesTaken });
   }
 
   onBody(piece: Buffer): void {
     if (this.#over) return;
     this.#bodyBytes += piece.length;
-    if (this.#body!.push(piece)) return;
-    this.#socket.pause();
-    clearTimeout(this.#timer);
+    if (this.#body) this.#pass(this.#body, piece);
+    else this.#early.push(piece);
   }
 
   onStderr(text: Buffer): void {
@@ -109,20 +109,19 @@ class Exchange {
 
   onEnding(status: number): void {
     if (this.#over) return;
-    if (status === protocolStatus.requestComplete) return this.#head ? this.#complete(this.#head) : this.#fail(this.#withStderr(headCut(this.#progress())));
-    if (this.#head) return this.#fail(bodyCut(this.#progress()));
-    if (status === protocolStatus.overloaded) return this.#fail(notTaken(this.#progress(), 'is overloaded and did not take the request (FastCGI OVERLOADED)'));
-    if (status === protocolStatus.cannotMultiplex) return this.#fail(notTaken(this.#progress(), 'did not take the request (FastCGI CANT_MPX_CONN)'));
-    const says = status === protocolStatus.unknownRole ? 'does not serve the Responder role (FastCGI UNKNOWN_ROLE)' : `ended the request with the unknown status ${status}`;
-    this.#fail(badAnswer(this.#progress(), 'http_protocol_error', says));
+    if (this.#head && status === protocolStatus.requestComplete) this.#complete(this.#head);
+    else this.#fail(this.#withStderr(failureOfEnding(status, this.#progress())));
   }
 
   /** END_REQUEST is the backend's word that all was said; a Content-Length that was not reached contradicts it. */
-  #complete({ status, contentLength }: ResponseHead): void {
+  #complete(head: ResponseHead): void {
+    const { status, contentLength } = head;
     const hasBody = this.#order.request.method !== 'HEAD' && status !== 204 && status !== 304;
     if (hasBody && contentLength !== undefined && this.#bodyBytes < contentLength) return this.#fail(bodyCut(this.#progress()));
     this.#stop();
-    this.#body!.push(null);
+    if (this.#body) return void this.#body.push(null);
+    const whole = this.#early.length === 1 ? this.#early[0]! : Buffer.concat(this.#early);
+    this.#order.settle({ kind: 'response', head, body: wholeBody(whole), whole, bytesWritten: this.#sender.bytesTaken });
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -130,8 +129,26 @@ class Exchange {
     this.#reader.push(chunk);
     if (this.#over) return this.#letGo();
     // A head that drips in, or STDERR that never ends, gets no more time than one that stays away.
-    if (this.#head) this.#waitInAnswer();
+    if (!this.#head) return;
+    if (!this.#body) this.#openAnswer(this.#head);
+    this.#waitInAnswer();
   };
+
+  /** The answer goes to who asked, with what came of its body; the rest follows. */
+  #openAnswer(head: ResponseHead): Readable {
+    const body = new Readable({ highWaterMark: 64 * 1024, read: this.#resume, destroy: (error, done) => this.#onBodyDestroyed(error, done) });
+    body.on('error', () => {}); // its reader listens too, but may come a moment later
+    this.#body = body;
+    this.#order.settle({ kind: 'response', head, body, bytesWritten: this.#sender.bytesTaken });
+    for (const piece of this.#early) this.#pass(body, piece);
+    return body;
+  }
+
+  #pass(body: Readable, piece: Buffer): void {
+    if (body.push(piece)) return;
+    this.#socket.pause();
+    clearTimeout(this.#timer);
+  }
 
   readonly #resume = (): void => {
     if (this.#over || !this.#socket.isPaused()) return;
@@ -191,8 +208,8 @@ class Exchange {
     this.#close();
     // Without the closing PARAMS record no backend begins, whatever else it got.
     const classified: UpstreamFailure = this.#sender.mayBeExecuted || failure.source !== 'upstream' ? failure : { ...failure, resend: 'always' };
-    const body = this.#body;
-    if (!body) return this.#order.settle({ kind: 'failure', failure: classified });
+    if (!this.#head) return this.#order.settle({ kind: 'failure', failure: classified });
+    const body = this.#body ?? this.#openAnswer(this.#head);
     // Not at once: who was just handed the body gets to listen first.
     setImmediate(() => body.destroy(new UpstreamFailureError(classified)));
   }

@@ -27,7 +27,8 @@ export const responderRole = 1;
 export const keepConnectionFlag = 1;
 
 export const headerBytes = 8;
-const maxContentBytes = 65535;
+/** Of one record. */
+export const maxContentBytes = 65535;
 const version = 1;
 
 /** Who is told what a parser finds. Called synchronously, in the order of the bytes. */
@@ -178,6 +179,21 @@ export function encodeEndRequest(requestId: number, status: number): Buffer {
   const bytes = Buffer.alloc(headerBytes + 8);
   putHeader(bytes, 0, recordType.endRequest, requestId, 8);
   bytes[headerBytes + 4] = status;
+  return bytes;
+}
+
+/**
+ * A whole answer in one buffer: its head and body as STDOUT, the end of STDOUT, END_REQUEST. `head` is Latin-1 text;
+ * both together have at most {@link maxContentBytes}.
+ */
+export function encodeSmallAnswer(requestId: number, head: string, body: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(4 * headerBytes + head.length + body.length);
+  let at = putHeader(bytes, 0, recordType.stdout, requestId, head.length + body.length);
+  at += bytes.write(head, at, 'latin1');
+  at += body.copy(bytes, at);
+  at = putHeader(bytes, at, recordType.stdout, requestId, 0);
+  at = putHeader(bytes, at, recordType.endRequest, requestId, 8);
+  bytes.fill(0, at);
   return bytes;
 }
 
