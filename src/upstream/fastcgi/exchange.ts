@@ -186,9 +186,10 @@ class Exchange {
     if (this.#over) return;
     const errno = typeof error === 'object' ? error : this.#socket.writeError;
     const progress = this.#progress();
-    if (this.#head) this.#fail(bodyCut(progress, errno));
-    else if (progress.bytesRead > 0) this.#fail(this.#withStderr(headCut(progress, errno)));
-    else this.#fail(this.#staleOrLost(terminatedBeforeHead(progress, errno)));
+    if (this.#head) return this.#fail(bodyCut(progress, errno));
+    if (progress.bytesRead > 0) return this.#fail(this.#withStderr(headCut(progress, errno)));
+    const lost = terminatedBeforeHead(progress, errno);
+    this.#fail(this.#lease?.socket ? { ...lost, staleConnection: true } : lost);
   };
 
   readonly #onClientGone = (): void => {
@@ -231,15 +232,9 @@ class Exchange {
   /** After an answer: the connection serves again where nothing of this request, sent or received, can follow on it. */
   #letGo(): void {
     const lease = this.#lease;
-    if (this.#socket.destroyed) return;
-    if (!lease?.mayKeep || !this.#sender.finished || !this.#reader.endedCleanly) return this.#close();
+    if (!lease?.mayKeep || this.#socket.destroyed || !this.#sender.finished || !this.#reader.endedCleanly) return this.#close();
     this.#socket.off('error', this.#onEnd).off('end', this.#onEnd).off('close', this.#onEnd).off('data', this.#onData);
     lease.keep(this.#socket);
-  }
-
-  /** A kept connection may be closed by the backend at the moment of its next use: no outage. */
-  #staleOrLost(failure: UpstreamFailure): UpstreamFailure {
-    return this.#lease?.socket ? { ...failure, staleConnection: true } : failure;
   }
 
   #withStderr(failure: UpstreamFailure): UpstreamFailure {
