@@ -1,15 +1,12 @@
 /** Kept connections with the real php-fpm behind the real nginx: each occupies a worker, so what do others get? */
 import t from 'tap';
-import { hostSchema } from '../../src/config/host-schema.ts';
 import { parseAddress, type Address } from '../../src/core/failure.ts';
-import { runProxy } from '../../src/proxy/run-proxy.ts';
 import { fastcgi } from '../../src/upstream/fastcgi/exchange.ts';
 import { encodeParams } from '../../src/upstream/fastcgi/params.ts';
-import { fastcgiLocation, startNginx } from '../support/nginx.ts';
+import { startFastcgiGateway } from '../support/fastcgi-gateway.ts';
 import { startPhpFpm } from '../support/php-fpm.ts';
 import { answersLate } from '../support/php-scripts.ts';
-import { isRoot, needs } from '../support/skip.ts';
-import { tempFolder } from '../support/temp-folder.ts';
+import { needs } from '../support/skip.ts';
 import { until } from '../support/until.ts';
 
 const workers = 5;
@@ -38,21 +35,8 @@ t.test('a busy gateway keeps connections to php-fpm, starves nobody, and gives i
   if (!needs(t, 'nginx', 'php-fpm8.2')) return;
   const fpm = await startPhpFpm(t, { maxChildren: workers, pool: ['pm.status_path = /status'], scripts: { 'late.php': answersLate } });
   const backend = parseAddress(fpm.address)!;
-  const folder = tempFolder(t);
-  const listen = `unix:${folder}/shop.sock`;
-  const host = hostSchema.parse({
-    version: 1,
-    gateways: { shop: { listen, protocol: 'fastcgi', upstream: fpm.address, service: 'php', concurrency: workers, ...(isRoot ? { socket: { group: 'www-data' } } : {}) } },
-    runtime: folder,
-    state: folder,
-    audit: { folder },
-  });
-  const proxy = await runProxy(host, 'test', { info: () => undefined, warn: () => undefined });
-  t.teardown(() => proxy.close(AbortSignal.abort()));
-  const nginx = await startNginx(t, {
-    http: `upstream gateway { server ${listen} max_fails=0; keepalive 32; }`,
-    server: fastcgiLocation('gateway', fpm.docroot, 'fastcgi_keep_conn on;'),
-  });
+  const { nginx, gateway } = await startFastcgiGateway(t, { upstream: fpm.address, docroot: fpm.docroot, settings: { concurrency: workers }, location: 'fastcgi_keep_conn on;' });
+
   let stop = false;
   const statuses: number[] = [];
   const visitors = Array.from({ length: 20 }, async () => {
@@ -75,7 +59,7 @@ t.test('a busy gateway keeps connections to php-fpm, starves nobody, and gives i
     statuses.every((status) => status === 200),
     'nobody got an error',
   );
-  const { idle } = proxy.gateways.get('shop')!.connections;
+  const { idle } = gateway.connections;
   t.ok(idle >= 1 && idle <= workers - 1, `${idle} connections were kept, and one worker in ${workers} was left to others`);
 
   // a worker that waits on a kept connection does not count as idle: it cannot accept
