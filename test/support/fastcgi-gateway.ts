@@ -1,6 +1,7 @@
 /** The proxy of this source tree in the test's own process, with one FastCGI gateway and a real nginx before it; no healer. */
 import { join } from 'node:path';
 import { hostSchema } from '../../src/config/host-schema.ts';
+import { parseAddress, type Address } from '../../src/core/failure.ts';
 import type { Gateway } from '../../src/proxy/gateway.ts';
 import { runProxy } from '../../src/proxy/run-proxy.ts';
 import { fastcgiLocation, startNginx, type Nginx } from './nginx.ts';
@@ -22,6 +23,8 @@ export interface FastcgiGatewayOptions {
 
 export interface FastcgiGateway {
   readonly nginx: Nginx;
+  /** Where nginx finds the gateway, and a raw client may, too. */
+  readonly address: Address;
   readonly gateway: Gateway;
   /** The lines that the proxy logged about requests. */
   readonly log: readonly Readonly<Record<string, unknown>>[];
@@ -37,5 +40,5 @@ export async function startFastcgiGateway(t: TestScope, { upstream, listen = 'un
   const proxy = await runProxy(host, 'test', { info: (fields, message) => void (message === 'request' && log.push(fields as Readonly<Record<string, unknown>>)), warn: () => undefined });
   t.teardown(() => proxy.close(AbortSignal.abort()));
   const nginx = await startNginx(t, { http: `upstream gateway { server ${address} max_fails=0; keepalive 32; }`, server: fastcgiLocation('gateway', docroot, location) });
-  return { nginx, log, gateway: proxy.gateways.get('shop')! };
+  return { nginx, log, address: parseAddress(address)!, gateway: proxy.gateways.get('shop')! };
 }
