@@ -5,7 +5,8 @@
  * Rounds alternate, so that a busy machine is busy for all; each ratio is the median over the rounds of the ratio within
  * one round. Two placements: `shared`, where all processes share both cores as on a small server, so that every cycle
  * of the proxy is missing elsewhere (the budget is measured here); and `apart`, where the proxy has one core and nginx,
- * php-fpm and wrk the other. The proxy's own CPU time is read from /proc: the number that other load disturbs least.
+ * php-fpm and wrk the other. CPU time is read from /proc: the number that other load disturbs least. Where two cores are
+ * busy with nothing else, the ratio of CPU times is the ratio of requests.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -33,8 +34,9 @@ interface Scene {
 
 interface Round {
   readonly perSecond: number;
-  /** CPU time of the proxy for each request. */
+  /** CPU time of the proxy for each request, and that of nginx, php-fpm and the proxy together. */
   readonly proxyUs: number;
+  readonly allUs: number;
   readonly failed: number;
 }
 
@@ -93,7 +95,7 @@ async function compare(scene: Scene): Promise<void> {
     ] as const) {
       const results = new Map<Way, Round[]>(ways.map((way) => [way, []]));
       for (let round = 0; round < rounds; round++) for (const way of ways) results.get(way)!.push(await measure(scene, { way, path, placement }));
-      report(`${page}, ${placement === 'shared' ? 'all on both cores' : 'the proxy on a core of its own'}`, results, placement);
+      report(`${page}, ${placement === 'shared' ? 'all on both cores' : 'the proxy on a core of its own'}`, results);
     }
   }
 }
@@ -112,13 +114,20 @@ async function measure(scene: Scene, { way, path, placement }: { way: Way; path:
   for (const { pid } of [...scene.nginx.processes(), ...scene.fpm.processes()]) await pin(pid, others);
   await pin(proxy, own);
   const url = `${scene.nginx.url}/${ways.indexOf(way)}${path}`;
-  const before = cpuUs(proxy);
+  const all = [...scene.nginx.processes(), ...scene.fpm.processes()].map(({ pid }) => pid);
+  const [before, allBefore] = [cpuUs([proxy]), cpuUs([proxy, ...all])];
   const wrk = ['taskset', '-c', others, 'wrk', '-t1', `-c${connections}`, `-d${values.seconds}s`, url];
   const output = await succeed(wrk, { timeoutMs: 60_000 });
   const found = /(\d+) requests in ([\d.]+)(m?s)/.exec(output);
   if (!found) throw new Error(`wrk said: ${output}`);
   const seconds = Number(found[2]) / (found[3] === 'ms' ? 1000 : 1);
-  return { perSecond: Number(found[1]) / seconds, proxyUs: (cpuUs(proxy) - before) / Number(found[1]), failed: Number(/Non-2xx or 3xx responses: (\d+)/.exec(output)?.[1] ?? 0) };
+  const requests = Number(found[1]);
+  return {
+    perSecond: requests / seconds,
+    proxyUs: (cpuUs([proxy]) - before) / requests,
+    allUs: (cpuUs([proxy, ...all]) - allBefore) / requests,
+    failed: Number(/Non-2xx or 3xx responses: (\d+)/.exec(output)?.[1] ?? 0),
+  };
 }
 
 async function pin(pid: number, cores: string): Promise<void> {
@@ -126,24 +135,25 @@ async function pin(pid: number, cores: string): Promise<void> {
 }
 
 /** User and system time so far, all threads; ticks are 10 ms. */
-function cpuUs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+function cpuUs(pids: readonly number[]): number {
+  let ticks = 0;
+  for (const pid of pids) {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ');
+    ticks += Number(fields[11]) + Number(fields[12]);
+  }
+  return ticks * 10_000;
 }
 
-function report(title: string, results: ReadonlyMap<Way, readonly Round[]>, placement: Placement): void {
+function report(title: string, results: ReadonlyMap<Way, readonly Round[]>): void {
   const direct = results.get('direct')!;
   print(`\n${title}`);
   for (const [way, rounds] of results) {
     const perSecond = median(rounds.map((round) => round.perSecond));
     const ratio = median(rounds.map((round, i) => round.perSecond / direct[i]!.perSecond));
-    // both cores are busy all the time: what a request takes of them is 2 s / (requests per second)
-    const added = median(rounds.map((round, i) => 2e6 / round.perSecond - 2e6 / direct[i]!.perSecond));
+    const cpuRatio = median(rounds.map((round, i) => direct[i]!.allUs / round.allUs));
     const cells = [`${Math.round(perSecond)}/s`.padStart(8), `× ${ratio.toFixed(2)}`];
-    if (way !== 'direct') {
-      if (placement === 'shared') cells.push(`+${Math.round(added)} µs of both cores`);
-      cells.push(`proxy ${Math.round(median(rounds.map((round) => round.proxyUs)))} µs`);
-    }
+    cells.push(`CPU ${Math.round(median(rounds.map((round) => round.allUs)))} µs`.padStart(11), `× ${cpuRatio.toFixed(2)}`);
+    if (way !== 'direct') cells.push(`proxy ${Math.round(median(rounds.map((round) => round.proxyUs)))} µs`);
     const failed = rounds.reduce((sum, round) => sum + round.failed, 0);
     if (failed > 0) cells.push(`${failed} FAILED`);
     print(`  ${way.padEnd(36)} ${cells.join('   ')}`);

@@ -25,6 +25,11 @@ export class AnswerWriter {
     if (this.#socket.writableLength < stderrLimitBytes) this.#write(recordType.stderr, text);
   }
 
+  /** STDERR of no length: nginx ignores it, and where nobody reads any more the connection breaks. */
+  writeNothing(): void {
+    if (this.#socket.writableLength === 0) this.#socket.write(encodeStreamEnd(recordType.stderr, this.#requestId));
+  }
+
   /** Writes all of `answer`, as fast as nginx takes it. Resolves when the last record was written, or at the cut. */
   async write({ head, body, whole }: Pick<Answer, 'head' | 'body' | 'whole'>): Promise<AnswerEnd> {
     const text = formatHead(head);

@@ -17,6 +17,8 @@ const paramsLimitBytes = 1024 * 1024;
 const paramsTimeoutMs = 30_000;
 /** How long a client may go on sending a body that nobody wants, or stay without a word, after its answer was written. */
 const lingerMs = 5000;
+/** How often it is looked whether the client of an upload that is not read is still there. */
+const watchMs = 1000;
 
 export interface ConnectionOptions {
   readonly handle: HandleRequest;
@@ -49,6 +51,7 @@ export class FastcgiConnection {
   /** Content of the small records, which mean something only as a whole. At most one record's, 64 KiB. */
   #small: Buffer[] = [];
   #deadline: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
   #closing = false;
 
   /** Serves the socket until it ends. */
@@ -105,6 +108,14 @@ export class FastcgiConnection {
     // What has no room yet goes back to the socket, which then stops reading.
     this.#socket.pause();
     this.#socket.unshift(chunk.subarray(used));
+    // Behind bytes that are not read no end is seen: only a write that fails tells that the client has gone.
+    this.#watch ??= setInterval(() => this.#current?.writer.writeNothing(), watchMs);
+  };
+
+  readonly #resume = (): void => {
+    clearInterval(this.#watch);
+    this.#watch = undefined;
+    this.#socket.resume();
   };
 
   #readSmall(content: Buffer): void {
@@ -173,11 +184,9 @@ export class FastcgiConnection {
   #handle(request: CurrentRequest, length: number | undefined): void {
     this.#clearDeadline();
     request.handled = true;
-    request.body = new FastcgiBody(length, () => void this.#socket.resume());
+    request.body = new FastcgiBody(length, this.#resume);
     const { writer, body, gone } = request;
-    const onStderr = (text: Buffer): void => {
-      if (!request.answered) writer.writeStderr(text);
-    };
+    const onStderr = (text: Buffer): void => void (request.answered || writer.writeStderr(text));
     const { clientAddressHeader, handle } = this.#options;
     const asked = new FastcgiRequest({ params: request.params!, body, clientGone: gone.signal, interim: { onStderr }, clientAddressHeader });
     void handle(asked).then((answer) => this.#answer(request, answer));
@@ -229,13 +238,13 @@ export class FastcgiConnection {
 
   readonly #onGone = (): void => {
     this.#clearDeadline();
+    clearInterval(this.#watch);
+    this.#socket.destroy();
     const request = this.#current;
     this.#current = undefined;
-    if (request && !request.answered) {
-      request.answered = true;
-      request.gone.abort();
-      request.body?.discard();
-    }
-    this.#socket.destroy();
+    if (!request || request.answered) return;
+    request.answered = true;
+    request.gone.abort();
+    request.body?.discard();
   };
 }

@@ -1,5 +1,7 @@
 /** What PHP said is what the visitor gets, and what the visitor sent is what PHP gets, or nothing at all. */
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
@@ -13,9 +15,11 @@ import { connectClient } from '../fixtures/fastcgi/client.ts';
 import { completeAnswer, requestStart, stdin } from '../fixtures/fastcgi/records.ts';
 import { startBackend } from '../fixtures/fastcgi/scripted-backend.ts';
 import { startFastcgiGateway } from '../support/fastcgi-gateway.ts';
-import { startPhpFpm } from '../support/php-fpm.ts';
+import { preparePhpFpm, startPhpFpm } from '../support/php-fpm.ts';
 import { echoesTheRequest } from '../support/php-scripts.ts';
-import { needs } from '../support/skip.ts';
+import { start, type Running } from '../support/program.ts';
+import { needs, programPath } from '../support/skip.ts';
+import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 
 const scripts = {
@@ -118,4 +122,22 @@ t.test('a body of another length than announced is never passed on as a whole on
     'no backend was told that the body is complete',
   );
   t.equal(gateway.connections.idle, 0, 'and no such connection is used again');
+});
+
+t.test('a held upload comes whole, and one whose visitor has left is not kept waiting', async (t) => {
+  if (!needs(t, 'nginx', 'php-fpm8.2', 'curl')) return;
+  const fpm = await preparePhpFpm(t, { maxChildren: 2, scripts, pool: ['php_admin_value[post_max_size] = 100M', 'php_admin_value[memory_limit] = 256M'] });
+  const { nginx, gateway, log } = await startFastcgiGateway(t, { upstream: fpm.address, docroot: fpm.docroot, settings: { hold: { for: '60s' } } });
+  const bytes = Buffer.alloc(20 * 2 ** 20, 'upload');
+  const file = join(tempFolder(t), 'upload');
+  writeFileSync(file, bytes);
+  const upload = (): Running => start([programPath('curl'), '-sS', '-X', 'POST', '-H', 'Expect:', '-T', file, `${nginx.url}/echo.php`]);
+  const [leaves, stays] = [upload(), upload()];
+  await until(() => gateway.gate.held === 2, { timeoutMs: 10_000, what: 'both uploads to be held' });
+  process.kill(leaves.pid, 'SIGKILL');
+  await until(() => gateway.gate.held === 1, { timeoutMs: 10_000, what: 'the end of the one whose visitor left' });
+  t.match(log, [{ outcome: 'client_gone', attempts: 1 }]);
+  await fpm.start();
+  const { output } = await stays.ended;
+  t.match(JSON.parse(output), { length: bytes.length, sha1: createHash('sha1').update(bytes).digest('hex') });
 });
