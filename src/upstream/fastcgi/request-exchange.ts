@@ -8,11 +8,11 @@ import { badAnswer, bodyCut, headCut, headTimeout, idleTimeout, requestBroken, t
 import type { BackendSocket } from '../connect.ts';
 import type { Lease } from '../connection-pool.ts';
 import { UpstreamFailureError, type AttemptOptions, type AttemptResult, type ResponseHead, type UpstreamRequest } from '../exchange.ts';
-import { wholeBody } from './whole-body.ts';
 import { AnswerReader } from './answer-reader.ts';
 import { failureOfEnding } from './failure-of-ending.ts';
 import { protocolStatus } from './record.ts';
 import { RequestSender, type RequestToSend } from './send-request.ts';
+import { wholeBody } from './whole-body.ts';
 
 /** What is to be done, for whom, and who hears of it. */
 export interface Order {
@@ -117,6 +117,7 @@ export class RequestExchange {
     this.#body = body;
     this.#order.settle({ kind: 'response', head, body, bytesWritten: this.#sender.bytesTaken });
     for (const piece of this.#early) this.#pass(body, piece);
+    this.#early = [];
     return body;
   }
 
