@@ -12,6 +12,7 @@ import { tempFolder } from '../../test/support/temp-folder.ts';
 import { untilAccepts } from '../wait.ts';
 import { cpuUs, median, residentMiB, table } from '../numbers.ts';
 import type { Scope } from '../scope.ts';
+import { pin, readWrk, type WrkResult } from '../wrk.ts';
 
 const connections = 50;
 const bodyBytes = 1024;
@@ -35,24 +36,19 @@ export async function http(scope: Scope, rounds = 5, seconds = 3): Promise<strin
   const results = new Map<Peer, Round[]>(peers.map((peer) => [peer, []]));
   for (const { port } of peers) await load(port, 1);
   for (let round = 0; round < rounds; round++) for (const peer of peers) results.get(peer)!.push(await measure(peer, seconds));
-  const direct = await perSecond(await load(backend.port, seconds));
+  const { perSecond: direct } = await load(backend.port, seconds);
   return describe(results, { rounds, seconds, direct });
 }
 
 async function measure({ pid, port }: Peer, seconds: number): Promise<Round> {
   const cpu = (): number => family(pid).reduce((sum, one) => sum + cpuUs(one.pid), 0);
   const before = cpu();
-  const output = await load(port, seconds);
-  const requests = Number(/(\d+) requests in/.exec(output)?.[1] ?? 0);
-  return { perSecond: perSecond(output), cpuUsEach: (cpu() - before) / requests, failed: Number(/Non-2xx or 3xx responses: (\d+)/.exec(output)?.[1] ?? 0) };
+  const { requests, perSecond, failed } = await load(port, seconds);
+  return { perSecond, cpuUsEach: (cpu() - before) / requests, failed };
 }
 
-async function load(port: number, seconds: number): Promise<string> {
-  return succeed(['taskset', '-c', '0', 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, `http://127.0.0.1:${port}/`], { timeoutMs: 60_000 });
-}
-
-function perSecond(output: string): number {
-  return Number(/Requests\/sec:\s+([\d.]+)/.exec(output)?.[1] ?? NaN);
+async function load(port: number, seconds: number): Promise<WrkResult> {
+  return readWrk(await succeed(['taskset', '-c', '0', 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, `http://127.0.0.1:${port}/`], { timeoutMs: 60_000 }));
 }
 
 function describe(results: ReadonlyMap<Peer, readonly Round[]>, run: { readonly rounds: number; readonly seconds: number; readonly direct: number }): string {
@@ -76,10 +72,6 @@ function describe(results: ReadonlyMap<Peer, readonly Round[]>, run: { readonly 
     '',
     'Goals: stock @fastify/http-proxy × 2.5, Caddy × 2, HAProxy × 0.5.',
   ].join('\n');
-}
-
-async function pin(pid: number, core: string): Promise<void> {
-  await succeed(['taskset', '-a', '-p', '-c', core, String(pid)]);
 }
 
 // ---- the peers, each told to use one core and to keep its connections to the backend

@@ -80,6 +80,11 @@ function countCut({ gateway, note, request }: Journey, slot: Slot, failure: Upst
 /** The backend's own answer is passed untouched; its end, clean or cut, is counted when it comes. */
 function passOn(journey: Journey, slot: Slot, response: UpstreamResponse): Answer {
   journey.body.forget();
+  if (response.whole) {
+    slot.release();
+    journey.end('answered');
+    return { from: 'upstream', head: response.head, body: response.body, whole: response.whole };
+  }
   const stream = response.tunnel ?? response.body;
   stream.once('error', (error: Error) => {
     if (error instanceof UpstreamFailureError) countCut(journey, slot, error.failure);

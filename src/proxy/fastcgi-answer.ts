@@ -1,7 +1,7 @@
 /** Writes an answer as FastCGI records, batched into few writes, and makes a cut visible where the answer breaks off. */
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { encodeEndRequest, encodeStreamEnd, protocolStatus, recordType, writeContent } from '../upstream/fastcgi/record.ts';
+import { encodeEndRequest, encodeSmallAnswer, encodeStreamEnd, maxContentBytes, protocolStatus, recordType, writeContent } from '../upstream/fastcgi/record.ts';
 import type { ResponseHead } from '../upstream/exchange.ts';
 import type { Answer } from './gateway-request.ts';
 
@@ -25,9 +25,19 @@ export class AnswerWriter {
     if (this.#socket.writableLength < stderrLimitBytes) this.#write(recordType.stderr, text);
   }
 
+  /** STDERR of no length: nginx ignores it, and where nobody reads any more the connection breaks. */
+  writeNothing(): void {
+    if (this.#socket.writableLength === 0) this.#socket.write(encodeStreamEnd(recordType.stderr, this.#requestId));
+  }
+
   /** Writes all of `answer`, as fast as nginx takes it. Resolves when the last record was written, or at the cut. */
-  async write({ head, body }: Pick<Answer, 'head' | 'body'>): Promise<AnswerEnd> {
-    this.#write(recordType.stdout, encodeHead(head));
+  async write({ head, body, whole }: Pick<Answer, 'head' | 'body' | 'whole'>): Promise<AnswerEnd> {
+    const text = formatHead(head);
+    if (whole && text.length + whole.length <= maxContentBytes) {
+      this.#socket.write(encodeSmallAnswer(this.#requestId, text, whole));
+      return 'complete';
+    }
+    this.#write(recordType.stdout, Buffer.from(text, 'latin1'));
     const end = await this.#pipe(body);
     if (end === 'complete') this.writeEnd();
     return end;
@@ -92,8 +102,9 @@ export function cutVisibly(socket: Socket, isUnix: boolean): void {
   socket.end(Buffer.alloc(8), () => socket.destroy());
 }
 
-function encodeHead({ status, rawHeaders }: ResponseHead): Buffer {
+/** Latin-1 text: one character a byte. */
+function formatHead({ status, rawHeaders }: ResponseHead): string {
   let text = `Status: ${status} ${STATUS_CODES[status] ?? 'Status'}\r\n`;
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) text += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`;
-  return Buffer.from(`${text}\r\n`, 'latin1');
+  return `${text}\r\n`;
 }

@@ -18,6 +18,7 @@ export class FastcgiBody implements RequestBody {
   #stream: Readable | undefined;
   #opened = false;
   #discarding = false;
+  #came = 0;
 
   /** `resume` is called when there is room again after {@link take} took less than it was given. */
   constructor(length: number | undefined, resume: () => void) {
@@ -37,16 +38,23 @@ export class FastcgiBody implements RequestBody {
   /** Returns how many of these bytes were taken. */
   take(piece: Buffer): number {
     if (this.#discarding || this.length === 0) return piece.length;
+    if (this.length !== undefined && this.#came + piece.length > this.length) {
+      this.#break(`more than the ${this.length} bytes that CONTENT_LENGTH announced`);
+      return piece.length;
+    }
     const stream = this.#readable();
     const room = (this.#opened ? readLimitBytes : unreadLimitBytes) - stream.readableLength;
     const taken = Math.max(0, Math.min(room, piece.length));
+    this.#came += taken;
     if (taken > 0) stream.push(taken === piece.length ? piece : piece.subarray(0, taken));
     return taken;
   }
 
   /** The closing STDIN record came. */
   end(): void {
-    if (!this.#discarding && this.length !== 0) this.#readable().push(null);
+    if (this.#discarding || this.length === 0) return;
+    if (this.length === undefined || this.#came === this.length) this.#readable().push(null);
+    else this.#break(`${this.#came} of the ${this.length} bytes that CONTENT_LENGTH announced`);
   }
 
   /** From here on nobody wants it: everything is taken and dropped. */
@@ -54,6 +62,12 @@ export class FastcgiBody implements RequestBody {
     this.#discarding = true;
     this.#stream?.destroy();
     this.#resume();
+  }
+
+  /** A body of another length than announced must not be executed as if it were whole. */
+  #break(came: string): void {
+    this.#discarding = true;
+    this.#readable().destroy(new Error(`${came} came`));
   }
 
   #readable(): Readable {

@@ -17,6 +17,8 @@ const paramsLimitBytes = 1024 * 1024;
 const paramsTimeoutMs = 30_000;
 /** How long a client may go on sending a body that nobody wants, or stay without a word, after its answer was written. */
 const lingerMs = 5000;
+/** How often it is looked whether the client of an upload that is not read is still there. */
+const watchMs = 1000;
 
 export interface ConnectionOptions {
   readonly handle: HandleRequest;
@@ -49,6 +51,7 @@ export class FastcgiConnection {
   /** Content of the small records, which mean something only as a whole. At most one record's, 64 KiB. */
   #small: Buffer[] = [];
   #deadline: NodeJS.Timeout | undefined;
+  #watch: NodeJS.Timeout | undefined;
   #closing = false;
 
   /** Serves the socket until it ends. */
@@ -100,10 +103,19 @@ export class FastcgiConnection {
   readonly #onData = (chunk: Buffer): void => {
     const used = this.#parser.push(chunk);
     if (this.#parser.broken) return void this.#socket.destroy();
+    if (this.#current && !this.#current.handled) this.#deadline ??= setTimeout(() => this.#socket.destroy(), paramsTimeoutMs);
     if (used === chunk.length || this.#socket.destroyed) return;
     // What has no room yet goes back to the socket, which then stops reading.
     this.#socket.pause();
     this.#socket.unshift(chunk.subarray(used));
+    // Behind bytes that are not read no end is seen: only a write that fails tells that the client has gone.
+    this.#watch ??= setInterval(() => this.#current?.writer.writeNothing(), watchMs);
+  };
+
+  readonly #resume = (): void => {
+    clearInterval(this.#watch);
+    this.#watch = undefined;
+    this.#socket.resume();
   };
 
   #readSmall(content: Buffer): void {
@@ -124,7 +136,6 @@ export class FastcgiConnection {
       stdinEnded: false,
       answered: false,
     };
-    this.#deadline = setTimeout(() => this.#socket.destroy(), paramsTimeoutMs);
   }
 
   /** Questions about the connection itself. The one value that we know: requests are not multiplexed. */
@@ -171,13 +182,11 @@ export class FastcgiConnection {
   }
 
   #handle(request: CurrentRequest, length: number | undefined): void {
-    clearTimeout(this.#deadline);
+    this.#clearDeadline();
     request.handled = true;
-    request.body = new FastcgiBody(length, () => void this.#socket.resume());
+    request.body = new FastcgiBody(length, this.#resume);
     const { writer, body, gone } = request;
-    const onStderr = (text: Buffer): void => {
-      if (!request.answered) writer.writeStderr(text);
-    };
+    const onStderr = (text: Buffer): void => void (request.answered || writer.writeStderr(text));
     const { clientAddressHeader, handle } = this.#options;
     const asked = new FastcgiRequest({ params: request.params!, body, clientGone: gone.signal, interim: { onStderr }, clientAddressHeader });
     void handle(asked).then((answer) => this.#answer(request, answer));
@@ -185,7 +194,7 @@ export class FastcgiConnection {
 
   /** What no backend needs to see. The body, if there is one, is dropped. */
   #refuse(request: CurrentRequest, status: number, why: string): void {
-    clearTimeout(this.#deadline);
+    this.#clearDeadline();
     request.handled = true;
     const text = `${status}: ${why}.\n`;
     const rawHeaders = ['Content-Type', 'text/plain; charset=utf-8', 'Cache-Control', 'no-store', 'Proxy-Status', `goodgateway; error=http_request_error; details="${why}"`];
@@ -205,13 +214,18 @@ export class FastcgiConnection {
 
   /** The answer was written. The next request may come once all of this one's body did. */
   #finish(request: CurrentRequest): void {
-    clearTimeout(this.#deadline);
+    this.#clearDeadline();
     const ends = !request.keepConnection || this.#closing;
     if (ends) this.#socket.end();
     // Closing with unread bytes would reset the connection and take the answer with it.
     if (request.stdinEnded) this.#current = undefined;
     else request.body?.discard();
     if (ends || !request.stdinEnded) this.#deadline = setTimeout(() => this.#socket.destroy(), lingerMs);
+  }
+
+  #clearDeadline(): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = undefined;
   }
 
   #abort(request: CurrentRequest): void {
@@ -223,14 +237,14 @@ export class FastcgiConnection {
   }
 
   readonly #onGone = (): void => {
-    clearTimeout(this.#deadline);
+    this.#clearDeadline();
+    clearInterval(this.#watch);
+    this.#socket.destroy();
     const request = this.#current;
     this.#current = undefined;
-    if (request && !request.answered) {
-      request.answered = true;
-      request.gone.abort();
-      request.body?.discard();
-    }
-    this.#socket.destroy();
+    if (!request || request.answered) return;
+    request.answered = true;
+    request.gone.abort();
+    request.body?.discard();
   };
 }

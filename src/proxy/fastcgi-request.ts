@@ -40,17 +40,29 @@ export class FastcgiRequest implements GatewayRequest {
   }
 
   header(name: string): string | undefined {
-    const variable = name.toUpperCase().replaceAll('-', '_');
-    const isOfBody = variable === 'CONTENT_TYPE' || variable === 'CONTENT_LENGTH';
-    const value = findParam(this.#params, isOfBody ? variable : `HTTP_${variable}`);
+    const variable = variableOf(name);
+    const value = findParam(this.#params, variable);
     // nginx sends CONTENT_TYPE and CONTENT_LENGTH of a request that has neither as empty text.
-    return isOfBody && value === '' ? undefined : value;
+    return value === '' && !variable.startsWith('HTTP_') ? undefined : value;
   }
 
   get clientAddress(): string {
     const named = this.#clientAddressHeader === undefined ? undefined : this.header(this.#clientAddressHeader.toLowerCase());
     return named ?? findParam(this.#params, 'REMOTE_ADDR') ?? '';
   }
+}
+
+/** Names of headers come from our own code and configuration, so there are few. */
+const variables = new Map<string, string>();
+
+function variableOf(header: string): string {
+  let variable = variables.get(header);
+  if (variable === undefined) {
+    const name = header.toUpperCase().replaceAll('-', '_');
+    variable = name === 'CONTENT_TYPE' || name === 'CONTENT_LENGTH' ? name : `HTTP_${name}`;
+    variables.set(header, variable);
+  }
+  return variable;
 }
 
 /** Small clients, such as those that ask php-fpm for its status page, send no REQUEST_URI. */

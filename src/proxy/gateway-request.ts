@@ -24,6 +24,8 @@ export interface Answer {
   readonly from: 'upstream' | 'goodgateway';
   readonly head: ResponseHead;
   readonly body: ResponseBody;
+  /** All of `body`, where it is there already: a listener may write it at once and leave the stream alone. */
+  readonly whole?: Buffer;
   /** After a 101 from the backend: the raw connection. */
   readonly tunnel?: Socket;
 }

@@ -10,6 +10,11 @@ const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DE
 const defaultNeverScripts = ['wp-cron.php', 'cron.php', 'xmlrpc.php'];
 const defaultNeverQuery = ['action', 'add-to-cart', 'token', 'key', 'nonce', '_wpnonce'];
 
+/** Whether doing it twice is like doing it once. */
+export function isIdempotent(method: string): boolean {
+  return idempotentMethods.has(method);
+}
+
 export interface ReplayRules {
   readonly idempotency_key: boolean;
   readonly paths: readonly string[];
@@ -110,11 +115,6 @@ export function passesWithTime(failure: UpstreamFailure): boolean {
     default:
       return false;
   }
-}
-
-/** Whether the method alone makes a second sending safe (RFC 9110 section 9.2.2). */
-export function isIdempotent(method: string): boolean {
-  return idempotentMethods.has(method);
 }
 
 function no(why: string): ResendAnswer {

@@ -12,7 +12,7 @@ export interface BackendTls {
 }
 
 /** A TLS connection whose failed write leaves the reading side alive. */
-export type SecureSocket = Socket & { writeError: NodeJS.ErrnoException | undefined };
+export type SecureSocket = Socket & { writeError: NodeJS.ErrnoException | undefined; exchanges: number };
 
 /** Reads the file of authorities; throws when it cannot be read or holds none. */
 export function backendTls({ server_name, ca, verify }: { readonly server_name?: string | undefined; readonly ca?: string | undefined; readonly verify: boolean }): BackendTls {
@@ -44,7 +44,7 @@ function outliveFailedWrites(socket: Socket): SecureSocket {
     }
     done();
   };
-  const secure: SecureSocket = Object.assign(socket, { writeError: undefined });
+  const secure: SecureSocket = Object.assign(socket, { writeError: undefined, exchanges: 0 });
   secure._write = (chunk, encoding, done) => write(chunk, encoding, (error) => settle(error, done));
   if (writev) secure._writev = (chunks, done) => writev(chunks, (error) => settle(error, done));
   return secure;

@@ -22,6 +22,8 @@ export interface ConnectOptions {
 export interface BackendSocket extends Socket {
   /** The first failed write. */
   writeError: NodeJS.ErrnoException | undefined;
+  /** How many exchanges were begun on it: more than one where connections are kept. */
+  exchanges: number;
 }
 
 /**
@@ -31,6 +33,7 @@ export interface BackendSocket extends Socket {
  */
 class PlainSocket extends Socket implements BackendSocket {
   writeError: NodeJS.ErrnoException | undefined;
+  exchanges = 0;
 
   override _write(chunk: unknown, encoding: BufferEncoding, done: () => void): void {
     super._write(chunk, encoding, (error) => this.#settleWrite(error, done));

@@ -89,6 +89,8 @@ export interface UpstreamResponse {
   readonly kind: 'response';
   readonly head: ResponseHead;
   readonly body: ResponseBody;
+  /** Set where the whole body came together with the head: the same bytes as in `body`, which need not be read then. */
+  readonly whole?: Buffer;
   /** Set after `101 Switching Protocols`: the raw connection, both ways; `body` is empty then. */
   readonly tunnel?: import('node:net').Socket;
   readonly bytesWritten: number;

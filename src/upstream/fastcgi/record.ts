@@ -27,7 +27,8 @@ export const responderRole = 1;
 export const keepConnectionFlag = 1;
 
 export const headerBytes = 8;
-const maxContentBytes = 65535;
+/** Of one record. */
+export const maxContentBytes = 65535;
 const version = 1;
 
 /** Who is told what a parser finds. Called synchronously, in the order of the bytes. */
@@ -57,6 +58,11 @@ export class RecordParser {
   /** A record of another version was met: the peer does not speak FastCGI, and nothing after it means anything. */
   get broken(): boolean {
     return this.#broken;
+  }
+
+  /** The last byte of a record, its padding included, was the last byte that came. */
+  get betweenRecords(): boolean {
+    return this.#headerLength === 0 && this.#contentLeft === 0 && this.#paddingLeft === 0 && !this.#broken;
   }
 
   /** Returns how many bytes were used. Fewer than given: the handler took no more, or the stream is broken. */
@@ -135,17 +141,28 @@ export function encodeRecord(type: number, requestId: number, content: Buffer): 
   return Buffer.concat([encodeHeader(type, requestId, content.length), content]);
 }
 
+/** What the first records of a request say. */
+export interface RequestStart {
+  readonly requestId: number;
+  readonly role: number;
+  /** Name-value pairs without record headers. */
+  readonly params: Buffer;
+  readonly hasBody: boolean;
+  /** Ask the backend to leave the connection open after its answer. */
+  readonly keepConnection: boolean;
+}
+
 /**
- * Everything of a request before its body, in one buffer: BEGIN_REQUEST with the flag to keep the connection off, all
- * PARAMS, their closing record, and for a request without a body the closing STDIN as well.
+ * Everything of a request before its body, in one buffer: BEGIN_REQUEST, all PARAMS, their closing record, and for a
+ * request without a body the closing STDIN as well.
  */
-export function encodeRequestStart(request: { readonly requestId: number; readonly role: number; readonly params: Buffer; readonly hasBody: boolean }): Buffer {
-  const { requestId, role, params, hasBody } = request;
+export function encodeRequestStart({ requestId, role, params, hasBody, keepConnection }: RequestStart): Buffer {
   const paramRecords = Math.ceil(params.length / maxContentBytes);
   const bytes = Buffer.allocUnsafe(headerBytes * (3 + paramRecords + (hasBody ? 0 : 1)) + params.length);
   let at = putHeader(bytes, 0, recordType.beginRequest, requestId, 8);
   bytes.fill(0, at, at + 8);
   bytes.writeUInt16BE(role, at);
+  if (keepConnection) bytes[at + 2] = keepConnectionFlag;
   at += 8;
   for (let from = 0; from < params.length; from += maxContentBytes) {
     const to = Math.min(params.length, from + maxContentBytes);
@@ -162,6 +179,21 @@ export function encodeEndRequest(requestId: number, status: number): Buffer {
   const bytes = Buffer.alloc(headerBytes + 8);
   putHeader(bytes, 0, recordType.endRequest, requestId, 8);
   bytes[headerBytes + 4] = status;
+  return bytes;
+}
+
+/**
+ * A whole answer in one buffer: its head and body as STDOUT, the end of STDOUT, END_REQUEST. `head` is Latin-1 text;
+ * both together have at most {@link maxContentBytes}.
+ */
+export function encodeSmallAnswer(requestId: number, head: string, body: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(4 * headerBytes + head.length + body.length);
+  let at = putHeader(bytes, 0, recordType.stdout, requestId, head.length + body.length);
+  at += bytes.write(head, at, 'latin1');
+  at += body.copy(bytes, at);
+  at = putHeader(bytes, at, recordType.stdout, requestId, 0);
+  at = putHeader(bytes, at, recordType.endRequest, requestId, 8);
+  bytes.fill(0, at);
   return bytes;
 }
 

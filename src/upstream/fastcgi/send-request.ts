@@ -2,15 +2,9 @@
 import type { Readable } from 'node:stream';
 import type { RequestBody } from '../exchange.ts';
 import type { BackendSocket } from '../connect.ts';
-import { encodeRequestStart, encodeStreamEnd, recordType, writeContent } from './record.ts';
+import { encodeRequestStart, encodeStreamEnd, recordType, writeContent, type RequestStart } from './record.ts';
 
-/** One request a connection, so its number is always the same. */
-export const requestId = 1;
-
-export interface RequestStart {
-  readonly role: number;
-  /** Name-value pairs without record headers. */
-  readonly params: Buffer;
+export interface RequestToSend extends Omit<RequestStart, 'hasBody'> {
   readonly body: RequestBody;
 }
 
@@ -18,6 +12,9 @@ export interface RequestStart {
 export class RequestSender {
   readonly #socket: BackendSocket;
   readonly #onProgress: () => void;
+  /** What was written on the connection before this request. */
+  readonly #writtenBefore: number;
+  #requestId = 0;
   #body: Readable | undefined;
   #bodyEnded = false;
   #stopped = false;
@@ -29,10 +26,8 @@ export class RequestSender {
   constructor(socket: BackendSocket, onProgress: () => void) {
     this.#socket = socket;
     this.#onProgress = onProgress;
-    socket.once('writeFailed', () => {
-      this.#takenAtWriteError = this.bytesTaken;
-      this.stop();
-    });
+    this.#writtenBefore = socket.bytesWritten;
+    socket.on('writeFailed', this.#onWriteFailed);
   }
 
   /** The closing PARAMS record was handed over: from here on the backend may execute the request. */
@@ -55,13 +50,14 @@ export class RequestSender {
 
   /** Request bytes that the kernel has taken. Node's own count includes those that still wait. */
   get bytesTaken(): number {
-    return this.#takenAtWriteError ?? this.#socket.bytesWritten - this.#socket.writableLength;
+    return this.#takenAtWriteError ?? this.#socket.bytesWritten - this.#socket.writableLength - this.#writtenBefore;
   }
 
-  start({ role, params, body }: RequestStart): void {
+  start({ body, ...request }: RequestToSend): void {
+    this.#requestId = request.requestId;
     const hasBody = body.length !== 0;
     // Its own write, never joined with the body: its callback is what tells unsent from sent.
-    this.#socket.write(encodeRequestStart({ requestId, role, params, hasBody }), () => {
+    this.#socket.write(encodeRequestStart({ ...request, hasBody }), () => {
       if (this.#socket.writeError) return;
       this.#startTaken = true;
       this.#finished = !hasBody;
@@ -74,7 +70,7 @@ export class RequestSender {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#socket.off('drain', this.#resume);
+    this.#socket.off('drain', this.#resume).off('writeFailed', this.#onWriteFailed);
     this.#body?.off('data', this.#sendPiece).off('end', this.#sendEnd).off('close', this.#breakOff).pause();
   }
 
@@ -85,10 +81,15 @@ export class RequestSender {
     body.on('error', this.#breakOff).on('close', this.#breakOff).on('end', this.#sendEnd).on('data', this.#sendPiece);
   }
 
+  readonly #onWriteFailed = (): void => {
+    this.#takenAtWriteError = this.bytesTaken;
+    this.stop();
+  };
+
   readonly #sendPiece = (piece: Buffer): void => {
     const socket = this.#socket;
     socket.cork();
-    const ready = writeContent((bytes) => socket.write(bytes, this.#onTaken), { type: recordType.stdin, requestId }, piece);
+    const ready = writeContent((bytes) => socket.write(bytes, this.#onTaken), { type: recordType.stdin, requestId: this.#requestId }, piece);
     socket.uncork();
     if (!ready) this.#body?.pause();
   };
@@ -103,7 +104,7 @@ export class RequestSender {
 
   readonly #sendEnd = (): void => {
     this.#bodyEnded = true;
-    this.#socket.write(encodeStreamEnd(recordType.stdin, requestId), () => {
+    this.#socket.write(encodeStreamEnd(recordType.stdin, this.#requestId), () => {
       if (this.#socket.writeError) return;
       this.#finished = true;
       this.#onProgress();

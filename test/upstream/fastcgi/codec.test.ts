@@ -68,12 +68,12 @@ t.test('content longer than one record is sent as several, and requests are fram
   const params = encodeParams([['LONG', 'y'.repeat(70_000)]]);
   for (const hasBody of [true, false]) {
     const { parser, records } = new RecordCollector();
-    parser.push(encodeRequestStart({ requestId: 1, role: 1, params, hasBody }));
+    parser.push(encodeRequestStart({ requestId: 1, role: 1, params, hasBody, keepConnection: hasBody }));
     t.same(
       records.map(({ type, content }) => [type, content.length]),
       [[1, 8], [4, 65535], [4, params.length - 65535], [4, 0], ...(hasBody ? [] : [[5, 0]])],
     );
-    t.same(records[0]!.content, Buffer.from([0, 1, 0, 0, 0, 0, 0, 0]), 'responder, and the connection is not kept');
+    t.same(records[0]!.content, Buffer.from([0, 1, hasBody ? 1 : 0, 0, 0, 0, 0, 0]), 'responder, and the connection is kept where that was asked for');
     t.same(Buffer.concat(records.slice(1, 3).map(({ content }) => content)), params);
   }
   t.same(encodeEndRequest(258, 2), Buffer.from([1, 3, 1, 2, 0, 8, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0]));
