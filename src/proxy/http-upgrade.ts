@@ -74,6 +74,8 @@ function refuse(raw: IncomingMessage, client: Socket, { head, body }: Answer): v
   response.shouldKeepAlive = false;
   response.assignSocket(client);
   response.once('finish', () => client.destroySoon());
+  // Node's server has let go of the connection: nobody else would say that there is room again, or see the client leave
+  client.on('drain', () => response.emit('drain')).resume();
   response.writeHead(head.status, [...head.rawHeaders]);
   body.once('error', () => client.destroy());
   client.once('close', () => body.destroy());
