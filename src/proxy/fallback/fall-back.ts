@@ -27,7 +27,8 @@ function describe({ request, gateway, note }: Journey, reason: FallbackReason): 
   const state = gateway.gate.state;
   const kind = kindOf(note.failure?.kind ?? (state.kind === 'open' ? undefined : state.failure), reason);
   const incident = state.kind === 'open' ? undefined : state.incident;
-  const sent = reason === 'failed' && note.failure !== undefined && note.failure.resend !== 'always';
+  // a replay that waits, or was not sent, changes nothing about the first attempt
+  const sent = note.replays > 0 || (reason === 'failed' && note.failure !== undefined && note.failure.resend !== 'always');
   const idempotent = request.method === 'GET' || request.method === 'HEAD';
   return {
     status: note.failure?.source === 'downstream' ? 408 : gateway.config.fallback.status === 'exact' ? exactStatus(kind) : 503,
