@@ -4,7 +4,7 @@
  * types) is taken from the raw request instead; what they would add to an answer is taken away again.
  */
 import http from 'node:http';
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import httpProxy from '@fastify/http-proxy';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Dispatcher } from 'undici';
@@ -59,6 +59,7 @@ export async function listenHttp(options: HttpListenerOptions): Promise<Listener
 
 function buildApp(options: HttpListenerOptions): FastifyInstance {
   const replies = new WeakMap<FastifyRequest, FastifyReply>();
+  const latest = new WeakMap<Duplex, http.ServerResponse>();
   const app = Fastify({
     logger: false,
     exposeHeadRoutes: false,
@@ -66,6 +67,7 @@ function buildApp(options: HttpListenerOptions): FastifyInstance {
     http: { maxHeaderSize: largestHeadBytes, shouldUpgradeCallback: isRealUpgrade },
     // one route takes all: Fastify would refuse or rewrite targets such as //a, /%E9 or *
     rewriteUrl: () => '/',
+    clientErrorHandler: (_error, socket) => refuseBroken(socket, latest.get(socket)),
   });
   const methods = http.METHODS.filter((method) => method !== 'CONNECT');
   for (const method of methods) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
@@ -74,6 +76,7 @@ function buildApp(options: HttpListenerOptions): FastifyInstance {
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   app.addHook('onRequest', async (request, reply) => {
     replies.set(request, reply);
+    latest.set(request.raw.socket, reply.raw);
     // Fastify answers 415 to a malformed content type; the true one is still in rawHeaders
     request.raw.headers['content-type'] = 'application/octet-stream';
   });
@@ -99,6 +102,13 @@ function buildApp(options: HttpListenerOptions): FastifyInstance {
   return app;
 }
 
+/** What is no HTTP is refused, unless an answer is under way on its connection, which would take the refusal for a part of it. */
+function refuseBroken(socket: Duplex, latest: http.ServerResponse | undefined): void {
+  const isUnderWay = latest !== undefined && !latest.writableFinished && (latest.headersSent || latest.socket !== socket);
+  if (isUnderWay || !socket.writable) socket.destroy();
+  else socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\nProxy-Status: goodgateway; error=http_request_error\r\n\r\n');
+}
+
 /** What @fastify/http-proxy takes for an undici dispatcher: the story of the request, seen as one call. */
 function transport(options: HttpListenerOptions) {
   return ({ headers }: { headers: Tagged }, done: (error: Error | null, response?: unknown) => void): void => {
@@ -114,13 +124,17 @@ function transport(options: HttpListenerOptions) {
   };
 }
 
-/** A cut answer must not look complete: with HTTP/1.0 a clean close would be its normal end. */
-function cutVisibly(body: Readable, { request }: Pair): void {
+/**
+ * A cut answer must not look complete: with HTTP/1.0 a clean close would be its normal end. One that breaks off before
+ * its turn waits for it, or it would take the answers to the requests before it along.
+ */
+function cutVisibly(body: Readable, { request, reply: { raw } }: Pair): void {
   const { socket } = request.raw;
-  body.once('error', () => {
+  const cut = (): void => {
     if (!socket.destroyed && socket.remotePort !== undefined) socket.resetAndDestroy();
     else socket.destroy();
-  });
+  };
+  body.once('error', () => void (raw.socket ? cut() : raw.once('socket', cut)));
 }
 
 /** Fastify writes the head with the first bytes of the body; an event stream's may be minutes away. */
