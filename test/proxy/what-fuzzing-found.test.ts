@@ -41,15 +41,16 @@ interface Conversation {
   /** What came so far, latin-1. */
   got(): string;
   say(bytes: string): void;
-  readonly closed: Promise<void>;
+  /** Resolves when it has ended: true by a reset. */
+  readonly closed: Promise<boolean>;
 }
 
 function talk(t: Test, port: number): Conversation {
   const socket = connect(port, '127.0.0.1').setEncoding('latin1');
   t.teardown(() => socket.destroy());
-  let got = '';
-  socket.on('data', (chunk: string) => (got += chunk)).on('error', () => undefined);
-  return { got: () => got, say: (bytes) => void socket.write(bytes, 'latin1'), closed: new Promise((resolve) => socket.once('close', () => resolve())) };
+  let [got, reset] = ['', false];
+  socket.on('data', (chunk: string) => (got += chunk)).on('error', (error: NodeJS.ErrnoException) => (reset = error.code === 'ECONNRESET'));
+  return { got: () => got, say: (bytes) => void socket.write(bytes, 'latin1'), closed: new Promise((resolve) => socket.once('close', () => resolve(reset))) };
 }
 
 t.test('an answer that breaks off before its turn does not take the ones before it along', async (t) => {
@@ -96,6 +97,13 @@ t.test('an upgrade that is declined gets the whole of a long answer, and leaves 
   socket.end();
   socket.destroy();
   await until(() => app.gate.inFlight === 0, { timeoutMs: 3000, what: 'the slot of a client that left' });
+});
+
+t.test('a cut answer to a declined upgrade is a cut for HTTP/1.0, too', async (t) => {
+  const { listen } = await gateway(t, (request, response) => void response.write('the first half', () => request.socket.destroy()));
+  const client = talk(t, listen);
+  client.say('GET / HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  t.ok(await client.closed, 'a reset');
 });
 
 t.test('a PUT that was sent, and waits to be sent again, is not called unprocessed', async (t) => {
