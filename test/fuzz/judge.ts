@@ -87,7 +87,7 @@ export class Judge {
     if (answer.problem !== undefined) return { problem: answer.problem };
     if (answer.end === 'time_out') return { problem: 'no answer for ten seconds' };
     const ours = (answer.fields.get('proxy-status') ?? '').startsWith('goodgateway');
-    if (ours) return this.#page(answer, request);
+    if (ours) return this.#page(answer, request, left);
     const id = answer.fields.get('x-fuzz-id');
     if (id !== undefined && id !== String(request.id)) return { problem: `the answer belongs to request ${id}` };
     if (id !== undefined) return this.#backendsAnswer(answer, request, { plan, left });
@@ -99,9 +99,10 @@ export class Judge {
     return 'visible cut';
   }
 
-  #page({ status, body, whole, end }: Observed, { id, method }: RequestPlan): Verdict | { readonly problem: string } {
+  #page({ status, body, whole, end }: Observed, { id, method }: RequestPlan, left: boolean): Verdict | { readonly problem: string } {
     if (status < 400) return { problem: `a page of ours with status ${status}` };
-    if (whole === 'no' && end !== 'left') return { problem: 'our own page was cut' };
+    // who leaves, or sends what nobody asked for until it is reset, may lose it
+    if (whole === 'no' && !left && end !== 'left') return { problem: 'our own page was cut' };
     const record = this.#records.get(id);
     const saysNotProcessed = body.includes('"may_have_been_processed":false');
     if (record && saysNotProcessed && !['GET', 'HEAD', 'OPTIONS', 'TRACE'].includes(method)) record.deniedByPage = true;

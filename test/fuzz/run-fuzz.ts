@@ -73,6 +73,7 @@ class FuzzRun {
   #next = firstSession;
   #sessions = 0;
   #reports = 0;
+  #told = 0;
   #highest: Usage = { rssBytes: 0, descriptors: 0 };
 
   constructor(options: FuzzOptions, proxy: ProxyProcess) {
@@ -204,6 +205,8 @@ class FuzzRun {
   }
 
   #progress(): void {
+    for (const violation of this.#judge.violations.slice(this.#told)) this.#options.onProgress?.(`VIOLATION: ${violation}`);
+    this.#told = this.#judge.violations.length;
     if (this.#proxy.exit() !== undefined) return;
     const usage = this.#proxy.usage();
     this.#options.onProgress?.(`${this.#done} faults, ${this.#requests} requests, ${this.#judge.violations.length} violations; proxy: ${mebibytes(usage.rssBytes)}, ${usage.descriptors} descriptors`);
