@@ -1,7 +1,7 @@
 /** `node test/fuzz/main.ts --faults 100000 --seed 1 --seconds 300`: attacks the proxy, prints what came of it, exits 1 when an invariant broke. */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { formatFuzzReport } from './format-fuzz-report.ts';
 import { runFuzz } from './run-fuzz.ts';
@@ -14,6 +14,8 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '64' },
     /** Only this session, again and again: for a violation that was found. */
     only: { type: 'string' },
+    /** Another build: `dist/proxy/main.js`. */
+    program: { type: 'string' },
     /** Leaves the folder with the proxy's log, in which then every request stands. */
     keep: { type: 'boolean', default: false },
   },
@@ -30,6 +32,7 @@ const report = await runFuzz({
   clients: Number(values.clients),
   only: values.only === undefined ? undefined : Number(values.only),
   logLevel: values.keep ? 'info' : 'warn',
+  program: values.program === undefined ? undefined : resolve(values.program),
   folder,
   onProgress: print,
 });

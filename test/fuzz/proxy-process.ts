@@ -34,15 +34,17 @@ export interface ProxyProcess {
   stop(): Promise<void>;
 }
 
-const program = join(import.meta.dirname, '../../src/proxy/main.ts');
+const ownProgram = join(import.meta.dirname, '../../src/proxy/main.ts');
 
 export interface ProxyOptions {
   readonly folder: string;
   readonly logLevel: 'info' | 'warn';
+  /** Another build of `src/proxy/main.ts`. */
+  readonly program?: string | undefined;
 }
 
 /** Writes the configuration and starts the proxy; resolves when it listens. */
-export async function startProxy({ folder, logLevel }: ProxyOptions): Promise<ProxyProcess> {
+export async function startProxy({ folder, logLevel, program = ownProgram }: ProxyOptions): Promise<ProxyProcess> {
   const ports = await lowPorts(5);
   const listen = [`127.0.0.1:${ports[0]}`, `unix:${folder}/h.sock`, `127.0.0.1:${ports[1]}`, `unix:${folder}/f.sock`];
   const upstreams = [`127.0.0.1:${ports[2]}`, `unix:${folder}/hb.sock`, `127.0.0.1:${ports[3]}`, `unix:${folder}/fb.sock`];

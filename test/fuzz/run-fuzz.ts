@@ -25,6 +25,8 @@ export interface FuzzOptions {
   /** Only this session, again and again. */
   readonly only?: number | undefined;
   readonly logLevel?: 'info' | 'warn';
+  /** Another build of `src/proxy/main.ts`. */
+  readonly program?: string | undefined;
   /** Faults before the memory that counts as normal is read. */
   readonly warmUp?: number;
   readonly onProgress?: (line: string) => void;
@@ -52,7 +54,7 @@ const fewViolations = 5;
 
 /** Runs to its end, or to the first violations. */
 export async function runFuzz(options: FuzzOptions): Promise<FuzzReport> {
-  const proxy = await startProxy({ folder: options.folder, logLevel: options.logLevel ?? 'warn' });
+  const proxy = await startProxy({ folder: options.folder, logLevel: options.logLevel ?? 'warn', program: options.program });
   const run = new FuzzRun(options, proxy);
   try {
     return await run.run();
