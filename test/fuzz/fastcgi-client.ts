@@ -89,6 +89,7 @@ function headOf({ id, method, bodyBytes, chunked }: RequestPlan, { salt }: Sessi
     SCRIPT_FILENAME: '/srv/fuzz.php',
     CONTENT_LENGTH: chunked || (bodyBytes === 0 && id % 2 === 0) ? '' : String(bodyBytes),
     HTTP_X_FUZZ: String(id),
+    HTTP_X_REQUEST_ID: `fuzz-${id}`, // the proxy's log speaks of it so
     HTTP_ACCEPT: 'application/json',
     ...(salt % 7 === 0 ? { HTTP_COOKIE: 'c'.repeat(salt % 9000) } : {}),
     REMOTE_ADDR: '192.0.2.7',

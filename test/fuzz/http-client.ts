@@ -75,7 +75,7 @@ async function send(request: RequestPlan, plan: SessionPlan, connection: ClientC
 function headOf({ id, method, bodyBytes, chunked }: RequestPlan, { http10 }: SessionPlan, act: string): Buffer {
   const framing = chunked ? 'Transfer-Encoding: chunked\r\n' : bodyBytes > 0 || method === 'POST' ? `Content-Length: ${bodyBytes}\r\n` : '';
   const upgrade = act === 'upgrade' ? 'Connection: Upgrade\r\nUpgrade: echo\r\n' : '';
-  return Buffer.from(`${method} /fuzz HTTP/1.${http10 ? 0 : 1}\r\nHost: fuzz\r\nX-Fuzz: ${id}\r\nAccept: application/json\r\n${upgrade}${framing}\r\n`);
+  return Buffer.from(`${method} /fuzz HTTP/1.${http10 ? 0 : 1}\r\nHost: fuzz\r\nX-Fuzz: ${id}\r\nX-Request-Id: fuzz-${id}\r\nAccept: application/json\r\n${upgrade}${framing}\r\n`);
 }
 
 function bodyOf({ id, bodyBytes, chunked }: RequestPlan): Buffer {

@@ -29,8 +29,8 @@ export interface ProxyProcess {
   usage(): Usage;
   /** The same, and what is really held. */
   exactUsage(): Promise<Usage>;
-  /** Requests in its backends and at its gates; `undefined` when it does not say. */
-  busy(): Promise<number | undefined>;
+  /** The gateways that have requests in their backends or at their gates; empty when all is quiet. */
+  busy(): Promise<readonly string[]>;
   stop(): Promise<void>;
 }
 
@@ -130,16 +130,22 @@ interface State {
 }
 
 /** Without a kept connection, which would count among the descriptors. */
-function busy(port: number): Promise<number | undefined> {
+function busy(port: number): Promise<readonly string[]> {
   return new Promise((resolve) => {
     const asked = request({ host: '127.0.0.1', port, path: '/state', agent: false, timeout: 5000 }, (answer) => {
       let text = '';
       answer.on('data', (piece: Buffer) => (text += piece.toString()));
-      answer.on('end', () => resolve(Object.values((JSON.parse(text) as State).gateways).reduce((sum, { in_flight: inFlight, held }) => sum + inFlight + held, 0)));
+      answer.on('end', () => resolve(busyOf(JSON.parse(text) as State)));
     });
-    asked.on('timeout', () => asked.destroy()).on('error', () => resolve(undefined));
+    asked.on('timeout', () => asked.destroy()).on('error', () => resolve(['it does not say']));
     asked.end();
   });
+}
+
+function busyOf({ gateways }: State): readonly string[] {
+  return Object.entries(gateways)
+    .filter(([, { in_flight: inFlight, held }]) => inFlight + held > 0)
+    .map(([name, { in_flight: inFlight, held }]) => `${name}: ${inFlight} in flight, ${held} held`);
 }
 
 function clientAddress(listen: string): ClientAddress {

@@ -183,11 +183,11 @@ class FuzzRun {
     this.#order('calm');
     const heard = this.#reports;
     await until(() => this.#reports > heard + 2 || this.#proxy.exit(), { timeoutMs: 5000, what: 'the backend to report' });
-    const quiet = async (): Promise<boolean> => this.#proxy.exit() !== undefined || ((await this.#proxy.busy()) === 0 && this.#proxy.usage().descriptors <= descriptors);
+    const quiet = async (): Promise<boolean> => this.#proxy.exit() !== undefined || ((await this.#proxy.busy()).length === 0 && this.#proxy.usage().descriptors <= descriptors);
     await until(quiet, { timeoutMs: 12_000, everyMs: 100, what: 'quiet' }).catch(() => undefined);
     if (this.#proxy.exit() !== undefined) return this.#highest;
     const busy = await this.#proxy.busy();
-    if (busy !== 0) this.#judge.violate(`${busy} requests are still in flight or held long after the last client has left`);
+    if (busy.length > 0) this.#judge.violate(`long after the last client has left: ${busy.join('; ')}`);
     return this.#proxy.exactUsage();
   }
 
