@@ -8,6 +8,8 @@ export interface ClientConnection {
   readonly gone: AbortSignal;
   /** A request was refused: what follows it on the connection may be anything, and is not looked at. */
   refused: boolean;
+  /** A request came before all before it were answered: the connection may carry answers that the client has not read yet. */
+  pipelined: boolean;
   /** The youngest request: when it is answered, all are. */
   latest: { readonly raw: IncomingMessage; readonly response: ServerResponse } | undefined;
 }
@@ -28,7 +30,7 @@ function open(socket: Socket): ClientConnection {
   const closed = new AbortController();
   setMaxListeners(0, closed.signal); // one a request, and a client may send many before it reads
   socket.once('close', () => closed.abort());
-  const connection: ClientConnection = { gone: closed.signal, refused: false, latest: undefined };
+  const connection: ClientConnection = { gone: closed.signal, refused: false, pipelined: false, latest: undefined };
   connections.set(socket, connection);
   return connection;
 }

@@ -27,8 +27,16 @@ export function refuseOnSocket(socket: Duplex, refusal: Refusal): void {
   endSlowly(socket);
 }
 
+/** A `clientError`, as Node's parser reports it. */
+export interface ParserError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer;
+  /** How much of it the parser read, what it stumbled over included. */
+  readonly bytesParsed?: number;
+}
+
 /** What Node's parser says, as a refusal; `undefined` where nobody is there to read one. */
-export function refusalForError({ code }: NodeJS.ErrnoException): Refusal | undefined {
+export function refusalForError(error: ParserError): Refusal | undefined {
+  const { code } = error;
   switch (code) {
     case 'ECONNRESET':
     case 'EPIPE':
@@ -38,10 +46,15 @@ export function refusalForError({ code }: NodeJS.ErrnoException): Refusal | unde
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return { status: 408, why: 'the head of the request did not come in time' };
     case 'HPE_INVALID_VERSION':
-      return { status: 505, why: 'expected HTTP/1.1 or HTTP/1.0, and CRLF behind it' };
+      return endsInBareLineFeed(error) ? { status: 400, why: 'expected CRLF at the end of the request line, got LF' } : { status: 505, why: 'expected HTTP/1.1 or HTTP/1.0' };
     default:
       return { status: 400, why: `the request breaks HTTP/1.1 (${code ?? 'unknown error'})` };
   }
+}
+
+/** Node takes the line end for a part of the version. */
+function endsInBareLineFeed({ rawPacket, bytesParsed }: ParserError): boolean {
+  return rawPacket !== undefined && bytesParsed !== undefined && rawPacket[bytesParsed - 1] === 10;
 }
 
 function fields(length: number): string[] {

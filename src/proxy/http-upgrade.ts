@@ -103,8 +103,11 @@ function refuse(raw: IncomingMessage, client: Socket, { head, body }: Answer): v
   response.shouldKeepAlive = false;
   response.assignSocket(client);
   response.once('finish', () => client.destroySoon());
+  // Node's server has let go of the connection: nobody else would say that there is room again, or see the client leave
+  client.on('drain', () => response.emit('drain')).resume();
   response.writeHead(head.status, [...head.rawHeaders]);
-  body.once('error', () => client.destroy());
+  // with HTTP/1.0 a clean close would be the answer's normal end
+  body.once('error', () => void (client.remotePort === undefined ? client.destroy() : client.resetAndDestroy()));
   client.once('close', () => body.destroy());
   body.pipe(response);
 }

@@ -29,6 +29,7 @@ export function strictServer(take: RequestListener, headTimeoutMs: number): Serv
   const listener: RequestListener = (raw, response) => {
     const connection = clientConnection(raw.socket);
     if (connection.refused) return;
+    connection.pipelined ||= !allAnswered(raw.socket);
     connection.latest = { raw, response };
     const refusal = refusalFor(raw);
     if (!refusal) {

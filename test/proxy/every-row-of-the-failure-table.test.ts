@@ -263,8 +263,13 @@ const cutRows: readonly { readonly name: string; readonly http?: does.Behaviour;
   { name: 'body cut, length unknown', http: does.cutsTheChunkedBody, fastcgi: sends(stdout(`${fcgiHead}seven b`)), error: 'http_response_incomplete' },
   { name: 'no new byte of the body within the limit', http: does.stallsInsideTheBody, fastcgi: (socket) => void socket.write(stdout(`${fcgiHead}seven b`)), error: 'connection_read_timeout' },
   {
-    name: 'trailers too big',
+    name: 'one trailer too big',
     http: does.answersInPieces([Buffer.from(`${ok}Transfer-Encoding: chunked\r\n\r\n7\r\nseven b\r\n`), Buffer.from(`0\r\nX-A: ${'x'.repeat(20_000)}\r\n\r\n`)]),
+    error: 'http_response_trailer_size',
+  },
+  {
+    name: 'trailers too big',
+    http: does.answersInPieces([Buffer.from(`${ok}Transfer-Encoding: chunked\r\n\r\n7\r\nseven b\r\n`), Buffer.from(`0\r\n${`X-A: ${'x'.repeat(990)}\r\n`.repeat(20)}\r\n`)]),
     error: 'http_response_trailer_section_size',
   },
   { name: 'a record of another version inside the answer', fastcgi: sends(stdout(`${fcgiHead}seven b`), Buffer.alloc(8)), error: 'http_protocol_error' },

@@ -36,7 +36,7 @@ const refused: readonly [what: string, bytes: string, status: number][] = [
   ['space before the colon', `${post}Content-Length : 2\r\n\r\nab`, 400],
   ['leading space in the first header', `GET / HTTP/1.1\r\n ${host}\r\n`, 400],
   ['obs-fold', `${get}X-A: 1\r\n 2\r\n\r\n`, 400],
-  ['bare LF line ends', 'GET / HTTP/1.1\nHost: shop.example\n\n', 505],
+  ['bare LF line ends', 'GET / HTTP/1.1\nHost: shop.example\n\n', 400],
   ['bare LF after one header', `${get}X-A: 1\nX-B: 2\r\n\r\n`, 400],
   ['bare CR in a value', `${get}X-A: 1\rX-B: 2\r\n\r\n`, 400],
   ['NUL in a value', `${get}X-A: a\0b\r\n\r\n`, 400],

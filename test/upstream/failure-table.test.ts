@@ -1,9 +1,12 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import t from 'tap';
 import type { Address, UpstreamFailure } from '../../src/core/failure.ts';
 import { connectFailure } from '../../src/upstream/classify-failure.ts';
+import { connectTo, metItself } from '../../src/upstream/connect.ts';
 import { connectProbe, httpProbe } from '../../src/upstream/probe.ts';
 import { answer, ask, failure, readBody, type Question } from '../fixtures/backends/ask.ts';
 import * as does from '../fixtures/backends/behaviours.ts';
@@ -35,6 +38,20 @@ t.test('a connect that fails has sent nothing and may always be repeated', async
     t.match(failed, { kind, errno, phase: 'connect', source: 'upstream', resend: 'always', bytesWritten: 0, bytesRead: 0, detail }, what);
     t.same({ ...(await connectProbe(address, 1000)), cause: 0 }, { ...failed, cause: 0 }, `${what}: the probe says the same`);
   }
+});
+
+t.test('a connect that met itself has found nobody', async (t) => {
+  const port = await freePort();
+  // what the kernel does by chance: the same port on both sides
+  const itself = connect({ host: '127.0.0.1', port, localAddress: '127.0.0.1', localPort: port });
+  t.teardown(() => itself.destroy());
+  await once(itself, 'connect');
+  t.ok(metItself(itself));
+  const { address } = await startBackend(t, 'tcp', does.neverAnswers);
+  const found = await connectTo(address, { timeoutMs: 1000 });
+  if (found.kind !== 'connected') throw new Error(found.kind);
+  t.teardown(() => found.socket.destroy());
+  t.notOk(metItself(found.socket));
 });
 
 t.test('a socket without permission is a configuration error', { skip: isRoot ? false : 'needs root, to become another user' }, async (t) => {

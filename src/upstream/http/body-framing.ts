@@ -3,7 +3,7 @@ import { safeTrailers } from './hop-by-hop.ts';
 import type { AnswerFault, ParsedHead } from './response-head.ts';
 
 /** Longest chunk extensions of one body together, which are dropped; and longest trailer section. */
-const sectionLimitBytes = 16 * 1024;
+export const sectionLimitBytes = 16 * 1024;
 const trailerLimitBytes = 8 * 1024;
 
 /** One body being read. After a fault, or once `complete`, it is not fed again. */
