@@ -13,14 +13,17 @@ export interface AnswerTask {
   readonly plan: AnswerPlan;
   readonly answer: WireAnswer;
   readonly ledger: BackendLedger;
+  /** All of it that is ever written was written; the connection may end later. */
+  readonly onGiven?: () => void;
 }
 
 /** Gives the answer as far as planned and ends the connection as planned. True when it may carry another request. */
-export async function answerBadly(socket: Socket, { id, plan, answer, ledger }: AnswerTask): Promise<boolean> {
+export async function answerBadly(socket: Socket, { id, plan, answer, ledger, onGiven }: AnswerTask): Promise<boolean> {
   if (plan.delayMs > 0) await pause(plan.delayMs);
   const bytes = plan.share < 1 ? answer.bytes.subarray(0, Math.floor(plan.share * answer.bytes.length)) : answer.bytes;
   if (bytes.length >= answer.headEnd) ledger.wroteHead(id);
   await writeInPieces(socket, bytes, plan);
+  onGiven?.();
   if (socket.destroyed) return false;
   if (plan.share < 1) {
     if (socket.writableNeedDrain) await drained(socket);

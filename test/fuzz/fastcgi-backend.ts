@@ -15,6 +15,7 @@ interface Incoming {
   plan: AnswerPlan | undefined;
   complete: boolean;
   answering: boolean;
+  given: boolean;
   answered: boolean;
 }
 
@@ -41,7 +42,7 @@ export class FastcgiBackendConnection {
       return void (this.#onNext === 'reset' ? reset(this.#socket) : this.#socket.destroy());
     }
     this.#buffer = this.#buffer.length === 0 ? bytes : Buffer.concat([this.#buffer, bytes]);
-    while (this.#buffer.length >= 8) {
+    while (this.#buffer.length >= 8 && !this.#socket.destroyed) {
       const length = this.#buffer.readUInt16BE(4);
       const total = 8 + length + this.#buffer[6]!;
       if (this.#buffer[0] !== 1) return void this.#ledger.violation(`the backend got a record of version ${this.#buffer[0]}`);
@@ -55,13 +56,20 @@ export class FastcgiBackendConnection {
   #record(type: number, content: Buffer): void {
     const request = this.#request;
     if (type === wireType.begin) {
+      // answered whole, and about to close: the one that comes has met a closed connection
+      if (request?.given) return this.#refuseNext();
       if (request) this.#ledger.violation(`request ${request.id} was not over when another came on its connection`);
-      this.#request = { keepAlive: (content[2]! & 1) === 1, params: [], pieces: [], id: NaN, method: '', plan: undefined, complete: false, answering: false, answered: false };
+      this.#request = { keepAlive: (content[2]! & 1) === 1, params: [], pieces: [], id: NaN, method: '', plan: undefined, complete: false, answering: false, given: false, answered: false };
     } else if (!request) this.#ledger.violation(`a record of type ${type} came without a request`);
     else if (type === wireType.params) this.#takeParams(request, content);
     else if (type === wireType.stdin) this.#takeStdin(request, content);
     else if (type === wireType.abort) this.#socket.destroy();
     else this.#ledger.violation(`a record of type ${type} was passed on`);
+  }
+
+  #refuseNext(): void {
+    this.#ledger.fault('keep_alive_race');
+    this.#socket.destroy();
   }
 
   #takeParams(request: Incoming, content: Buffer): void {
@@ -90,7 +98,7 @@ export class FastcgiBackendConnection {
     if (!plan || request.answering) return;
     request.answering = true;
     const answer = fastcgiAnswer(plan, id, method);
-    void answerBadly(this.#socket, { id, plan, answer, ledger: this.#ledger }).then((open) => {
+    void answerBadly(this.#socket, { id, plan, answer, ledger: this.#ledger, onGiven: () => void (request.given = true) }).then((open) => {
       request.answered = open;
       // a backend that breaks its promise to close is a fault of its own: now and then it stays
       if (open && !request.keepAlive && id % requestsPerSession < 3) this.#socket.end();
