@@ -111,7 +111,7 @@ export const gatewaySchema = z.strictObject({
     .union([z.literal('auto'), z.literal('none'), z.int().min(1).max(10_000)], { error: 'expected auto, none or a whole number' })
     .default('auto')
     .describe(
-      'Most connections to the backend that are kept for the next request, each idle for a second at most. auto: 32 for http; for fastcgi pm.max_children less a reserve, none while it is not known. Trap: a kept connection occupies a php-fpm worker.',
+      'Most connections to the backend that are kept for the next request, each idle for a second at most. auto: 64 for http; for fastcgi pm.max_children less a reserve, none while it is not known. Trap: a kept connection occupies a php-fpm worker.',
     ),
   tls: upstreamTls.optional().describe('Speak TLS to the backend (protocol http only). Default: plain HTTP.'),
   early_hints: z.boolean().default(false).describe('Pass 103 Early Hints and other interim answers on. Trap: nginx before 1.29 waits for ever after one.'),

@@ -77,13 +77,14 @@ export class Gate {
   }
 
   /**
-   * Resolves when the request may go out, or cannot any more, after `patienceMs` at the latest. Clients take turns, each
+   * Resolves when the request may go out, or cannot any more, after `patience()` milliseconds at the latest. Clients take turns, each
    * client's own go oldest first; who comes while others wait goes behind them. `replay`: it may have been executed.
    */
-  admit(request: Comer, patienceMs: number, replay = false): Promise<Admission> {
+  admit(request: Comer, patience: () => number, replay = false): Promise<Admission> {
     if (request.clientGone.aborted) return Promise.resolve({ outcome: 'client_gone' });
     if ((replay ? this.held : this.#line.size) === 0 && this.#mayGo(replay)) return Promise.resolve(this.#proceed(replay));
     if (this.#state.kind === 'falling_back' || this.#stopped) return Promise.resolve({ outcome: 'upstream_down' });
+    const patienceMs = patience();
     // who may not wait at all (a health check) asks an open backend, however busy it is
     if (patienceMs <= 0) return Promise.resolve(this.#state.kind === 'open' ? this.#proceed(replay) : { outcome: 'upstream_down' });
     const client = this.#limits.fairness === 'client' ? request.clientAddress : '';

@@ -45,20 +45,23 @@ export interface Journey {
 export function openJourney(request: GatewayRequest, gateway: Gateway): Journey {
   const { clock, gate } = gateway;
   const note: RequestNote = { id: request.id, gateway: gateway.name, method: request.method, beganMs: clock.monotonicMs(), heldMs: 0, attempts: 0, replays: 0, raced: false };
-  const repetition = mayBeExecutedTwice({ method: request.method, target: request.target, hasIdempotencyKey: request.header('idempotency-key') !== undefined, rules: gateway.config.replay });
+  const repetition = mayBeExecutedTwice({ method: request.method, target: request.target, hasIdempotencyKey: () => request.header('idempotency-key') !== undefined, rules: gateway.config.replay });
   const body = new KeptBody(request.body, gateway.keptBytes, repetition.safe ? gateway.config.hold.memory : keptUnsafeBytes);
-  const holdMs = holdTimeMs(request, gateway);
+  let holdMs: number | undefined;
   const journey: Journey = {
     request,
     gateway,
     note,
     body,
     repetition,
-    holdMs,
+    // asked only by who has to wait: most requests never do
+    get holdMs() {
+      return (holdMs ??= holdTimeMs(request, gateway));
+    },
     aside: undefined,
     async waitAtGate() {
       const came = clock.monotonicMs();
-      const admission = await gateway.quarantine.admit(request, () => gate.admit(request, holdMs - note.heldMs, note.replays > 0));
+      const admission = await gateway.quarantine.admit(request, () => gate.admit(request, () => journey.holdMs - note.heldMs, note.replays > 0));
       note.heldMs += clock.monotonicMs() - came;
       if (admission.outcome === 'quarantined') note.quarantined = admission;
       return admission;

@@ -28,7 +28,8 @@ export interface ReplayRules {
 export interface Repeatable {
   readonly method: string;
   readonly target: string;
-  readonly hasIdempotencyKey: boolean;
+  /** Asked only where it decides. */
+  readonly hasIdempotencyKey: () => boolean;
   readonly rules: ReplayRules;
 }
 
@@ -90,7 +91,7 @@ const bodyLost = 'part of its body was sent and not kept';
 /** Decided once for a request: by its method, by what the configuration trusts, and by what is never trusted. */
 export function mayBeExecutedTwice({ method, target, hasIdempotencyKey, rules }: Repeatable): Repetition {
   const idempotent = idempotentMethods.has(method);
-  const trusted = rules.idempotency_key && hasIdempotencyKey;
+  const trusted = !idempotent && rules.idempotency_key && hasIdempotencyKey();
   const listed = idempotent || trusted ? undefined : rules.paths.find((beginning) => target.startsWith(beginning));
   if (!idempotent && !trusted && listed === undefined) return { safe: false, why: `${method} may have been executed` };
   const exclusion = excludedBy(target, rules);

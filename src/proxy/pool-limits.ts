@@ -1,8 +1,8 @@
 import type { GatewayConfig } from '../config/host-schema.ts';
 import type { PoolLimits } from '../upstream/connection-pool.ts';
 
-/** Enough for a busy site: more only wait for their second to be over. */
-const keptForHttp = 32;
+/** Enough for what a busy site has in flight; more only wait for their second to be over. */
+const keptForHttp = 64;
 /** One worker in five stays free of us: for the status page, other sites of the pool, and requests that need a new connection. */
 const reserveShare = 5;
 

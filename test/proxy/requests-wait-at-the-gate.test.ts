@@ -18,8 +18,8 @@ function gateWith(limits: { held?: number; inFlight?: number; fairness?: 'client
     clock,
     watchForRecovery: (target, opened, signal) => void probing.push({ target, opened, signal }),
   });
-  const come = (clientGone = new AbortController().signal): Promise<Admission> => gate.admit({ clientGone, clientAddress: '' }, 1000);
-  const comeFrom = (clientAddress: string): Promise<Admission> => gate.admit({ ...visitor(), clientAddress }, 1000);
+  const come = (clientGone = new AbortController().signal): Promise<Admission> => gate.admit({ clientGone, clientAddress: '' }, () => 1000);
+  const comeFrom = (clientAddress: string): Promise<Admission> => gate.admit({ ...visitor(), clientAddress }, () => 1000);
   return { gate, clock, probing, come, comeFrom };
 }
 
@@ -163,7 +163,7 @@ t.test('requests that were in the backend before it was away do not narrow the r
 t.test('a ramp ends by itself, however little is answered', async (t) => {
   const { gate, come, clock } = gateWith({ held: 100 });
   gate.hold({ until: 'connect', say: 'away' });
-  const waiting = Array.from({ length: 30 }, () => gate.admit(visitor(), 60_000));
+  const waiting = Array.from({ length: 30 }, () => gate.admit(visitor(), () => 60_000));
   gate.open('back');
   await turn();
   t.equal(gate.held, 26);
@@ -175,7 +175,7 @@ t.test('a ramp ends by itself, however little is answered', async (t) => {
 t.test('a health check, which never waits, asks an open backend however busy it is', async (t) => {
   const { gate, come } = gateWith({ inFlight: 1 });
   await slotOf(come());
-  t.match(await gate.admit(visitor(), 0), { outcome: 'proceed' });
+  t.match(await gate.admit(visitor(), () => 0), { outcome: 'proceed' });
 });
 
 t.test('a gate that stops answers those who wait, and everybody after them', async (t) => {
@@ -215,7 +215,7 @@ t.test('one that comes late goes behind those who wait', async (t) => {
 
 t.test('a replay goes when one in five of those in the backend are replays, or fewer than three; it is delayed, never refused', async (t) => {
   const { gate, come, clock } = gateWith({ held: 100 });
-  const replay = (): Promise<Admission> => gate.admit(visitor(), 10_000, true);
+  const replay = (): Promise<Admission> => gate.admit(visitor(), () => 10_000, true);
   const first = await Promise.all(Array.from({ length: 3 }, () => slotOf(replay())));
   const fourth = replay();
   await turn();

@@ -24,7 +24,7 @@ interface Case extends Partial<Omit<ResendQuestion, 'repetition'>> {
   readonly rules?: Partial<ReplayRules>;
 }
 const question = ({ method = 'GET', target = '/', hasIdempotencyKey = false, rules: own, ...over }: Case): ResendQuestion => ({
-  repetition: mayBeExecutedTwice({ method, target, hasIdempotencyKey, rules: { ...rules, ...own } }),
+  repetition: mayBeExecutedTwice({ method, target, hasIdempotencyKey: () => hasIdempotencyKey, rules: { ...rules, ...own } }),
   failure: failure({}),
   replays: 0,
   raced: false,
