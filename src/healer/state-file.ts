@@ -85,7 +85,7 @@ const fileSchema = z.strictObject({
       id: text,
       service: text,
       opened_at: moment,
-      symptom: z.strictObject({ seenBy: z.enum(seers), kind: z.enum(symptomKinds), gateway: text.exactOptional(), count: z.number(), text }),
+      symptom: z.strictObject({ seenBy: z.enum(seers), kind: z.enum(symptomKinds), gateway: text.exactOptional(), count: z.number(), errno: text.exactOptional(), text }),
       ladder: z.array(z.strictObject({ rule: text, rung: z.int().min(0), attempt: z.int().min(0) })),
     }),
   ),

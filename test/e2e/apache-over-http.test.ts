@@ -17,7 +17,9 @@ t.test('nginx → goodgateway → Apache: kill -9 of every process under load', 
   const port = (await accepts({ host: '127.0.0.1', port: 7080 })) ? await freePort() : 7080;
   const apache = await startApache(t, { port });
   const gateway = await startGoodgateway(t, {
-    gateways: (folder) => ({ site: { listen: [`unix:${folder}/site.sock`, `127.0.0.1:${listenPort}`], socket: { group: 'www-data' }, protocol: 'http', upstream: apache.address, service: 'apache' } }),
+    gateways: (folder) => ({
+      site: { listen: [`unix:${folder}/site.sock`, `127.0.0.1:${listenPort}`], socket: { group: 'www-data' }, protocol: 'http', upstream: apache.address, service: 'apache', hold: { requests: 2000 } },
+    }),
     policies: [
       readyPolicy('apache.yaml', {
         mode: 'act',

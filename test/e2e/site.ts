@@ -48,7 +48,7 @@ export function pidfileService(fpm: PhpFpm): Readonly<Record<string, unknown>> {
   return { type: 'process', pidfile: fpm.pidfile, start: fpm.startArgv, stop: { signal: 'QUIT', timeout: '2s' }, config_test: fpm.configTestArgv, log: fpm.log };
 }
 
-/** Everything started, in the order in which it must end. */
+/** Everything started, in the order in which it must end. The line is long: how fast this machine repairs is not the question. */
 export async function startSite(t: TestScope, options: SiteOptions = {}): Promise<Site> {
   const fpm = await preparePhpFpm(t, { ...options.fpm, scripts: { 'hello.php': answersHello, 'late.php': answersLate, ...options.fpm?.scripts } });
   const file = join(fpm.data, 'executions');
@@ -65,7 +65,9 @@ export async function startSite(t: TestScope, options: SiteOptions = {}): Promis
     ...options.policy,
   });
   const gateway = await startGoodgateway(t, {
-    gateways: (folder) => ({ shop: { listen: `unix:${folder}/shop.sock`, socket: { group: 'www-data' }, protocol: 'fastcgi', upstream: fpm.address, service: 'php-fpm', ...options.gateway } }),
+    gateways: (folder) => ({
+      shop: { listen: `unix:${folder}/shop.sock`, socket: { group: 'www-data' }, protocol: 'fastcgi', upstream: fpm.address, service: 'php-fpm', hold: { requests: 2000 }, ...options.gateway },
+    }),
     policies: [policy],
     ...(options.host && { host: options.host }),
     ...(options.built && { built: true }),

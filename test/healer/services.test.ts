@@ -121,6 +121,7 @@ t.test('a frozen master with living workers is KILLed after the stop timeout, wi
   await twoWorkers(fpm);
   const old = fpm.processes().map(({ pid }) => pid);
   signal(fpm.masterPid(), 'SIGSTOP');
+  await until(() => isStopped(readStat(fpm.masterPid())!), { timeoutMs: 3000, what: 'a frozen master' });
   t.match(await control(fpmTarget(fpm, { stop: { signal: 'QUIT', timeout: '300ms' } }), 'restart'), { result: 'done', detail: /3 by KILL/ });
   t.same(old.filter(lives), []);
 });

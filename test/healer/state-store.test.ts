@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import type { Step } from '../../src/core/decision.ts';
-import type { Incident } from '../../src/core/incident.ts';
+import type { Incident, Symptom } from '../../src/core/incident.ts';
 import { systemClock } from '../../src/core/time.ts';
 import { backoffEndMs, cooldownEndMs, useOfWindow } from '../../src/healer/policy/limits.ts';
 import { openStateStore, type StateStore } from '../../src/healer/state-store.ts';
@@ -16,8 +16,11 @@ import { FakeClock } from './fake-clock.ts';
 const minute = 60_000;
 const start: Step = { action: 'start', options: {}, timeoutMs: 30_000, attempt: 1, rung: 0 };
 
+/** Every field that there is: what the file cannot hold would cost the healer its whole memory. */
+const symptom: Required<Symptom> = { seenBy: 'nginx_log', kind: 'connection_refused', gateway: 'shop', count: 3, errno: 'ECONNREFUSED', text: 'refused' };
+
 function incidentOf(id: string, service = 'php-fpm'): Incident {
-  return { id, service, openedAtMs: 1_700_000_000_000, symptom: { seenBy: 'traffic', kind: 'connection_refused', gateway: 'shop', count: 3, text: 'refused' } };
+  return { id, service, openedAtMs: 1_700_000_000_000, symptom };
 }
 
 async function folderOf(test: Test): Promise<string> {

@@ -126,7 +126,7 @@ function configuration(folder: string, port: number, options: NginxOptions): str
 worker_processes 1;
 pid ${folder}/nginx.pid;
 error_log ${folder}/error.log notice;
-events { worker_connections ${options.workerConnections ?? 1024}; }
+events { worker_connections ${options.workerConnections ?? 4096}; }
 http {
   log_format short '$status $upstream_addr $upstream_status $request_time $request';
   access_log ${folder}/access.log short;
