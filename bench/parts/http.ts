@@ -11,6 +11,7 @@ import { start, succeed } from '../../test/support/program.ts';
 import { tempFolder } from '../../test/support/temp-folder.ts';
 import { untilAccepts } from '../wait.ts';
 import { cpuUs, median, residentMiB, table } from '../numbers.ts';
+import { smallNurseries } from '../../src/supervisor/entry-points.ts';
 import type { Scope } from '../scope.ts';
 import { pin, readWrk, type WrkResult } from '../wrk.ts';
 
@@ -116,7 +117,7 @@ function goodgateway({ folder, port, backend }: Place): readonly string[] {
       'log: { level: error }',
     ].join('\n'),
   );
-  return [process.execPath, '--permission', '--allow-fs-read=*', '--allow-fs-write=*', join(import.meta.dirname, '../../dist/proxy/main.js'), '--config', config];
+  return [process.execPath, smallNurseries, '--permission', '--allow-fs-read=*', '--allow-fs-write=*', join(import.meta.dirname, '../../dist/proxy/main.js'), '--config', config];
 }
 
 function nginx({ folder, port, backend }: Place): readonly string[] {

@@ -12,6 +12,7 @@ import { start } from '../../test/support/program.ts';
 import { tempFolder } from '../../test/support/temp-folder.ts';
 import { until } from '../../test/support/until.ts';
 import { residentMiB, table } from '../numbers.ts';
+import { smallNurseries } from '../../src/supervisor/entry-points.ts';
 import type { Scope } from '../scope.ts';
 
 const idleClients = 10_000;
@@ -54,7 +55,7 @@ async function startProxy(scope: Scope): Promise<Scene> {
   const config = join(folder, 'goodgateway.yaml');
   const gateway = { listen: `127.0.0.1:${listen}`, protocol: 'http', upstream: `127.0.0.1:${upstream}`, service: 'app', hold: { for: '5m', fetch_for: '5m', requests: heldRequests + 10 } };
   writeFileSync(config, stringify({ version: 1, gateways: { app: gateway }, admin: `127.0.0.1:${admin}`, runtime: folder, state: folder, audit: { folder } }));
-  const running = start([process.execPath, '--disable-warning=ExperimentalWarning', join(import.meta.dirname, '../../dist/proxy/main.js'), '--config', config]);
+  const running = start([process.execPath, smallNurseries, '--disable-warning=ExperimentalWarning', join(import.meta.dirname, '../../dist/proxy/main.js'), '--config', config]);
   const stop = (): Promise<void> => endAll(() => family(running.pid), 'SIGTERM');
   scope.teardown(stop);
   await until(() => accepts({ host: '127.0.0.1', port: admin }), { timeoutMs: 10_000, what: () => `the proxy: ${running.output()}` });

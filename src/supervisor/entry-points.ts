@@ -18,6 +18,12 @@ const proxyRights = ['--permission', '--allow-fs-read=*', '--allow-fs-write=*'];
  */
 export const smallRatherThanFast = '--optimize-for-size';
 
+/**
+ * What the proxy may fill with short-lived objects before it collects them, in MiB. Measured under load: 190 MB of
+ * resident memory instead of 300 with Node's default of 16, for 6 % more CPU a request; with 1 it is 30 % more.
+ */
+export const smallNurseries = '--max-semi-space-size=4';
+
 /** The file of a program of ours, such as `proxy/main`. Throws when the installation is incomplete. */
 export function entryPoint(place: string): string {
   const path = fileURLToPath(new URL(`../${place}.${extension}`, import.meta.url));
@@ -34,6 +40,6 @@ export function ownProcesses(configFile: string, { state, log }: { readonly stat
   const quiet = '--disable-warning=ExperimentalWarning';
   return [
     { name: 'healer', argv: [process.execPath, quiet, smallRatherThanFast, entryPoint('healer/main'), '--config', configFile], ...rest },
-    { name: 'proxy', argv: [process.execPath, quiet, ...proxyRights, entryPoint('proxy/main'), '--config', configFile], ...rest },
+    { name: 'proxy', argv: [process.execPath, quiet, smallNurseries, ...proxyRights, entryPoint('proxy/main'), '--config', configFile], ...rest },
   ];
 }
