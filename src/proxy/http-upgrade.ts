@@ -39,7 +39,7 @@ export function passUpgrades(server: Server, options: UpgradeOptions): { cut(): 
     const refusal = clientConnection(client).refused ? unread : (refusalFor(raw) ?? (isRealUpgrade(raw) ? undefined : lostBody));
     if (refusal) return refuseOnSocket(client, refusal);
     if (early.length > 0) client.unshift(early);
-    void upgrade(raw, client, options);
+    inTurn(client, () => void upgrade(raw, client, options));
   });
   return { cut: () => standing.forEach((client) => client.destroy()) };
 }
@@ -51,6 +51,16 @@ export function passUpgrades(server: Server, options: UpgradeOptions): { cut(): 
 export function isRealUpgrade({ method, headers }: IncomingMessage): boolean {
   const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
   return method === 'GET' && !hasBody && headers.upgrade !== undefined && headers.upgrade.toLowerCase() !== 'h2c';
+}
+
+/** An answer that was written may still wait for its client to read: until it has left, Node gives the connection to no other. */
+function inTurn(client: Socket, next: () => void): void {
+  const before = clientConnection(client).latest?.response;
+  if (before?.socket !== client) return next();
+  before.once('finish', () => {
+    client.setTimeout(0); // Node takes the connection for one that is kept and idle
+    next();
+  });
 }
 
 async function upgrade(raw: IncomingMessage, client: Socket, { handle, clientAddressHeader }: UpgradeOptions): Promise<void> {

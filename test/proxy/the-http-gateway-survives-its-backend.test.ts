@@ -280,6 +280,27 @@ t.test('a stop answers those who wait, and does not wait for kept connections', 
   t.ok(port);
 });
 
+t.test('an upgrade that is declined behind an answer which its client has not read yet comes after it', async (t) => {
+  const { folder, port, gate, health } = await gateway(t);
+  const server = http.createServer((request, response) => void response.end(Buffer.alloc(Number(request.url?.slice(1)), 'x')));
+  server.on('upgrade', (_request, socket) => socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno'));
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => [server.closeAllConnections(), server.close()]);
+  // the kernel keeps about 210 kB for a client that does not read, and a socket of ours up to 64 kB more
+  for (let length = 190_000; length <= 240_000; length += 10_000) {
+    const client = connect(`${folder}/app.sock`);
+    client.pause().write(`GET /${length} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    const before = health.total.completed;
+    await until(() => health.total.completed > before && gate.inFlight === 0, { timeoutMs: 3000, what: 'the whole answer on its way' });
+    client.write('GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    await until(() => health.total.completed > before + 1 || client.destroyed, { timeoutMs: 500, what: 'the upgrade' }).catch(() => undefined);
+    t.match(await text(client), /^HTTP\/1\.1 200 [^]*xHTTP\/1\.1 403 [^]*no$/, `${length} bytes`);
+    client.destroy();
+  }
+  t.equal(gate.inFlight, 0);
+});
+
 t.test('the time in the backend does not count against the time at the gate', async (t) => {
   const { ask, backend } = await gateway(t, { hold: { for: '300ms' } });
   await backend.start();
