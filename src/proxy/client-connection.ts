@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 export interface ClientConnection {
   /** Aborts when the connection is closed, by whichever side. */
   readonly gone: AbortSignal;
-  /** A request was refused: what follows it on the connection may be anything, and is not looked at. */
+  /** A request was refused, or was answered before its end: what follows it on the connection is not looked at. */
   refused: boolean;
   /** A request came before all before it were answered: the connection may carry answers that the client has not read yet. */
   pipelined: boolean;

@@ -5,14 +5,19 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { clientConnection } from './client-connection.ts';
 
 /** How long the rest of an upload is read and thrown away before the connection is closed. */
 const lingerMs = 5000;
 
-/** To be called before the head is written: the connection ends with this response, slowly. */
+/**
+ * To be called before the head is written: the connection ends with this response, slowly. A client that is told so may
+ * send what it had sent behind this request again elsewhere: none of that is executed (RFC 9112 section 9.6).
+ */
 export function endAfter(raw: IncomingMessage, response: ServerResponse): void {
   response.shouldKeepAlive = false;
   const { socket } = raw;
+  clientConnection(socket).refused = true;
   // Node calls this when the last response of a connection is written, and would close at once
   socket.destroySoon = () => {
     throwRestAway(raw);

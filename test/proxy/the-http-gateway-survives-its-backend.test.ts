@@ -264,6 +264,24 @@ t.test('an upload that is answered early still gets its answer, over HTTP/1.0 an
   }
 });
 
+t.test('what stands behind an upload that was answered early is not executed: its client was told to ask elsewhere', async (t) => {
+  const { gate, listen, backend, log } = await gateway(t);
+  await backend.start();
+  gate.fallBack({ until: 'order', say: '' });
+  const client = connect({ host: '127.0.0.1', port: listen, allowHalfOpen: true }).setEncoding('latin1');
+  t.teardown(() => client.destroy());
+  let got = '';
+  client.on('data', (chunk: string) => (got += chunk));
+  client.write('POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst');
+  await until(() => got.includes('\r\n\r\n'), { timeoutMs: 3000, what: 'the early answer' });
+  t.match(got, /^HTTP\/1\.1 503 [^]*\r\nConnection: close\r\n/i);
+  gate.open('');
+  client.end('then.POST /order HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
+  await once(client, 'close');
+  t.same(backend.seen, []);
+  t.equal(log.length, 1, 'the upload alone was a request');
+});
+
 t.test('a stop answers those who wait, and does not wait for kept connections', async (t) => {
   const { ask, gate, port, folder, backend, proxy } = await gateway(t, { hold: { for: '10m' } });
   await backend.start();
