@@ -67,14 +67,16 @@ export function mayResend(question: ResendQuestion): ResendAnswer {
   if (failure.source !== 'upstream') return no('the backend is not at fault');
   const timedOut = question.afterTimeout && failure.kind === 'http_response_timeout';
   if (failure.resend === 'never' && !timedOut) return no('an answer had begun, or the request itself may be the cause');
-  if (question.tooLate) return no('it has waited as long as it may');
+  const race = failure.staleConnection === true && !question.raced;
+  // asking a new connection at once is no waiting: those who may not wait at all (health checks) get it too
+  if (question.tooLate && !race) return no('it has waited as long as it may');
   if (failure.phase === 'connect' && !passesWithTime(failure)) return no('waiting does not cure this');
   const whole = question.bodyComplete;
   if (failure.resend === 'always') return whole ? { resend: true, as: 'unsent', why: 'it was not sent' } : no(bodyLost);
   if (question.replays > 0) return no('it was sent a second time already');
   if (!repetition.safe) return no(repetition.why);
   if (!whole) return no(bodyLost);
-  if (failure.staleConnection && !question.raced) return { resend: true, as: 'race', why: 'a kept connection ended as it was used' };
+  if (race) return { resend: true, as: 'race', why: 'a kept connection ended as it was used' };
   return { resend: true, as: 'replay', why: repetition.why };
 }
 

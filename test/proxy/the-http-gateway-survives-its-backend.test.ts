@@ -166,6 +166,15 @@ t.test('health checks of load balancers are answered at once, not held', async (
   t.equal((await ask({ headers: { 'user-agent': 'kube-probe/1.30' } })).status, 503);
 });
 
+t.test('a health check whose kept connection ends under it is asked again at once', async (t) => {
+  const { ask, backend } = await gateway(t, { hold: { never: { paths: ['/health'] } } });
+  await backend.start();
+  t.equal((await ask({ path: '/health' })).status, 200);
+  backend.answerWith((request, response) => (backend.seen.length === 2 ? request.socket.resetAndDestroy() : response.end('ok')));
+  t.equal((await ask({ path: '/health' })).status, 200);
+  t.equal(backend.seen.length, 3);
+});
+
 t.test('a cut answer is visible: HTTP/1.0 and chunked, by a reset', async (t) => {
   const { backend, listen, health } = await gateway(t);
   await backend.start();

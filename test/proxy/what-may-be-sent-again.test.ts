@@ -63,6 +63,9 @@ const rows: readonly [name: string, question: Case, sentAgain: 'unsent' | 'race'
   ['the same when it was not sent', { target: '/shop?add-to-cart=7', failure: failure({ resend: 'always' }) }, 'unsent'],
   ['a GET that was excluded by the configuration', { target: '/pay/now', rules: { never_paths: ['/pay'] } }, 'never'],
   ['an unsent request after its hold time', { tooLate: true, failure: failure({ resend: 'always' }) }, 'never'],
+  ['a race under a GET that may not wait', { tooLate: true, failure: stale }, 'race'],
+  ['the same, for the second time, under a GET that may not wait', { tooLate: true, failure: stale, raced: true }, 'never'],
+  ['a race under a POST that may not wait', { method: 'POST', tooLate: true, failure: stale }, 'never'],
   ['an unsent request that may not use the socket', { failure: failure({ phase: 'connect', kind: 'proxy_configuration_error', resend: 'always' }) }, 'never'],
 ];
 
