@@ -32,10 +32,15 @@ export async function attempt(journey: Journey, slot: Slot): Promise<Attempted> 
     // what must not be sent twice must not meet the end of a kept connection; nor need a second try
     fresh: !journey.repetition.safe || note.attempts > 1,
   };
+  const beganMs = gateway.clock.monotonicMs();
   const result = await gateway.protocol.attempt(sent, slot.target, options);
   if (result.kind === 'response') return answered(journey, slot, result);
   if (result.kind === 'client_gone') health.withdrawn();
-  else countFailure(journey, slot, result.failure);
+  else {
+    // it waited for a connection instead of at the gate, and all its waiting together has an end
+    if (result.failure.resend === 'always') note.heldMs += gateway.clock.monotonicMs() - beganMs;
+    countFailure(journey, slot, result.failure);
+  }
   slot.release();
   return result.kind === 'failure' ? { kind: 'failed', failure: result.failure } : result;
 }

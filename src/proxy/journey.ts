@@ -7,7 +7,10 @@ import { KeptBody } from './kept-body.ts';
 import { mayBeExecutedTwice, type Repetition, type ResendAnswer } from './may-resend.ts';
 import { logRequest, type RequestNote } from './request-log.ts';
 
-/** An unsent request whose gate is still open (the backend said "overloaded") tries again after so long. */
+/**
+ * An unsent request whose gate is still open (the backend said "overloaded"), or which the gate let go in vain (a connect
+ * works, a TLS handshake does not), tries again after so long.
+ */
 const resendPauseMs = 50;
 
 /**
@@ -69,7 +72,7 @@ export function openJourney(request: GatewayRequest, gateway: Gateway): Journey 
     async pause({ as, afterMs }) {
       if (as === 'replay') note.replays += 1;
       if (as === 'race') note.raced = true;
-      if (as === 'race' || (as === 'unsent' && gate.state.kind !== 'open')) return;
+      if (as === 'race' || (as === 'unsent' && note.attempts === 1 && gate.state.kind !== 'open')) return;
       const pauseMs = afterMs ?? (as === 'replay' ? replayPauseMs : resendPauseMs);
       await clock.sleep(pauseMs, request.clientGone);
       note.heldMs += pauseMs;

@@ -1,5 +1,5 @@
 /** TLS to a backend: nothing is sent before the handshake is complete, and each way in which it fails has its own name. */
-import type { Server } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { createServer, type TlsOptions } from 'node:tls';
 import t from 'tap';
 import type { Address } from '../../src/core/failure.ts';
@@ -145,4 +145,19 @@ t.test('through the gateway: asked by configuration; an untrusted backend is ans
   const doubting = await startHttpGateway(t, address, { tls: { server_name: 'shop.example' } });
   t.match((await rawExchange(doubting.places.unix, request)).text, /^HTTP\/1\.1 503 [^]*Proxy-Status: goodgateway; error=tls_certificate_error/);
   t.equal(doubting.gateway.gate.state.kind, 'open');
+});
+
+t.test('through the gateway: a backend that takes connections and fails every handshake keeps nobody longer than the hold time, and is not stormed', async (t) => {
+  const request = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+  const rows = [
+    ['frozen', does.neverAnswers],
+    ['resetting', (socket: Socket) => void socket.once('data', () => socket.resetAndDestroy()).resume()],
+  ] as const;
+  for (const [what, behaves] of rows) {
+    const backend = await startBackend(t, 'tcp', behaves);
+    const { places, log } = await startHttpGateway(t, backend.address, { tls: { verify: false }, timeouts: { connect: '200ms' }, hold: { for: '600ms' } });
+    t.match((await rawExchange(places.unix, request)).text, /^HTTP\/1\.1 503 /, what);
+    t.match(log, [{ method: 'GET', resend: 'it has waited as long as it may' }]);
+    t.ok(Number(log[0]?.['attempts']) <= 2 + 600 / 50, `${what}: ${String(log[0]?.['attempts'])} attempts, each after a pause`);
+  }
 });
