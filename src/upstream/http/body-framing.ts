@@ -27,6 +27,14 @@ export function bodyFraming(method: string, head: ParsedHead): BodyFraming | und
   return head.contentLength === undefined ? new BodyUntilClose() : new BodyOfLength(head.contentLength);
 }
 
+/**
+ * Does a head announce a body that must not follow it (HEAD, 304)? A backend that sends it all the same, a moment later,
+ * would answer the next request of its connection with it.
+ */
+export function mayBringBody(framing: BodyFraming | undefined, { chunked, contentLength = 0 }: ParsedHead): boolean {
+  return framing === undefined && (chunked || contentLength > 0);
+}
+
 /** Is this what `decode` says instead of content? */
 export function isFault(result: Buffer | AnswerFault): result is AnswerFault {
   return !Buffer.isBuffer(result);

@@ -9,7 +9,7 @@ import { badAnswer, bodyCut, headCut, idleTimeout, type Progress } from '../clas
 import type { BackendSocket } from '../connect.ts';
 import type { Lease } from '../connection-pool.ts';
 import { UpstreamFailureError, type AttemptOptions, type AttemptResult, type RequestWire, type UpstreamRequest } from '../exchange.ts';
-import { bodyFraming, isFault, type BodyFraming } from './body-framing.ts';
+import { bodyFraming, isFault, mayBringBody, type BodyFraming } from './body-framing.ts';
 import { bodyFailure, endedUnanswered, lateHead } from './exchange-failures.ts';
 import { wantsTls } from './foreign-answer.ts';
 import { HeadReader } from './head-reader.ts';
@@ -202,7 +202,7 @@ class Exchange implements BodySource, UploadEvents {
   #complete(surplus: boolean): void {
     const { lease } = this.#parts;
     const body = this.#body!;
-    const keeps = !surplus && this.#upload.complete && this.#head!.keepsOpen && lease?.mayKeep === true && this.#socket.writeError === undefined;
+    const keeps = !surplus && !mayBringBody(this.#framing, this.#head!) && this.#upload.complete && this.#head!.keepsOpen && lease?.mayKeep === true && this.#socket.writeError === undefined;
     this.#release();
     if (this.#framing) body.trailers = this.#framing.trailers;
     body.push(null);
