@@ -9,7 +9,8 @@ import { Ramp } from './ramp.ts';
 const rampLongestMs = 5000;
 /**
  * Replays in the backend at once: one in five of all that are there, and three in any case. More of them would make an
- * overload of a hiccup. The numbers are Envoy's retry budget.
+ * overload of a hiccup. The numbers are Envoy's retry budget. One whose answer has begun counts no longer: it may be an
+ * event stream that never ends, and the others would wait for it.
  */
 const replayShare = 0.2;
 const replayFloor = 3;
@@ -70,8 +71,14 @@ export class Concurrency {
     if (replay) this.#replays += 1;
     ramp?.went();
     let taken = true;
+    let replaying = replay;
+    const endReplay = (): void => {
+      if (replaying) this.#replays -= 1;
+      replaying = false;
+    };
     return {
       answered: () => {
+        endReplay();
         ramp?.answered();
         if (ramp?.done === true && this.#ramp === ramp) this.#ramp = undefined;
         this.#roomier();
@@ -81,7 +88,7 @@ export class Concurrency {
         if (!taken) return;
         taken = false;
         this.#inFlight -= 1;
-        if (replay) this.#replays -= 1;
+        endReplay();
         ramp?.cameBack();
         this.#roomier();
       },

@@ -234,6 +234,22 @@ t.test('a replay goes when one in five of those in the backend are replays, or f
   t.same(await late, { outcome: 'hold_expired' }, 'only its hold time ends its wait');
 });
 
+t.test('a replay that is answered makes room for the next, however long its answer is', async (t) => {
+  const { gate } = gateWith();
+  const replay = (): Promise<Admission> => gate.admit(visitor(), 10_000, true);
+  const [stream, ...others] = await Promise.all(Array.from({ length: 3 }, () => slotOf(replay())));
+  const fourth = replay();
+  stream!.answered();
+  const slots = [stream!, ...others, await slotOf(fourth)];
+  t.equal(gate.inFlight, 4, 'its answer still comes');
+  for (const slot of slots) slot.release();
+  const again = await Promise.all(Array.from({ length: 3 }, () => slotOf(replay())));
+  void replay();
+  await turn();
+  t.same([gate.inFlight, gate.held], [3, 1], 'and it was counted once');
+  for (const slot of again) slot.release();
+});
+
 t.test('clients take turns while they wait, each one oldest first', async (t) => {
   for (const [fairness, expected] of [
     ['client', ['a1', 'b1', 'c1', 'a2', 'b2', 'a3', 'a4']],
