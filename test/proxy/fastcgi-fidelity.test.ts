@@ -124,6 +124,18 @@ t.test('a body of another length than announced is never passed on as a whole on
   t.equal(gateway.connections.idle, 0, 'and no such connection is used again');
 });
 
+t.test('a body that is too long to be kept was not processed, and its client is told so', async (t) => {
+  if (!needs(t, 'nginx')) return;
+  const backend = await startBackend(t, { kind: 'unix', behave: (socket) => void socket.end(completeAnswer('Status: 200 OK\r\n\r\nexecuted')) });
+  const { address } = await startFastcgiGateway(t, { upstream: formatAddress(backend.address) });
+  const client = await connectClient(t, address);
+  client.socket.write(requestStart({ REQUEST_METHOD: 'POST' }, { hasBody: true }));
+  for (let n = 0; n < 20; n++) client.socket.write(stdin('x'.repeat(60_000)));
+  await client.answered();
+  t.match(client.seen.text(recordType.stdout), /^Status: 408 [^]*"may_have_been_processed": ?false/);
+  t.same(backend.seen, []);
+});
+
 t.test('a held upload comes whole, and one whose visitor has left is not kept waiting', async (t) => {
   if (!needs(t, 'nginx', 'php-fpm8.2', 'curl')) return;
   const fpm = await preparePhpFpm(t, { maxChildren: 2, scripts, pool: ['php_admin_value[post_max_size] = 100M', 'php_admin_value[memory_limit] = 256M'] });

@@ -16,7 +16,7 @@ export function describe({ request, gateway, note }: Journey, reason: FallbackRe
   const kind = kindOf(note.failure?.kind ?? closed?.failure, reason);
   const named = note.quarantined?.incident ?? closed?.incident;
   // what is sent again was sent before, whatever became of it
-  const sent = note.replays > 0 || note.raced || (note.failure !== undefined && note.failure.resend !== 'always');
+  const sent = note.replays > 0 || note.raced || (note.failure !== undefined && note.failure.resend !== 'always' && note.failure.bytesWritten !== 0);
   const reads = request.method === 'GET' || request.method === 'HEAD';
   const isUpload = note.failure?.source === 'downstream';
   const { retryMs, usual } = note.quarantined ? { retryMs: note.quarantined.forMs, usual: undefined } : estimate(gate, clock.monotonicMs());
