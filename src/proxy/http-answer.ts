@@ -21,9 +21,9 @@ export interface Recipient {
 
 /** Writes it to its end; a cut is made visible. */
 export function writeAnswer(answer: Answer, to: Recipient): void {
-  const { raw, response } = to;
+  const { raw, response, request } = to;
   const { head, body } = answer;
-  if (response.destroyed) return void body.destroy();
+  if (response.destroyed || request.clientGone.aborted) return void body.destroy();
   if (endsEarly(answer, to)) endAfter(raw, response);
   else if (!raw.complete) response.once('finish', () => throwRestAway(raw));
   if (raw.httpVersion !== '1.1') response.useChunkedEncodingByDefault = false; // Node would, where HTTP/1.0 says TE: chunked
@@ -48,8 +48,16 @@ function pass(body: Answer['body'], { raw, response, request }: Recipient): void
   if (body.readableLength === 0) response.flushHeaders();
   body.once('error', () => cut(raw, response));
   response.once('close', () => body.destroy());
+  if (!response.socket) endWithClient(body, request.clientGone);
   if (request.wire.protocol === 'http' && request.wire.takesTrailers === true) body.once('end', () => addTrailers(body, response));
   body.pipe(response);
+}
+
+/** A response that awaits its turn hears of nothing once Node has given the connection away, to a CONNECT or an upgrade behind it. */
+function endWithClient(body: Answer['body'], clientGone: AbortSignal): void {
+  const onGone = (): void => void body.destroy();
+  clientGone.addEventListener('abort', onGone, { once: true });
+  body.once('close', () => clientGone.removeEventListener('abort', onGone));
 }
 
 /** Only a chunked answer has a place for them. */

@@ -121,3 +121,18 @@ t.test('a PUT that was sent, and waits to be sent again, is not called unprocess
   t.equal(app.gate.held, 0);
   t.match(client.got(), /"may_have_been_processed": ?true/);
 });
+
+t.test('an answer that awaits its turn gives its place in the backend back, whatever ends the connection', async (t) => {
+  const { app, listen } = await gateway(t, (request, response) => void (request.url === '/first' || response.end(Buffer.alloc(100_000, 'x'))));
+  for (const behind of ['CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n', 'no HTTP\r\n\r\n']) {
+    const client = talk(t, listen);
+    client.say('GET /first HTTP/1.1\r\nHost: a\r\n\r\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n');
+    const before = app.health.total.completed;
+    // whole at our side, more than a response takes before its turn
+    await until(() => app.health.total.completed > before && app.connections.idle > 0, { timeoutMs: 3000, what: 'the second answer' });
+    client.say(behind);
+    await client.closed;
+    await until(() => app.gate.inFlight === 0, { timeoutMs: 3000, what: () => `no request in flight behind ${behind.slice(0, 7)}` });
+  }
+  t.equal(app.gate.inFlight, 0);
+});
