@@ -236,7 +236,7 @@ t.test('a replay goes when one in five of those in the backend are replays, or f
 
 t.test('a replay that is answered makes room for the next, however long its answer is', async (t) => {
   const { gate } = gateWith();
-  const replay = (): Promise<Admission> => gate.admit(visitor(), 10_000, true);
+  const replay = (): Promise<Admission> => gate.admit(visitor(), () => 10_000, true);
   const [stream, ...others] = await Promise.all(Array.from({ length: 3 }, () => slotOf(replay())));
   const fourth = replay();
   stream!.answered();
