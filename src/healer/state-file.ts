@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { actionNames } from '../core/decision.ts';
 import { failureKinds } from '../core/failure.ts';
-import { seers, type Incident } from '../core/incident.ts';
+import { seers, type Incident, type Symptom } from '../core/incident.ts';
 import type { Ladder } from './policy/ladder.ts';
 import type { GaveUp, HealingHistory, Now, ServiceHistory } from './policy/limits.ts';
 
@@ -67,6 +67,16 @@ const moment = z.number();
 const text = z.string();
 const symptomKinds = [...failureKinds, 'service_down', 'service_frozen', 'no_progress', 'unanswered_probe', 'worker_died'] as const;
 
+/** Every field that a symptom has: one that is written and not known here would make the whole file unreadable. */
+const symptom = z.strictObject({
+  seenBy: z.enum(seers),
+  kind: z.enum(symptomKinds),
+  gateway: text.exactOptional(),
+  count: z.number(),
+  errno: text.exactOptional(),
+  text,
+} satisfies Record<keyof Symptom, z.ZodType>);
+
 const fileSchema = z.strictObject({
   version: z.literal(1),
   lost_at: moment.optional(),
@@ -85,7 +95,7 @@ const fileSchema = z.strictObject({
       id: text,
       service: text,
       opened_at: moment,
-      symptom: z.strictObject({ seenBy: z.enum(seers), kind: z.enum(symptomKinds), gateway: text.exactOptional(), count: z.number(), errno: text.exactOptional(), text }),
+      symptom,
       ladder: z.array(z.strictObject({ rule: text, rung: z.int().min(0), attempt: z.int().min(0) })),
     }),
   ),
