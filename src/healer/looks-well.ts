@@ -1,4 +1,5 @@
 import type { CheckConfig } from '../config/policy-schema.ts';
+import type { Suspect } from '../core/diagnosis.ts';
 import { createChecks } from './checks.ts';
 import { lookAt } from './examine.ts';
 import { freshTraffic } from './fresh-traffic.ts';
@@ -23,8 +24,13 @@ export async function looksWell(open: OpenCase, ward: Ward, healer: Healer): Pro
   const before = open.diagnosis?.best.cause;
   if (before === undefined || before === 'unknown') return true;
   const { best } = await lookAt(ward, { symptom: open.incident.symptom, which: 'all' }, healer);
-  // without junk in the healer's own answer, what is left of this cause is the symptom, and that is gone
-  return best.cause !== before || (before === 'app.bad_response' && best.confidence !== 'certain');
+  return best.cause !== before || isOnlyTheSymptom(best);
+}
+
+/** Without junk in the healer's own answer, or a queue that is full now, what is left of these causes is the symptom, and that is gone. */
+function isOnlyTheSymptom({ cause, confidence }: Suspect): boolean {
+  if (cause === 'app.bad_response') return confidence !== 'certain';
+  return cause === 'capacity.backlog_full' && confidence === 'possible';
 }
 
 /** The policy's checks, made for real. */

@@ -1,0 +1,78 @@
+/** A real listener, the real probes and causes, and the whole way from a symptom to the end of its incident. */
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { gatewaySchema, safetySchema } from '../../src/config/host-schema.ts';
+import { loadPolicyFile } from '../../src/config/load-policies.ts';
+import type { Order } from '../../src/channel/messages.ts';
+import type { Symptom } from '../../src/core/incident.ts';
+import { systemClock } from '../../src/core/time.ts';
+import { actionOptions } from '../../src/healer/action-options.ts';
+import * as registeredActions from '../../src/healer/actions/registry.ts';
+import { openAuditLog } from '../../src/healer/audit/log.ts';
+import * as causes from '../../src/healer/causes/registry.ts';
+import { createWard } from '../../src/healer/create-ward.ts';
+import type { Healer } from '../../src/healer/healer.ts';
+import { createIncidents } from '../../src/healer/incidents.ts';
+import type { Action } from '../../src/healer/leaves.ts';
+import * as probes from '../../src/healer/probes/registry.ts';
+import { runCommand } from '../../src/healer/run-command.ts';
+import * as services from '../../src/healer/services/registry.ts';
+import { openStateStore } from '../../src/healer/state-store.ts';
+import { readyPolicy } from '../e2e/site.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { until } from '../support/until.ts';
+
+/** An external service behind one gateway, that listens on a unix socket and is well. */
+async function scene(t: Test) {
+  const folder = tempFolder(t);
+  const socket = join(folder, 'app.sock');
+  const server = createServer((_request, response) => void response.end('well')).listen(socket);
+  await once(server, 'listening');
+  const policyFile = join(folder, 'policy.yaml');
+  const verify = { within: '2s', stable_for: '500ms', checks: [{ connect: 'ok' }] };
+  writeFileSync(policyFile, readyPolicy('http-app.yaml', { service: { type: 'external' }, mode: 'observe', rules: [], verify }));
+  const { policies, problems } = await loadPolicyFile(policyFile, { actionOptions });
+  if (!policies[0]) throw new Error(JSON.stringify(problems));
+  const gateways = { shop: gatewaySchema.parse({ listen: `unix:${folder}/g.sock`, protocol: 'http', upstream: `unix:${socket}`, service: policies[0].policy.name }) };
+  const stop = new AbortController();
+  const audit = await openAuditLog({ folder: join(folder, 'audit'), host: 'h', agent: 'a', clock: systemClock, bootId: 'b' });
+  const actions = new Map(Object.values(registeredActions).map((action) => [action.name, action as Action]));
+  const orders: Order[] = [];
+  const healer: Healer = {
+    audit,
+    state: await openStateStore(join(folder, 'state'), systemClock),
+    safety: safetySchema.parse({}),
+    probes: Object.values(probes),
+    causes: Object.values(causes),
+    actions,
+    actionTable: actions,
+    run: runCommand,
+    clock: systemClock,
+    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    order: (order) => void orders.push(order),
+    stopping: stop.signal,
+  };
+  const serviceTypes = new Map(Object.values(services).map((type) => [type.name as string, type]));
+  const ward = await createWard({ loaded: policies[0], gateways, stateFolder: folder, serviceTypes, order: healer.order });
+  const incidents = createIncidents(healer);
+  t.teardown(async () => {
+    stop.abort();
+    await incidents.settled();
+    await audit.close();
+    server.close();
+    server.closeAllConnections();
+  });
+  return { ward, incidents, orders };
+}
+
+const backlogWasFull: Symptom = { seenBy: 'traffic', kind: 'destination_unavailable', gateway: 'shop', count: 3, errno: 'EAGAIN', text: '3 failed requests in 10 s, the last one: backlog full' };
+
+t.test('a backlog that was full for a moment is an incident that ends', async (t) => {
+  const { ward, incidents } = await scene(t);
+  incidents.seen(ward, backlogWasFull);
+  await until(() => incidents.openFor(ward.name)?.diagnosis?.best.cause === 'capacity.backlog_full', { timeoutMs: 10_000, what: 'the diagnosis' });
+  await until(() => incidents.openFor(ward.name) === undefined, { timeoutMs: 10_000, what: 'the end of the incident' });
+});
