@@ -7,6 +7,11 @@ import { failureKinds } from '../core/failure.ts';
 
 export const protocolVersion = 1;
 
+/** A name of the system's errors. What OpenSSL calls its own may be longer, and may hold a slash. */
+export const errnoPattern = /^[A-Z0-9_]{1,32}$/;
+/** No limit above it is ordered: that many never are in one backend. */
+export const highestLimit = 100_000;
+
 const gateway = z.string().max(64);
 const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const incident = z.string().length(26);
@@ -29,10 +34,7 @@ export const factSchema = z.discriminatedUnion('type', [
     kind: z.enum(failureKinds),
     phase: z.enum(['resolve', 'connect', 'send', 'await_head', 'read_head', 'read_body']),
     detail: z.string().max(300),
-    errno: z
-      .string()
-      .regex(/^[A-Z0-9_]{1,32}$/)
-      .optional(),
+    errno: z.string().regex(errnoPattern).optional(),
     requestId: z.string().max(64),
     atMs: z.number(),
   }),
@@ -75,7 +77,7 @@ export const orderSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('fall_back'), gateway, incident, until: z.enum(['connect', 'order']), say: z.string().max(300) }),
   z.strictObject({ type: z.literal('open'), gateway, say: z.string().max(300) }),
   z.strictObject({ type: z.literal('use_upstream'), gateway, upstream: z.int().min(0).max(1000) }),
-  z.strictObject({ type: z.literal('limit'), gateway, inFlight: z.int().min(1).max(100_000) }),
+  z.strictObject({ type: z.literal('limit'), gateway, inFlight: z.int().min(1).max(highestLimit) }),
   /** Requests of this fingerprint end their workers: answer them by the page for so long, and send none. */
   z.strictObject({ type: z.literal('quarantine'), gateway, incident, fingerprint, forMs: count }),
 ]);

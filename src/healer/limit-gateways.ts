@@ -1,3 +1,4 @@
+import { highestLimit } from '../channel/messages.ts';
 import { readFpmPool } from './probes/read-fpm-pool.ts';
 import type { Healer, Ward } from './healer.ts';
 
@@ -9,8 +10,9 @@ import type { Healer, Ward } from './healer.ts';
 export function limitGateways(ward: Ward, healer: Healer, mainPid: number | undefined): void {
   const target = ward.target();
   if (target.protocol !== 'fastcgi') return;
-  const most = readFpmPool(target, mainPid)?.maxChildren;
-  if (most === undefined || most === ward.workers) return;
+  const most = Math.min(readFpmPool(target, mainPid)?.maxChildren ?? 0, highestLimit);
+  // php-fpm takes no 0 either: such a file is not what runs
+  if (most === 0 || most === ward.workers) return;
   ward.workers = most;
   for (const { name, concurrency } of ward.gateways) if (concurrency === 'auto') healer.order({ type: 'limit', gateway: name, inFlight: most });
   healer.log.info({ service: ward.name, limit: most }, 'pm.max_children was read');

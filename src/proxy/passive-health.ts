@@ -4,7 +4,7 @@
  */
 import type { UpstreamFailure } from '../core/failure.ts';
 import type { Clock } from '../core/time.ts';
-import type { Fact } from '../channel/messages.ts';
+import { errnoPattern, type Fact } from '../channel/messages.ts';
 
 /** Failures told one by one, per second; the summary counts them all. */
 const failuresToldPerSecond = 20;
@@ -120,7 +120,7 @@ export class PassiveHealth {
       kind: failure.kind,
       phase: failure.phase,
       detail: failure.detail.slice(0, 300),
-      ...(failure.errno !== undefined && { errno: failure.errno }),
+      ...(failure.errno !== undefined && errnoPattern.test(failure.errno) && { errno: failure.errno }),
       requestId: requestId.slice(0, 64),
       atMs: this.#clock.wallMs(),
     });

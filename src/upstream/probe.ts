@@ -1,6 +1,7 @@
 /** Does a backend answer? Looks only; decides nothing. */
 import { Readable } from 'node:stream';
 import type { Address, UpstreamFailure } from '../core/failure.ts';
+import type { BackendTls } from './backend-tls.ts';
 import { internalFailure } from './classify-failure.ts';
 import { connectTo } from './connect.ts';
 import { http } from './http.ts';
@@ -24,6 +25,8 @@ export interface HttpProbe {
   /** For the connect, and again for the head of the answer. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+  /** Speak TLS, as the gateway does. */
+  readonly tls?: BackendTls | undefined;
 }
 
 /** `answered` with any status, also 5xx; `failure` in the words of the failure table. */
@@ -39,7 +42,7 @@ export async function httpProbe(target: Address, probe: HttpProbe): Promise<Http
     body: { length: 0, open: () => Readable.from([]) },
     clientGone: probe.signal ?? new AbortController().signal,
   } as const;
-  const limits = { connectTimeoutMs: timeoutMs, responseTimeoutMs: timeoutMs, idleTimeoutMs: timeoutMs };
+  const limits = { connectTimeoutMs: timeoutMs, responseTimeoutMs: timeoutMs, idleTimeoutMs: timeoutMs, tls: probe.tls };
   const result = await http.attempt(request, target, limits);
   if (result.kind === 'failure') return result;
   if (result.kind === 'client_gone') return { kind: 'failure', failure: calledOff(target) };
