@@ -34,7 +34,7 @@ export function createChecks(context: ChecksContext): RunCheck {
     if ('connect' in check) return connects(target.upstreams[target.current], signal);
     if ('listening' in check) return connects(check.listening, signal);
     if ('fpm_ping' in check) return answersPing(target, signal);
-    if ('http' in check) return answersHttp(check.http, signal);
+    if ('http' in check) return answersHttp(check.http, target, signal);
     return judgeTraffic(check.traffic, context.traffic(), firstPassWallMs);
   };
 }
@@ -53,11 +53,12 @@ async function connects(address: Address | undefined, signal: AbortSignal): Prom
   return failure ? { passed: false, text: failure.detail } : { passed: true, text: `connected to ${formatAddress(address)}` };
 }
 
-async function answersHttp(check: Extract<CheckConfig, { http: unknown }>['http'], signal: AbortSignal): Promise<CheckResult> {
+/** What its gateways reach over TLS is asked over TLS. */
+async function answersHttp(check: Extract<CheckConfig, { http: unknown }>['http'], { tls }: ServiceTarget, signal: AbortSignal): Promise<CheckResult> {
   const url = new URL(check.url);
   const [lowest = 0, highest = lowest] = check.status.split('-').map(Number);
   const address: Address = { kind: 'tcp', host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 80) };
-  const result = await httpProbe(address, { path: url.pathname + url.search, host: check.host ?? url.host, timeoutMs: probeTimeoutMs, signal });
+  const result = await httpProbe(address, { path: url.pathname + url.search, host: check.host ?? url.host, timeoutMs: probeTimeoutMs, signal, tls: tls?.get(formatAddress(address)) });
   if (result.kind === 'failure') return { passed: false, text: result.failure.detail };
   return { passed: result.status >= lowest && result.status <= highest, text: `answered ${result.status}, expected ${check.status}` };
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { GatewayConfig } from '../config/host-schema.ts';
 import type { LoadedPolicy } from '../config/load-policies.ts';
 import { formatAddress, type Address } from '../core/failure.ts';
+import { backendTls, type BackendTls } from '../upstream/backend-tls.ts';
 import { DeathMemory } from './death-memory.ts';
 import { Detector } from './detect.ts';
 import type { Healer, Ward, WardGateway } from './healer.ts';
@@ -32,6 +33,7 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
   }));
   const upstreams = distinct([...wardGateways.flatMap((gateway) => gateway.upstreams), ...(own.length === 0 ? (config.listen ?? []) : [])]);
   const file = join(stateFolder, `${policy.name}.upstream.json`);
+  const tls = tlsByAddress(own.map(([, gateway]) => gateway));
   let current = await readCurrent(file, upstreams);
   const ward: Ward = {
     name: policy.name,
@@ -47,7 +49,7 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
     confirmAgainAtMs: 0,
     recoveriesMs: [],
     workers: undefined,
-    target: (): ServiceTarget => ({ name: policy.name, config, upstreams, current, protocol: own[0]?.[1].protocol, stateFolder }),
+    target: (): ServiceTarget => ({ name: policy.name, config, upstreams, current, protocol: own[0]?.[1].protocol, tls, stateFolder }),
     async useUpstream(index) {
       const address = upstreams[index];
       if (!address) return;
@@ -61,6 +63,15 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
   };
   if (current !== 0) await ward.useUpstream(current);
   return ward;
+}
+
+function tlsByAddress(gateways: readonly GatewayConfig[]): ReadonlyMap<string, BackendTls> {
+  return new Map(
+    gateways.flatMap((gateway) => {
+      const tls = gateway.tls && backendTls(gateway.tls);
+      return tls ? [gateway.upstream, ...gateway.also_allowed].map((address) => [formatAddress(address), tls] as const) : [];
+    }),
+  );
 }
 
 function distinct(addresses: readonly Address[]): readonly Address[] {

@@ -9,6 +9,7 @@ import type { CauseName, Confidence, Evidence, Suspect } from '../core/diagnosis
 import type { Address } from '../core/failure.ts';
 import type { Symptom } from '../core/incident.ts';
 import type { Clock } from '../core/time.ts';
+import type { BackendTls } from '../upstream/backend-tls.ts';
 
 /** A service as the healer knows it: its name, how it is controlled, where it is reached. All from configuration. */
 export interface ServiceTarget {
@@ -19,6 +20,8 @@ export interface ServiceTarget {
   /** Which of `upstreams` is in use. */
   readonly current: number;
   readonly protocol: 'http' | 'fastcgi' | undefined;
+  /** By address as text: where its gateways speak TLS. Who speaks plainly there gets no valid answer. */
+  readonly tls?: ReadonlyMap<string, BackendTls>;
   /** The folder for what goodgateway itself must remember about the service (pid of a command that it started). */
   readonly stateFolder: string;
 }

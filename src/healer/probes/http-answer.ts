@@ -34,7 +34,7 @@ export const httpAnswer: Probe = {
     const { tables, listeners } = socketsOf(context);
     const queue = listenersAt([address], listeners).reduce((sum, listener) => sum + queueOf(listener, tables), 0);
     if (queue > 0) return [{ ...base, text: 'GET / was not tried.', facts: {}, missing: 'connections already wait to be accepted' }];
-    const answer = await httpProbe(address, { path: '/', host, timeoutMs, signal });
+    const answer = await httpProbe(address, { path: '/', host, timeoutMs, signal, tls: target.tls?.get(formatAddress(address)) });
     if (answer.kind === 'answered') return [{ ...base, text: `GET / is answered with status ${answer.status}.`, facts: { result: 'status', status: answer.status } }];
     const { kind, detail, source } = answer.failure;
     if (source === 'internal') return [{ ...base, text: 'GET / was not finished.', facts: {}, missing: detail }];
