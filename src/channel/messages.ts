@@ -5,7 +5,8 @@
 import { z } from 'zod';
 import { failureKinds } from '../core/failure.ts';
 
-export const protocolVersion = 1;
+/** Grows with every change of a message: a peer of another version is refused by name, not by its first strange word. */
+export const protocolVersion = 2;
 
 /** A name of the system's errors. What OpenSSL calls its own may be longer, and may hold a slash. */
 export const errnoPattern = /^[A-Z0-9_]{1,32}$/;

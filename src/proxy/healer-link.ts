@@ -38,12 +38,12 @@ export function createHealerLink(options: HealerLinkOptions): HealerLink {
     async run(gateways, signal) {
       void summarise(gateways, options.clock, signal);
       for (let retryMs = firstRetryMs; !signal.aborted; retryMs = Math.min(longestRetryMs, retryMs * 2)) {
+        const beganMs = options.clock.monotonicMs();
         const wasUp = await converse(options, gateways, signal, (now) => (channel = now));
         channel = undefined;
-        if (wasUp) {
-          for (const gateway of gateways.values()) gateway.gate.orphaned();
-          retryMs = firstRetryMs;
-        }
+        if (wasUp) for (const gateway of gateways.values()) gateway.gate.orphaned();
+        // who is refused (another version, other gateways) was connected too, and is refused again
+        if (wasUp && options.clock.monotonicMs() - beganMs > longestRetryMs) retryMs = firstRetryMs;
         await options.clock.sleep(retryMs, signal);
       }
     },

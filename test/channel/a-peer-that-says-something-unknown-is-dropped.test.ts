@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { openChannel } from '../../src/channel/frame.ts';
 import { factSchema, orderSchema, protocolVersion, type Fact, type Order } from '../../src/channel/messages.ts';
+import { systemClock } from '../../src/core/time.ts';
 import { listenForProxies } from '../../src/healer/proxy-link.ts';
+import { createHealerLink } from '../../src/proxy/healer-link.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 async function pair(t: Test): Promise<[Socket, Socket]> {
@@ -112,4 +114,23 @@ t.test('a proxy of another version, or with other gateways, is refused politely'
     await once(socket.resume(), 'close');
   }
   t.match(said, [/another version/, /same file/]);
+});
+
+t.test('a proxy that is refused comes back less and less often', async (t) => {
+  const path = join(await tempFolder(t), 'healer.sock');
+  const older = createServer((socket) => socket.resume().end(`${JSON.stringify({ type: 'welcome', version: protocolVersion - 1, product: '0' })}\n`)).listen(path);
+  t.teardown(() => older.close());
+  await once(older, 'listening');
+  const stop = new AbortController();
+  const [pauses, said]: [number[], string[]] = [[], []];
+  const summaryMs = 500;
+  const pause = (ms: number, signal?: AbortSignal): Promise<void> => {
+    if (ms === summaryMs) return systemClock.sleep(60_000, signal);
+    if (pauses.push(ms) === 6) stop.abort();
+    return Promise.resolve();
+  };
+  const link = createHealerLink({ path, product: '0', clock: { ...systemClock, sleep: pause }, log: { info: () => undefined, warn: (_fields, message) => void said.push(message) } });
+  await link.run(new Map(), stop.signal);
+  t.same(pauses, [100, 200, 400, 800, 1600, 2000]);
+  t.match(said, [/another version/]);
 });
