@@ -77,6 +77,8 @@ t.test('every other line is nothing', async (t) => {
     '2026/11/26 13:33:14 [warn] 15055#15055: 64 worker_connections are not enough, reusing connections',
     `${head} client intended to send too large body: 100000000 bytes, client: 127.0.0.1, server: shop.example, request: "POST /h/x HTTP/1.1", host: "a"`,
     `${head} open() "/srv/favicon.ico" failed (2: No such file or directory), client: 127.0.0.1, server: , request: "GET /favicon.ico HTTP/1.1", host: "a"`,
+    // a number that no system has for an error: each would be a message of its own
+    ...[41, 133, 9999].map((errno) => `${head} connect() failed (${errno}: x) while connecting to upstream, ${http}`),
     // HTTP/0.9, and a line that nginx cut at 2048 bytes
     `${head} connect() failed (111: Connection refused) while connecting to upstream, client: 127.0.0.1, server: , request: "GET /h/x", upstream: "http://127.0.0.1:1/h/x"`,
     `${head} connect() failed (111: Connection refused) while connecting to upstream, client: 127.0.0.1, server: , request: "GET /${'a'.repeat(1900)}`,

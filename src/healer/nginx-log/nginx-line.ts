@@ -88,7 +88,9 @@ function connectFailed(what: string): Failed | undefined {
 function errnoOf(what: string): string | undefined {
   const at = what.lastIndexOf(' failed (');
   const found = at < 0 ? null : /^(\d{1,4}): /.exec(what.slice(at + ' failed ('.length));
-  return found === null || Number(found[1]) === 0 ? undefined : getSystemErrorName(-Number(found[1]));
+  const name = found === null || Number(found[1]) === 0 ? undefined : getSystemErrorName(-Number(found[1]));
+  // a number that the system does not know was not written by nginx, and would be as many different words as there are numbers
+  return name?.startsWith('Unknown') ? undefined : name;
 }
 
 /**
