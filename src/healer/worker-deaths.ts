@@ -1,6 +1,7 @@
 /** New deaths of a service's workers, as its logs and its journal tell them; each worker once. */
 import type { Healer, Ward } from './healer.ts';
 import { readDeath, type WorkerDeath } from './probes/read-deaths.ts';
+import { readFpmPool } from './probes/read-fpm-pool.ts';
 import { readJournal } from './probes/read-journal.ts';
 import { logFilesOf } from './probes/read-log-files.ts';
 import { NewLines } from './probes/read-new-lines.ts';
@@ -44,7 +45,7 @@ export class WorkerDeaths {
     this.#ahead = { deaths: [], atMs: 0 };
     const files = await this.#files.read(logFilesOf(this.#ward.target()), sinceMs - lateMs);
     const lines = files.length > 0 ? files : await this.#fromJournal(sinceMs);
-    return [...ahead, ...lines.flatMap((line) => readDeath(line) ?? []).filter(({ pid }) => this.#isNew(pid))];
+    return [...ahead, ...this.#ownOf(lines.flatMap((line) => readDeath(line) ?? [])).filter(({ pid }) => this.#isNew(pid))];
   }
 
   async #fromJournal(sinceMs: number): Promise<readonly string[]> {
@@ -53,6 +54,13 @@ export class WorkerDeaths {
     this.#journalAtMs = clock.monotonicMs();
     const result = await readJournal(this.#ward.target(), sinceMs - lateMs, { run, signal: stopping });
     return result?.exitCode === 0 ? result.output.split('\n') : [];
+  }
+
+  /** Another pool's workers are another service's, and perhaps another tenant's, who can end them at will. */
+  #ownOf(deaths: readonly WorkerDeath[]): readonly WorkerDeath[] {
+    if (deaths.length === 0) return [];
+    const own = readFpmPool(this.#ward.target())?.name;
+    return own === undefined ? deaths : deaths.filter(({ pool }) => pool === undefined || pool === own);
   }
 
   /** A file and the journal may tell of the same worker. */

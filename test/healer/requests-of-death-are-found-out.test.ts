@@ -29,7 +29,9 @@ async function scene(t: Test, options: { readonly journal?: boolean; readonly of
   const folder = tempFolder(t);
   const [log, policyFile] = [join(folder, 'fpm.log'), join(folder, 'policy.yaml')];
   writeFileSync(log, '');
-  const service = { type: 'systemd', unit: 'php8.2-fpm.service', ...(options.journal ? { log: join(folder, 'none.log') } : { log }) };
+  const pool = join(folder, 'fpm.conf');
+  writeFileSync(pool, '[shared]\nlisten = 9002\npm.max_children = 5\n[www]\nlisten = 9000\npm.max_children = 5\n');
+  const service = { type: 'systemd', unit: 'php8.2-fpm.service', pool, ...(options.journal ? { log: join(folder, 'none.log') } : { log }) };
   writeFileSync(policyFile, readyPolicy('php-fpm.yaml', { service, mode: 'act' }));
   const { policies } = await loadPolicyFile(policyFile, { actionOptions });
   const gateway = (more: object = {}) =>
@@ -72,11 +74,11 @@ async function scene(t: Test, options: { readonly journal?: boolean; readonly of
   const died = (letter: string, more: Partial<DeathReport> = {}): void =>
     deaths.took({ type: 'request_died', gateway: 'shop', upstream: 0, fingerprint: fingerprint(letter), name: `GET /${letter}`, untold: false, atMs: 0, ...more });
   /** The line that php-fpm writes when a worker ends. */
-  const line = (pid: number, end = 'on signal 11 (SIGSEGV)'): string => {
+  const line = (pid: number, end = 'on signal 11 (SIGSEGV)', pool = 'www'): string => {
     const [, month, day, year, time] = new Date(clock.wallMs()).toString().split(' ');
-    return `[${day}-${month}-${year} ${time}] WARNING: [pool www] child ${pid} exited ${end} after 1.000000 seconds from start\n`;
+    return `[${day}-${month}-${year} ${time}] WARNING: [pool ${pool}] child ${pid} exited ${end} after 1.000000 seconds from start\n`;
   };
-  const workerEnds = (pid: number, end?: string): void => appendFileSync(log, line(pid, end));
+  const workerEnds = (pid: number, end?: string, pool?: string): void => appendFileSync(log, line(pid, end, pool));
   /** Time passes; what is read from disk meanwhile gets its turns. */
   const pass = async (ms: number): Promise<void> => {
     for (let passed = 0; passed < ms; passed += 20) {
@@ -227,4 +229,15 @@ t.test('what cannot be recorded is not ordered, and somebody is told', async (t)
   await until(() => errors.some((text) => text.includes('could not be recorded')), { timeoutMs: 5000, what: 'the word to people' });
   t.same(quarantines(orders), []);
   t.same(deaths.quarantines(), []);
+});
+
+t.test("the workers of another pool, whose ends stand in the same log, say nothing about this one's requests", async (t) => {
+  const { workerEnds, orders, died, pass, ward, clock } = await scene(t);
+  for (const pid of [1, 2, 3]) {
+    died('a');
+    workerEnds(pid, undefined, 'shared');
+    await pass(1600);
+  }
+  t.same(quarantines(orders), []);
+  t.equal(ward.deaths.unblamed(clock.monotonicMs()).length, 0);
 });

@@ -61,7 +61,7 @@ t.test('the end of a worker is read from the lines that masters write', async (t
     [apache('Segmentation fault (11), possible coredump in /etc/apache2').replace('AH00052', 'AH00051'), 'by SIGSEGV', true],
     [apache('Aborted (6)').replace('[pid 7:tid 140]', '[pid 7]'), 'by SIGABRT', true],
   ] as const)
-    t.same(readDeath(line), { pid: 16_610, how, byFault }, line);
+    t.same(readDeath(line), { pid: 16_610, how, byFault, ...(line.includes('[pool www]') && { pool: 'www' }) }, line);
 });
 
 t.test('nothing that an application writes about its visitors passes for such a line', async (t) => {
