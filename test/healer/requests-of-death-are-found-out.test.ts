@@ -91,7 +91,7 @@ async function scene(t: Test, options: { readonly journal?: boolean; readonly of
 
 /** Long enough for a small file to be read, however busy the machine is. */
 async function turns(): Promise<void> {
-  for (let i = 0; i < 5; i++) await stat('/');
+  for (let i = 0; i < 8; i++) await stat('/');
 }
 
 const quarantines = (orders: readonly Order[]) => orders.filter((order) => order.type === 'quarantine');

@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { attribute, type Attribution, type Moment } from '../../src/healer/attribute-deaths.ts';
 import { DeathMemory } from '../../src/healer/death-memory.ts';
+import { readTail } from '../../src/healer/probes/read-lines.ts';
 import { readDeath, type WorkerDeath } from '../../src/healer/probes/read-deaths.ts';
 import { NewLines } from '../../src/healer/probes/read-new-lines.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -146,4 +148,12 @@ t.test('whatever is asked, a bounded number is remembered, and what is in quaran
   t.match(memory.quarantined(1), [{ name: 'GET /first' }]);
   for (let i = 0; i < 1000; i++) memory.quarantine(request(`more-${i}`), { incident: 'i', forMs: 600_000 }, 1);
   t.equal(memory.quarantined(1).length, 200);
+});
+
+t.test('a FIFO in the place of a log keeps nobody waiting', async (t) => {
+  const file = join(tempFolder(t), 'fpm.log');
+  execFileSync('mkfifo', [file]);
+  const lines = new NewLines();
+  for (let i = 0; i < 5; i++) t.same(await lines.read([file], 0), []);
+  await t.rejects(readTail(file, 0), /no regular file/);
 });

@@ -3,9 +3,10 @@
  * is new when the kernel says so, and looks once a second besides. A file that is missing or unreadable is tried for
  * ever, and said once. Lines that are too long for the program that writes the log are dropped, never kept in memory.
  */
-import { constants, watch } from 'node:fs';
-import { open, stat, type FileHandle } from 'node:fs/promises';
+import { watch } from 'node:fs';
+import { stat, type FileHandle } from 'node:fs/promises';
 import type { Clock } from '../../core/time.ts';
+import { openRegularFile } from '../probes/read-regular-file.ts';
 
 export interface FollowOptions {
   readonly file: string;
@@ -79,12 +80,9 @@ class Following {
   }
 
   static async begin(file: string, from: 'end' | 'beginning'): Promise<Following> {
-    // a FIFO without a writer would keep a plain open waiting for ever
-    const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
-    const found = await handle.stat();
-    if (found.isFile()) return new Following(handle, file, { identity: `${found.dev} ${found.ino}`, offset: from === 'end' ? found.size : 0 });
-    await handle.close();
-    throw new Error(`${file} is no regular file`);
+    const handle = await openRegularFile(file);
+    const { dev, ino, size } = await handle.stat();
+    return new Following(handle, file, { identity: `${dev} ${ino}`, offset: from === 'end' ? size : 0 });
   }
 
   async readNew({ onLine, signal }: FollowOptions): Promise<void> {

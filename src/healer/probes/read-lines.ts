@@ -1,5 +1,5 @@
 /** The end of a log, from a moment on, and the signatures that are known in it. */
-import { open } from 'node:fs/promises';
+import { openRegularFile } from './read-regular-file.ts';
 
 /** The most that is read of one log: some hundred lines. */
 const tailLimitBytes = 64 * 1024;
@@ -9,7 +9,7 @@ const tailLimitBytes = 64 * 1024;
  * own belong to the line above; lines before the first time are kept. Throws when the file cannot be read.
  */
 export async function readTail(path: string, sinceMs: number): Promise<readonly string[]> {
-  await using file = await open(path);
+  await using file = await openRegularFile(path);
   const { size, mtimeMs } = await file.stat();
   // Nothing was written since then; log times have no fractions.
   if (mtimeMs + 1000 < sinceMs) return [];

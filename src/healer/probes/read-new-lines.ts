@@ -1,6 +1,6 @@
 /** What was added to log files since the last look. Bounded: of what grew faster than it is read, the end is taken. */
-import { open } from 'node:fs/promises';
 import { timeOf } from './read-lines.ts';
+import { openRegularFile } from './read-regular-file.ts';
 
 const readLimitBytes = 64 * 1024;
 
@@ -29,7 +29,7 @@ export class NewLines {
   async #readOne(path: string): Promise<readonly string[]> {
     const before = this.#positions.get(path);
     try {
-      await using file = await open(path);
+      await using file = await openRegularFile(path);
       const { size, ino: inode } = await file.stat();
       if (!before) this.#positions.set(path, { inode, end: size });
       if (!before || (before.inode === inode && before.end === size)) return [];
