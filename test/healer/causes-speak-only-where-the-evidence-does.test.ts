@@ -177,6 +177,11 @@ const rows: readonly Row[] = [
     best: ['service.hung', 'likely'],
   },
   {
+    scene: "standby: timeouts in nginx's log, connections wait, and nobody can see whether the others are answered: a busy application waits for its database",
+    file: { target: http, symptom: { seenBy: 'nginx_log', kind: 'http_response_timeout' }, evidence: [state('running'), processes(), listener('listening', { queue: 9 })] },
+    best: ['service.hung', 'possible'],
+  },
+  {
     scene: "standby: timeouts in nginx's log, but every worker is busy",
     best: ['capacity.workers_exhausted', 'likely'],
     file: { symptom: { seenBy: 'nginx_log', kind: 'http_response_timeout' }, evidence: [state('running'), processes(), workers(5, 0), listener('listening', { queue: 9 })] },

@@ -52,7 +52,9 @@ function noProgress(file: CaseFile): Suspect | undefined {
   const untouched = workers !== undefined && inFlight > (workers.number('busy') ?? 0);
   if (queue === 0 && !untouched && answer !== 'timeout') return undefined;
   const computing = (factOf(file, 'processes')?.number('cpuShare') ?? 0) > idleCpuShare;
-  const twoSigns = queue > 0 || (untouched && inFlight > fewRequests);
+  // that some requests were not answered in time, which is all that nginx tells, and a queue: so does a busy one look
+  const onlyNginxSays = noProgressMs < longSilenceMs && file.symptom.seenBy === 'nginx_log' && workers === undefined;
+  const twoSigns = (queue > 0 && !onlyNginxSays) || (untouched && inFlight > fewRequests);
   const what = noProgressMs > 0 ? `has finished none of ${counted(inFlight, 'request')} for ${formatDuration(noProgressMs)}` : 'runs but does not answer';
   return suspicion(file, twoSigns && !computing ? 'likely' : 'possible', what);
 }
