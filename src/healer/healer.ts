@@ -68,6 +68,8 @@ export interface Ward {
   lastGoodMs: number;
   /** Monotonic: a silence is not looked into before. */
   confirmAgainAtMs: number;
+  /** Monotonic: what nginx's log says of a connect is not tried before. */
+  connectAgainAtMs: number;
   /** How long the last recoveries took; their median is what a visitor is told to expect. */
   readonly recoveriesMs: number[];
   /** How many the backend serves at once, as its own configuration says. */

@@ -14,12 +14,13 @@ interface Place {
 }
 
 const confirmConnectMs = 1000;
+const connectAgainMs = 250;
 /** As many as one audit record takes. */
 const mostRequestIds = 20;
 /** A silence that could not be confirmed is looked into again after so long: somebody's long export is no hang. */
 const confirmAgainMs = 5000;
 
-/** A failed connect is confirmed by one of our own, and counts at once; everything else is counted. */
+/** A failed connect is confirmed by one of our own, and counts at once; everything else is counted, and so are a proxy's connects. */
 export async function takeFailure(report: FailureReport, { wards, incidents, healer }: Place, seenBy: SeenBy = 'traffic'): Promise<void> {
   const ward = wardOf(wards, report.gateway);
   if (!ward) return;
@@ -27,8 +28,9 @@ export async function takeFailure(report: FailureReport, { wards, incidents, hea
   if (report.requestId !== '') ward.requestIds.push(report.requestId);
   if (ward.requestIds.length > mostRequestIds) ward.requestIds.shift();
   const counted = ward.detector.failed({ gateway: report.gateway, kind: report.kind, detail: report.detail, errno: report.errno, atMs: report.atMs });
-  if (counted) return incidents.seen(ward, { ...counted, seenBy });
+  if (counted && isBelieved(report, seenBy, incidents.openFor(ward.name) !== undefined)) return incidents.seen(ward, { ...counted, seenBy });
   if (report.phase !== 'connect' || incidents.openFor(ward.name)) return;
+  if (seenBy === 'nginx_log' && !isTimeToConnect(ward, healer)) return;
   const address = ward.gateways.find((gateway) => gateway.name === report.gateway)?.upstreams[report.upstream];
   const failure = address && (await connectProbe(address, confirmConnectMs, healer.stopping));
   if (failure?.source === 'upstream')
@@ -40,6 +42,21 @@ export async function takeFailure(report: FailureReport, { wards, incidents, hea
       ...(failure.errno !== undefined && { errno: failure.errno }),
       text: `a request and the healer's own connect failed: ${failure.detail}`,
     });
+}
+
+/** A flood of lines is no flood of connects: one that is true is written again. */
+function isTimeToConnect(ward: Ward, { clock }: Healer): boolean {
+  if (clock.monotonicMs() < ward.connectAgainAtMs) return false;
+  ward.connectAgainAtMs = clock.monotonicMs() + connectAgainMs;
+  return true;
+}
+
+/**
+ * Whoever makes an application print into nginx's log can write that nobody listens, so that never opens an incident by
+ * itself, however often it is written: a connect of our own decides. A full queue may have room again by then.
+ */
+function isBelieved({ phase, errno }: FailureReport, seenBy: SeenBy, isOpen: boolean): boolean {
+  return seenBy !== 'nginx_log' || phase !== 'connect' || errno === 'EAGAIN' || isOpen;
 }
 
 /** Nothing was answered for long although something was asked. */

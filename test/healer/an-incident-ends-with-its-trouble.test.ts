@@ -21,6 +21,7 @@ import * as probes from '../../src/healer/probes/registry.ts';
 import { runCommand } from '../../src/healer/run-command.ts';
 import * as services from '../../src/healer/services/registry.ts';
 import { openStateStore } from '../../src/healer/state-store.ts';
+import { takeFailure } from '../../src/healer/take-facts.ts';
 import { readyPolicy } from '../e2e/site.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
@@ -65,7 +66,14 @@ async function scene(t: Test) {
     server.close();
     server.closeAllConnections();
   });
-  return { ward, incidents, orders };
+  /** nginx's error log, as it is read line by line. */
+  const nginxWrites = (what: string): Promise<void> =>
+    takeFailure(
+      { type: 'failure_reported', gateway: 'shop', upstream: 0, kind: 'connection_refused', phase: 'connect', errno: what, detail: `nginx wrote ${what}`, requestId: '', atMs: systemClock.wallMs() },
+      { wards: new Map([[ward.name, ward]]), incidents, healer },
+      'nginx_log',
+    );
+  return { ward, incidents, orders, server, nginxWrites };
 }
 
 const backlogWasFull: Symptom = { seenBy: 'traffic', kind: 'destination_unavailable', gateway: 'shop', count: 3, errno: 'EAGAIN', text: '3 failed requests in 10 s, the last one: backlog full' };
@@ -75,4 +83,22 @@ t.test('a backlog that was full for a moment is an incident that ends', async (t
   incidents.seen(ward, backlogWasFull);
   await until(() => incidents.openFor(ward.name)?.diagnosis?.best.cause === 'capacity.backlog_full', { timeoutMs: 10_000, what: 'the diagnosis' });
   await until(() => incidents.openFor(ward.name) === undefined, { timeoutMs: 10_000, what: 'the end of the incident' });
+});
+
+t.test("forged lines of a dead backend in nginx's log open nothing, and cost the backend next to nothing", async (t) => {
+  const { ward, incidents, orders, server, nginxWrites } = await scene(t);
+  let connects = 0;
+  server.on('connection', () => (connects += 1));
+  const began = performance.now();
+  for (let i = 0; i < 1000; i++) await nginxWrites('ECONNREFUSED');
+  t.ok(connects <= 2 + (performance.now() - began) / 250, `${connects} connects for 1000 lines`);
+  t.equal(incidents.openFor(ward.name), undefined);
+  t.same(orders, []);
+});
+
+t.test('a true one opens an incident at once', async (t) => {
+  const { ward, incidents, server, nginxWrites } = await scene(t);
+  await new Promise((resolve) => server.close(resolve));
+  await nginxWrites('ECONNREFUSED');
+  t.match(incidents.openFor(ward.name)?.incident.symptom, { seenBy: 'nginx_log', kind: 'destination_unavailable' });
 });
