@@ -3,6 +3,7 @@ import { recordFor } from './audit-record-for.ts';
 import type { KnownRequest } from './death-memory.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
+import { sayOnce } from './say-once.ts';
 import { tell } from './tell.ts';
 
 interface Convicted {
@@ -27,6 +28,8 @@ export async function quarantineRequest({ request, strikes, gateway }: Convicted
   const recorded = await healer.audit.append({ ...recordFor(open, ward), event: 'request.quarantined', cause: 'app.poison_request', confidence: 'certain', text });
   if (recorded.kind !== 'appended') {
     ward.deaths.release(request.fingerprint);
+    // as long as nothing can be recorded, it goes on ending its workers: people are told of that once
+    if (!sayOnce(open, 'a quarantine could not be recorded', healer)) return;
     return tell(`${ward.name}: ${request.name} ends its workers and is sent all the same, because a quarantine could not be recorded: ${recorded.detail}`, { ward, healer });
   }
   open.done.push(`quarantine of ${request.name}`);
