@@ -8,6 +8,9 @@ import { NewLines } from './probes/read-new-lines.ts';
 
 /** The journal costs a program each time: it is asked where the files have said nothing for so long. */
 const journalEveryMs = 250;
+/** An application that cuts its answers off all day long is told of all day long, too, and no worker dies of it. */
+const fruitlessLooks = 12;
+const journalSeldomMs = 5000;
 /** The kernel does not give a pid away again so soon. */
 const samePidMs = 60_000;
 const mostRemembered = 1000;
@@ -22,6 +25,8 @@ export class WorkerDeaths {
   readonly #files = new NewLines();
   readonly #known = new Map<number, number>();
   #journalAtMs = -Infinity;
+  /** Looks at the journal in a row that told of nobody's death. */
+  #fruitless = 0;
   #ahead: { readonly deaths: readonly WorkerDeath[]; readonly atMs: number } = { deaths: [], atMs: 0 };
 
   constructor(ward: Ward, healer: Healer) {
@@ -45,13 +50,17 @@ export class WorkerDeaths {
     this.#ahead = { deaths: [], atMs: 0 };
     const files = await this.#files.read(logFilesOf(this.#ward.target()), sinceMs - lateMs);
     const lines = files.length > 0 ? files : await this.#fromJournal(sinceMs);
-    return [...ahead, ...this.#ownOf(lines.flatMap((line) => readDeath(line) ?? [])).filter(({ pid }) => this.#isNew(pid))];
+    const deaths = this.#ownOf(lines.flatMap((line) => readDeath(line) ?? [])).filter(({ pid }) => this.#isNew(pid));
+    if (deaths.length > 0) this.#fruitless = 0;
+    return [...ahead, ...deaths];
   }
 
   async #fromJournal(sinceMs: number): Promise<readonly string[]> {
     const { clock, run, stopping } = this.#healer;
-    if (clock.wallMs() - sinceMs < journalEveryMs || clock.monotonicMs() - this.#journalAtMs < journalEveryMs) return [];
+    const pauseMs = this.#fruitless < fruitlessLooks ? journalEveryMs : journalSeldomMs;
+    if (clock.wallMs() - sinceMs < journalEveryMs || clock.monotonicMs() - this.#journalAtMs < pauseMs) return [];
     this.#journalAtMs = clock.monotonicMs();
+    this.#fruitless += 1;
     const result = await readJournal(this.#ward.target(), sinceMs - lateMs, { run, signal: stopping });
     return result?.exitCode === 0 ? result.output.split('\n') : [];
   }

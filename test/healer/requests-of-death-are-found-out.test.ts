@@ -42,7 +42,7 @@ async function scene(t: Test, options: { readonly journal?: boolean; readonly of
   const clock = new FakeClock(Date.parse('2026-11-26T13:36:00'));
   const stop = new AbortController();
   t.teardown(() => stop.abort());
-  const [orders, errors, journal, seen]: [Order[], string[], string[], { looks: number; fence: string }] = [[], [], [], { looks: 0, fence: 'run 1' }];
+  const [orders, errors, journal, seen]: [Order[], string[], string[], { looks: number; journal: number; fence: string }] = [[], [], [], { looks: 0, journal: 0, fence: 'run 1' }];
   const state = async (): Promise<ServiceState> => ((seen.looks += 1), { state: 'running', text: 'it runs', pids: [], fence: seen.fence });
   const serviceType: ServiceType = { name: 'systemd', state, can: () => false, control: async () => ({ result: 'failed', detail: 'never', durationMs: 0 }), configTest: () => undefined };
   const answer = (argv: readonly string[]): CommandResult => ({ argv, exitCode: 0, signal: undefined, timedOut: false, durationMs: 1, output: journal.join('\n') });
@@ -57,7 +57,7 @@ async function scene(t: Test, options: { readonly journal?: boolean; readonly of
     causes: Object.values(causes),
     actions,
     actionTable: actions,
-    run: { run: async (argv) => answer(argv), startDetached: async () => ({ startError: 'never' }) },
+    run: { run: async (argv) => ((seen.journal += 1), answer(argv)), startDetached: async () => ({ startError: 'never' }) },
     clock,
     log: { info: () => undefined, warn: () => undefined, error: (_fields, message) => void errors.push(message) },
     order: (order) => void orders.push(order),
@@ -165,6 +165,21 @@ t.test('a unit without a file is read from the journal, and each worker counts o
   died('a');
   await pass(1600);
   await until(() => quarantines(orders).length === 2, { timeoutMs: 5000, what: 'the orders' });
+});
+
+t.test('an application that cuts its answers off all the time does not have the journal read all the time', async (t) => {
+  const { line, journal, seen, orders, died, pass } = await scene(t, { journal: true });
+  for (let i = 0; i < 40; i++) {
+    died('b');
+    await pass(1600);
+  }
+  t.ok(seen.journal < 12 + 64_000 / 5000 + 2, `${seen.journal} looks in a minute`);
+  for (const pid of [1, 2, 3, 4]) {
+    journal.push(line(pid).trimEnd());
+    died('a');
+    await pass(5000);
+  }
+  await until(() => quarantines(orders).length === 2, { timeoutMs: 5000, what: 'a request of death is still found out' });
 });
 
 t.test('nobody is blamed where the service was started anew, the request went elsewhere, or workers were killed', async (t) => {
