@@ -5,7 +5,8 @@
 import type { Socket } from 'node:net';
 import type { z } from 'zod';
 
-const longestLineBytes = 64 * 1024;
+/** A proxy's greeting names up to 10,000 gateways by up to 64 letters each. */
+const longestLineBytes = 1024 * 1024;
 /** What may wait unsent for a peer that does not read. Facts beyond it are dropped, orders end the connection. */
 const mostUnsentBytes = 1024 * 1024;
 
