@@ -96,6 +96,7 @@ export interface OpenCase {
   /** Trouble of another kind than the one that opened the incident; the next round looks into it. */
   news: Symptom | undefined;
   lastInterruptMs: number;
+  lastWakeMs: number;
   /** Since when the cause cannot be named any more; trouble that fades is not news. */
   unknownSinceMs: number | undefined;
   told: boolean;

@@ -81,16 +81,24 @@ function familyOf(kind: Symptom['kind']): 'down' | 'silent' | 'wrong' {
   return down.includes(kind) ? 'down' : silent.includes(kind) ? 'silent' : 'wrong';
 }
 
+/** The next round is due within about a second anyway. */
+const newsEveryMs = 500;
+
 /** Trouble of another family is news: whatever is under way looks again. That it is down is no news during a repair. */
 function seenAgain(known: OpenCase, symptom: Symptom, { healer, stableForMs }: { healer: Healer; stableForMs: number }): void {
   known.lastSymptomMs = healer.clock.monotonicMs();
   const family = familyOf(symptom.kind);
   if (family === 'down' || family === familyOf(known.incident.symptom.kind)) return;
+  const now = healer.clock.monotonicMs();
   known.news = symptom;
-  known.wake();
-  // a flood of it must not keep a verification from ever ending
-  if (healer.clock.monotonicMs() - known.lastInterruptMs < stableForMs) return;
-  known.lastInterruptMs = healer.clock.monotonicMs();
+  // a flood of it must neither be one look after the other, each of which costs programs …
+  if (now - known.lastWakeMs >= newsEveryMs) {
+    known.lastWakeMs = now;
+    known.wake();
+  }
+  // … nor keep a verification from ever ending
+  if (now - known.lastInterruptMs < stableForMs) return;
+  known.lastInterruptMs = now;
   known.interrupt();
 }
 
@@ -107,6 +115,7 @@ function openCase(incident: Incident, healer: Healer): OpenCase {
     said: new Map(),
     news: undefined,
     lastInterruptMs: 0,
+    lastWakeMs: -Infinity,
     unknownSinceMs: undefined,
     told: false,
     gatesClosed: false,

@@ -102,3 +102,18 @@ t.test('a true one opens an incident at once', async (t) => {
   await nginxWrites('ECONNREFUSED');
   t.match(incidents.openFor(ward.name)?.incident.symptom, { seenBy: 'nginx_log', kind: 'destination_unavailable' });
 });
+
+t.test('a flood of other trouble is looked into now and then, not all the time, and ends', async (t) => {
+  const { ward, incidents } = await scene(t);
+  incidents.seen(ward, { ...backlogWasFull, kind: 'connection_refused', errno: 'ECONNREFUSED' });
+  const incident = incidents.openFor(ward.name);
+  const began = performance.now();
+  for (let passed = 0; passed < 2000; passed = performance.now() - began) {
+    for (let i = 0; i < 10; i++) incidents.seen(ward, { ...backlogWasFull, seenBy: 'nginx_log', kind: 'http_protocol_error' });
+    await systemClock.sleep(5);
+  }
+  const mostRounds = 4 + (2 * (performance.now() - began)) / 500;
+  t.equal(incidents.openFor(ward.name), incident, 'it is one incident');
+  t.ok(incident && incident.rounds <= mostRounds, `${incident?.rounds} rounds`);
+  await until(() => incidents.openFor(ward.name) === undefined, { timeoutMs: 15_000, what: 'the end of the incident' });
+});
