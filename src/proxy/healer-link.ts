@@ -80,7 +80,8 @@ function obey(order: Order, gateways: ReadonlyMap<string, Gateway>, { log }: Hea
   }
   const gateway = gateways.get(order.gateway);
   if (!gateway) return log.warn({ gateway: order.gateway }, 'the healer named a gateway that this proxy does not have; do both read the same file?');
-  const { gate, quarantine } = gateway;
+  const { gate, quarantine, connections } = gateway;
+  if (order.type === 'hold' || order.type === 'fall_back') connections.closeIdle();
   switch (order.type) {
     case 'hold':
       return gate.hold({ until: order.until, incident: order.incident, say: order.say, ...(order.estimateMs === undefined ? {} : { estimateMs: order.estimateMs }) });
@@ -91,7 +92,7 @@ function obey(order: Order, gateways: ReadonlyMap<string, Gateway>, { log }: Hea
     case 'use_upstream':
       return gate.useUpstream(order.upstream);
     case 'limit':
-      gateway.connections.resize(poolLimits(gateway.config, order.inFlight));
+      connections.resize(poolLimits(gateway.config, order.inFlight));
       return gate.setLimit(order.inFlight);
     case 'quarantine':
       return quarantine.add(order);

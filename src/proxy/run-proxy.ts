@@ -78,7 +78,7 @@ async function createGateway({ name, config, link, log, builtIn }: Parts): Promi
     config,
     protocol: protocols[config.protocol],
     tls: config.tls && backendTls(config.tls),
-    connections: new ConnectionPool(poolLimits(config, inFlight)),
+    connections: new ConnectionPool(poolLimits(config, inFlight), () => gate.state.kind === 'open'),
     gate,
     health: new PassiveHealth(name, systemClock, link.tell),
     quarantine: new Quarantine(name, systemClock, link.tell),

@@ -41,9 +41,12 @@ export class ConnectionPool {
   readonly #idle: Idle[] = [];
   #inUse = 0;
   #inUseKept = 0;
+  readonly #wanted: () => boolean;
 
-  constructor(limits: PoolLimits) {
+  /** `wanted`: whether the next request may come soon; otherwise nothing is kept for it. */
+  constructor(limits: PoolLimits, wanted: () => boolean = () => true) {
     this.#limits = limits;
+    this.#wanted = wanted;
   }
 
   get idle(): number {
@@ -70,7 +73,7 @@ export class ConnectionPool {
       mayKeep,
       keep: (socket) => {
         if (!end()) return;
-        if (mayKeep && this.#idle.length + this.#inUseKept < this.#limits.kept) this.#add(socket, formatAddress(target));
+        if (mayKeep && this.#wanted() && this.#idle.length + this.#inUseKept < this.#limits.kept) this.#add(socket, formatAddress(target));
         else socket.destroy();
       },
       drop: () => void end(),
@@ -81,6 +84,11 @@ export class ConnectionPool {
   resize(limits: PoolLimits): void {
     this.#limits = limits;
     while (this.#idle.length > 0 && this.#idle.length + this.#inUseKept > limits.kept) this.#close(this.#idle[0]!);
+  }
+
+  /** No request will come for a while: a worker that was told to end waits for the end of its kept connection. */
+  closeIdle(): void {
+    while (this.#idle.length > 0) this.#close(this.#idle[0]!);
   }
 
   /** Closes all that are idle, and keeps none from here on. */

@@ -222,3 +222,24 @@ t.test('who leaves, or reads slowly, does no harm to the next', async (t) => {
   unread.body.destroy();
   t.equal((await whole(backend, connections)).length, 200_000, 'an answer that was not read to its end is not given to the next');
 });
+
+t.test('while no request will come, nothing is kept: a worker that was told to end waits for nobody', async (t) => {
+  const backend = await startBackend(
+    t,
+    'unix',
+    serves((socket) => socket.write(ok, 'latin1')),
+  );
+  let isOpen = true;
+  const connections = new ConnectionPool({ kept: 4, served: undefined }, () => isOpen);
+  t.teardown(() => connections.close());
+  await whole(backend, connections);
+  t.equal(connections.idle, 1);
+  connections.closeIdle();
+  t.equal(connections.idle, 0);
+  isOpen = false;
+  await whole(backend, connections);
+  t.equal(connections.idle, 0, 'nor is one whose answer ends meanwhile');
+  isOpen = true;
+  await whole(backend, connections);
+  t.equal(connections.idle, 1, 'and then they are again');
+});
