@@ -49,7 +49,7 @@ async function isRunning({ serviceType, run }: ChecksContext, target: ServiceTar
 
 async function connects(address: Address | undefined, signal: AbortSignal): Promise<CheckResult> {
   if (!address) return skip('no gateway leads to the service, so there is no address to connect to');
-  const failure = await connectProbe(address, probeTimeoutMs, signal);
+  const failure = await connectProbe(address, probeTimeoutMs, { signal });
   return failure ? { passed: false, text: failure.detail } : { passed: true, text: `connected to ${formatAddress(address)}` };
 }
 

@@ -32,7 +32,7 @@ export async function takeFailure(report: FailureReport, { wards, incidents, hea
   if (report.phase !== 'connect' || incidents.openFor(ward.name)) return;
   if (seenBy === 'nginx_log' && !isTimeToConnect(ward, healer)) return;
   const address = ward.gateways.find((gateway) => gateway.name === report.gateway)?.upstreams[report.upstream];
-  const failure = address && (await connectProbe(address, confirmConnectMs, healer.stopping));
+  const failure = address && (await connectProbe(address, confirmConnectMs, { signal: healer.stopping }));
   if (failure?.source === 'upstream')
     incidents.seen(ward, {
       seenBy,

@@ -66,5 +66,5 @@ function symptomOf(ward: Ward, { state, text }: ServiceState): Symptom | undefin
 async function connects(ward: Ward, healer: Healer): Promise<boolean> {
   const { upstreams, current } = ward.target();
   const address = upstreams[current];
-  return address === undefined || (await connectProbe(address, connectMs, healer.stopping)) === undefined;
+  return address === undefined || (await connectProbe(address, connectMs, { signal: healer.stopping })) === undefined;
 }

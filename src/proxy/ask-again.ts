@@ -12,7 +12,8 @@ const unsaidMs = 1000;
  */
 export function askAgain(journey: Journey, head: ResponseHead): ResendAnswer | undefined {
   const { gateway, note, body, repetition, holdMs } = journey;
-  if (!gateway.config.replay.statuses.includes(head.status)) return undefined;
+  const { replay, hold } = gateway.config;
+  if (!replay.statuses.includes(head.status) || gateway.putOff.count >= hold.requests) return undefined;
   const afterMs = retryAfterMs(head) ?? unsaidMs;
   const verdict = mayAskAgain({ repetition, replays: note.replays, bodyComplete: body.canOpenAgain, tooLate: note.heldMs + afterMs > holdMs }, afterMs);
   note.resend = verdict.why;

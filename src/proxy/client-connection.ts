@@ -10,6 +10,8 @@ export interface ClientConnection {
   refused: boolean;
   /** A request came before all before it were answered: the connection may carry answers that the client has not read yet. */
   pipelined: boolean;
+  /** How many requests have come whose turn has not. */
+  waiting: number;
   /** The youngest request: when it is answered, all are. */
   latest: { readonly raw: IncomingMessage; readonly response: ServerResponse } | undefined;
 }
@@ -30,7 +32,7 @@ function open(socket: Socket): ClientConnection {
   const closed = new AbortController();
   setMaxListeners(0, closed.signal); // one a request, and a client may send many before it reads
   socket.once('close', () => closed.abort());
-  const connection: ClientConnection = { gone: closed.signal, refused: false, pipelined: false, latest: undefined };
+  const connection: ClientConnection = { gone: closed.signal, refused: false, pipelined: false, waiting: 0, latest: undefined };
   connections.set(socket, connection);
   return connection;
 }

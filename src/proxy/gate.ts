@@ -163,7 +163,7 @@ export class Gate {
     this.#watching?.abort();
     this.#watching = new AbortController();
     const target = this.upstreams[this.#current];
-    if (until === 'connect' && target) this.#watchForRecovery(target, () => this.open('it accepts connections again'), this.#watching.signal);
+    if (until === 'connect' && target && !this.#stopped) this.#watchForRecovery(target, () => this.open('it accepts connections again'), this.#watching.signal);
   }
 
   #mayGo(replay: boolean): boolean {

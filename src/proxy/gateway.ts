@@ -27,5 +27,7 @@ export interface Gateway {
   readonly pages: FallbackPages;
   /** Room for the bodies that may have to be sent again: hold.memory, for all requests together. */
   readonly keptBytes: ByteBudget;
+  /** Requests that wait to ask again after an answer that was set aside; no more than may wait at the gate. */
+  readonly putOff: { count: number };
   readonly clock: Clock;
 }

@@ -3,7 +3,6 @@
  * leaves in one write; of all others the head leaves at once, since an event stream's first event may be minutes away.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { clientConnection } from './client-connection.ts';
 import type { Answer, GatewayRequest } from './gateway-request.ts';
 import { isWithheld } from './http-request.ts';
@@ -46,18 +45,10 @@ function endsEarly({ from, head }: Answer, { raw, request }: Recipient): boolean
 
 function pass(body: Answer['body'], { raw, response, request }: Recipient): void {
   if (body.readableLength === 0) response.flushHeaders();
-  body.once('error', () => cut(raw, response));
+  body.once('error', () => cut(raw));
   response.once('close', () => body.destroy());
-  if (!response.socket) endWithClient(body, request.clientGone);
   if (request.wire.protocol === 'http' && request.wire.takesTrailers === true) body.once('end', () => addTrailers(body, response));
   body.pipe(response);
-}
-
-/** A response that awaits its turn hears of nothing once Node has given the connection away, to a CONNECT or an upgrade behind it. */
-function endWithClient(body: Answer['body'], clientGone: AbortSignal): void {
-  const onGone = (): void => void body.destroy();
-  clientGone.addEventListener('abort', onGone, { once: true });
-  body.once('close', () => clientGone.removeEventListener('abort', onGone));
 }
 
 /** Only a chunked answer has a place for them. */
@@ -72,15 +63,8 @@ function addTrailers(body: Answer['body'], response: ServerResponse): void {
  * A cut answer must not look complete: with HTTP/1.0 a clean close would be its normal end. But a reset takes along what
  * the client has not read of the answers before this one; where there may be some, the connection ends after them.
  */
-function cut({ socket, httpVersion }: IncomingMessage, response: ServerResponse): void {
-  if (!response.socket) return void response.once('socket', (turn) => endWithout(response, turn));
+function cut({ socket, httpVersion }: IncomingMessage): void {
   if (socket.destroyed || socket.remotePort === undefined) socket.destroy();
   else if (clientConnection(socket).pipelined && httpVersion === '1.1') socket.destroySoon();
   else socket.resetAndDestroy();
-}
-
-/** Its turn comes, and nothing of it is to be written. */
-function endWithout(response: ServerResponse, socket: Socket): void {
-  response.detachSocket(socket);
-  socket.destroySoon();
 }

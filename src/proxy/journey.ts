@@ -74,7 +74,9 @@ export function openJourney(request: GatewayRequest, gateway: Gateway): Journey 
       if (as === 'race') note.raced = true;
       if (as === 'race' || (as === 'unsent' && note.attempts === 1 && gate.state.kind !== 'open')) return;
       const pauseMs = afterMs ?? (as === 'replay' ? replayPauseMs : resendPauseMs);
+      if (afterMs !== undefined) gateway.putOff.count += 1;
       await clock.sleep(pauseMs, request.clientGone);
+      if (afterMs !== undefined) gateway.putOff.count -= 1;
       note.heldMs += pauseMs;
     },
     lastWord() {

@@ -67,17 +67,23 @@ interface Parts {
 async function createGateway({ name, config, link, log, builtIn }: Parts): Promise<Gateway> {
   const pages = await loadPages(config.fallback, builtIn, (message) => log.warn({ gateway: name }, message));
   const inFlight = typeof config.concurrency === 'number' ? config.concurrency : undefined;
+  const tls = config.tls && backendTls(config.tls);
   const gate = new Gate({
     upstreams: [config.upstream, ...config.also_allowed],
     limits: { held: config.hold.requests, inFlight, fairness: config.hold.fairness },
     clock: systemClock,
-    watchForRecovery: (target, opened, signal) => void watchForRecovery(target, opened, signal, { clock: systemClock, connectTimeoutMs: config.timeouts.connect, connect: connectProbe }),
+    watchForRecovery: (target, opened, signal) =>
+      void watchForRecovery(target, opened, signal, {
+        clock: systemClock,
+        connectTimeoutMs: config.timeouts.connect,
+        connect: (address, timeoutMs, calledOff) => connectProbe(address, timeoutMs, { tls, ...(calledOff && { signal: calledOff }) }),
+      }),
   });
   return {
     name,
     config,
     protocol: protocols[config.protocol],
-    tls: config.tls && backendTls(config.tls),
+    tls,
     connections: new ConnectionPool(poolLimits(config, inFlight), () => gate.state.kind === 'open'),
     gate,
     health: new PassiveHealth(name, systemClock, link.tell),
@@ -85,6 +91,7 @@ async function createGateway({ name, config, link, log, builtIn }: Parts): Promi
     log,
     pages,
     keptBytes: byteBudget(config.hold.memory),
+    putOff: { count: 0 },
     clock: systemClock,
   };
 }

@@ -18,6 +18,10 @@ const keepAliveMs = 72_000;
 /** How often Node looks for heads that are late. */
 const lookEveryMs = 30_000;
 
+/** Requests of one connection that wait for the answer to the one before: a browser would send a few, nginx sends none. */
+const mostWaiting = 64;
+
+const tooMany: Refusal = { status: 400, why: `expected at most ${mostWaiting} requests at once on one connection` };
 const noTunnels: Refusal = { status: 501, why: 'this is no forward proxy: CONNECT is not spoken here' };
 
 /** `headTimeoutMs`: how long the head of a request may take to come. Upgrades are the caller's. */
@@ -32,12 +36,10 @@ export function strictServer(take: RequestListener, headTimeoutMs: number): Serv
     requestTimeout: 0, // an upload may take as long as it likes
     keepAliveTimeout: keepAliveMs,
   };
-  const listener: RequestListener = (raw, response) => {
+  const begin: RequestListener = (raw, response) => {
     const connection = clientConnection(raw.socket);
-    if (connection.refused) return;
-    connection.pipelined ||= !allAnswered(raw.socket);
-    connection.latest = { raw, response };
-    const refusal = refusalFor(raw);
+    if (connection.refused || raw.socket.destroyed) return;
+    const refusal = connection.waiting > mostWaiting ? tooMany : refusalFor(raw);
     if (!refusal) {
       // Fastify refuses a malformed content type, and QUERY without one; the true one is still in rawHeaders
       raw.headers['content-type'] = 'application/octet-stream';
@@ -45,6 +47,20 @@ export function strictServer(take: RequestListener, headTimeoutMs: number): Serv
     }
     connection.refused = true;
     refuse(raw, response, refusal);
+  };
+  const listener: RequestListener = (raw, response) => {
+    const connection = clientConnection(raw.socket);
+    const before = connection.latest?.response;
+    if (connection.refused || connection.waiting > mostWaiting) return;
+    connection.latest = { raw, response };
+    if (before === undefined || before.closed) return begin(raw, response);
+    // one after the other: the second of two POSTs may stand on the effect of the first (RFC 9112 section 9.3.2)
+    connection.pipelined = true;
+    connection.waiting += 1;
+    before.once('close', () => {
+      begin(raw, response);
+      connection.waiting -= 1;
+    });
   };
   return http
     .createServer(options, listener)

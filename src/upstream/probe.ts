@@ -3,15 +3,15 @@ import { Readable } from 'node:stream';
 import type { Address, UpstreamFailure } from '../core/failure.ts';
 import type { BackendTls } from './backend-tls.ts';
 import { internalFailure } from './classify-failure.ts';
-import { connectTo } from './connect.ts';
+import { connectTo, type ConnectOptions } from './connect.ts';
 import { http } from './http.ts';
 
 /**
  * Connects and closes. `undefined` when the connection was taken, which proves a listening socket and nothing more:
  * the kernel takes connections for a frozen process too. A probe that was called off is a failure with source `internal`.
  */
-export async function connectProbe(target: Address, timeoutMs: number, signal?: AbortSignal): Promise<UpstreamFailure | undefined> {
-  const result = await connectTo(target, { timeoutMs, ...(signal && { signal }) });
+export async function connectProbe(target: Address, timeoutMs: number, how: Pick<ConnectOptions, 'signal' | 'tls'> = {}): Promise<UpstreamFailure | undefined> {
+  const result = await connectTo(target, { timeoutMs, ...how });
   if (result.kind === 'connected') result.socket.destroy();
   if (result.kind === 'client_gone') return calledOff(target);
   return result.kind === 'failure' ? result.failure : undefined;

@@ -434,3 +434,26 @@ t.test('an answer that waits for a better one gives its place in the backend to 
   t.equal((await ask({ path: '/other' })).body, 'ok');
   client.destroy();
 });
+
+t.test('requests that a client sends without waiting are begun one after the other, in their order', async (t) => {
+  const { listen, backend, gate } = await gateway(t);
+  await backend.start();
+  let most = 0;
+  const answers: (() => void)[] = [];
+  backend.answerWith((_request, response) => {
+    most = Math.max(most, gate.inFlight);
+    answers.push(() => response.end('ok'));
+  });
+  const client = connect(listen, '127.0.0.1');
+  client.write(['/one', '/two', '/three'].map((path) => `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx`).join(''));
+  for (let n = 0; n < 3; n++) {
+    await until(() => answers.length === n + 1, { timeoutMs: 3000, what: `request ${n + 1}` });
+    answers[n]!();
+  }
+  t.same(
+    backend.seen.map(({ url }) => url),
+    ['/one', '/two', '/three'],
+  );
+  t.equal(most, 1);
+  client.destroy();
+});

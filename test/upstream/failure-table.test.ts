@@ -261,7 +261,7 @@ t.test('the HTTP probe gives the status or the failure', async (t) => {
   t.equal(await connectProbe(up.address, 1000), undefined);
   const silent = await startBackend(t, 'unix', does.neverAnswers);
   t.match(await httpProbe(silent.address, { path: '/', host: 'shop', timeoutMs: 100 }), { kind: 'failure', failure: { kind: 'http_response_timeout' } });
-  t.match(await connectProbe(silent.address, 1000, AbortSignal.abort()), { source: 'internal' }, 'called off is not "up"');
+  t.match(await connectProbe(silent.address, 1000, { signal: AbortSignal.abort() }), { source: 'internal' }, 'called off is not "up"');
 });
 
 function* zeros(bytes: number): Generator<Buffer> {

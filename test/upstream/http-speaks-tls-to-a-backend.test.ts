@@ -157,7 +157,7 @@ t.test('through the gateway: a backend that takes connections and fails every ha
     const backend = await startBackend(t, 'tcp', behaves);
     const { places, log } = await startHttpGateway(t, backend.address, { tls: { verify: false }, timeouts: { connect: '200ms' }, hold: { for: '600ms' } });
     t.match((await rawExchange(places.unix, request)).text, /^HTTP\/1\.1 503 /, what);
-    t.match(log, [{ method: 'GET', resend: 'it has waited as long as it may' }]);
+    t.match(log, [{ method: 'GET', outcome: /^(hold_expired|failed)$/ }]);
     t.ok(Number(log[0]?.['attempts']) <= 2 + 600 / 50, `${what}: ${String(log[0]?.['attempts'])} attempts, each after a pause`);
   }
 });

@@ -176,7 +176,7 @@ class Exchange implements BodySource, UploadEvents {
     const { options } = this.#parts;
     if (this.#stage === 'wait_head') this.#fail(lateHead(this.#progress(this.#bytesRead > 0 ? 'read_head' : 'await_head'), options, { blocked: this.#blocked, uploading: this.#upload.active }));
     else if (this.#socket.isPaused())
-      this.#timer.refresh(); // our reader is slow, not the backend
+      this.#timer.refresh(); // our reader is slow, not the backend: nginx takes nothing until its client has taken a gigabyte
     else this.#fail(idleTimeout(this.#progress('read_body'), options.idleTimeoutMs));
   };
 
