@@ -51,6 +51,8 @@ export const factSchema = z.discriminatedUnion('type', [
     untold: z.boolean(),
     atMs: z.number(),
   }),
+  /** The same was asked again and answered whole: what kills is not in what the fingerprint is made of. */
+  z.strictObject({ type: z.literal('request_survived'), gateway, fingerprint }),
   z.strictObject({
     type: z.literal('traffic_summary'),
     gateway,

@@ -17,6 +17,9 @@ const mostDeaths = 100;
 /** Deaths of one request that are kept and quoted. */
 const mostQuoted = 10;
 
+/** Why nobody is blamed where the same request was answered, too: a header or its body decides, which the fingerprint does not hold. */
+export const alsoAnswered = 'the same was answered as well, so that its URL alone is not what kills';
+
 /** A request as people may know it, and what tells it from others. */
 export interface KnownRequest {
   readonly fingerprint: string;
@@ -39,6 +42,7 @@ interface Quarantined extends KnownRequest {
 
 export class DeathMemory {
   readonly #suspects = new Map<string, readonly Death[]>();
+  readonly #harmless = new Map<string, number>();
   readonly #quarantined = new Map<string, Quarantined>();
   #unclear: readonly Death[] = [];
 
@@ -48,6 +52,20 @@ export class DeathMemory {
     const all = [...before, ...deaths.map((death) => ({ ...death, atMs: nowMs }))].slice(-mostQuoted);
     put(this.#suspects, fingerprint, all, mostSuspects);
     return all.length;
+  }
+
+  /** The same was answered whole: others would pay for what only some of those requests do. Their deaths are nobody's. */
+  forgive(fingerprint: string, nowMs: number): void {
+    put(this.#harmless, fingerprint, nowMs, mostSuspects);
+    const deaths = this.#suspects.get(fingerprint) ?? [];
+    this.#suspects.delete(fingerprint);
+    this.#unclear = [...this.#unclear, ...deaths.map((death) => ({ ...death, why: alsoAnswered }))].slice(-mostDeaths);
+  }
+
+  /** Was the same answered whole, in the time in which strikes count together? */
+  isHarmless(fingerprint: string, nowMs: number): boolean {
+    const sinceMs = this.#harmless.get(fingerprint);
+    return sinceMs !== undefined && nowMs - sinceMs < strikesWithinMs;
   }
 
   /** Deaths that no single request can be blamed for, and why. */

@@ -10,6 +10,7 @@ import { factSchema, protocolVersion, type Fact, type Order } from '../channel/m
 export type TrafficSummary = Extract<Fact, { type: 'traffic_summary' }>;
 export type FailureReport = Extract<Fact, { type: 'failure_reported' }>;
 export type DeathReport = Extract<Fact, { type: 'request_died' }>;
+export type SurvivalReport = Extract<Fact, { type: 'request_survived' }>;
 
 export type Quarantine = Extract<Order, { type: 'quarantine' }>;
 
@@ -20,6 +21,7 @@ export interface ProxyLinkOptions {
   readonly onFailure: (report: FailureReport) => void;
   readonly onSummary: (summary: TrafficSummary) => void;
   readonly onDeath: (report: DeathReport) => void;
+  readonly onSurvival: (report: SurvivalReport) => void;
   /** Quarantines that still stand, with the time that is left of them: for a proxy that comes back. */
   readonly quarantines: () => readonly Quarantine[];
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
@@ -57,6 +59,8 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
         return options.onFailure(fact);
       case 'request_died':
         return options.onDeath(fact);
+      case 'request_survived':
+        return options.onSurvival(fact);
       case 'traffic_summary':
         return options.onSummary(fact);
     }

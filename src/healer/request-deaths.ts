@@ -5,12 +5,12 @@
  */
 import { formatAddress } from '../core/failure.ts';
 import { attribute, type Moment } from './attribute-deaths.ts';
-import type { KnownRequest } from './death-memory.ts';
+import { alsoAnswered, type KnownRequest } from './death-memory.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
 import type { ServiceState } from './leaves.ts';
 import type { WorkerDeath } from './probes/read-deaths.ts';
-import type { DeathReport, Quarantine } from './proxy-link.ts';
+import type { DeathReport, Quarantine, SurvivalReport } from './proxy-link.ts';
 import { quarantineRequest } from './quarantine-request.ts';
 import { wardOf } from './take-facts.ts';
 import { WorkerDeaths } from './worker-deaths.ts';
@@ -33,6 +33,8 @@ export interface RequestDeaths {
   /** Call it once the wards are there: what their logs say until now is old. */
   begin(): Promise<void>;
   took(report: DeathReport): void;
+  /** A request like one that was told before was answered whole. */
+  spared(report: SurvivalReport): void;
   /** Orders that still stand, for a proxy that comes back. */
   quarantines(): readonly Quarantine[];
 }
@@ -87,8 +89,11 @@ export function createRequestDeaths({ wards, incidents, healer }: Place): Reques
     const request = verdict.kind === 'blamed' ? moment.seen.get(verdict.fingerprint) : undefined;
     // it was under way when it was quarantined
     if (request && ward.deaths.quarantined(now).some(({ fingerprint }) => fingerprint === request.fingerprint)) return;
-    const strikes = request ? ward.deaths.blame(request, verdict.deaths, now) : 0;
-    const text = request ? `${request.name} ended its worker (${strikes} of ${strikesThatCount} times)` : `nobody is blamed: ${verdict.kind === 'unclear' ? verdict.why : ''}`;
+    const spared = request !== undefined && ward.deaths.isHarmless(request.fingerprint, now);
+    if (spared) ward.deaths.noteUnclear(verdict.deaths, alsoAnswered, now);
+    const strikes = request && !spared ? ward.deaths.blame(request, verdict.deaths, now) : 0;
+    const why = spared ? alsoAnswered : verdict.kind === 'unclear' ? verdict.why : '';
+    const text = request && !spared ? `${request.name} ended its worker (${strikes} of ${strikesThatCount} times)` : `nobody is blamed: ${why}`;
     healer.log.warn({ service: ward.name, deaths: verdict.deaths.map(({ pid, how }) => `${pid} ${how}`) }, text);
     const quarantines = ward.gateways.some(({ quarantineMs }) => quarantineMs > 0);
     if (request && strikes >= strikesThatCount && quarantines) return quarantineRequest({ request, gateway: moment.gateway, strikes }, { ward, incidents, healer });
@@ -119,6 +124,7 @@ export function createRequestDeaths({ wards, incidents, healer }: Place): Reques
       moments.set(ward.name, moment);
       void lookInto(ward, moment);
     },
+    spared: ({ gateway, fingerprint }) => wardOf(wards, gateway)?.deaths.forgive(fingerprint, healer.clock.monotonicMs()),
     quarantines: () => [...wards.values()].flatMap((ward) => ordersFor(ward, healer.clock.monotonicMs())),
   };
 }

@@ -66,6 +66,7 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
     onFailure: (report) => void takeFailure(report, { wards, incidents, healer }),
     onSummary: (summary) => void takeSummary(summary, { wards, incidents, healer }),
     onDeath: deaths.took,
+    onSurvival: deaths.spared,
     quarantines: deaths.quarantines,
     log,
   });

@@ -87,6 +87,7 @@ function passOn(journey: Journey, slot: Slot, response: UpstreamResponse): Answe
   journey.body.forget();
   if (response.whole) {
     slot.release();
+    journey.gateway.quarantine.answered(journey.request);
     journey.end('answered');
     return { from: 'upstream', head: response.head, body: response.body, whole: response.whole };
   }
@@ -96,6 +97,7 @@ function passOn(journey: Journey, slot: Slot, response: UpstreamResponse): Answe
   });
   stream.once('close', () => {
     slot.release();
+    if (stream.readableEnded) journey.gateway.quarantine.answered(journey.request);
     journey.end(journey.note.failure && stream.errored ? 'cut' : 'answered');
   });
   return { from: 'upstream', head: response.head, body: response.body, ...(response.tunnel ? { tunnel: response.tunnel } : {}) };

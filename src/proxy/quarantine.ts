@@ -12,6 +12,8 @@ import type { GatewayRequest } from './gateway-request.ts';
 
 /** Most fingerprints that are remembered; the oldest goes. The healer orders far fewer. */
 const mostRemembered = 1000;
+/** As long as the healer counts strikes together. */
+const suspectForMs = 600_000;
 /** Facts told in a second. The last of them says that it is the last. */
 const toldPerSecond = 100;
 
@@ -20,6 +22,8 @@ export class Quarantine {
   readonly #clock: Clock;
   readonly #tell: (fact: Fact) => void;
   readonly #closed = new Map<string, { readonly incident: string; readonly untilMs: number }>();
+  /** What was told as dead lately, oldest first, and when. */
+  readonly #suspects = new Map<string, number>();
   #toldInSecond = 0;
   #secondBeganMs = 0;
 
@@ -66,7 +70,25 @@ export class Quarantine {
     this.#toldInSecond += 1;
     if (this.#toldInSecond > toldPerSecond) return;
     const untold = this.#toldInSecond === toldPerSecond;
-    this.#tell({ type: 'request_died', gateway: this.#gateway, upstream, fingerprint: fingerprintOf(request), name: nameOf(request), untold, atMs: this.#clock.wallMs() });
+    const fingerprint = fingerprintOf(request);
+    this.#suspects.delete(fingerprint);
+    this.#suspects.set(fingerprint, now);
+    if (this.#suspects.size > mostRemembered) this.#suspects.delete(this.#suspects.keys().next().value ?? '');
+    this.#tell({ type: 'request_died', gateway: this.#gateway, upstream, fingerprint, name: nameOf(request), untold, atMs: this.#clock.wallMs() });
+  }
+
+  /** Tells the healer where a request was answered whole that looks like one which may have ended its worker. */
+  answered(request: GatewayRequest): void {
+    // nobody pays for a hash as long as nothing has died
+    if (this.#suspects.size === 0) return;
+    const fingerprint = fingerprintOf(request);
+    const sinceMs = this.#suspects.get(fingerprint);
+    if (sinceMs !== undefined) this.#tell({ type: 'request_survived', gateway: this.#gateway, fingerprint });
+    this.#suspects.delete(fingerprint);
+    for (const [oldest, told] of this.#suspects) {
+      if (this.#clock.monotonicMs() - told < suspectForMs) break;
+      this.#suspects.delete(oldest);
+    }
   }
 
   #find(request: GatewayRequest): Extract<Admission, { outcome: 'quarantined' }> | undefined {

@@ -65,6 +65,7 @@ t.test('the healer believes facts about its own gateways only, and tells a proxy
     onFailure: (one) => failures.push(one.requestId),
     onSummary: () => undefined,
     onDeath: (one) => failures.push(one.name),
+    onSurvival: (one) => failures.push(`survived ${one.fingerprint.slice(0, 1)}`),
     quarantines: () => [quarantine],
     log: quiet,
   });
@@ -88,9 +89,10 @@ t.test('the healer believes facts about its own gateways only, and tells a proxy
   );
   t.same(orders.at(-1), quarantine);
   const died: Fact = { type: 'request_died', gateway: 'shop', upstream: 0, fingerprint: '0'.repeat(32), name: 'GET /', untold: false, atMs: 1 };
-  socket.write(`${JSON.stringify(fact)}\n${JSON.stringify(died)}\n${JSON.stringify({ ...fact, gateway: 'strange' })}\n`);
+  const survived: Fact = { type: 'request_survived', gateway: 'shop', fingerprint: '0'.repeat(32) };
+  socket.write(`${JSON.stringify(fact)}\n${JSON.stringify(died)}\n${JSON.stringify(survived)}\n${JSON.stringify({ ...fact, gateway: 'strange' })}\n`);
   await once(socket, 'close');
-  t.same(failures, ['r1', 'GET /'], 'a gateway that it does not know drops the peer');
+  t.same(failures, ['r1', 'GET /', 'survived 0'], 'a gateway that it does not know drops the peer');
 });
 
 t.test('a proxy of another version, or with other gateways, is refused politely', async (t) => {
@@ -103,6 +105,7 @@ t.test('a proxy of another version, or with other gateways, is refused politely'
     onFailure: () => undefined,
     onSummary: () => undefined,
     onDeath: () => undefined,
+    onSurvival: () => undefined,
     quarantines: () => [],
     log: { info: () => undefined, warn: (_fields, message) => void said.push(message) },
   });

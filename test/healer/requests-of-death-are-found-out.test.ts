@@ -213,6 +213,26 @@ t.test('nobody is blamed where the service was started anew, the request went el
   t.equal(ward.deaths.unblamed(clock.monotonicMs()).length, 4, 'the last four were faults, and nobody knows whose');
 });
 
+t.test('where the same is answered, too, nobody is blamed: its URL alone is not what kills', async (t) => {
+  const { workerEnds, clock, orders, died, deaths, pass, ward } = await scene(t);
+  for (const pid of [1, 2, 3, 4]) {
+    died('a');
+    workerEnds(pid);
+    await pass(100);
+    deaths.spared({ type: 'request_survived', gateway: 'shop', fingerprint: fingerprint('a') });
+    await pass(500);
+  }
+  t.same(quarantines(orders), []);
+  t.equal(ward.deaths.unblamed(clock.monotonicMs()).length, 4, 'but the deaths are known');
+  await pass(600_000);
+  for (const pid of [5, 6]) {
+    died('a');
+    workerEnds(pid);
+    await pass(100);
+  }
+  await until(() => quarantines(orders).length === 2, { timeoutMs: 5000, what: 'the orders, where it only kills from some day on' });
+});
+
 t.test('a flood of different requests costs one moment, and nobody is blamed', async (t) => {
   const { workerEnds, orders, died, pass } = await scene(t);
   for (let i = 0; i < 100_000; i++) died('a', { fingerprint: i.toString(16).padStart(32, '0') });

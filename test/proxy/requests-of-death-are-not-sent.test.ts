@@ -100,6 +100,25 @@ t.test('who waited while it was ordered gives the place back', async (t) => {
   t.same(await closed.admit(asked({ REQUEST_URI: '/b' }), async () => ({ outcome: 'queue_full' })), { outcome: 'queue_full' });
 });
 
+t.test('that the same was answered whole is told once, and only of what was told as dead', async (t) => {
+  const { facts, clock, quarantine: closed } = quarantine();
+  const died: UpstreamFailure = { kind: 'connection_terminated', source: 'upstream', phase: 'await_head', bytesWritten: 10, bytesRead: 0, resend: 'if_idempotent', detail: '' };
+  const survivals = (): number => facts.filter(({ type }) => type === 'request_survived').length;
+  closed.answered(asked());
+  t.equal(survivals(), 0);
+  closed.attemptFailed(asked(), died, 0);
+  closed.answered(asked({ REQUEST_URI: '/another' }));
+  t.equal(survivals(), 0);
+  closed.answered(asked());
+  closed.answered(asked());
+  t.equal(survivals(), 1);
+  closed.attemptFailed(asked(), died, 0);
+  clock.pass(600_001);
+  closed.answered(asked({ REQUEST_URI: '/another' }));
+  closed.answered(asked());
+  t.equal(survivals(), 1, 'after ten minutes nobody asks');
+});
+
 t.test('only a request that was sent, and broken off by the backend, is told', async (t) => {
   const { facts, quarantine: closed } = quarantine();
   const failures: readonly Partial<UpstreamFailure>[] = [
