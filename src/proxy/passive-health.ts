@@ -3,6 +3,7 @@
  * Client aborts and our own faults are never counted against the backend.
  */
 import type { UpstreamFailure } from '../core/failure.ts';
+import { PerSecond } from './per-second.ts';
 import type { Clock } from '../core/time.ts';
 import { errnoPattern, type Fact } from '../channel/messages.ts';
 
@@ -22,8 +23,7 @@ export class PassiveHealth {
   readonly #tell: (fact: Fact) => void;
   #counts: TrafficCounts = { completed: 0, failed: 0, status5xx: 0, fellBack: 0 };
   #periodBeganMs: number;
-  #toldInSecond = 0;
-  #secondBeganMs = 0;
+  readonly #told = new PerSecond();
   #awaitingHead = 0;
   /** Since when the oldest unanswered wait lasts; a time-out does not end it while others still wait. */
   #waitingSinceMs: number | undefined;
@@ -106,13 +106,7 @@ export class PassiveHealth {
   #report(failure: UpstreamFailure, upstream: number, requestId: string): void {
     if (failure.source !== 'upstream') return;
     this.#count('failed');
-    const now = this.#clock.monotonicMs();
-    if (now - this.#secondBeganMs >= 1000) {
-      this.#secondBeganMs = now;
-      this.#toldInSecond = 0;
-    }
-    this.#toldInSecond += 1;
-    if (this.#toldInSecond > failuresToldPerSecond) return;
+    if (this.#told.count(this.#clock.monotonicMs()) > failuresToldPerSecond) return;
     this.#tell({
       type: 'failure_reported',
       gateway: this.#gateway,

@@ -9,6 +9,7 @@ import type { Clock } from '../core/time.ts';
 import { fingerprintOf, nameOf } from './fingerprint.ts';
 import type { Admission } from './gate-state.ts';
 import type { GatewayRequest } from './gateway-request.ts';
+import { PerSecond } from './per-second.ts';
 
 /** Most fingerprints that are remembered; the oldest goes. The healer orders far fewer. */
 const mostRemembered = 1000;
@@ -24,8 +25,7 @@ export class Quarantine {
   readonly #closed = new Map<string, { readonly incident: string; readonly untilMs: number }>();
   /** What was told as dead lately, oldest first, and when. */
   readonly #suspects = new Map<string, number>();
-  #toldInSecond = 0;
-  #secondBeganMs = 0;
+  readonly #told = new PerSecond();
 
   constructor(gateway: string, clock: Clock, tell: (fact: Fact) => void) {
     this.#gateway = gateway;
@@ -63,13 +63,9 @@ export class Quarantine {
     const broke = kind === 'connection_terminated' || kind === 'http_response_incomplete';
     if (!broke || source !== 'upstream' || bytesWritten === 0) return;
     const now = this.#clock.monotonicMs();
-    if (now - this.#secondBeganMs >= 1000) {
-      this.#secondBeganMs = now;
-      this.#toldInSecond = 0;
-    }
-    this.#toldInSecond += 1;
-    if (this.#toldInSecond > toldPerSecond) return;
-    const untold = this.#toldInSecond === toldPerSecond;
+    const told = this.#told.count(now);
+    if (told > toldPerSecond) return;
+    const untold = told === toldPerSecond;
     const fingerprint = fingerprintOf(request);
     this.#suspects.delete(fingerprint);
     this.#suspects.set(fingerprint, now);

@@ -1,6 +1,6 @@
 /**
- * What every upstream protocol offers: one attempt at one backend. No retry, no state between attempts,
- * no decision. HTTP and FastCGI are told apart by the registry in `protocols.ts` and by nothing else.
+ * What every upstream protocol offers: one attempt at one backend. No retry, no decision, and no state
+ * between attempts but the connections that the caller's pool keeps. HTTP and FastCGI are told apart by the registry in `protocols.ts` and by nothing else.
  */
 import type { Readable } from 'node:stream';
 import type { Address, UpstreamFailure } from '../core/failure.ts';
