@@ -6,7 +6,7 @@
 # or stops a service and never fails the test run: exit status 0, whatever happens.
 set -u
 
-packages='nginx php8.2-fpm php8.2-cli apache2 chromium curl iproute2 procps'
+packages='nginx php8.2-fpm php8.2-cli apache2 chromium curl iproute2 openssl procps'
 policy=/usr/sbin/policy-rc.d
 marker='# written by goodgateway test/install-servers.sh; safe to remove'
 
@@ -19,6 +19,7 @@ program_of() {
     chromium) echo /usr/bin/chromium ;;
     curl) echo /usr/bin/curl ;;
     iproute2) echo /usr/sbin/ip ;;
+    openssl) echo /usr/bin/openssl ;;
     procps) echo /usr/bin/ps ;;
   esac
 }
