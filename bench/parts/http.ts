@@ -10,6 +10,7 @@ import { family } from '../../test/support/processes.ts';
 import { start, succeed } from '../../test/support/program.ts';
 import { tempFolder } from '../../test/support/temp-folder.ts';
 import { untilAccepts } from '../wait.ts';
+import { readProfile } from '../cpu-profile.ts';
 import { cpuUs, median, residentMiB, table } from '../numbers.ts';
 import { smallNurseries } from '../../src/supervisor/entry-points.ts';
 import type { Scope } from '../scope.ts';
@@ -38,7 +39,38 @@ export async function http(scope: Scope, rounds = 5, seconds = 3): Promise<strin
   for (const { port } of peers) await load(port, 1);
   for (let round = 0; round < rounds; round++) for (const peer of peers) results.get(peer)!.push(await measure(peer, seconds));
   const { perSecond: direct } = await load(backend.port, seconds);
-  return describe(results, { rounds, seconds, direct });
+  return `${describe(results, { rounds, seconds, direct })}\n\n${await profile(scope, backend.port)}`;
+}
+
+/** Long enough for the proxy to have started and to be compiled. */
+const warmMs = 3000;
+
+/** What the time of one request through goodgateway is spent on. */
+async function profile(scope: Scope, backend: number): Promise<string> {
+  const [port, folder] = [await freePort(), tempFolder(scope, 'gg-bench')];
+  const [node = '', ...rest] = goodgateway({ folder, port, backend });
+  // the permission model forbids the profiler to write
+  const argv = rest.filter((word) => word !== '--permission' && !word.startsWith('--allow-fs'));
+  const running = start(['taskset', '-c', '1', node, '--cpu-prof', `--cpu-prof-dir=${folder}`, ...argv]);
+  await untilAccepts(running, { host: '127.0.0.1', port });
+  await load(port, warmMs / 1000 + 3);
+  process.kill(running.pid, 'SIGTERM');
+  await running.ended;
+  const { groups, functions } = readProfile(folder, warmMs);
+  const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+  return [
+    'Where the time of goodgateway goes (a CPU profile of three seconds of the same load, idle time left out):',
+    '',
+    table(
+      ['whose code was running', 'share'],
+      groups.map(({ name, share }) => [name, percent(share)]),
+    ),
+    '',
+    `The largest single functions: ${functions
+      .slice(0, 8)
+      .map(({ name, share }) => `\`${name}\` ${percent(share)}`)
+      .join(', ')}.`,
+  ].join('\n');
 }
 
 async function measure({ pid, port }: Peer, seconds: number): Promise<Round> {
