@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { encodeEndRequest, encodeSmallAnswer, encodeStreamEnd, maxContentBytes, protocolStatus, recordType, writeContent } from '../upstream/fastcgi/record.ts';
 import type { ResponseHead } from '../upstream/exchange.ts';
 import type { Answer } from './gateway-request.ts';
+import { headerLines } from './header-lines.ts';
 
 /** `cut`: the answer broke off, and what was written of it must not look complete. */
 export type AnswerEnd = 'complete' | 'cut';
@@ -104,7 +105,5 @@ export function cutVisibly(socket: Socket, isUnix: boolean): void {
 
 /** Latin-1 text: one character a byte. */
 function formatHead({ status, rawHeaders }: ResponseHead): string {
-  let text = `Status: ${status} ${STATUS_CODES[status] ?? 'Status'}\r\n`;
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) text += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`;
-  return `${text}\r\n`;
+  return `Status: ${status} ${STATUS_CODES[status] ?? 'Status'}\r\n${headerLines(rawHeaders)}\r\n`;
 }

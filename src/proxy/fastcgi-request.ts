@@ -1,9 +1,9 @@
 /** One request as nginx describes it in FastCGI params, seen as a {@link GatewayRequest}. Values are looked up when asked for. */
-import { ulid } from '../core/ids.ts';
 import type { InterimEvents, RequestBody, RequestWire } from '../upstream/exchange.ts';
 import { findParam } from '../upstream/fastcgi/params.ts';
 import { responderRole } from '../upstream/fastcgi/record.ts';
 import type { GatewayRequest } from './gateway-request.ts';
+import { requestId } from './request-id.ts';
 
 export interface FastcgiRequestParts {
   /** Well-formed name-value pairs with a REQUEST_METHOD. */
@@ -29,8 +29,7 @@ export class FastcgiRequest implements GatewayRequest {
   constructor({ params, body, clientGone, interim, clientAddressHeader }: FastcgiRequestParts) {
     this.#params = params;
     this.#clientAddressHeader = clientAddressHeader;
-    const idGiven = findParam(params, 'HTTP_X_REQUEST_ID');
-    this.id = idGiven !== undefined && /^[A-Za-z0-9-]{1,64}$/.test(idGiven) ? idGiven : ulid(Date.now());
+    this.id = requestId(findParam(params, 'HTTP_X_REQUEST_ID'));
     this.method = findParam(params, 'REQUEST_METHOD') ?? '';
     this.target = findParam(params, 'REQUEST_URI') ?? targetFromScript(params);
     this.wire = { protocol: 'fastcgi', params, role: responderRole };

@@ -7,6 +7,7 @@ import { clientConnection } from './client-connection.ts';
 import type { Answer, GatewayRequest } from './gateway-request.ts';
 import { isWithheld } from './http-request.ts';
 import { endAfter, throwRestAway } from './linger.ts';
+import { resetOrClose } from './reset-or-close.ts';
 
 /** What Node writes as text without memory of its own, less room for a head. */
 const joinedBytes = 12 * 1024;
@@ -64,7 +65,7 @@ function addTrailers(body: Answer['body'], response: ServerResponse): void {
  * the client has not read of the answers before this one; where there may be some, the connection ends after them.
  */
 function cut({ socket, httpVersion }: IncomingMessage): void {
-  if (socket.destroyed || socket.remotePort === undefined) socket.destroy();
-  else if (clientConnection(socket).pipelined && httpVersion === '1.1') socket.destroySoon();
-  else socket.resetAndDestroy();
+  const gently = socket.remotePort !== undefined && clientConnection(socket).pipelined && httpVersion === '1.1';
+  if (gently) socket.destroySoon();
+  else resetOrClose(socket);
 }

@@ -1,6 +1,7 @@
 /** What is said to a client whose request is not handled at all: small, never cached, and the connection ends with it. */
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { headerLines } from './header-lines.ts';
 import { endAfter, endSlowly } from './linger.ts';
 
 export interface Refusal {
@@ -20,9 +21,7 @@ export function refuse(raw: IncomingMessage, response: ServerResponse, refusal: 
 export function refuseOnSocket(socket: Duplex, refusal: Refusal): void {
   if (!socket.writable) return;
   const body = text(refusal);
-  const lines = fields(Buffer.byteLength(body));
-  let head = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\n`;
-  for (let i = 0; i + 1 < lines.length; i += 2) head += `${lines[i]}: ${lines[i + 1]}\r\n`;
+  const head = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\n${headerLines(fields(Buffer.byteLength(body)))}`;
   socket.write(`${head}Connection: close\r\n\r\n${body}`);
   endSlowly(socket);
 }

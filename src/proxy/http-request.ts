@@ -1,9 +1,9 @@
 /** Node's request as the gateway's: everything from its raw form, so that nothing on the way has changed it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
-import { ulid } from '../core/ids.ts';
 import type { InterimEvents, RequestBody, RequestWire } from '../upstream/exchange.ts';
 import { requestTarget, withHost } from './http-check.ts';
+import { requestId } from './request-id.ts';
 import type { GatewayRequest } from './gateway-request.ts';
 
 export interface HttpRequestOptions {
@@ -50,9 +50,7 @@ export class HttpRequest implements GatewayRequest {
   }
 
   get id(): string {
-    if (this.#id !== undefined) return this.#id;
-    const given = this.header('x-request-id');
-    return (this.#id = given !== undefined && /^[A-Za-z0-9-]{1,64}$/.test(given) ? given : ulid(Date.now()));
+    return (this.#id ??= requestId(this.header('x-request-id')));
   }
 
   get clientAddress(): string {

@@ -7,9 +7,11 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Answer, HandleRequest } from './gateway-request.ts';
 import { allAnswered, clientConnection } from './client-connection.ts';
+import { headerLines } from './header-lines.ts';
 import { refusalFor } from './http-check.ts';
 import { refuseOnSocket, type Refusal } from './http-refusal.ts';
 import { HttpRequest } from './http-request.ts';
+import { resetOrClose } from './reset-or-close.ts';
 
 /** A side that vanished without a word is found by the kernel. */
 const keepAliveAfterMs = 60_000;
@@ -95,8 +97,7 @@ function watch(client: Socket): { stop(): void } {
 }
 
 function join(client: Socket, { head }: Answer, backend: Socket): void {
-  let text = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n';
-  for (let i = 0; i + 1 < head.rawHeaders.length; i += 2) text += `${head.rawHeaders[i]}: ${head.rawHeaders[i + 1]}\r\n`;
+  const text = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n${headerLines(head.rawHeaders)}`;
   client.setNoDelay(true);
   for (const side of [client, backend]) side.setKeepAlive(true, keepAliveAfterMs).once('end', () => side.setTimeout(halfClosedMs, () => side.destroy()));
   client.write(`${text}\r\n`, 'latin1');
@@ -117,7 +118,7 @@ function refuse(raw: IncomingMessage, client: Socket, { head, body }: Answer): v
   client.on('drain', () => response.emit('drain')).resume();
   response.writeHead(head.status, [...head.rawHeaders]);
   // with HTTP/1.0 a clean close would be the answer's normal end
-  body.once('error', () => void (client.remotePort === undefined ? client.destroy() : client.resetAndDestroy()));
+  body.once('error', () => resetOrClose(client));
   client.once('close', () => body.destroy());
   body.pipe(response);
 }

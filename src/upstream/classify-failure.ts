@@ -60,6 +60,12 @@ export function terminatedBeforeHead(progress: Progress, error?: NodeJS.ErrnoExc
   return sentFailure(progress, 'connection_terminated', `${formatAddress(progress.target)} ${how} the connection before it answered`, error);
 }
 
+/** The connection ended before the first byte of an answer. `reused`: it had served before. */
+export function endedUnanswered(progress: Progress, error: NodeJS.ErrnoException | undefined, reused: boolean): UpstreamFailure {
+  const failure = terminatedBeforeHead(progress, error);
+  return reused ? { ...failure, staleConnection: true } : failure;
+}
+
 /** The answer began and stopped inside its head. */
 export function headCut(progress: Progress, error?: NodeJS.ErrnoException): UpstreamFailure {
   const came = `only ${progress.bytesRead} bytes of the answer's head`;

@@ -1,7 +1,7 @@
 import type { RequestBody } from '../exchange.ts';
 
 /** A body that its sender gave no length, up to here. More is refused: it would have to be kept somewhere. */
-export const collectedLimitBytes = 1024 * 1024;
+const collectedLimitBytes = 1024 * 1024;
 
 export type CollectedBody = { readonly kind: 'whole'; readonly bytes: Buffer } | { readonly kind: 'broken'; readonly why: string } | { readonly kind: 'client_gone' };
 

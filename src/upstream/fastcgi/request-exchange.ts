@@ -4,7 +4,7 @@
  */
 import { Readable } from 'node:stream';
 import type { Address, FailureKind, UpstreamFailure } from '../../core/failure.ts';
-import { badAnswer, bodyCut, headCut, headTimeout, idleTimeout, requestBroken, terminatedBeforeHead, writeTimeout, type Progress } from '../classify-failure.ts';
+import { badAnswer, bodyCut, endedUnanswered, headCut, headTimeout, idleTimeout, requestBroken, writeTimeout, type Progress } from '../classify-failure.ts';
 import type { BackendSocket } from '../connect.ts';
 import type { Lease } from '../connection-pool.ts';
 import { UpstreamFailureError, type AttemptOptions, type AttemptResult, type ResponseHead, type UpstreamRequest } from '../exchange.ts';
@@ -165,8 +165,7 @@ export class RequestExchange {
     const progress = this.#progress();
     if (this.#head) return this.#fail(bodyCut(progress, errno));
     if (progress.bytesRead > 0) return this.#fail(this.#withStderr(headCut(progress, errno)));
-    const lost = terminatedBeforeHead(progress, errno);
-    this.#fail(this.#lease?.socket ? { ...lost, staleConnection: true } : lost);
+    this.#fail(endedUnanswered(progress, errno, this.#lease?.socket !== undefined));
   };
 
   readonly #onClientGone = (): void => {

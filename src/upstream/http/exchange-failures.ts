@@ -1,6 +1,6 @@
 /** Which failure it is when an exchange ends before its answer: a few cases of the failure table that need more than one fact. */
 import type { UpstreamFailure } from '../../core/failure.ts';
-import { headTimeout, internalFailure, requestBroken, terminatedBeforeHead, writeTimeout, type Progress } from '../classify-failure.ts';
+import { headTimeout, internalFailure, requestBroken, writeTimeout, type Progress } from '../classify-failure.ts';
 import type { AttemptOptions } from '../exchange.ts';
 import type { BrokenBody } from './send-body.ts';
 
@@ -15,10 +15,4 @@ export function lateHead(progress: Progress, options: AttemptOptions, { blocked,
   if (blocked) return writeTimeout({ ...progress, phase: 'send' }, options.idleTimeoutMs);
   if (uploading) return requestBroken({ ...progress, phase: 'send' }, `the client sent no more of its body for ${options.responseTimeoutMs} ms`);
   return headTimeout(progress, options.responseTimeoutMs);
-}
-
-/** The connection ended before the first byte of an answer. `reused`: it had served before. */
-export function endedUnanswered(progress: Progress, error: NodeJS.ErrnoException | undefined, reused: boolean): UpstreamFailure {
-  const failure = terminatedBeforeHead(progress, error);
-  return reused ? { ...failure, staleConnection: true } : failure;
 }

@@ -5,12 +5,12 @@
  */
 import { Readable } from 'node:stream';
 import type { Address, AttemptPhase, UpstreamFailure } from '../../core/failure.ts';
-import { badAnswer, bodyCut, headCut, idleTimeout, type Progress } from '../classify-failure.ts';
+import { badAnswer, bodyCut, endedUnanswered, headCut, idleTimeout, type Progress } from '../classify-failure.ts';
 import type { BackendSocket } from '../connect.ts';
 import type { Lease } from '../connection-pool.ts';
 import { UpstreamFailureError, type AttemptOptions, type AttemptResult, type RequestWire, type UpstreamRequest } from '../exchange.ts';
 import { bodyFraming, isFault, mayBringBody, type BodyFraming } from './body-framing.ts';
-import { bodyFailure, endedUnanswered, lateHead } from './exchange-failures.ts';
+import { bodyFailure, lateHead } from './exchange-failures.ts';
 import { wantsTls } from './foreign-answer.ts';
 import { HeadReader } from './head-reader.ts';
 import { letBackendClose } from './let-backend-close.ts';
