@@ -144,7 +144,10 @@ t.test('a held upload comes whole, and one whose visitor has left is not kept wa
   const file = join(tempFolder(t), 'upload');
   writeFileSync(file, bytes);
   const upload = (): Running => start([programPath('curl'), '-sS', '-X', 'POST', '-H', 'Expect:', '-T', file, `${nginx.url}/echo.php`]);
-  const [leaves, stays] = [upload(), upload()];
+  // one after the other: the first closes the gate by its connect, the second finds it closed
+  const leaves = upload();
+  await until(() => gateway.gate.held === 1, { timeoutMs: 10_000, what: 'the first upload to be held' });
+  const stays = upload();
   await until(() => gateway.gate.held === 2, { timeoutMs: 10_000, what: 'both uploads to be held' });
   process.kill(leaves.pid, 'SIGKILL');
   await until(() => gateway.gate.held === 1, { timeoutMs: 10_000, what: 'the end of the one whose visitor left' });
