@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { failureKinds } from '../core/failure.ts';
 
 /** Grows with every change of a message: a peer of another version is refused by name, not by its first strange word. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 /** A name of the system's errors. What OpenSSL calls its own may be longer, and may hold a slash. */
 export const errnoPattern = /^[A-Z0-9_]{1,32}$/;
@@ -81,6 +81,8 @@ export const orderSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('open'), gateway, say: z.string().max(300) }),
   z.strictObject({ type: z.literal('use_upstream'), gateway, upstream: z.int().min(0).max(1000) }),
   z.strictObject({ type: z.literal('limit'), gateway, inFlight: z.int().min(1).max(highestLimit) }),
+  /** Let only about this share of the requests through, by class of request first; 1: everybody. The others are asked to come back. */
+  z.strictObject({ type: z.literal('shed'), gateway, incident, keep: z.number().min(0).max(1), retryAfterMs: count, say: z.string().max(300) }),
   /** Requests of this fingerprint end their workers: answer them by the page for so long, and send none. */
   z.strictObject({ type: z.literal('quarantine'), gateway, incident, fingerprint, forMs: count }),
 ]);

@@ -3,7 +3,8 @@
  * the reference page and the JSON Schema for editors are made from here.
  */
 import { z } from 'zod';
-import { absolutePath, address, duration, name, notYet, oneOrMany, retention, size } from './values.ts';
+import { safetySchema } from './safety-schema.ts';
+import { absolutePath, address, duration, name, notYet, oneOrMany, retention, size, version } from './values.ts';
 
 const timeouts = z
   .strictObject({
@@ -141,31 +142,6 @@ const notifier = z
     if (value.type !== 'log') context.addIssue({ code: 'custom', message: `not yet: notifiers of type ${value.type} are not built in this version; use type: log`, path: ['type'] });
   });
 
-/** Limits of the whole host. Policies can be stricter, never looser. */
-export const safetySchema = z.strictObject({
-  enabled: z.boolean().default(true).describe('Master switch.'),
-  host_budget: z
-    .strictObject({
-      disruptive_actions: z.int().min(0).max(1000).default(6).describe('Stops, restarts, reloads and kills of all services together.'),
-      starts: z.int().min(0).max(1000).default(12).describe('Starts of dead services have their own budget.'),
-      within: duration().prefault('1h').describe('The time that both budgets are counted in.'),
-      keep_for_humans: notYet('keep_for_humans'),
-    })
-    .prefault({})
-    .describe('How much may be done on this host in a time, by all policies together.'),
-  humans_first: notYet('humans_first'),
-  breaker: notYet('the circuit breaker'),
-  shared_cause: notYet('shared_cause'),
-  one_healer: notYet('one_healer'),
-  pause_when: notYet('pause_when'),
-  maintenance: notYet('maintenance windows'),
-});
-
-/** The version of the language, the first line of every file. */
-export function version() {
-  return z.literal(1, { error: 'expected 1' }).describe('The version of the language.');
-}
-
 export const hostSchema = z.strictObject({
   version: version(),
   gateways: z
@@ -187,6 +163,16 @@ export const hostSchema = z.strictObject({
     .describe('The record of everything that was seen, decided and done.'),
   state: absolutePath().default('/var/lib/goodgateway').describe('Counters, pauses and open intents; must survive a reboot.'),
   runtime: absolutePath().default('/run/goodgateway').describe('The sockets between proxy, healer and operator.'),
+  proxy: z
+    .strictObject({
+      user: z.string().optional().describe('User that the proxy runs as, by its name in /etc/passwd. Default: the one that starts goodgateway. Trap: as root it has rights that it never needs.'),
+      group: z
+        .string()
+        .optional()
+        .describe("Group that the proxy runs as. Default: the user's own. Trap: it must be able to open the backend's socket, and to give its own sockets to nginx: on Debian www-data."),
+    })
+    .prefault({})
+    .describe('The process that touches what comes from the network.'),
   notifiers: z
     .record(name(), notifier)
     .default({ ops: { type: 'log' } })
@@ -201,9 +187,5 @@ export const hostSchema = z.strictObject({
     .describe('The log of the processes themselves.'),
 });
 
-/** The file that `safety:` of goodgateway.yaml may name instead of holding the limits itself. */
-export const safetyFileSchema = z.strictObject({ version: version(), safety: safetySchema });
-
 export type GatewayConfig = z.output<typeof gatewaySchema>;
-export type SafetyConfig = z.output<typeof safetySchema>;
 export type HostConfig = z.output<typeof hostSchema>;

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { actionNames } from '../core/decision.ts';
 import { checkPolicy } from './check-policy.ts';
-import { policyListSchema, policySchema, type PolicyConfig, type ServiceConfig } from './policy-schema.ts';
+import { policyListSchema, policySchema, type PolicyConfig } from './policy-schema.ts';
 import { valueAt, type ConfigProblem, type Path } from './problem.ts';
 import { readConfigFile } from './read-config-file.ts';
 import { validate } from './validate.ts';
@@ -14,12 +14,9 @@ export interface ConfigBindings {
   readonly actionOptions: Readonly<Record<string, z.ZodType>>;
 }
 
-/** A policy whose service can be controlled by this version. */
-export type CheckedPolicy = Omit<PolicyConfig, 'service'> & { readonly service: ServiceConfig };
-
 /** A policy that may be obeyed. Each rung's `with` holds the options as its action checked them, defaults filled in. */
 export interface LoadedPolicy {
-  readonly policy: CheckedPolicy;
+  readonly policy: PolicyConfig;
   readonly file: string;
   /** Of the file's bytes. Policies of one file share it. */
   readonly sha256: string;
@@ -50,13 +47,13 @@ export async function loadPolicyFile(file: string, bindings: ConfigBindings): Pr
 
 /** Must its files be safe? A healer with rights must not obey a file that others may change (a lesson of every cron and sudo). */
 export function needsSafeFiles(mode: unknown): boolean {
-  return mode === 'act' && process.getuid?.() === 0;
+  return (mode === 'act' || mode === 'approve') && process.getuid?.() === 0;
 }
 
 function unsafeFile({ document, path }: PolicyEntry, why: string | undefined): readonly ConfigProblem[] {
   const at = [...path, 'mode'];
   if (why === undefined || !needsSafeFiles(valueAt(document.value, at))) return [];
-  return [document.problem(at, 'value', `mode act is refused, because ${why}`)];
+  return [document.problem(at, 'value', `mode ${String(valueAt(document.value, at))} is refused, because ${why}`)];
 }
 
 function isList(document: YamlDocument): boolean {
@@ -69,13 +66,13 @@ function entriesOf(document: YamlDocument): readonly PolicyEntry[] {
   return Array.isArray(list) ? list.map((_, i) => ({ document, path: ['policies', i] })) : [];
 }
 
-function checkDocument(document: YamlDocument, bindings: ConfigBindings): { readonly policies: readonly CheckedPolicy[]; readonly problems: readonly ConfigProblem[] } {
+function checkDocument(document: YamlDocument, bindings: ConfigBindings): { readonly policies: readonly PolicyConfig[]; readonly problems: readonly ConfigProblem[] } {
   const parsed = isList(document) ? validate(policyListSchema, document.value) : validate(policySchema, document.value);
   const bound = entriesOf(document).map((entry) => bindOptions(entry, bindings));
   const problems = bound.flatMap((each) => each.problems);
   if (!parsed.ok) return { policies: [], problems: [...parsed.findings.map((found) => document.problem(found.path, found.at, found.message)), ...problems] };
   const written = 'policies' in parsed.value ? parsed.value.policies : [parsed.value];
-  return { policies: problems.length > 0 ? [] : written.flatMap((policy, i) => withOptions(policy, bound[i]?.options ?? [])), problems };
+  return { policies: problems.length > 0 ? [] : written.map((policy, i) => withOptions(policy, bound[i]?.options ?? [])), problems };
 }
 
 type RungOptions = readonly (readonly Readonly<Record<string, unknown>>[])[];
@@ -106,10 +103,6 @@ function listAt(document: YamlDocument, path: Path): readonly unknown[] {
   return Array.isArray(list) ? list : [];
 }
 
-function withOptions(policy: PolicyConfig, options: RungOptions): readonly CheckedPolicy[] {
-  const { service } = policy;
-  // Refused by the schema; the type does not know it.
-  if (service.type === 'docker') return [];
-  const rules = policy.rules.map((rule, i) => ({ ...rule, try: rule.try.map((rung, j) => ({ ...rung, with: options[i]?.[j] ?? {} })) }));
-  return [{ ...policy, service, rules }];
+function withOptions(policy: PolicyConfig, options: RungOptions): PolicyConfig {
+  return { ...policy, rules: policy.rules.map((rule, i) => ({ ...rule, try: rule.try.map((rung, j) => ({ ...rung, with: options[i]?.[j] ?? {} })) })) };
 }

@@ -6,83 +6,12 @@ import { z } from 'zod';
 import { actionNames } from '../core/decision.ts';
 import { causeNames, confidences } from '../core/diagnosis.ts';
 import { failureKinds } from '../core/failure.ts';
-import { version } from './host-schema.ts';
-import { absolutePath, address, command, duration, movedTo, name, notYet, oneOrMany, share } from './values.ts';
+import { serviceSchema } from './service-schema.ts';
+import { address, duration, movedTo, name, oneOrMany, share, size, version } from './values.ts';
 
 const sentence = z.string({ error: 'expected a sentence' }).min(3).max(200);
 const cause = z.enum(causeNames, { error: 'expected the name of a cause' }).meta({ title: 'cause' });
 const action = z.enum(actionNames, { error: 'expected the name of an action' }).meta({ title: 'action' });
-
-const signalOrCommand = z.union(
-  [
-    z.strictObject({
-      signal: z.enum(['HUP', 'USR1', 'USR2', 'QUIT', 'TERM', 'INT', 'WINCH'], { error: 'expected a signal: HUP, USR1, USR2, QUIT, TERM, INT or WINCH' }).describe('Sent to the main process.'),
-      timeout: duration().prefault('10s').describe('How long to wait for it to work before a stop becomes KILL.'),
-    }),
-    command(),
-  ],
-  { error: 'expected { signal: QUIT, timeout: 10s } or a command as a list' },
-);
-
-const shared = {
-  config_test: command().optional().describe('Must exit 0 before reload and restart. Default: per type.'),
-  config_test_timeout: duration().prefault('1m').describe('How long the configuration test may take. A test that does not end in time does not pass.'),
-  defer_to_supervisor: duration().optional().describe("Wait for systemd's own restart first. Default: RestartSec + 2s while it is restarting."),
-  stop_timeout: duration().prefault('10s').describe('How long a stop by a command or a script may take before KILL. A stop by signal has its own `timeout`.'),
-  listen: z.array(address()).optional().describe('Where the service listens. Default: the upstreams of its gateways.'),
-  log: oneOrMany(absolutePath()).optional().describe('Log files to read when something is wrong.'),
-  status: z
-    .strictObject({
-      fpm: address().describe("pm.status_listen, or the pool's own socket."),
-      path: z.string().startsWith('/', { error: 'expected a path such as /status' }).describe('pm.status_path.'),
-    })
-    .optional()
-    .describe("php-fpm's status page. Without it busy workers are counted from /proc, which needs root."),
-  pool: absolutePath().optional().describe("php-fpm's configuration file, for pm.max_children. Default: found from the start command or the unit."),
-  start_period: notYet('start_period'),
-};
-
-const service = z
-  .discriminatedUnion(
-    'type',
-    [
-      z.strictObject({
-        type: z.literal('systemd').describe('A unit of systemd, asked and controlled through systemctl.'),
-        unit: z
-          .string()
-          .regex(/^[A-Za-z0-9:_.@\\-]+\.service$/, { error: 'expected one unit name such as php8.2-fpm.service' })
-          .describe('One unit, with `.service`.'),
-        ...shared,
-      }),
-      z.strictObject({
-        type: z.literal('init').describe('An init script and a pidfile.'),
-        script: absolutePath().describe('Called with start, stop and reload, such as /etc/init.d/php8.2-fpm.'),
-        pidfile: absolutePath().describe('Where the service writes the number of its main process.'),
-        ...shared,
-      }),
-      z.strictObject({
-        type: z.literal('process').describe('A plain process: with a pidfile a daemon, without one a command that goodgateway starts itself.'),
-        pidfile: absolutePath().optional().describe('Without it goodgateway starts the command in the foreground and remembers its pid.'),
-        start: command().describe('Starts it. With a pidfile the command must end once the daemon runs; without one it must stay.'),
-        stop: signalOrCommand.prefault({ signal: 'TERM', timeout: '10s' }).describe('Stops it. Default: TERM, and after 10s KILL.'),
-        reload: signalOrCommand.optional().describe('Lets it read its configuration anew. Without it the action `reload` is refused.'),
-        user: z.string().optional().describe('User that the commands run as. Default: the user that runs the healer.'),
-        folder: absolutePath().optional().describe('Working folder of the commands.'),
-        environment: z
-          .record(z.string(), z.string({ error: 'expected text; put numbers in quotes' }))
-          .optional()
-          .describe('Environment variables of the commands.'),
-        output: absolutePath().optional().describe('File that receives the output of a command without pidfile. Default: SERVICE.out in the folder `state`.'),
-        ...shared,
-      }),
-      z.strictObject({ type: z.literal('external').describe("A service on another machine or in somebody else's hands: looked at from outside, never controlled."), ...shared }),
-      z.looseObject({ type: z.literal('docker') }).describe('Not built in this version: refused.'),
-    ],
-    { error: 'expected systemd, init, process or external (docker: not yet)' },
-  )
-  .superRefine((value, context) => {
-    if (value.type === 'docker') context.addIssue({ code: 'custom', message: 'not yet: services of type docker are not built in this version', path: ['type'] });
-  });
 
 /** Names of groups of failure kinds. */
 export const symptomGroups = {
@@ -104,6 +33,25 @@ const symptom = z
   })
   .meta({ title: 'failure kind' });
 
+/** What can be kept as a file of evidence; each is one collector. */
+export const collectorNames = [
+  'unit_status',
+  'journal_tail',
+  'log_tail',
+  'fpm_status_full',
+  'worker_stacks',
+  'sockets',
+  'pressure',
+  'oom_kills',
+  'disk_usage',
+  'coredump_list',
+  'container_inspect',
+  'container_logs_tail',
+] as const;
+
+/** When receivers are told. */
+export const noticeNames = ['started', 'recovered', 'gave_up', 'blocked', 'repeated'] as const;
+
 const threshold = z.strictObject({
   times: z.int().min(1).max(10_000).default(3).describe('At least so many failures of these kinds …'),
   within: duration().prefault('10s').describe('… in so long.'),
@@ -116,17 +64,31 @@ const detect = z.strictObject({
   for: threshold.prefault({}).describe('How often they must come. Default: three times in ten seconds.'),
 });
 
+const approval = z.strictObject({
+  from: z.array(name()).min(1, { error: 'expected at least one receiver' }).optional().describe('Who is asked: names under `notifiers:`. Default: those of `notify.to`.'),
+  within: duration()
+    .refine((ms) => ms >= 1000, { error: 'expected at least 1s: somebody must read the question' })
+    .prefault('15m')
+    .describe('How long an answer is waited for.'),
+  otherwise: z.enum(['skip', 'do'], { error: 'expected skip or do' }).default('skip').describe('Without an answer: skip goes on with the next step, do acts. Trap: do means that silence is consent.'),
+});
+
 const rung = z.strictObject({
   do: action.describe('The action; policies/README.md lists those of this version. Others are refused.'),
   with: z.record(z.string(), z.unknown()).optional().describe('Options of the action; the action itself checks them.'),
   first: z
-    .array(z.enum(['config_test'], { error: 'expected config_test' }))
+    .array(z.enum(['config_test', 'disk_free', 'memory_free'], { error: 'expected config_test, disk_free or memory_free' }))
     .default([])
-    .describe('Checks before the action. config_test is always made before reload and restart.'),
+    .describe('Checks before the action. config_test is always made before reload and restart. disk_free, memory_free: at least 5% and 64MiB are free.'),
   attempts: z.int().min(1).max(10).default(1).describe('How often it is tried before the next step.'),
   timeout: duration().prefault('1m').describe('How long one try may take.'),
-  approval: notYet('approval'),
-  undo: notYet('undo'),
+  approval: approval.optional().describe('A person must agree first, with `goodgateway approve`. Default: nobody is asked, but in mode approve.'),
+  undo: z
+    .enum(['automatic', 'never'], { error: 'expected automatic or never' })
+    .optional()
+    .describe(
+      'automatic: taken back when it did not help, and at the end of the incident. Only for actions that can be (shed_load, switch_upstream). Default: shed_load automatic, switch_upstream never.',
+    ),
 });
 
 const rule = z.strictObject({
@@ -140,7 +102,7 @@ const rule = z.strictObject({
     .describe('When the rule applies.'),
   never: z.array(action).default([]).describe('Actions that this rule forbids. Wins over everything.'),
   try: z.array(rung).min(1, { error: 'expected at least one step' }).describe('Lightest first.'),
-  notify: notYet('notify of a single rule'),
+  notify: z.array(name()).optional().describe('Who is told when this rule is used, beside `notify.to`: names under `notifiers:`.'),
 });
 
 const check = z.union(
@@ -149,6 +111,10 @@ const check = z.union(
     z.strictObject({ unit: z.literal('active').describe('The same, for a systemd unit.') }),
     z.strictObject({ connect: z.literal('ok').describe('The upstream takes a connection.') }),
     z.strictObject({ listening: address().describe('This address takes a connection.') }),
+    z.strictObject({ container: z.literal('running').describe('The same, for a container.') }),
+    z.strictObject({ mysql: z.literal('greeting').describe('MariaDB or MySQL greets whoever connects, without an error such as "Too many connections". No account is needed.') }),
+    z.strictObject({ redis: z.literal('PING').describe('Redis answers PING; that it wants a password first is an answer too, that it is still loading is none.') }),
+    z.strictObject({ memcached: z.literal('version').describe('memcached answers `version`.') }),
     z.strictObject({ fpm_ping: z.literal('pong').describe('php-fpm answers its ping page. Skipped where `service.pool` names no file with a ping.path.') }),
     z.strictObject({
       http: z
@@ -169,7 +135,10 @@ const check = z.union(
         .describe('What real requests got since the first pass.'),
     }),
   ],
-  { error: 'expected one of: service: running, unit: active, connect: ok, listening: host:port, fpm_ping: pong, http: {…}, traffic: {…}' },
+  {
+    error:
+      'expected one of: service: running, unit: active, container: running, connect: ok, listening: host:port, mysql: greeting, redis: PING, memcached: version, fpm_ping: pong, http: {…}, traffic: {…}',
+  },
 );
 
 const limits = z
@@ -189,7 +158,16 @@ const limits = z
       })
       .prefault({})
       .describe('Growing pauses within an incident.'),
-    blast_radius: notYet('blast_radius'),
+    blast_radius: z
+      .strictObject({
+        tenants: z
+          .union([z.literal('all'), z.int().min(1)], { error: 'expected all, or how many' })
+          .default('all')
+          .describe('How many sites stop when this service is disturbed. For people, and for the record.'),
+        needs: z.enum(confidences, { error: 'expected possible, likely or certain' }).default('certain').describe('Least confidence in the cause for any action that disturbs it.'),
+      })
+      .optional()
+      .describe('For a service that many share. Raises what actions need, never lowers it.'),
   })
   .prefault({});
 
@@ -203,10 +181,9 @@ export const policySchema = z.strictObject({
   name: name().describe("The service's name in gateways, pages and the audit log."),
   description: z.string().max(500).optional().describe('For people.'),
   mode: z
-    .enum(['observe', 'act', 'approve'], { error: 'expected observe (log what it would do) or act' })
-    .refine((mode) => mode !== 'approve', { error: 'not yet: mode approve is not built in this version; use observe or act' })
-    .describe('observe: log what would be done. act: do it. approve: not yet.'),
-  service: service.describe('What the service is, and how it is controlled.'),
+    .enum(['observe', 'approve', 'act'], { error: 'expected observe (log what it would do), approve (ask first) or act' })
+    .describe('observe: log what would be done. approve: ask before each step that touches the service. act: do it.'),
+  service: serviceSchema.describe('What the service is, and how it is controlled.'),
   watch: z
     .strictObject({
       every: atLeast100ms().prefault('1s').describe("How often the healer looks at the service's state by itself. At least 100ms."),
@@ -214,15 +191,18 @@ export const policySchema = z.strictObject({
     })
     .prefault({})
     .describe("The healer's own look, which needs no traffic."),
-  depends_on: notYet('depends_on'),
+  depends_on: z.array(name()).default([]).describe('Services, by the names of their policies, that must be well first: while one has an open incident, this one is not disturbed.'),
   detect: z.array(detect).default([]).describe('Default: three failures of a kind in ten seconds; a refused connect that the healer confirms by itself counts at once.'),
   hung_after: duration().prefault('15s').describe('Requests in the backend and none finished for so long: looked into as a hang.'),
   evidence: z
     .strictObject({
-      capture: notYet('evidence.capture'),
-      timeout: duration().prefault('5s').describe('How long all probes together may take.'),
-      max_size: notYet('evidence.max_size'),
-      required: notYet('evidence.required'),
+      capture: z
+        .array(z.enum(collectorNames, { error: ({ input }) => `expected the name of a collector: ${collectorNames.join(', ')}; got ${JSON.stringify(input)}` }))
+        .default(['unit_status', 'journal_tail', 'log_tail', 'fpm_status_full', 'sockets', 'pressure', 'oom_kills'])
+        .describe('What is kept in files before an action that would destroy it. What does not apply to the service is skipped.'),
+      timeout: duration().prefault('5s').describe('How long all probes, and all collectors, may take together.'),
+      max_size: size().prefault('8MiB').describe('Most bytes that are kept of one incident.'),
+      required: z.boolean().default(false).describe('true: without evidence nothing that would destroy it is done. Trap: a full disk then keeps the service down.'),
     })
     .prefault({})
     .describe('The look that is taken before anything is done.'),
@@ -253,10 +233,17 @@ export const policySchema = z.strictObject({
     })
     .prefault({})
     .describe('When every step was tried and did not help.'),
-  after_recovery: notYet('after_recovery'),
+  after_recovery: z
+    .strictObject({
+      recheck: z.array(name()).default([]).describe('Services, by the names of their policies, that are looked at anew once `settle` is over.'),
+      restart: z.array(name()).default([]).describe('Services that are restarted if they did not come back by themselves within `settle`, by their own policies and limits.'),
+      settle: duration().prefault('30s').describe('How long those that depend on it get to come back by themselves.'),
+    })
+    .optional()
+    .describe('What is done for those that depend on this service. Default: services whose depends_on names it are looked at anew after 30s.'),
   while_recovering: z
     .strictObject({
-      say: notYet('a sentence of your own for the page'),
+      say: z.string().min(3).max(200).optional().describe('A sentence of your own for the page, instead of what goodgateway would say.'),
       hold_requests: movedTo('hold.for of the gateway'),
       // oxlint-disable-next-line unicorn/no-thenable -- a word of the language; its value is text, never a function
       then: z.literal('friendly_page').default('friendly_page').describe('Who waited too long gets the page.'),
@@ -266,8 +253,16 @@ export const policySchema = z.strictObject({
   notify: z
     .strictObject({
       to: z.array(name()).default(['ops']).describe('Who is told by `page`: names under `notifiers:` of goodgateway.yaml.'),
-      events: notYet('notify.events'),
-      remind_every: notYet('remind_every'),
+      events: z
+        .array(z.enum(noticeNames, { error: `expected ${noticeNames.join(', ')}` }))
+        .default(['gave_up', 'blocked', 'repeated'])
+        .describe(
+          'When they are told, beside the action page and questions for approval. started: a repair begins. blocked: nothing can be done without a person. repeated: healed three times in a day.',
+        ),
+      remind_every: duration()
+        .refine((ms) => ms >= 60_000, { error: 'expected at least 1m' })
+        .optional()
+        .describe('Told again so often while a person is waited for. Default: never.'),
     })
     .prefault({})
     .describe('Who is told.'),
@@ -280,8 +275,7 @@ export const policyListSchema = z.strictObject({
 });
 
 export type PolicyConfig = z.output<typeof policySchema>;
-/** Docker is refused at load ("not yet"), so nothing behind the loader ever sees it. */
-export type ServiceConfig = Exclude<PolicyConfig['service'], { readonly type: 'docker' }>;
+export type ServiceConfig = PolicyConfig['service'];
 export type RuleConfig = PolicyConfig['rules'][number];
 export type RungConfig = RuleConfig['try'][number];
 export type CheckConfig = PolicyConfig['verify']['checks'][number];

@@ -103,6 +103,11 @@ export function command() {
     .meta({ title: 'command' });
 }
 
+/** The version of the language, the first line of every file. */
+export function version() {
+  return z.literal(1, { error: 'expected 1' }).describe('The version of the language.');
+}
+
 /** A field of the language that this version does not act on yet: refused, so that nobody relies on it. */
 export function notYet(what: string) {
   return refused(`not yet: ${what} is not built in this version; remove the line`).describe('Not built in this version: refused.');

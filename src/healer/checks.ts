@@ -31,6 +31,8 @@ export function createChecks(context: ChecksContext): RunCheck {
     const target = context.target();
     if ('service' in check) return isRunning(context, target, signal);
     if ('unit' in check) return target.config.type === 'systemd' ? isRunning(context, target, signal) : skip('the service is no systemd unit');
+    if ('container' in check) return target.config.type === 'docker' ? isRunning(context, target, signal) : skip('the service is no container');
+    if ('mysql' in check || 'redis' in check || 'memcached' in check) return skip('not built yet');
     if ('connect' in check) return connects(target.upstreams[target.current], signal);
     if ('listening' in check) return connects(check.listening, signal);
     if ('fpm_ping' in check) return answersPing(target, signal);

@@ -4,12 +4,15 @@ import { noteDiagnosis, withInvalidConfig, type Examined } from './examine.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import { configTestOptions, tellingLine } from './service-parts/config-tests.ts';
 import { recordDecision } from './record-decision.ts';
-import { decide, finishGates, needsConfigTest, type LastLook } from './policy/decide.ts';
+import { lookAround } from './look-around.ts';
+import { decide, finishGates, needsConfigTest, type DecisionInput, type LastLook } from './policy/decide.ts';
+import type { Surroundings } from './policy/surroundings.ts';
 
 /** What is done now, or why nothing is. A failed configuration test becomes the diagnosis, and is decided on anew. */
 export async function chooseStep(examined: Examined, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Decision> {
   const { open, ward, healer } = place;
-  const decision = decide(inputFor(examined, place));
+  const surroundings = await lookAround(ward, examined.state, healer);
+  const decision = decide(inputFor(examined, surroundings, place));
   if (!wantsLastLook(decision)) return decision;
   const config = needsConfigTest(decision, ward.policy, healer.actionTable) ? await testConfig(ward, healer) : noTest;
   const now = await ward.serviceType.state(ward.target(), healer.run, healer.stopping);
@@ -19,7 +22,7 @@ export async function chooseStep(examined: Examined, place: { open: OpenCase; wa
   const diagnosis = withInvalidConfig(examined.diagnosis, ward.name, config.detail);
   await recordRefusal(finished, place);
   await noteDiagnosis(diagnosis, place);
-  return decide(inputFor({ ...examined, diagnosis }, place));
+  return decide(inputFor({ ...examined, diagnosis }, surroundings, place));
 }
 
 type ConfigLook = Pick<LastLook, 'configTest' | 'detail'>;
@@ -38,8 +41,9 @@ async function testConfig(ward: Ward, healer: Healer): Promise<ConfigLook> {
   return { configTest: 'fail', detail: tellingLine(result) };
 }
 
-function inputFor({ diagnosis, state }: Examined, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Parameters<typeof decide>[0] {
+function inputFor({ diagnosis, state }: Examined, surroundings: Surroundings, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): DecisionInput {
   const history = healer.state.state();
+  const remembered = history.incidents.find((one) => one.id === open.incident.id);
   return {
     now: { wallMs: healer.clock.wallMs(), monotonicMs: healer.clock.monotonicMs() },
     incident: open.incident,
@@ -49,7 +53,9 @@ function inputFor({ diagnosis, state }: Examined, { open, ward, healer }: { open
     diagnosis,
     serviceState: state,
     history,
-    ladder: history.incidents.find((one) => one.id === open.incident.id)?.ladder ?? [],
+    surroundings,
+    ladder: remembered?.ladder ?? [],
+    approvals: remembered?.approvals ?? [],
     causeSinceMs: open.causeSinceMs,
   };
 }

@@ -1,21 +1,19 @@
-/** The operator's socket: one question a connection, one JSON answer. In this version it only answers, it orders nothing. */
+/** The operator's socket: one request a connection, one JSON answer. What is asked is done elsewhere. */
 import { createServer } from 'node:net';
-import { z } from 'zod';
 import { listenOn } from '../channel/listen-on.ts';
 import { openChannel, type Channel } from '../channel/frame.ts';
-
-const questionSchema = z.strictObject({ ask: z.literal('status') });
+import { operatorRequestSchema, type OperatorRequest } from '../channel/operator-messages.ts';
 
 export interface ControlLink {
   close(): Promise<void>;
 }
 
-/** Listens on `path`; whoever may open the socket (its group) may ask. Rejects when it cannot stand. */
-export async function listenForOperators(path: string, status: () => Promise<object>): Promise<ControlLink> {
+/** Listens on `path`; whoever may open the socket (its group) may ask. Rejects when it cannot stand. `answer` never rejects. */
+export async function listenForOperators(path: string, answer: (request: OperatorRequest) => Promise<object>): Promise<ControlLink> {
   const channels = new Set<Channel<object>>();
   const server = createServer((socket) => {
-    const channel = openChannel<z.output<typeof questionSchema>, object>(socket, questionSchema, {
-      onMessage: () => void status().then((answer) => channel.send(answer)),
+    const channel = openChannel<OperatorRequest, object>(socket, operatorRequestSchema, {
+      onMessage: (request) => void answer(request).then((answered) => channel.send(answered)),
       onEnd: () => channels.delete(channel),
     });
     channels.add(channel);

@@ -1,6 +1,7 @@
 /** What every step of healing needs, put together once at start. And one service under care: its ward. */
-import type { GatewayConfig, SafetyConfig } from '../config/host-schema.ts';
-import type { CheckedPolicy } from '../config/load-policies.ts';
+import type { GatewayConfig } from '../config/host-schema.ts';
+import type { PolicyConfig } from '../config/policy-schema.ts';
+import type { SafetyConfig } from '../config/safety-schema.ts';
 import type { Order } from '../channel/messages.ts';
 import type { ActionName } from '../core/decision.ts';
 import type { Address } from '../core/failure.ts';
@@ -22,6 +23,8 @@ export interface HealerLog {
 }
 
 export interface Healer {
+  /** Every service under care, by its policy's name. */
+  readonly wards: ReadonlyMap<string, Ward>;
   readonly audit: AuditLog;
   readonly state: StateStore;
   readonly safety: SafetyConfig;
@@ -50,7 +53,7 @@ export interface WardGateway {
 /** One service under care. Created at load; what changes about it changes here and nowhere else. */
 export interface Ward {
   readonly name: string;
-  readonly policy: CheckedPolicy;
+  readonly policy: PolicyConfig;
   readonly sha256: string;
   readonly serviceType: ServiceType;
   readonly gateways: readonly WardGateway[];

@@ -46,6 +46,16 @@ export interface ServiceState {
   readonly fence: string;
   /** The supervisor will act by itself within so many ms (systemd's auto-restart). */
   readonly supervisorActsInMs?: number;
+  /** The kernel ended it for want of memory, as its supervisor says. */
+  readonly oomKilled?: boolean;
+  /** systemd refuses to start it again: too many starts in a time (StartLimitBurst). */
+  readonly startLimitHit?: boolean;
+  /** How often systemd would still start it before it refuses; absent where there is no such limit. */
+  readonly startsLeft?: number;
+  /** A job that waits or runs, or a container that is paused or being replaced: somebody is changing it. */
+  readonly changing?: string;
+  /** Who stopped it, where that is known to be the package manager. */
+  readonly stoppedByPackage?: boolean;
 }
 
 /** How one kind of service is looked at and controlled. `signal` aborts when the step's time is over. */
@@ -126,10 +136,14 @@ export interface ActionContext {
   readonly clock: Clock;
   readonly suspect: Suspect;
   readonly signal: AbortSignal;
+  /** Is this service, by the name of its policy, well? `undefined`: there is no such service. */
+  readonly isWell: (service: string) => boolean | undefined;
+  /** Lets only the share `keep` of the requests through; 1: everybody. */
+  readonly shed: (level: { readonly keep: number; readonly retryAfterMs: number }) => Promise<void>;
   /** Sends the gateways of this service to the n-th of its upstreams. */
   readonly useUpstream: (index: number) => Promise<void>;
-  /** Tells the policy's receivers. */
-  readonly tell: (text: string) => Promise<void>;
+  /** Tells these receivers, or the policy's. */
+  readonly tell: (text: string, to?: readonly string[]) => Promise<void>;
 }
 
 /** One thing that can be done. */
@@ -147,4 +161,6 @@ export interface Action<Options = Readonly<Record<string, unknown>>> {
   readonly configTest: boolean;
   readonly options: z.ZodType<Options>;
   perform(context: ActionContext, options: Options): Promise<StepResult>;
+  /** Takes it back; only of actions that are `reversible` and change something. */
+  undo?(context: ActionContext, options: Options): Promise<StepResult>;
 }

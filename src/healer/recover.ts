@@ -78,7 +78,11 @@ async function perform({ step }: Recover, { open, ward, healer }: { open: OpenCa
     suspect: open.diagnosis!.best,
     signal: AbortSignal.any([AbortSignal.timeout(step.timeoutMs), ended.signal]),
     useUpstream: (index: number) => ward.useUpstream(index),
-    tell: (text: string) => tell(text, { ward, healer }),
+    isWell: (service: string) => (healer.wards.has(service) ? !healer.state.state().incidents.some((one) => one.service === service) : undefined),
+    shed: async ({ keep, retryAfterMs }: { readonly keep: number; readonly retryAfterMs: number }) => {
+      for (const { name: gateway } of ward.gateways) healer.order({ type: 'shed', gateway, incident: open.incident.id, keep, retryAfterMs, say: '' });
+    },
+    tell: (text: string, to?: readonly string[]) => tell(text, { ward, healer }, to),
   };
   try {
     return await action.perform(context, step.options);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Configuration } from '../config/load.ts';
 import { systemClock } from '../core/time.ts';
 import * as registeredActions from './actions/registry.ts';
+import { answerOperator, type OperatorPlace } from './answer-operator.ts';
 import { openAuditLog } from './audit/log.ts';
 import * as registeredCauses from './causes/registry.ts';
 import { listenForOperators } from './control-link.ts';
@@ -20,7 +21,6 @@ import { resumeAfterRestart } from './resume.ts';
 import { runCommand } from './run-command.ts';
 import * as registeredServices from './services/registry.ts';
 import { takeFailure, takeSummary } from './take-facts.ts';
-import { describeStatus } from './status.ts';
 import { openStateStore } from './state-store.ts';
 import { watchService } from './watch.ts';
 
@@ -33,8 +33,10 @@ export interface RunningHealer {
 export async function runHealer({ host, safety, policies }: Configuration, product: string, log: HealerLog): Promise<RunningHealer> {
   const stop = new AbortController();
   // whoever holds this socket is the healer of this folder; nothing is touched before it is ours
-  let ready: Parameters<typeof describeStatus>[0] | undefined;
-  const control = await listenForOperators(join(host.runtime, 'control.sock'), async () => (ready ? describeStatus(ready) : { healing: 'off', audit: 'the healer is starting', services: [] }));
+  let ready: OperatorPlace | undefined;
+  const control = await listenForOperators(join(host.runtime, 'control.sock'), async (request) =>
+    ready ? answerOperator(request, ready) : { ok: false, text: 'the healer is starting; ask again in a moment', healing: 'off', audit: 'the healer is starting', services: [] },
+  );
   const audit = await openAuditLog({ folder: host.audit.folder, host: hostname(), agent: `goodgateway ${product}`, clock: systemClock, bootId: bootId(), keepMs: host.audit.keep });
   const state = await openStateStore(host.state, systemClock);
   if (state.notice) log.error({}, state.notice);
@@ -44,6 +46,7 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
   let link: ProxyLink | undefined;
   const actions = new Map(Object.values(registeredActions).map((action) => [action.name, action as Action]));
   const healer: Healer = {
+    wards,
     audit,
     state,
     safety,

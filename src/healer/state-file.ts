@@ -4,15 +4,18 @@
  * (the clock went back meanwhile) becomes "now": nothing is forgotten, and nothing is remembered for years.
  */
 import { z } from 'zod';
-import { actionNames } from '../core/decision.ts';
+import { actionNames, type ActionName } from '../core/decision.ts';
 import { failureKinds } from '../core/failure.ts';
 import { seers, type Incident, type Symptom } from '../core/incident.ts';
 import type { Ladder } from './policy/ladder.ts';
-import type { GaveUp, HealingHistory, Now, ServiceHistory } from './policy/limits.ts';
+import type { Approval, GaveUp, HealingHistory, HostHistory, Now, Paused, ServiceHistory, SwitchedOff } from './policy/limits.ts';
 
 /** An incident that is not closed, with how far its rules were climbed. */
 export interface OpenIncident extends Incident {
   readonly ladder: Ladder;
+  readonly approvals: readonly Approval[];
+  /** Acts of ours that are to be taken back when it did not help, and at the end; the newest last. */
+  readonly undo: readonly { readonly action: ActionName; readonly options: Readonly<Record<string, unknown>> }[];
 }
 
 /** Everything that must survive a crash of the healer and a reboot. */
@@ -22,7 +25,7 @@ export interface HealingState extends HealingHistory {
 }
 
 /** What a fresh installation remembers. */
-export const emptyState: HealingState = { attempts: [], services: new Map(), incidents: [] };
+export const emptyState: HealingState = { attempts: [], services: new Map(), incidents: [], host: { failures: [] } };
 
 /** Longest pause, in milliseconds: who forgets to end a pause is protected from a day on. */
 export const longestPauseMs = 86_400_000;
@@ -30,6 +33,8 @@ export const longestPauseMs = 86_400_000;
 /** The state as the text of its file. */
 export function writeState(state: HealingState, now: Now): string {
   const wall = (atMs: number): number => Math.round(now.wallMs - now.monotonicMs + atMs);
+  const paused = (pause: Paused | undefined) => pause && { until: wall(pause.untilMs), reason: pause.reason };
+  const off = (is: SwitchedOff | undefined) => is && { since: wall(is.sinceMs), reason: is.reason, by: is.by };
   const file: z.input<typeof fileSchema> = {
     version: 1,
     lost_at: state.lostAtMs === undefined ? undefined : wall(state.lostAtMs),
@@ -43,9 +48,24 @@ export function writeState(state: HealingState, now: Now): string {
         healthy_since: service.backoff.healthySinceMs === undefined ? undefined : wall(service.backoff.healthySinceMs),
       },
       gave_up: service.gaveUp && { incident: service.gaveUp.incident, reason: service.gaveUp.reason, since: wall(service.gaveUp.sinceMs), retried: service.gaveUp.retried },
-      paused: service.paused && { until: wall(service.paused.untilMs), reason: service.paused.reason },
+      paused: paused(service.paused),
+      off: off(service.off),
+      recoveries: service.recoveries.map(({ incident, atMs }) => ({ incident, at: wall(atMs) })),
+      human: service.humanActed && { at: wall(service.humanActed.atMs), text: service.humanActed.text },
     })),
-    incidents: state.incidents.map(({ openedAtMs, ladder, ...incident }) => ({ ...incident, opened_at: openedAtMs, ladder: [...ladder] })),
+    host: {
+      failures: state.host.failures.map(({ atMs, ...failure }) => ({ ...failure, at: wall(atMs) })),
+      breaker: state.host.breaker && { opened_at: wall(state.host.breaker.openedAtMs), reason: state.host.breaker.reason, tried: state.host.breaker.tried },
+      off: off(state.host.off),
+      paused: paused(state.host.paused),
+    },
+    incidents: state.incidents.map(({ openedAtMs, ladder, approvals, undo, ...incident }) => ({
+      ...incident,
+      opened_at: openedAtMs,
+      ladder: [...ladder],
+      approvals: approvals.map(({ askedAtMs, untilMs, ...approval }) => ({ ...approval, asked_at: wall(askedAtMs), until: wall(untilMs) })),
+      undo: undo.map(({ action, options }) => ({ action, options: { ...options } })),
+    })),
   };
   return `${JSON.stringify(file, undefined, 1)}\n`;
 }
@@ -77,6 +97,22 @@ const symptom = z.strictObject({
   text,
 } satisfies Record<keyof Symptom, z.ZodType>);
 
+const pauseSchema = z.strictObject({ until: moment, reason: text });
+const offSchema = z.strictObject({ since: moment, reason: text, by: text });
+const approvalSchema = z.strictObject({
+  code: text,
+  rule: text,
+  rung: z.int().min(0),
+  action: z.enum(actionNames),
+  fence: text,
+  policy: text,
+  asked_at: moment,
+  until: moment,
+  verdict: z.enum(['asked', 'given', 'denied', 'expired']),
+  by: text.exactOptional(),
+});
+
+/** What a version before this one has not written has its default. */
 const fileSchema = z.strictObject({
   version: z.literal(1),
   lost_at: moment.optional(),
@@ -87,9 +123,20 @@ const fileSchema = z.strictObject({
       verifications: z.array(z.strictObject({ incident: text, ended_at: moment })).max(2),
       backoff: z.strictObject({ attempts: z.int().min(0), draw: z.number().min(0).max(1), healthy_since: moment.optional() }),
       gave_up: z.strictObject({ incident: text, reason: text, since: moment, retried: z.boolean() }).optional(),
-      paused: z.strictObject({ until: moment, reason: text }).optional(),
+      paused: pauseSchema.optional(),
+      off: offSchema.optional(),
+      recoveries: z.array(z.strictObject({ incident: text, at: moment })).default([]),
+      human: z.strictObject({ at: moment, text }).optional(),
     }),
   ),
+  host: z
+    .strictObject({
+      failures: z.array(z.strictObject({ service: text, incident: text, at: moment })),
+      breaker: z.strictObject({ opened_at: moment, reason: text, tried: z.boolean() }).optional(),
+      off: offSchema.optional(),
+      paused: pauseSchema.optional(),
+    })
+    .default({ failures: [] }),
   incidents: z.array(
     z.strictObject({
       id: text,
@@ -97,31 +144,60 @@ const fileSchema = z.strictObject({
       opened_at: moment,
       symptom,
       ladder: z.array(z.strictObject({ rule: text, rung: z.int().min(0), attempt: z.int().min(0) })),
+      approvals: z.array(approvalSchema).default([]),
+      undo: z.array(z.strictObject({ action: z.enum(actionNames), options: z.record(text, z.unknown()) })).default([]),
     }),
   ),
 });
 
 type StateFile = z.output<typeof fileSchema>;
 
+/** From wall time on disk to moments of this process. What would lie in the future has just happened. */
+interface Moments {
+  past(at: number): number;
+  /** Of something that ends: never later than the longest pause from now. */
+  end(at: number): number;
+}
+
 function toState(file: StateFile, now: Now): HealingState {
-  const past = (at: number): number => now.monotonicMs - Math.max(0, now.wallMs - at);
+  const moments: Moments = {
+    past: (at) => now.monotonicMs - Math.max(0, now.wallMs - at),
+    end: (at) => now.monotonicMs + Math.min(longestPauseMs, at - now.wallMs),
+  };
+  const { past } = moments;
   return {
     attempts: file.attempts.map(({ at, ...attempt }) => ({ ...attempt, atMs: past(at) })),
-    services: new Map(file.services.map((service) => [service.name, toService(service, past, now)])),
-    incidents: file.incidents.map(({ opened_at: openedAtMs, ...incident }) => ({ ...incident, openedAtMs })),
+    services: new Map(file.services.map((service) => [service.name, toService(service, moments)])),
+    host: toHost(file.host, moments),
+    incidents: file.incidents.map(({ opened_at: openedAtMs, approvals, ...incident }) => ({
+      ...incident,
+      openedAtMs,
+      approvals: approvals.map(({ asked_at: askedAt, until, ...approval }): Approval => ({ ...approval, askedAtMs: past(askedAt), untilMs: moments.end(until) })),
+    })),
     ...(file.lost_at === undefined ? {} : { lostAtMs: past(file.lost_at) }),
   };
 }
 
-function toService(service: StateFile['services'][number], past: (at: number) => number, now: Now): ServiceHistory {
-  const { verifications, backoff, gave_up: gaveUp, paused } = service;
+function toService(service: StateFile['services'][number], { past, end }: Moments): ServiceHistory {
+  const { verifications, backoff, gave_up: gaveUp, paused, off, human } = service;
   const healthy = backoff.healthy_since === undefined ? {} : { healthySinceMs: past(backoff.healthy_since) };
   const given: GaveUp | undefined = gaveUp && { incident: gaveUp.incident, reason: gaveUp.reason, sinceMs: past(gaveUp.since), retried: gaveUp.retried };
-  const untilMs = paused && now.monotonicMs + Math.min(longestPauseMs, paused.until - now.wallMs);
   return {
     verifications: verifications.map((verification) => ({ incident: verification.incident, endedAtMs: past(verification.ended_at) })),
     backoff: { attempts: backoff.attempts, draw: backoff.draw, ...healthy },
+    recoveries: service.recoveries.map(({ incident, at }) => ({ incident, atMs: past(at) })),
     ...(given ? { gaveUp: given } : {}),
-    ...(paused && untilMs !== undefined ? { paused: { untilMs, reason: paused.reason } } : {}),
+    ...(paused ? { paused: { untilMs: end(paused.until), reason: paused.reason } } : {}),
+    ...(off ? { off: { sinceMs: past(off.since), reason: off.reason, by: off.by } } : {}),
+    ...(human ? { humanActed: { atMs: past(human.at), text: human.text } } : {}),
+  };
+}
+
+function toHost({ failures, breaker, off, paused }: StateFile['host'], { past, end }: Moments): HostHistory {
+  return {
+    failures: failures.map(({ at, ...failure }) => ({ ...failure, atMs: past(at) })),
+    ...(breaker ? { breaker: { openedAtMs: past(breaker.opened_at), reason: breaker.reason, tried: breaker.tried } } : {}),
+    ...(off ? { off: { sinceMs: past(off.since), reason: off.reason, by: off.by } } : {}),
+    ...(paused ? { paused: { untilMs: end(paused.until), reason: paused.reason } } : {}),
   };
 }

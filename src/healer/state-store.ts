@@ -10,8 +10,8 @@ import type { Step } from '../core/decision.ts';
 import type { Incident, Outcome } from '../core/incident.ts';
 import type { Clock } from '../core/time.ts';
 import { climb } from './policy/ladder.ts';
-import type { Attempt, Now, ServiceHistory } from './policy/limits.ts';
-import { emptyState, longestPauseMs, readState, writeState, type HealingState } from './state-file.ts';
+import type { Attempt, HostHistory, Now, ServiceHistory } from './policy/limits.ts';
+import { emptyState, longestPauseMs, readState, writeState, type HealingState, type OpenIncident } from './state-file.ts';
 
 /** `not_saved`: the change counts in memory only, and would be lost with the process; so nothing may be done on it. */
 export type SaveResult = { readonly kind: 'saved' } | { readonly kind: 'not_saved'; readonly detail: string };
@@ -36,6 +36,10 @@ export interface StateStore {
    * renews that try. An incident without an attempt gives nothing up: who only waited may still start what dies later.
    */
   giveUp(incident: Pick<Incident, 'id' | 'service'>, reason: string): Promise<SaveResult>;
+  /** Any other change of what is remembered of a service, of the host, or of an open incident; `change` is pure. */
+  updateService(service: string, change: (before: ServiceHistory) => ServiceHistory): Promise<SaveResult>;
+  updateHost(change: (before: HostHistory) => HostHistory): Promise<SaveResult>;
+  updateIncident(id: string, change: (before: OpenIncident) => OpenIncident): Promise<SaveResult>;
   /** Stops actions on the service for `forMs`, at most 24 h; expires by itself. */
   pause(service: string, pause: { readonly forMs: number; readonly reason: string }): Promise<SaveResult>;
 }
@@ -61,7 +65,7 @@ export async function openStateStore(folder: string, clock: Clock, random: () =>
     state: () => state,
     openIncident(incident, resetAfterMs) {
       if (state.incidents.some((known) => known.id === incident.id)) return save();
-      state = { ...state, incidents: [...state.incidents.filter((known) => known.service !== incident.service), { ...incident, ladder: [] }] };
+      state = { ...state, incidents: [...state.incidents.filter((known) => known.service !== incident.service), { ...incident, ladder: [], approvals: [], undo: [] }] };
       return changeService(incident.service, (service) => forgetOldTrouble(service, clock.monotonicMs() - resetAfterMs));
     },
     startStep({ incident, rule, step, counts }) {
@@ -81,11 +85,14 @@ export async function openStateStore(folder: string, clock: Clock, random: () =>
         gaveUp: { incident: incident.id, reason: reason.slice(0, 1000), sinceMs: gaveUp?.sinceMs ?? clock.monotonicMs(), retried: gaveUp?.retried ?? false },
       }));
     },
+    updateService: changeService,
+    updateHost: (next) => change({ host: next(state.host) }),
+    updateIncident: (id, next) => change({ incidents: state.incidents.map((known) => (known.id === id ? next(known) : known)) }),
     pause: (name, { forMs, reason }) => changeService(name, (service) => ({ ...service, paused: { untilMs: clock.monotonicMs() + Math.min(longestPauseMs, forMs), reason: reason.slice(0, 1000) } })),
   };
 }
 
-const noHistory: ServiceHistory = { verifications: [], backoff: { attempts: 0, draw: 0.5 } };
+const noHistory: ServiceHistory = { verifications: [], backoff: { attempts: 0, draw: 0.5 }, recoveries: [] };
 
 /** As many as any limit can ask for (`max_attempts.times` and the host's budgets go up to 1000); the oldest goes. */
 const attemptsKept = 1000;

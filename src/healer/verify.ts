@@ -86,6 +86,10 @@ export function nameOfCheck(check: CheckConfig): string {
   if ('connect' in check) return `connect: ${check.connect}`;
   if ('listening' in check) return `listening: ${formatAddress(check.listening)}`;
   if ('fpm_ping' in check) return `fpm_ping: ${check.fpm_ping}`;
+  if ('container' in check) return `container: ${check.container}`;
+  if ('mysql' in check) return `mysql: ${check.mysql}`;
+  if ('redis' in check) return `redis: ${check.redis}`;
+  if ('memcached' in check) return `memcached: ${check.memcached}`;
   if ('http' in check) return `http: ${check.http.url}`;
   return `traffic: errors below ${Math.round(check.traffic.errors_below * 1000) / 10}%`;
 }

@@ -49,6 +49,8 @@ function contextOf(target: ServiceTarget, more: Partial<ActionContext> = {}): Ac
     signal: AbortSignal.timeout(20_000),
     used,
     told,
+    isWell: () => undefined,
+    shed: async () => undefined,
     useUpstream: async (index) => void used.push(index),
     tell: async (text) => void told.push(text),
     ...more,

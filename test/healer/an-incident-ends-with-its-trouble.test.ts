@@ -4,7 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { gatewaySchema, safetySchema } from '../../src/config/host-schema.ts';
+import { gatewaySchema } from '../../src/config/host-schema.ts';
+import { safetySchema } from '../../src/config/safety-schema.ts';
 import { loadPolicyFile } from '../../src/config/load-policies.ts';
 import type { Order } from '../../src/channel/messages.ts';
 import type { Symptom } from '../../src/core/incident.ts';
@@ -14,7 +15,7 @@ import * as registeredActions from '../../src/healer/actions/registry.ts';
 import { openAuditLog } from '../../src/healer/audit/log.ts';
 import * as causes from '../../src/healer/causes/registry.ts';
 import { createWard } from '../../src/healer/create-ward.ts';
-import type { Healer } from '../../src/healer/healer.ts';
+import type { Healer, Ward } from '../../src/healer/healer.ts';
 import { createIncidents } from '../../src/healer/incidents.ts';
 import type { Action } from '../../src/healer/leaves.ts';
 import * as probes from '../../src/healer/probes/registry.ts';
@@ -42,7 +43,9 @@ async function scene(t: Test) {
   const audit = await openAuditLog({ folder: join(folder, 'audit'), host: 'h', agent: 'a', clock: systemClock, bootId: 'b' });
   const actions = new Map(Object.values(registeredActions).map((action) => [action.name, action as Action]));
   const orders: Order[] = [];
+  const wards = new Map<string, Ward>();
   const healer: Healer = {
+    wards,
     audit,
     state: await openStateStore(join(folder, 'state'), systemClock),
     safety: safetySchema.parse({}),
@@ -70,7 +73,7 @@ async function scene(t: Test) {
   const nginxWrites = (what: string): Promise<void> =>
     takeFailure(
       { type: 'failure_reported', gateway: 'shop', upstream: 0, kind: 'connection_refused', phase: 'connect', errno: what, detail: `nginx wrote ${what}`, requestId: '', atMs: systemClock.wallMs() },
-      { wards: new Map([[ward.name, ward]]), incidents, healer },
+      { wards: wards.set(ward.name, ward), incidents, healer },
       'nginx_log',
     );
   return { ward, incidents, orders, server, nginxWrites };

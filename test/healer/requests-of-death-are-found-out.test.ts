@@ -2,7 +2,8 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { gatewaySchema, safetySchema } from '../../src/config/host-schema.ts';
+import { gatewaySchema } from '../../src/config/host-schema.ts';
+import { safetySchema } from '../../src/config/safety-schema.ts';
 import { loadPolicyFile } from '../../src/config/load-policies.ts';
 import type { Order } from '../../src/channel/messages.ts';
 import { systemClock } from '../../src/core/time.ts';
@@ -11,7 +12,7 @@ import * as registeredActions from '../../src/healer/actions/registry.ts';
 import { openAuditLog } from '../../src/healer/audit/log.ts';
 import * as causes from '../../src/healer/causes/registry.ts';
 import { createWard } from '../../src/healer/create-ward.ts';
-import type { Healer } from '../../src/healer/healer.ts';
+import type { Healer, Ward } from '../../src/healer/healer.ts';
 import { createIncidents } from '../../src/healer/incidents.ts';
 import type { Action, CommandResult, ServiceState, ServiceType } from '../../src/healer/leaves.ts';
 import type { DeathReport } from '../../src/healer/proxy-link.ts';
@@ -49,7 +50,9 @@ async function scene(t: Test, options: { readonly journal?: boolean; readonly of
   const audit = await openAuditLog({ folder: join(folder, 'audit'), host: 'h', agent: 'a', clock: systemClock, bootId: 'b' });
   const actions = new Map(Object.values(registeredActions).map((action) => [action.name, action as Action]));
   t.teardown(() => audit.close());
+  const wards = new Map<string, Ward>();
   const healer: Healer = {
+    wards,
     audit,
     state: await openStateStore(join(folder, 'state'), systemClock),
     safety: safetySchema.parse({}),
@@ -64,7 +67,7 @@ async function scene(t: Test, options: { readonly journal?: boolean; readonly of
     stopping: stop.signal,
   };
   const ward = await createWard({ loaded: policies[0]!, gateways, stateFolder: folder, serviceTypes: new Map([['systemd', serviceType]]), order: healer.order });
-  const wards = new Map([[ward.name, ward]]);
+  wards.set(ward.name, ward);
   // an incident lives by the machine's clock; only the deaths live by the test's
   const incidents = createIncidents({ ...healer, clock: systemClock });
   const deaths = createRequestDeaths({ wards, incidents, healer });

@@ -62,7 +62,7 @@ t.test('everything that counts survives a reboot: attempts, ladder, back-off, co
     state().attempts.map(({ atMs, ...rest }) => [rest, later.monotonicMs() - atMs]),
     [[{ service: 'php-fpm', incident: 'A', action: 'start' }, 10 * minute + 5000]],
   );
-  t.strictSame(state().incidents, [{ ...incident, ladder: [{ rule: 'Crashed, so start it', rung: 1, attempt: 1 }] }]);
+  t.strictSame(state().incidents, [{ ...incident, ladder: [{ rule: 'Crashed, so start it', rung: 1, attempt: 1 }], approvals: [], undo: [] }]);
   const known = state().services.get('php-fpm')!;
   t.match(known.backoff, { attempts: 1, draw: 0.25 });
   t.equal(later.monotonicMs() - known.verifications[0]!.endedAtMs, 10 * minute);

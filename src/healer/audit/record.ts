@@ -35,6 +35,13 @@ export const auditEventNames = [
   'approval.expired',
   'pause.set',
   'pause.expired',
+  'pause.ended',
+  'healing.off',
+  'healing.on',
+  'incident.acknowledged',
+  'incident.repeated',
+  'shared_cause.opened',
+  'shared_cause.closed',
   'breaker.opened',
   'breaker.half_open',
   'breaker.closed',
@@ -65,6 +72,12 @@ export const gatingEvents: ReadonlySet<AuditEventName> = new Set([
   'approval.expired',
   'pause.set',
   'pause.expired',
+  'pause.ended',
+  'healing.off',
+  'healing.on',
+  'incident.acknowledged',
+  'breaker.opened',
+  'breaker.closed',
   'incident.gave_up',
   'request.quarantined',
   'audit.gap',
@@ -152,7 +165,10 @@ const fields = z.object({
   service: text.optional(),
   target: text.optional().describe('Unit, pidfile, container or address'),
   fence: text.optional().describe('Which run of the service: InvocationID, or pid and start time'),
-  actor: z.union([z.literal('auto'), z.object({ uid: count, user: text.optional() })]).optional(),
+  actor: z
+    .union([z.literal('auto'), z.object({ uid: count, user: text.optional() }), z.object({ by: text })])
+    .optional()
+    .describe('auto: goodgateway itself. by: an operator, as the command that was used says of itself; claimed, not proven'),
   symptom: symptom.optional(),
   cause: z.enum(causeNames).optional(),
   confidence: z.enum(confidences).optional(),
@@ -167,6 +183,12 @@ const fields = z.object({
   outcome: outcome.optional(),
   verify: verification.optional(),
   evidence: evidence.optional(),
+  approval: z
+    .object({ code: text, from: z.array(text).max(maxListLength).optional(), until: instant.optional(), otherwise: z.enum(['skip', 'do']).optional(), fence: text.optional() })
+    .optional()
+    .describe('approval.*: the question, and what its answer is bound to'),
+  pause: z.object({ until: instant.optional(), reason: text }).optional().describe('pause.*, healing.off'),
+  files: z.object({ folder: text, manifest_sha256: sha256, bytes: count, count }).optional().describe('evidence.captured: what was kept in files'),
   impact: impact.optional(),
   gap: z.object({ bytes: count, file: text }).optional().describe('audit.gap: how much was cut or is in doubt, and where it is kept'),
   removed: z

@@ -81,6 +81,8 @@ export function commandLine({ config }: ServiceTarget, verb: 'start' | 'restart'
       return `${config.script} ${verb}`;
     case 'process':
       return verb === 'start' ? config.start.map(quoted).join(' ') : undefined;
+    case 'docker':
+      return `docker ${verb} ${config.container}`;
     case 'external':
       return undefined;
   }

@@ -2,13 +2,14 @@
  * The gates: each says, with its numbers, whether an action may be done now. All are asked, in one fixed order, so that
  * the record shows everything that stood in the way and not only the first. Pure: no gate looks at the machine.
  */
-import type { SafetyConfig } from '../../config/host-schema.ts';
 import type { PolicyConfig, RuleConfig } from '../../config/policy-schema.ts';
+import type { SafetyConfig } from '../../config/safety-schema.ts';
 import { gateNames, type ActionName, type GateName, type GateResult, type Reach, type Step } from '../../core/decision.ts';
 import { confidences, isAtLeast, type Confidence, type Diagnosis } from '../../core/diagnosis.ts';
 import { formatDuration } from '../../core/time.ts';
 import type { Action, ServiceState } from '../leaves.ts';
-import { assumedAttempts, backoffEndMs, cooldownEndMs, halfOpen, useOfWindow, type HealingHistory, type Now } from './limits.ts';
+import { assumedAttempts, backoffEndMs, cooldownEndMs, halfOpen, useOfWindow, type Approval, type HealingHistory, type Now } from './limits.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /** What the limits need to know of an action. */
 export type ActionLimits = Pick<Action, 'reach' | 'needs' | 'counts' | 'budget' | 'configTest'>;
@@ -26,6 +27,9 @@ export interface GateInput {
   readonly diagnosis: Diagnosis;
   readonly serviceState: ServiceState;
   readonly history: HealingHistory;
+  readonly surroundings: Surroundings;
+  /** Questions that were asked in this incident. */
+  readonly approvals: readonly Approval[];
   readonly rule: RuleConfig;
   readonly step: Step;
 }
@@ -96,7 +100,7 @@ function supervisorFirst(input: GateInput): Verdict {
   if (serviceState.supervisorActsInMs === undefined) return pass('no supervisor is about to act by itself');
   if (!stepTouches(input)) return harmless(input);
   // 2 s: time for the supervisor's own start to show, so that two starts do not meet.
-  const configuredMs = policy.service.type === 'docker' ? undefined : policy.service.defer_to_supervisor;
+  const configuredMs = policy.service.defer_to_supervisor;
   const waitMs = configuredMs ?? serviceState.supervisorActsInMs + 2000;
   const fromMs = configuredMs === undefined ? now.wallMs : incident.openedAtMs;
   const allowedAtMs = Math.ceil(fromMs + waitMs);

@@ -29,6 +29,14 @@ export interface GaveUp {
   readonly retried: boolean;
 }
 
+/** Healing of one service, or of the whole host, is switched off by a person until a person switches it on. */
+export interface SwitchedOff {
+  readonly sinceMs: number;
+  readonly reason: string;
+  /** Who, as claimed: a login name and how it was asked. */
+  readonly by: string;
+}
+
 /** What is remembered of one service between incidents. */
 export interface ServiceHistory {
   /** Ends of verifications, the newest last; of each incident only its last one, of at most two incidents. */
@@ -41,13 +49,58 @@ export interface ServiceHistory {
     readonly healthySinceMs?: number;
   };
   readonly gaveUp?: GaveUp;
-  readonly paused?: { readonly untilMs: number; readonly reason: string };
+  readonly paused?: Paused;
+  readonly off?: SwitchedOff;
+  /** Incidents that an act of ours ended, of the last day: the loop must not hide the fault. */
+  readonly recoveries: readonly { readonly incident: string; readonly atMs: number }[];
+  /** The last time that a person, or a program for one, acted on the service. */
+  readonly humanActed?: { readonly atMs: number; readonly text: string };
+}
+
+/** Ends by itself. */
+export interface Paused {
+  readonly untilMs: number;
+  readonly reason: string;
+}
+
+/** Many failed attempts of any service: nothing is done but to look. */
+export interface Breaker {
+  readonly openedAtMs: number;
+  readonly reason: string;
+  /** The one try after `stay_open` has been started. */
+  readonly tried: boolean;
+}
+
+/** What is remembered of the whole host. */
+export interface HostHistory {
+  /** Attempts that did not help, or that relapsed, of all services; newest last. */
+  readonly failures: readonly { readonly service: string; readonly incident: string; readonly atMs: number }[];
+  readonly breaker?: Breaker;
+  readonly off?: SwitchedOff;
+  readonly paused?: Paused;
+}
+
+/** A question to a person, bound to what it was asked about: anything else that changes makes it void. */
+export interface Approval {
+  /** What a person types. */
+  readonly code: string;
+  readonly rule: string;
+  readonly rung: number;
+  readonly action: ActionName;
+  /** The run of the service, and the policy's hash, that it was asked about. */
+  readonly fence: string;
+  readonly policy: string;
+  readonly askedAtMs: number;
+  readonly untilMs: number;
+  readonly verdict: 'asked' | 'given' | 'denied' | 'expired';
+  readonly by?: string;
 }
 
 /** What the limits of every service are computed from. */
 export interface HealingHistory {
   readonly attempts: readonly Attempt[];
   readonly services: ReadonlyMap<string, ServiceHistory>;
+  readonly host: HostHistory;
   /** When the record was found unreadable: every limit counts as used up to one attempt at that moment. */
   readonly lostAtMs?: number;
 }

@@ -8,7 +8,7 @@ import { runOptions } from './remembered.ts';
 export function configTestOf(target: ServiceTarget): readonly string[] | undefined {
   const { config } = target;
   if (config.config_test) return config.config_test;
-  if (config.type === 'external') return undefined;
+  if (config.type === 'external' || config.type === 'docker') return undefined;
   if (config.type === 'process') return fpmTest(config.start);
   const name = (config.type === 'systemd' ? config.unit : config.script).replace(/^.*\//, '').replace(/\.service$/, '');
   const php = /^php(\d\.\d)-fpm$/.exec(name)?.[1];

@@ -1,3 +1,4 @@
+export { docker } from './docker.ts';
 export { external } from './external.ts';
 export { init } from './init.ts';
 export { process } from './process.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { safetySchema } from '../../../src/config/host-schema.ts';
 import { policySchema } from '../../../src/config/policy-schema.ts';
+import { safetySchema } from '../../../src/config/safety-schema.ts';
 import { gateNames, type ActionName, type Decision, type GateName } from '../../../src/core/decision.ts';
 import type { CauseName, Confidence, Diagnosis } from '../../../src/core/diagnosis.ts';
 import type { ServiceState } from '../../../src/healer/leaves.ts';
@@ -8,6 +8,7 @@ import { decide, finishGates, needsConfigTest, type DecisionInput, type LastLook
 import type { ActionLimits } from '../../../src/healer/policy/gates.ts';
 import { climb, type Ladder } from '../../../src/healer/policy/ladder.ts';
 import type { Attempt, ServiceHistory } from '../../../src/healer/policy/limits.ts';
+import { quietSurroundings } from '../../../src/healer/policy/surroundings.ts';
 
 const wallMs = Date.UTC(2026, 10, 22, 3, 12, 0);
 const monotonicMs = 9_000_000;
@@ -45,7 +46,7 @@ function stateOf(state: ServiceState['state'], over: Partial<ServiceState> = {})
   return { state, text: `php-fpm is ${state}`, pids: [], fence: '', ...over };
 }
 
-const quiet: ServiceHistory = { verifications: [], backoff: { attempts: 0, draw: 0.5 } };
+const quiet: ServiceHistory = { verifications: [], backoff: { attempts: 0, draw: 0.5 }, recoveries: [] };
 
 /** An attempt of the service, so many milliseconds ago, of an earlier incident unless said otherwise. */
 function ago(ms: number, over: Partial<Attempt> = {}): Attempt {
@@ -69,7 +70,9 @@ function inputOf({ cause = 'service.crashed', confidence = 'certain', attempts =
     actions,
     diagnosis: diagnosed(cause, confidence),
     serviceState: stateOf('failed'),
-    history: { attempts, services: new Map(own ? [['php-fpm', { ...quiet, ...own }]] : []), ...(lostAtMs === undefined ? {} : { lostAtMs }) },
+    history: { attempts, services: new Map(own ? [['php-fpm', { ...quiet, ...own }]] : []), host: { failures: [] }, ...(lostAtMs === undefined ? {} : { lostAtMs }) },
+    surroundings: quietSurroundings,
+    approvals: [],
     ladder: [],
     causeSinceMs: monotonicMs,
     ...over,
@@ -174,7 +177,7 @@ t.test('R1 cooldown: counted from the end of the verification of the incident be
   t.equal(decide(inputOf({ own: ended(60_000) })).kind, 'recover');
   t.equal(decide(inputOf({ own: ended(1, 'NOW') })).kind, 'recover', 'a verification of this very incident is no quiet time');
   const other = new Map([['redis', { ...quiet, ...ended(1) }]]);
-  t.equal(decide(inputOf({ history: { attempts: [], services: other } })).kind, 'recover', 'nor is that of another service');
+  t.equal(decide(inputOf({ history: { attempts: [], services: other, host: { failures: [] } } })).kind, 'recover', 'nor is that of another service');
 });
 
 t.test('R2 max attempts: limit 3 in 1 h, attempts at 0, 10 and 20 min: refused at 59:59, allowed at 60:00', async (t) => {

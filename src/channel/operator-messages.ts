@@ -1,0 +1,33 @@
+/**
+ * What an operator may ask the healer for, one request a connection. Names only: the healer looks up in its own
+ * configuration what they stand for. Who may open the control socket may ask; `by` is what the caller says of itself.
+ */
+import { z } from 'zod';
+import { actionNames } from '../core/decision.ts';
+import { causeNames, confidences } from '../core/diagnosis.ts';
+
+const service = z.string().min(1).max(64);
+const reason = z.string().trim().min(3).max(300);
+/** `maria (uid 1000, pts/0)`: claimed, and recorded as such. */
+const by = z.string().min(1).max(200);
+/** Without a service: the whole host. */
+const someService = service.optional();
+
+export const operatorRequestSchema = z.discriminatedUnion('ask', [
+  z.strictObject({ ask: z.literal('status') }),
+  z.strictObject({ ask: z.literal('pause'), service: someService, forMs: z.int().min(1000).max(86_400_000), reason, by }),
+  z.strictObject({ ask: z.literal('resume'), service: someService, by }),
+  z.strictObject({ ask: z.literal('off'), service: someService, reason, by }),
+  z.strictObject({ ask: z.literal('on'), service: someService, by }),
+  z.strictObject({ ask: z.literal('ack'), service, by }),
+  z.strictObject({ ask: z.literal('do'), service, action: z.enum(actionNames), reason, by }),
+  z.strictObject({ ask: z.literal('approve'), code: z.string().min(1).max(32), by }),
+  z.strictObject({ ask: z.literal('deny'), code: z.string().min(1).max(32), by }),
+  /** Which rule, which steps, which gates right now, if this were the cause. */
+  z.strictObject({ ask: z.literal('simulate'), service, cause: z.enum(causeNames), confidence: z.enum(confidences) }),
+]);
+export type OperatorRequest = z.output<typeof operatorRequestSchema>;
+
+/** The answer to everything but `status` and `simulate`, whose own shapes are theirs. */
+export const operatorAnswerSchema = z.object({ ok: z.boolean(), text: z.string() });
+export type OperatorAnswer = z.output<typeof operatorAnswerSchema>;
