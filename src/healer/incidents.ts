@@ -5,6 +5,7 @@
 import type { Incident, Symptom } from '../core/incident.ts';
 import { ulid } from '../core/ids.ts';
 import { recordFor } from './audit-record-for.ts';
+import { closeAbandoned } from './close-abandoned.ts';
 import { conclude } from './conclude.ts';
 import { holdAtOpening } from './gate-orders.ts';
 import { heal } from './heal.ts';
@@ -19,6 +20,8 @@ export interface Incidents {
   openFor(service: string): OpenCase | undefined;
   /** Goes on with an incident of the healer's life before. `unknownOutcome`: an act had begun; verify, never repeat. */
   resume(ward: Ward, incident: Incident, unknownOutcome: boolean): void;
+  /** No policy looks after the service any more: once the act under way has ended, its incident is closed as it is. */
+  abandon(service: string): void;
   /** Resolves when every round under way has ended. */
   settled(): Promise<void>;
 }
@@ -27,19 +30,23 @@ export interface Incidents {
 export function createIncidents(healer: Healer): Incidents {
   const open = new Map<string, OpenCase>();
   const running = new Set<Promise<void>>();
+  const abandoned = new Set<OpenCase>();
 
-  function begin(ward: Ward, opened: OpenCase, first: () => Promise<void>): void {
+  function begin(ward: Ward, opened: OpenCase, first: (ward: Ward) => Promise<void>): void {
     open.set(ward.name, opened);
-    const life = liveThrough(ward, opened, first).finally(() => {
+    // what it was opened under is what it is healed by, whatever is read meanwhile
+    const life = liveThrough(ward.pinned(), opened, first).finally(() => {
       open.delete(ward.name);
+      abandoned.delete(opened);
       running.delete(life);
     });
     running.add(life);
   }
 
-  async function liveThrough(ward: Ward, opened: OpenCase, first: () => Promise<void>): Promise<void> {
-    await first();
+  async function liveThrough(ward: Ward, opened: OpenCase, first: (ward: Ward) => Promise<void>): Promise<void> {
+    await first(ward);
     while (!healer.stopping.aborted) {
+      if (abandoned.has(opened)) return closeAbandoned(opened.incident, healer);
       const next = await heal(opened, ward, healer);
       if (next.kind === 'closed') return ward.detector.clear();
       await pause(opened, next.inMs);
@@ -60,14 +67,21 @@ export function createIncidents(healer: Healer): Incidents {
       if (known) return seenAgain(known, symptom, { healer, stableForMs: ward.policy.verify.stable_for });
       const incident: Incident = { id: ulid(healer.clock.wallMs()), service: ward.name, openedAtMs: healer.clock.wallMs(), symptom };
       const opened = openCase(incident, healer);
-      begin(ward, opened, () => announce(opened, ward, healer));
+      begin(ward, opened, (pinned) => announce(opened, pinned, healer));
     },
     resume(ward, incident, unknownOutcome) {
       const opened = openCase(incident, healer);
       opened.rounds = 1;
-      begin(ward, opened, async () => {
-        if (unknownOutcome) await conclude(opened, ward, healer);
+      begin(ward, opened, async (pinned) => {
+        if (unknownOutcome) await conclude(opened, pinned, healer);
       });
+    },
+    abandon(service) {
+      const known = open.get(service);
+      if (!known) return;
+      abandoned.add(known);
+      known.interrupt();
+      known.wake();
     },
     settled: async () => void (await Promise.all(running)),
   };

@@ -1,3 +1,4 @@
+import { closeAbandoned } from './close-abandoned.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
 
@@ -28,11 +29,6 @@ export async function resumeAfterRestart({ wards, incidents, healer }: { wards: 
         open,
         intents.some((intent) => intent.incident === open.id),
       );
-    else await closeOrphan(open.id, open.service, healer);
+    else await closeAbandoned(open, healer);
   }
-}
-
-async function closeOrphan(incident: string, service: string, healer: Healer): Promise<void> {
-  await healer.state.closeIncident(incident);
-  await healer.audit.append({ event: 'incident.closed', incident, service, outcome: { result: 'unknown' }, text: `no policy looks after ${service} any more` });
 }

@@ -35,5 +35,8 @@ const supervisor = supervise(
   { info: (fields, message) => log(30, fields, message), warn: (fields, message) => log(40, fields, message) },
   (name) => void end(`${name} cannot run with this configuration: goodgateway check --config ${file} says why`, 1),
 );
-process.on('SIGHUP', () => log(40, {}, 'SIGHUP: the configuration is not read again yet; restart goodgateway to apply a change'));
+process.on('SIGHUP', () => {
+  // the healer reads policies and limits again, and says what came of it; what needs a restart it names
+  if (!supervisor.signal('healer', 'SIGHUP')) log(40, {}, 'SIGHUP: the healer does not run at the moment; it reads the configuration when it starts');
+});
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end(signal, 0));

@@ -21,6 +21,8 @@ export interface SupervisorLog {
 export interface Supervisor {
   /** The pid of a process that runs now. */
   pid(name: string): number | undefined;
+  /** Sends a signal to a process that runs now; false when it does not. */
+  signal(name: string, signal: NodeJS.Signals): boolean;
   /** Ends all, the last started first, and waits for their end; what does not end within `graceMs` is killed. */
   stop(graceMs: number): Promise<void>;
 }
@@ -37,6 +39,7 @@ export function supervise(processes: readonly SupervisedProcess[], log: Supervis
   const wards = processes.map((process) => keepRunning(process, log, onHopeless));
   return {
     pid: (name) => wards.find((ward) => ward.name === name)?.pid(),
+    signal: (name, signal) => wards.find((ward) => ward.name === name)?.signal(signal) ?? false,
     stop: async (graceMs) => {
       for (const ward of [...wards].reverse()) await ward.stop(graceMs);
     },
@@ -46,6 +49,7 @@ export function supervise(processes: readonly SupervisedProcess[], log: Supervis
 interface Ward {
   readonly name: string;
   pid(): number | undefined;
+  signal(signal: NodeJS.Signals): boolean;
   stop(graceMs: number): Promise<void>;
 }
 
@@ -77,6 +81,7 @@ function keepRunning({ name, argv, log: output, environment }: SupervisedProcess
   return {
     name,
     pid: () => started?.pid,
+    signal: (signal) => started?.kill(signal) ?? false,
     stop: (graceMs) =>
       new Promise((resolve) => {
         clearTimeout(timer);
