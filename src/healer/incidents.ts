@@ -10,7 +10,7 @@ import { conclude } from './conclude.ts';
 import { holdAtOpening } from './gate-orders.ts';
 import { heal } from './heal.ts';
 import { takeRequestIds } from './take-request-ids.ts';
-import type { Healer, OpenCase, Ward } from './healer.ts';
+import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
 
 export interface Incidents {
   /** A symptom was seen: opens an incident, or wakes the one that is open. */
@@ -26,13 +26,16 @@ export interface Incidents {
   settled(): Promise<void>;
 }
 
+/** What comes before the rounds; it may be the end already. */
+type First = (ward: Ward) => Promise<NextRound | undefined>;
+
 /** Keeps the open incidents of all services. */
 export function createIncidents(healer: Healer): Incidents {
   const open = new Map<string, OpenCase>();
   const running = new Set<Promise<void>>();
   const abandoned = new Set<OpenCase>();
 
-  function begin(ward: Ward, opened: OpenCase, first: (ward: Ward) => Promise<void>): void {
+  function begin(ward: Ward, opened: OpenCase, first: First): void {
     open.set(ward.name, opened);
     // what it was opened under is what it is healed by, whatever is read meanwhile
     const life = liveThrough(ward.pinned(), opened, first).finally(() => {
@@ -43,8 +46,9 @@ export function createIncidents(healer: Healer): Incidents {
     running.add(life);
   }
 
-  async function liveThrough(ward: Ward, opened: OpenCase, first: (ward: Ward) => Promise<void>): Promise<void> {
-    await first(ward);
+  async function liveThrough(ward: Ward, opened: OpenCase, first: First): Promise<void> {
+    const begun = await first(ward);
+    if (begun?.kind === 'closed') return ward.detector.clear();
     while (!healer.stopping.aborted) {
       if (abandoned.has(opened)) return closeAbandoned(opened.incident, healer);
       const next = await heal(opened, ward, healer);
@@ -67,14 +71,12 @@ export function createIncidents(healer: Healer): Incidents {
       if (known) return seenAgain(known, symptom, { healer, stableForMs: ward.policy.verify.stable_for });
       const incident: Incident = { id: ulid(healer.clock.wallMs()), service: ward.name, openedAtMs: healer.clock.wallMs(), symptom };
       const opened = openCase(incident, healer);
-      begin(ward, opened, (pinned) => announce(opened, pinned, healer));
+      begin(ward, opened, (pinned) => announce(opened, pinned, healer).then(() => undefined));
     },
     resume(ward, incident, unknownOutcome) {
       const opened = openCase(incident, healer);
       opened.rounds = 1;
-      begin(ward, opened, async (pinned) => {
-        if (unknownOutcome) await conclude(opened, pinned, healer);
-      });
+      begin(ward, opened, async (pinned) => (unknownOutcome ? conclude(opened, pinned, healer) : undefined));
     },
     abandon(service) {
       const known = open.get(service);

@@ -35,7 +35,7 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
     text: `${step.action} by the rule "${rule}"`,
   });
   if (intent.kind !== 'appended') return refuseWithoutAudit(`${step.action} is not done, because it could not be recorded: ${intent.detail}`, { open, ward, healer });
-  const saved = await healer.state.startStep({ incident: open.incident, rule, step, counts: action.counts });
+  const saved = await healer.state.startStep({ incident: open.incident, rule, step, counts: action.counts, id: base.action_id });
   const result: StepResult = saved.kind === 'saved' ? await perform(decision, { open, ward, healer }) : { result: 'failed', detail: `not done: ${saved.detail}`, durationMs: 0 };
   open.said.clear();
   await healer.audit.append({

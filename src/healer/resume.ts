@@ -1,6 +1,7 @@
 import { closeAbandoned } from './close-abandoned.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
+import { awaitsVerification, closeForgotten, countOnce } from './repair-memory.ts';
 
 /**
  * After a restart of the healer: an act that had begun and whose outcome nobody knows is recorded as unknown and then
@@ -9,6 +10,7 @@ import type { Incidents } from './incidents.ts';
 export async function resumeAfterRestart({ wards, incidents, healer }: { wards: ReadonlyMap<string, Ward>; incidents: Incidents; healer: Healer }): Promise<void> {
   const intents = healer.audit.openIntents();
   for (const intent of intents) {
+    await countOnce(intent, healer);
     if (!intent.incident || !intent.service || !intent.action || !intent.action_id) continue;
     await healer.audit.append({
       event: 'action.unknown',
@@ -21,14 +23,10 @@ export async function resumeAfterRestart({ wards, incidents, healer }: { wards: 
       text: `${intent.action} had begun when the healer ended; whether it worked is verified now, it is not repeated`,
     });
   }
+  await closeForgotten(healer);
   for (const open of healer.state.state().incidents) {
     const ward = wards.get(open.service);
-    if (ward)
-      incidents.resume(
-        ward,
-        open,
-        intents.some((intent) => intent.incident === open.id),
-      );
+    if (ward) incidents.resume(ward, open, intents.some((intent) => intent.incident === open.id) || awaitsVerification(open.id, open.service, healer));
     else await closeAbandoned(open, healer);
   }
 }

@@ -84,7 +84,7 @@ export async function smallService(t: TestScope): Promise<SmallService> {
     writePolicy: (changes = {}, file = 'small') => write(join(folder, 'policies.d', `${file}.yaml`), { ...policy, ...changes }),
     writeHost: (changes = {}) => write(config, { ...host, ...changes }),
     audit: () =>
-      readdirSync(join(folder, 'audit'))
+      (existsSync(join(folder, 'audit')) ? readdirSync(join(folder, 'audit')) : [])
         .filter((name) => name.endsWith('.jsonl'))
         .sort()
         .flatMap((name) =>
@@ -93,7 +93,10 @@ export async function smallService(t: TestScope): Promise<SmallService> {
             .slice(0, -1),
         )
         .map((line) => JSON.parse(line) as AuditRecord),
-    state: () => JSON.parse(readFileSync(join(folder, 'state', 'healing.json'), 'utf8')) as ReturnType<SmallService['state']>,
+    state: () => {
+      const file = join(folder, 'state', 'healing.json');
+      return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as ReturnType<SmallService['state']>) : { attempts: [], incidents: [] };
+    },
   };
   small.writeHost();
   small.writePolicy();
