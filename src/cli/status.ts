@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { z } from 'zod';
+import { whyNotTrusted } from '../channel/whose-socket.ts';
 import { formatDuration } from '../core/time.ts';
 import { findAuditFiles, findIncident } from '../healer/audit/query.ts';
 import { collapse } from '../healer/audit/summary.ts';
@@ -59,6 +60,8 @@ export function statusCommand(): Command {
 
 /** The healer's answer, or a sentence that says why there is none. */
 function ask(path: string): Promise<Status | string> {
+  const stranger = whyNotTrusted(path);
+  if (stranger !== undefined) return Promise.resolve(`nobody is asked: ${stranger}`);
   return new Promise((resolve) => {
     const socket = connect(path);
     let text = '';

@@ -78,7 +78,7 @@ export interface Ward {
   lastGoodMs: number;
   /** Monotonic: a silence is not looked into before. */
   confirmAgainAtMs: number;
-  /** Monotonic: what nginx's log says of a connect is not tried before. */
+  /** Monotonic: what nginx's log, or a proxy, says of a connect is not tried before. */
   connectAgainAtMs: number;
   /** How long the last recoveries took; their median is what a visitor is told to expect. */
   readonly recoveriesMs: number[];

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { proxyAccount } from '../config/account.ts';
+import type { HostConfig } from '../config/host-schema.ts';
 import type { LoadedPolicy } from '../config/load-policies.ts';
 import type { Configuration } from '../config/load.ts';
 import { systemClock } from '../core/time.ts';
@@ -51,8 +53,10 @@ export async function runHealer(configuration: Configuration, { product, log, op
   const stop = new AbortController();
   // whoever holds this socket is the healer of this folder; nothing is touched before it is ours
   let ready: OperatorPlace | undefined;
-  const control = await listenForOperators(join(host.runtime, 'control.sock'), async (request) =>
-    ready ? answerOperator(request, ready) : { ok: false, text: 'the healer is starting; ask again in a moment', healing: 'off', audit: 'the healer is starting', services: [] },
+  const control = await listenForOperators(
+    join(host.runtime, 'control.sock'),
+    async (request) => (ready ? answerOperator(request, ready) : { ok: false, text: 'the healer is starting; ask again in a moment', healing: 'off', audit: 'the healer is starting', services: [] }),
+    log,
   );
   const audit = await openAudit({ folder: host.audit.folder, host: hostname(), agent: `goodgateway ${product}`, clock: systemClock, bootId: bootId(), keepMs: host.audit.keep });
   const state = await openState(host.state, systemClock);
@@ -83,6 +87,8 @@ export async function runHealer(configuration: Configuration, { product, log, op
   const deaths = createRequestDeaths({ wards, incidents, healer });
   link = await listenForProxies({
     path: join(host.runtime, 'healer.sock'),
+    group: await groupForProxies(host),
+    clock: systemClock,
     product,
     gateways: new Set(Object.keys(host.gateways)),
     onFailure: (report) => void takeFailure(report, { wards, incidents, healer }),
@@ -119,6 +125,13 @@ export async function runHealer(configuration: Configuration, { product, log, op
       await Promise.all([link.close(), control.close(), audit.close()]);
     },
   };
+}
+
+/** A proxy without rights must be able to open our socket; without root it runs as we do. */
+async function groupForProxies({ proxy }: HostConfig): Promise<string | undefined> {
+  const found = await proxyAccount(proxy);
+  if (!found.ok) throw new Error(found.reason);
+  return process.getuid?.() === 0 && found.account ? String(found.account.gid) : undefined;
 }
 
 function bootId(): string {

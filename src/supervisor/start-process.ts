@@ -16,6 +16,8 @@ export interface StartOptions {
   readonly onExit: (exit: ProcessExit) => void;
   /** Added to the supervisor's own environment. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Numbers of another user and group; only root may. The system drops all supplementary groups with them. */
+  readonly account?: { readonly uid: number; readonly gid: number };
   /** A file to which both streams are appended. Default: the supervisor's own output. */
   readonly output?: string;
 }
@@ -31,7 +33,7 @@ export interface StartedProcess {
 export function startProcess(argv: readonly [string, ...string[]], options: StartOptions): StartedProcess {
   const [program, ...rest] = argv;
   const output = options.output === undefined ? 'inherit' : { file: options.output, append: true };
-  const child = execa(program, rest, { stdin: 'ignore', stdout: output, stderr: output, env: { ...options.environment }, buffer: false, reject: false });
+  const child = execa(program, rest, { ...options.account, stdin: 'ignore', stdout: output, stderr: output, env: { ...options.environment }, buffer: false, reject: false });
   void child.then((result) =>
     options.onExit({ exitCode: result.exitCode, signal: result.signal, startError: child.pid === undefined ? (result.code ?? result.shortMessage ?? 'unknown error') : undefined }),
   );

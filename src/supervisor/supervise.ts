@@ -9,6 +9,8 @@ export interface SupervisedProcess {
   readonly argv: readonly [string, ...string[]];
   /** File that receives its output; without it the supervisor's own. */
   readonly log?: string;
+  /** Numbers of the user and group that it runs as. Default: the supervisor's own. */
+  readonly account?: { readonly uid: number; readonly gid: number };
   /** Added to the supervisor's own. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -53,7 +55,7 @@ interface Ward {
   stop(graceMs: number): Promise<void>;
 }
 
-function keepRunning({ name, argv, log: output, environment }: SupervisedProcess, log: SupervisorLog, onHopeless: (name: string) => void): Ward {
+function keepRunning({ name, argv, log: output, environment, account }: SupervisedProcess, log: SupervisorLog, onHopeless: (name: string) => void): Ward {
   let pauseMs = firstPauseMs;
   let started: StartedProcess | undefined;
   let stopping: (() => void) | undefined;
@@ -63,7 +65,12 @@ function keepRunning({ name, argv, log: output, environment }: SupervisedProcess
   function start(): void {
     const startedMs = performance.now();
     starts += 1;
-    started = startProcess(argv, { ...(output ? { output } : {}), ...(environment ? { environment } : {}), onExit: (exit) => ended(exit, performance.now() - startedMs) });
+    started = startProcess(argv, {
+      ...(output ? { output } : {}),
+      ...(environment ? { environment } : {}),
+      ...(account ? { account } : {}),
+      onExit: (exit) => ended(exit, performance.now() - startedMs),
+    });
     log.info({ child: name, pid: started.pid }, 'started');
   }
 
