@@ -4,7 +4,6 @@
  */
 import type { Server, Socket } from 'node:net';
 import type { Clock } from '../core/time.ts';
-import type { HealerLog } from './healer.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 export interface ConnectionBounds {
@@ -12,6 +11,10 @@ export interface ConnectionBounds {
   readonly perSecond: number;
   /** Who has said nothing that makes him known within so long is hung up on. */
   readonly firstWordMs: number;
+}
+
+export interface BoundLog {
+  warn(fields: object, message: string): void;
 }
 
 export interface BoundConnections {
@@ -25,7 +28,7 @@ const sayEveryMs = 60_000;
 export function boundConnections(
   server: Server,
   accept: (socket: Socket) => void,
-  { bounds, clock, log }: { readonly bounds: ConnectionBounds; readonly clock: Clock; readonly log: Pick<HealerLog, 'warn'> },
+  { bounds, clock, log }: { readonly bounds: ConnectionBounds; readonly clock: Clock; readonly log: BoundLog },
 ): BoundConnections {
   const open = new Map<Socket, NodeJS.Timeout>();
   const fresh = new TokenBucket(bounds.perSecond, clock);
