@@ -23,7 +23,7 @@ t.test('docs/safety.md lists them with their tests', async (t) => {
         .join(', ')} |`,
   );
   const table = ['| rule | name | what it says | its tests, below `test/` |', '|---|---|---|---|', ...rows].join('\n');
-  const text = readFileSync(page, 'utf8').replace(/(<!-- rules: made by .*? -->\n)[^]*?(\n<!-- end -->)/, (_all, begin: string, end: string) => `${begin}${table}${end}`);
+  const text = readFileSync(page, 'utf8').replace(/(<!-- rules: made by .*? -->\n)[^]*?(<!-- end -->)/, (_all, begin: string, end: string) => `${begin}${table}\n${end}`);
   // As with tap's own snapshots: TAP_SNAPSHOT=1 writes what the next runs compare with.
   if (process.env['TAP_SNAPSHOT'] === '1') writeFileSync(page, text);
   t.equal(readFileSync(page, 'utf8'), text, 'write it anew with TAP_SNAPSHOT=1 node test/safety/every-rule-has-its-test.test.ts');
