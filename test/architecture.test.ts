@@ -46,6 +46,7 @@ const rooms: readonly Room[] = [
     packages: { zod: anywhere, execa: /^healer\/run-command\.ts$/, ...processPackages },
   },
   { room: 'healer/probes', may: [...leafTools, 'healer/probes', 'healer/service-parts/config-tests.ts', 'upstream'], node: true, packages: {} },
+  { room: 'healer/collectors', may: [...leafTools, 'healer/collectors', 'healer/probes/read-log-files.ts', 'healer/probes/read-regular-file.ts'], node: true, packages: {} },
   { room: 'healer/causes', may: [...leafTools, 'healer/causes'], node: false, packages: {} },
   { room: 'healer/actions', may: [...leafTools, 'healer/actions', 'healer/service-parts/step-result.ts', 'config/values.ts'], node: true, packages: { zod: anywhere } },
   { room: 'healer/services', may: [...leafTools, 'healer/services', 'healer/service-parts'], node: true, packages: {} },
@@ -59,7 +60,7 @@ const rooms: readonly Room[] = [
   { room: 'demo', may: ['demo'], node: true, packages: {} },
 ];
 /** In these folders every file is a plug-in of its own, but for what several of them read (`read-*.ts`). */
-const leafFolders = ['healer/probes', 'healer/causes', 'healer/actions', 'healer/services'];
+const leafFolders = ['healer/probes', 'healer/causes', 'healer/collectors', 'healer/actions', 'healer/services'];
 const startsPrograms = ['healer/run-command.ts', 'supervisor/start-process.ts'];
 const longestFile = 250;
 /** Files that may be longer, each with its reason. */

@@ -48,6 +48,7 @@ export const collectorNames = [
   'container_inspect',
   'container_logs_tail',
 ] as const;
+export type CollectorName = (typeof collectorNames)[number];
 
 /** When receivers are told. */
 export const noticeNames = ['started', 'recovered', 'gave_up', 'blocked', 'repeated'] as const;

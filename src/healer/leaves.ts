@@ -3,7 +3,7 @@
  * line in its registry. It returns an outcome; it never retries, waits between tries, logs or audits by itself.
  */
 import type { z } from 'zod';
-import type { ServiceConfig } from '../config/policy-schema.ts';
+import type { CollectorName, ServiceConfig } from '../config/policy-schema.ts';
 import type { ActionName, Reach, StepResult } from '../core/decision.ts';
 import type { CauseName, Confidence, Evidence, Suspect } from '../core/diagnosis.ts';
 import type { Address } from '../core/failure.ts';
@@ -69,7 +69,7 @@ export interface ServiceType {
   configTest(target: ServiceTarget): readonly string[] | undefined;
 }
 
-/** The result of one finished program. `output` is both streams as they came, the last 4 KiB. */
+/** The result of one finished program. `output` is both streams as they came, the last 4 KiB unless more was asked for. */
 export interface CommandResult {
   readonly argv: readonly string[];
   readonly exitCode: number | undefined;
@@ -86,7 +86,14 @@ export interface RunCommand {
   /** Runs to its end or to `timeoutMs`, when the whole process group is killed. Never rejects. */
   run(
     argv: readonly string[],
-    options: { readonly timeoutMs: number; readonly signal?: AbortSignal; readonly user?: string; readonly folder?: string; readonly environment?: Readonly<Record<string, string>> },
+    options: {
+      readonly timeoutMs: number;
+      readonly signal?: AbortSignal;
+      readonly user?: string;
+      readonly folder?: string;
+      readonly environment?: Readonly<Record<string, string>>;
+      readonly outputBytes?: number;
+    },
   ): Promise<CommandResult>;
   /** Starts a program that stays: own session, output appended to `output`. The pid, or why it could not be started. */
   startDetached(
@@ -113,6 +120,24 @@ export interface Probe {
   applies(target: ServiceTarget): boolean;
   /** Never rejects for an expected reason; what it could not see is evidence with `missing`. */
   look(context: ProbeContext, signal: AbortSignal): Promise<readonly Evidence[]>;
+}
+
+/** What a collector may use. `sinceMs`: wall time since when it matters; `maxBytes`, `timeoutMs`: what it may take. */
+export interface CollectorContext {
+  readonly target: ServiceTarget;
+  readonly state: ServiceState;
+  readonly run: RunCommand;
+  readonly sinceMs: number;
+  readonly maxBytes: number;
+  readonly timeoutMs: number;
+}
+
+/** One thing that is kept in a file before an action destroys it. It only reads. */
+export interface Collector {
+  readonly name: CollectorName;
+  applies(target: ServiceTarget): boolean;
+  /** The text, before secrets are taken out. Rejects with the reason when there is none. */
+  collect(context: CollectorContext, signal: AbortSignal): Promise<string>;
 }
 
 /** What a cause judges by: the symptom, all evidence, the traffic (`limit`: most requests that its gateway lets in at once). Pure. */

@@ -14,7 +14,7 @@ import { familyOf, isStillAlive, readAllStats } from './proc.ts';
 type RunOptions = Parameters<RunCommand['run']>[1];
 type Child = ReturnType<typeof execa>['nodeChildProcess'];
 
-const tailBytes = 4096;
+const defaultTailBytes = 4096;
 /** Between TERM and KILL of a command whose time is over. */
 const killAfterMs = 2000;
 /** A daemon that was just started may keep the pipe: its words after this are not the command's. */
@@ -39,7 +39,7 @@ async function run(argv: readonly string[], options: RunOptions): Promise<Comman
   if (options.signal?.aborted) return finish({ timedOut: true, startError: 'not started: its time was over' });
   const spawned = await spawn(argv, options, 'pipe');
   if ('startError' in spawned) return finish(spawned);
-  const output = collectTail(spawned.child);
+  const output = collectTail(spawned.child, options.outputBytes ?? defaultTailBytes);
   const exit = exitOf(spawned.child);
   const late = await isLate(exit, options);
   if (late) await endTree(spawned.pid);
@@ -114,8 +114,8 @@ async function endTree(pid: number): Promise<void> {
   await endProcesses({ processes, ask: { signal: 'SIGTERM', to: processes, waitMs: killAfterMs }, signal: new AbortController().signal });
 }
 
-/** Keeps the last 4 KiB while reading; everything else is forgotten at once. */
-function collectTail(child: Child): { finish(): Promise<string> } {
+/** Keeps the end while reading; everything before it is forgotten at once. */
+function collectTail(child: Child, tailBytes: number): { finish(): Promise<string> } {
   let kept = Buffer.alloc(0);
   let finished = false;
   const streams = [child.stdout, child.stderr].filter((stream) => stream !== null && stream !== undefined);
