@@ -55,7 +55,8 @@ function ownAct(ward: Ward, { sinceMs, healer }: { readonly sinceMs: number; rea
 async function somebodyElse(before: ServiceState, now: ServiceState, { healer, places }: { readonly healer: Healer; readonly places: ActorPlaces }): Promise<string | undefined> {
   if (bySupervisor(before, now)) return `its supervisor restarts it by itself (${now.text})`;
   if (now.stoppedByPackage) return `the package manager stopped it (${now.text})`;
-  return otherActor(healer.clock, places);
+  // its starts are in its own record
+  return (await healer.around?.otherHealer())?.text ?? (await otherActor(healer.clock, places));
 }
 
 async function record(change: Change, { ward, state, before }: { readonly ward: Ward; readonly state: ServiceState; readonly before: ServiceState }, healer: Healer): Promise<void> {

@@ -3,7 +3,7 @@
  * one moment, because in a storm many of them ask at once.
  */
 import { join } from 'node:path';
-import type { PauseReason, SafetyConfig } from '../../config/safety-schema.ts';
+import type { PauseReason } from '../../config/safety-schema.ts';
 import { formatDuration, type Clock } from '../../core/time.ts';
 import type { Now } from '../policy/limits.ts';
 import type { Hindrance, Surroundings } from '../policy/surroundings.ts';
@@ -16,7 +16,8 @@ import { runningDeploy } from './running-deploy.ts';
 export type HostFacts = Pick<Surroundings, 'changes' | 'unfit'>;
 
 export interface HostLookOptions {
-  readonly safety: Pick<SafetyConfig, 'pause_when'>;
+  /** What to look for, as it is configured now. */
+  readonly pauseWhen: () => readonly PauseReason[];
   readonly clock: Clock;
   readonly log: { warn(fields: object, message: string): void };
   /** The folder of our own sockets: the deploy lock is in it. */
@@ -38,17 +39,27 @@ const warnAgainMs = 600_000;
 
 /** The look of one host. It never rejects: what cannot be found out hinders nobody, and a warning in the log says so. */
 export function createHostLook(options: HostLookOptions): () => Promise<HostFacts> {
-  const looks = options.safety.pause_when.map((reason) => keepToTime(nameOf(reason), (now) => lookFor(reason, now, options), options));
-  let last: { readonly facts: Promise<HostFacts>; readonly atMs: number } | undefined;
+  const looks = new Map<PauseReason, Look>();
+  let last: { readonly facts: Promise<HostFacts>; readonly atMs: number; readonly reasons: readonly PauseReason[] } | undefined;
   return () => {
-    const { clock } = options;
-    const atMs = clock.monotonicMs();
-    if (last && atMs - last.atMs < sameMomentMs) return last.facts;
+    const { clock, pauseWhen } = options;
+    const [atMs, reasons] = [clock.monotonicMs(), pauseWhen()];
+    if (last && last.reasons === reasons && atMs - last.atMs < sameMomentMs) return last.facts;
+    // configured anew: what is not asked for any more is forgotten
+    for (const reason of looks.keys()) if (!reasons.includes(reason)) looks.delete(reason);
+    for (const reason of reasons)
+      if (!looks.has(reason))
+        looks.set(
+          reason,
+          keepToTime(nameOf(reason), (now) => lookFor(reason, now, options), options),
+        );
     const now = { wallMs: clock.wallMs(), monotonicMs: atMs };
-    last = { facts: Promise.all(looks.map((look) => look(now))).then(merge), atMs };
+    last = { facts: Promise.all([...looks.values()].map((look) => look(now))).then(merge), atMs, reasons };
     return last.facts;
   };
 }
+
+type Look = (now: Now) => Promise<Found>;
 
 type Found = Partial<HostFacts>;
 
@@ -71,7 +82,7 @@ function nameOf(reason: PauseReason): string {
 }
 
 /** One look with its deadline. A look that hangs is not begun again: four of them would stop all work on files. */
-function keepToTime(name: string, look: (now: Now) => Promise<Found>, { clock, log }: HostLookOptions): (now: Now) => Promise<Found> {
+function keepToTime(name: string, look: (now: Now) => Promise<Found>, { clock, log }: HostLookOptions): Look {
   let running: Promise<Found> | undefined;
   let warnedMs = -Infinity;
   const warn = (problem: string): Found => {

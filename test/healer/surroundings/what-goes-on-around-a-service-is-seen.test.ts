@@ -20,7 +20,8 @@ function scene(t: Test, pauseWhen: unknown, places: { readonly packageLocks?: re
   const runtime = tempFolder(t, 'gg-around');
   const clock = new FakeClock(Date.now());
   const warnings: string[] = [];
-  const look = createHostLook({ safety: safetySchema.parse({ pause_when: pauseWhen }), clock, log: { warn: (_fields, message) => void warnings.push(message) }, runtime, packageLocks: [], ...places });
+  const reasons = safetySchema.parse({ pause_when: pauseWhen }).pause_when;
+  const look = createHostLook({ pauseWhen: () => reasons, clock, log: { warn: (_fields, message) => void warnings.push(message) }, runtime, packageLocks: [], ...places });
   return { runtime, clock, warnings, look };
 }
 
