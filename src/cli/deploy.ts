@@ -25,7 +25,10 @@ export function deployCommand(): Command {
     .option('--config <file>', 'goodgateway.yaml')
     .option('--reason <text>', 'for the record, such as "release 4711"')
     .option('--wait', 'wait for another deploy to end, instead of refusing')
-    .addHelpText('after', '\nExample:\n  goodgateway deploy --reason "release 4711" -- ./deploy.sh --fast\n\nExit status: that of the program; 128 + n when signal n ended it; 75 when another deploy runs.')
+    .addHelpText(
+      'after',
+      '\nExample:\n  goodgateway deploy --reason "release 4711" -- ./deploy.sh --fast\n\nExit status: that of the program; 128 + n when signal n ended it; 75 when another deploy runs.',
+    )
     .action(async ([program = '', ...args]: readonly string[], options: { config?: string; reason?: string; wait?: boolean }) => {
       const found = await hostOrExplain(options.config);
       if (!found) return;
@@ -52,7 +55,10 @@ async function lockOrExplain(path: string, { reason, wait }: { readonly reason?:
 
 function refuse(result: Exclude<LockResult, TakenLock>): undefined {
   process.exitCode = result.kind === 'held' ? lockedByAnother : 1;
-  const why = result.kind === 'held' ? `another deploy is running: ${plain(describeHolder(result.note))}. Wait for its end, or use --wait` : `not deployed, because the healer could not be kept away: ${result.problem}`;
+  const why =
+    result.kind === 'held'
+      ? `another deploy is running: ${plain(describeHolder(result.note))}. Wait for its end, or use --wait`
+      : `not deployed, because the healer could not be kept away: ${result.problem}`;
   process.stderr.write(`goodgateway: ${why}\n`);
   return undefined;
 }

@@ -2,7 +2,6 @@ import { existsSync, lstatSync, readFileSync, symlinkSync, unlinkSync, writeFile
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../src/core/time.ts';
-import { safetySchema } from '../../src/config/safety-schema.ts';
 import { createHostLook } from '../../src/healer/surroundings/host-look.ts';
 import { processInfo, signal } from '../support/processes.ts';
 import { start, type ProgramOptions } from '../support/program.ts';
@@ -20,7 +19,8 @@ function scene(t: Test) {
   const runtime = join(folder, 'run');
   writeFileSync(config, `version: 1\ngateways:\n  shop: { listen: unix:${folder}/s.sock, protocol: http, upstream: 127.0.0.1:8080, service: shop }\nruntime: ${runtime}\n`);
   const begin = (words: readonly string[], options: ProgramOptions = {}) => start([...withNode, '--config', config, ...words], { folder, ...options });
-  const look = async () => (await createHostLook({ safety: safetySchema.parse({ pause_when: ['deploy_running'] }), clock: systemClock, log: { warn: (_fields, message) => void t.fail(message) }, runtime })()).changes.map(({ text }) => text);
+  const look = async () =>
+    (await createHostLook({ pauseWhen: () => ['deploy_running'], clock: systemClock, log: { warn: (_fields, message) => void t.fail(message) }, runtime })()).changes.map(({ text }) => text);
   /** A deploy that is at work until `go`. */
   const long = async (...words: readonly string[]) => {
     const [began, go] = [join(folder, `began-${words.length}`), join(folder, 'go')];
@@ -48,7 +48,13 @@ t.test('input, output, folder and environment are those of the caller, and the e
   const { begin, folder } = scene(t);
   const [piped, failing, absent, forbidden, wrong, killed] = await Promise.all(
     [
-      [scene(t).begin(['--', '/bin/sh', '-c', 'cat; pwd; echo $FLAVOUR; echo $0 $1; echo to-stderr >&2; exit 0', '--fast', 'two words'], { input: 'from stdin\n', environment: { FLAVOUR: 'mint' }, folder })],
+      [
+        scene(t).begin(['--', '/bin/sh', '-c', 'cat; pwd; echo $FLAVOUR; echo $0 $1; echo to-stderr >&2; exit 0', '--fast', 'two words'], {
+          input: 'from stdin\n',
+          environment: { FLAVOUR: 'mint' },
+          folder,
+        }),
+      ],
       [scene(t).begin(['--', '/bin/sh', '-c', 'exit 42'])],
       [scene(t).begin(['--', './no-such-program'])],
       [scene(t).begin(['--', '/etc/passwd'])],

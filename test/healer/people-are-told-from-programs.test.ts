@@ -160,7 +160,8 @@ t.test('R29 step aside for people: what systemd tells of restarts and reloads', 
   const ask = async (): Promise<ServiceState> =>
     JSON.parse(await systemd.inside([node, `${systemd.project}/test/fixtures/services/ask-service.ts`, '{"type":"systemd","unit":"shop.service"}'])) as ServiceState;
   const systemctl = (...words: string[]) => systemd.inside(['/usr/bin/systemctl', ...words]);
-  const comesBack = (before: ServiceState) => until(async () => ((state) => (state.state === 'running' && state.fence !== before.fence ? state : undefined))(await ask()), { timeoutMs: 5000, what: 'its next run' });
+  const comesBack = (before: ServiceState) =>
+    until(async () => ((state) => (state.state === 'running' && state.fence !== before.fence ? state : undefined))(await ask()), { timeoutMs: 5000, what: 'its next run' });
 
   const first = await ask();
   await systemctl('kill', '--signal=KILL', 'shop.service');
