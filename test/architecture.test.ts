@@ -45,6 +45,7 @@ const rooms: readonly Room[] = [
     node: true,
     packages: { zod: anywhere, execa: /^healer\/run-command\.ts$/, ...processPackages },
   },
+  { room: 'healer/surroundings', may: ['healer', 'core', 'config'], node: true, packages: {} },
   { room: 'healer/probes', may: [...leafTools, 'healer/probes', 'healer/service-parts/config-tests.ts', 'upstream'], node: true, packages: {} },
   { room: 'healer/collectors', may: [...leafTools, 'healer/collectors', 'healer/probes/read-log-files.ts', 'healer/probes/read-regular-file.ts'], node: true, packages: {} },
   { room: 'healer/causes', may: [...leafTools, 'healer/causes'], node: false, packages: {} },

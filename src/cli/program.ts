@@ -9,6 +9,7 @@ const commands: readonly (readonly [name: string, load: () => Promise<Command>])
   ['why', async () => (await import('./why.ts')).whyCommand()],
   ['log', async () => (await import('./log.ts')).logCommand()],
   ['audit', async () => (await import('./audit.ts')).auditCommand()],
+  ['deploy', async () => (await import('./deploy.ts')).deployCommand()],
   ['run', async () => (await import('./run.ts')).runCommand()],
   ['demo', async () => (await import('./demo.ts')).demoCommand()],
 ];

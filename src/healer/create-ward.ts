@@ -50,6 +50,10 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
     connectAgainAtMs: 0,
     recoveriesMs: [],
     workers: undefined,
+    lastLook: undefined,
+    atRest: undefined,
+    lastRun: undefined,
+    lastAct: undefined,
     target: (): ServiceTarget => ({ name: policy.name, config, upstreams, current, protocol: own[0]?.[1].protocol, tls, stateFolder }),
     async useUpstream(index) {
       const address = upstreams[index];

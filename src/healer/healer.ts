@@ -11,8 +11,9 @@ import type { Diagnosis } from '../core/diagnosis.ts';
 import type { AuditLog } from './audit/log.ts';
 import type { DeathMemory } from './death-memory.ts';
 import type { Detector } from './detect.ts';
-import type { Action, Cause, Probe, RunCommand, ServiceTarget, ServiceType } from './leaves.ts';
+import type { Action, Cause, Probe, RunCommand, ServiceState, ServiceTarget, ServiceType } from './leaves.ts';
 import type { ActionTable } from './policy/gates.ts';
+import type { Hindrance, Surroundings } from './policy/surroundings.ts';
 import type { TrafficSummary } from './proxy-link.ts';
 import type { StateStore } from './state-store.ts';
 
@@ -37,8 +38,16 @@ export interface Healer {
   readonly log: HealerLog;
   /** Orders go to every proxy, also to those that connect later. */
   readonly order: (order: Exclude<Order, { type: 'welcome' }>) => void;
+  /** What goes on around all services, and who else heals here. Absent: nobody looks, and nothing around hinders. */
+  readonly around?: Around;
   /** Aborts when the healer is to stop. */
   readonly stopping: AbortSignal;
+}
+
+/** Neither look rejects. */
+export interface Around {
+  readonly host: () => Promise<Pick<Surroundings, 'changes' | 'unfit'>>;
+  readonly otherHealer: () => Promise<Hindrance | undefined>;
 }
 
 export interface WardGateway {
@@ -77,6 +86,20 @@ export interface Ward {
   readonly recoveriesMs: number[];
   /** How many the backend serves at once, as its own configuration says. */
   workers: number | undefined;
+  /** What the watch saw last, and when (monotonic). */
+  lastLook: Look | undefined;
+  /** What it saw last that was not on its way to something else; what changes is judged against it. */
+  atRest: Look | undefined;
+  /** The run that was seen last, and its monotonic start. */
+  lastRun: { readonly fence: string; readonly startedMs: number } | undefined;
+  /** The last step that could touch it, on the monotonic clock; without an end it is under way. */
+  lastAct: { readonly action: ActionName; readonly startedMs: number; readonly endedMs?: number } | undefined;
+}
+
+/** One look at a service, at its monotonic time. */
+export interface Look {
+  readonly state: ServiceState;
+  readonly atMs: number;
 }
 
 /** A proxy's summary, stamped by our own clock: one that is old says nothing about now. */

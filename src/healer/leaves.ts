@@ -46,6 +46,10 @@ export interface ServiceState {
   readonly fence: string;
   /** The supervisor will act by itself within so many ms (systemd's auto-restart). */
   readonly supervisorActsInMs?: number;
+  /** How often its supervisor restarted it by itself since somebody started it last (systemd's NRestarts). */
+  readonly supervisorRestarts?: number;
+  /** Changes with every change of the state, also with a reload that leaves `fence` as it is. Only compared. */
+  readonly changeMark?: string;
   /** The kernel ended it for want of memory, as its supervisor says. */
   readonly oomKilled?: boolean;
   /** systemd refuses to start it again: too many starts in a time (StartLimitBurst). */
@@ -83,7 +87,10 @@ export interface CommandResult {
 
 /** The one way in which the healer starts a program. argv[0] is absolute; the environment is clean. */
 export interface RunCommand {
-  /** Runs to its end or to `timeoutMs`, when the whole process group is killed. Never rejects. */
+  /**
+   * Runs to its end or to `timeoutMs`, when the whole process group is killed. Never rejects. `descriptor`: an open file
+   * of ours that the program finds as its descriptor 3.
+   */
   run(
     argv: readonly string[],
     options: {
@@ -93,6 +100,7 @@ export interface RunCommand {
       readonly folder?: string;
       readonly environment?: Readonly<Record<string, string>>;
       readonly outputBytes?: number;
+      readonly descriptor?: number;
     },
   ): Promise<CommandResult>;
   /** Starts a program that stays: own session, output appended to `output`. The pid, or why it could not be started. */

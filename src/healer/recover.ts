@@ -6,6 +6,7 @@ import { recordFor } from './audit-record-for.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import { looksWell } from './looks-well.ts';
 import { fallBackUntilRepaired } from './gate-orders.ts';
+import { touches } from './policy/gates.ts';
 import { gateFields } from './record-decision.ts';
 import { sayOnce } from './say-once.ts';
 import { tell } from './tell.ts';
@@ -84,10 +85,13 @@ async function perform({ step }: Recover, { open, ward, healer }: { open: OpenCa
     },
     tell: (text: string, to?: readonly string[]) => tell(text, { ward, healer }, to),
   };
+  const act = { action: step.action, startedMs: healer.clock.monotonicMs() };
+  if (touches(action)) ward.lastAct = act;
   try {
     return await action.perform(context, step.options);
   } finally {
     ended.abort();
+    if (touches(action)) ward.lastAct = { ...act, endedMs: healer.clock.monotonicMs() };
   }
 }
 

@@ -3,7 +3,7 @@
  * a clean environment; no terminal and no input. Each command leads its own session, so that its end is the end of
  * everything that it started. Expected failures are values; nothing here rejects.
  */
-import { readFileSync, statSync, type WriteStream } from 'node:fs';
+import { createReadStream, readFileSync, statSync, type ReadStream, type WriteStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { endProcesses } from './end-processes.ts';
@@ -69,9 +69,7 @@ async function spawn(
   if (who === undefined) return { startError: `there is no user ${options.user} in /etc/passwd` };
   const started = execa(program, rest, {
     ...who,
-    stdin: 'ignore',
-    stdout: output,
-    stderr: output,
+    stdio: ['ignore', output, output, ...inherited(options.descriptor)],
     cwd: options.folder ?? '/',
     env: { ...cleanEnvironment, ...options.environment },
     extendEnv: false,
@@ -87,6 +85,11 @@ async function spawn(
   }
   const failed = await started;
   return { startError: `${program} could not be started: ${failed.code ?? failed.shortMessage ?? 'unknown error'}${folderMissing(options.folder)}` };
+}
+
+/** As a stream, because execa takes no bare descriptor; nothing is read from it, and it stays open here. */
+function inherited(descriptor: number | undefined): readonly ReadStream[] {
+  return descriptor === undefined ? [] : [createReadStream('', { fd: descriptor, autoClose: false })];
 }
 
 /** The system reports a missing folder as if the program were missing. */

@@ -15,12 +15,14 @@ import { createIncidents } from './incidents.ts';
 import type { Action } from './leaves.ts';
 import { watchNginxLogs } from './nginx-log/watch-nginx-logs.ts';
 import { listenForProxies, type ProxyLink } from './proxy-link.ts';
+import { standAsOneHealer } from './one-healer.ts';
 import * as registeredProbes from './probes/registry.ts';
 import { createRequestDeaths } from './request-deaths.ts';
 import { resumeAfterRestart } from './resume.ts';
 import { runCommand } from './run-command.ts';
 import * as registeredServices from './services/registry.ts';
 import { takeFailure, takeSummary } from './take-facts.ts';
+import { createHostLook } from './surroundings/host-look.ts';
 import { openStateStore } from './state-store.ts';
 import { watchService } from './watch.ts';
 
@@ -45,6 +47,8 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
   const wards = new Map<string, Ward>();
   let link: ProxyLink | undefined;
   const actions = new Map(Object.values(registeredActions).map((action) => [action.name, action as Action]));
+  const lockNow = (): string => safety.one_healer.lock ?? join(host.runtime, 'healer.lock');
+  const oneHealer = await standAsOneHealer({ lock: lockNow, run: runCommand, clock: systemClock, stopping: stop.signal, log, audit });
   const healer: Healer = {
     wards,
     audit,
@@ -58,6 +62,7 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
     clock: systemClock,
     log,
     order: (order) => link?.order(order),
+    around: { host: createHostLook({ pauseWhen: () => safety.pause_when, clock: systemClock, log, runtime: host.runtime }), otherHealer: oneHealer.other },
     stopping: stop.signal,
   };
   const incidents = createIncidents(healer);
@@ -88,6 +93,7 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
       await Promise.race([Promise.all([...watches, incidents.settled()]), systemClock.sleep(2000)]);
       await audit.append({ event: 'agent.stopped', actor: 'auto' });
       await Promise.all([link.close(), control.close(), audit.close()]);
+      oneHealer.close();
     },
   };
 }

@@ -71,7 +71,7 @@ export interface Surroundings {
 
 /** The unit's state. `text` quotes the properties that decided it. */
 export function unitState(unit: UnitProperties, around: Surroundings): ServiceState {
-  const known = { pids: around.pids, fence: unit.InvocationID, ...mainPid(unit), ...exit(unit) };
+  const known = { pids: around.pids, fence: unit.InvocationID, supervisorRestarts: Number(unit.NRestarts), changeMark: unit.StateChangeTimestampMonotonic, ...mainPid(unit), ...exit(unit) };
   const seen = `systemd says ${unit.ActiveState} (${unit.SubState}), Result=${unit.Result}, NRestarts=${unit.NRestarts}`;
   const state = (name: ServiceState['state'], why: string): ServiceState => ({ state: name, text: `${seen}: ${why}`, ...known });
   if (unit.LoadState === 'not-found') return { state: 'unknown', text: 'systemd knows no such unit', pids: [], fence: '' };
