@@ -406,6 +406,8 @@ t.test('each service gets the configuration test of its kind, or the one that it
   t.same(test({ type: 'process', start: ['/usr/sbin/php-fpm8.2', '-D', '-y', '/x.conf'] }), ['/usr/sbin/php-fpm8.2', '-y', '/x.conf', '-t']);
   t.equal(test({ type: 'process', start: ['/usr/bin/node', 'shop.js'] }), undefined);
   t.same(test({ type: 'systemd', unit: 'shop.service', config_test: ['/bin/check'] }), ['/bin/check']);
+  t.same(test({ type: 'docker', container: 'shop', config_test: ['/bin/check'] }), ['/bin/check'], 'of a container only one that its policy names, run on the host');
+  t.equal(test({ type: 'docker', container: 'shop' }), undefined);
   const options = (service: object) => configTestOptions(serviceTarget(service, { stateFolder: '/nowhere' }));
   t.same(
     options({ type: 'process', start: ['/bin/shop'], user: 'nobody', folder: '/srv', environment: { A: '1' } }),
