@@ -20,7 +20,9 @@ function describeTarget({ policy: { service } }: Ward): string {
       return service.script;
     case 'process':
       return service.pidfile ?? service.start.join(' ');
-    default:
+    case 'docker':
+      return `container ${service.container}`;
+    case 'external':
       return service.type;
   }
 }

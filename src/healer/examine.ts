@@ -2,6 +2,7 @@
 import type { Diagnosis, Evidence, Suspect } from '../core/diagnosis.ts';
 import type { Symptom } from '../core/incident.ts';
 import { recordFor } from './audit-record-for.ts';
+import { dependenciesOf } from './dependencies-of.ts';
 import { diagnose } from './diagnose.ts';
 import { freshTraffic } from './fresh-traffic.ts';
 import { gatherEvidence } from './gather-evidence.ts';
@@ -49,7 +50,7 @@ function isFading({ best }: Diagnosis, open: OpenCase, healer: Healer): boolean 
 /** Evidence and diagnosis, without an incident and without a record. */
 export async function lookAt(ward: Ward, { symptom, which }: { readonly symptom: Symptom; readonly which: 'quick' | 'all' }, healer: Healer): Promise<Diagnosis> {
   const target = ward.target();
-  const context: ProbeContext = { target, run: healer.run, clock: healer.clock, serviceType: ward.serviceType, lastGoodMs: ward.lastGoodMs };
+  const context: ProbeContext = { target, run: healer.run, clock: healer.clock, serviceType: ward.serviceType, lastGoodMs: ward.lastGoodMs, dependencies: dependenciesOf(ward, healer) };
   const inTime = AbortSignal.any([healer.stopping, AbortSignal.timeout(ward.policy.evidence.timeout)]);
   const seen = await gatherEvidence(context, healer.probes, inTime, which);
   const evidence = [...seen, ...ward.deaths.evidence(healer.clock.monotonicMs())];

@@ -110,6 +110,16 @@ export interface RunCommand {
   ): Promise<{ readonly pid: number } | { readonly startError: string }>;
 }
 
+/** A service that another one needs. */
+export interface Dependency {
+  readonly name: string;
+  readonly kind: 'database' | 'cache' | 'other';
+  /** What opened its incident, where one is open. */
+  readonly trouble: string | undefined;
+  /** Where it is reached; absent where nobody said. */
+  readonly address: Address | undefined;
+}
+
 export interface ProbeContext {
   readonly target: ServiceTarget;
   readonly run: RunCommand;
@@ -117,6 +127,8 @@ export interface ProbeContext {
   readonly serviceType: ServiceType;
   /** Wall time of the last moment at which the service was seen well. */
   readonly lastGoodMs: number;
+  /** What the service needs, by its policy. */
+  readonly dependencies: readonly Dependency[];
 }
 
 /** A read-only look at one thing. */

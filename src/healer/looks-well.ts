@@ -27,8 +27,12 @@ export async function looksWell(open: OpenCase, ward: Ward, healer: Healer): Pro
   return best.cause !== before || isOnlyTheSymptom(best);
 }
 
+/** These are somebody else's troubles, which go on while the service is well again. */
+const outside: readonly Suspect['cause'][] = ['dependency.database', 'dependency.cache', 'dependency.other', 'change.in_progress', 'disk.full', 'data.corrupt'];
+
 /** Without junk in the healer's own answer, or a queue that is full now, what is left of these causes is the symptom, and that is gone. */
 function isOnlyTheSymptom({ cause, confidence }: Suspect): boolean {
+  if (outside.includes(cause)) return true;
   if (cause === 'app.bad_response') return confidence !== 'certain';
   return cause === 'capacity.backlog_full' && confidence === 'possible';
 }
