@@ -48,6 +48,7 @@ function inputFor({ diagnosis, state }: Examined, surroundings: Surroundings, { 
     now: { wallMs: healer.clock.wallMs(), monotonicMs: healer.clock.monotonicMs() },
     incident: open.incident,
     policy: ward.policy,
+    policySha256: ward.sha256,
     safety: healer.safety,
     actions: healer.actionTable,
     diagnosis,
