@@ -13,12 +13,19 @@ export type Dependencies = ReadonlyMap<string, readonly string[]>;
  * that any window holds; empty when they are fewer than `at_least`, or than the share of all services.
  */
 export function failingTogether(openings: readonly Opening[], dependencies: Dependencies, config: SafetyConfig['shared_cause']): readonly string[] {
-  const failing = new Set(openings.map(({ service }) => service));
-  const own = openings.filter(({ service }) => !isExplained(service, failing, dependencies)).toSorted((a, b) => a.atMs - b.atMs);
+  const own = markDependents(openings, dependencies)
+    .filter(({ dependent }) => !dependent)
+    .toSorted((a, b) => a.atMs - b.atMs);
   const windows = own.map(({ atMs }) => new Set(own.filter((other) => other.atMs >= atMs && other.atMs - atMs < config.within).map(({ service }) => service)));
   const largest = windows.reduce((most, window) => (window.size > most.size ? window : most), new Set<string>());
   const needed = Math.max(config.at_least, Math.ceil(config.services * dependencies.size));
   return largest.size >= needed ? [...largest] : [];
+}
+
+/** The openings; those that another one explains, now or when they were marked before, are marked. */
+export function markDependents(openings: readonly Opening[], dependencies: Dependencies): readonly Opening[] {
+  const failing = new Set(openings.map(({ service }) => service));
+  return openings.map((opening) => (opening.dependent || isExplained(opening.service, failing, dependencies) ? { ...opening, dependent: true } : opening));
 }
 
 /** Does it need, directly or not, another one that fails? Two that need each other explain nothing. */

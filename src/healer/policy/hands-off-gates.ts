@@ -5,15 +5,26 @@ import type { Now, Paused, SwitchedOff } from './limits.ts';
 import { openWindows } from './maintenance-windows.ts';
 import type { Hindrance } from './surroundings.ts';
 
+type PeopleInput = Pick<GateInput, 'now' | 'history'> & { readonly incident: Pick<GateInput['incident'], 'service'> };
+
+/**
+ * The word of a person that forbids every step at this very moment; `undefined` when there is none. To be asked again
+ * right before the intent: a configuration test takes long enough for somebody to say "off".
+ */
+export function heldByPeople(input: PeopleInput): string | undefined {
+  return [...offs(input), ...pauses(input)][0]?.text;
+}
+
 /** May goodgateway act at all on this host, and on this service? */
-export function enabled({ safety, history, incident, surroundings, now }: GateInput): Verdict {
+export function enabled(input: GateInput): Verdict {
+  const { safety, surroundings, now } = input;
   if (!safety.enabled) return refuse('healing is switched off for this host (safety.enabled is false)');
-  const off = [
-    ...switchedOff('healing of this host', history.host.off, now),
-    ...switchedOff(`healing of ${incident.service}`, history.services.get(incident.service)?.off, now),
-    ...(surroundings.otherHealer ? [surroundings.otherHealer] : []),
-  ];
+  const off = [...offs(input), ...(surroundings.otherHealer ? [surroundings.otherHealer] : [])];
   return off.length > 0 ? refuseFor(off, now) : pass('healing is switched on');
+}
+
+function offs({ history, incident, now }: PeopleInput): readonly Hindrance[] {
+  return [...switchedOff('healing of this host', history.host.off, now), ...switchedOff(`healing of ${incident.service}`, history.services.get(incident.service)?.off, now)];
 }
 
 function switchedOff(what: string, off: SwitchedOff | undefined, now: Now): readonly Hindrance[] {
@@ -24,10 +35,12 @@ function switchedOff(what: string, off: SwitchedOff | undefined, now: Now): read
 
 /** A pause stops everything, words to people too: whoever set it knows. An unfit host only keeps its hands off the service. */
 export function paused(input: GateInput): Verdict {
-  const { history, incident, now } = input;
-  const pauses = [...pauseOf('', history.services.get(incident.service)?.paused, now), ...pauseOf('the whole host is ', history.host.paused, now)];
-  const unfit = stepTouches(input) ? unfitFor(input) : [];
-  return pauses.length + unfit.length > 0 ? refuseFor([...pauses, ...unfit], now) : pass('not paused');
+  const held = [...pauses(input), ...(stepTouches(input) ? unfitFor(input) : [])];
+  return held.length > 0 ? refuseFor(held, input.now) : pass('not paused');
+}
+
+function pauses({ history, incident, now }: PeopleInput): readonly Hindrance[] {
+  return [...pauseOf('', history.services.get(incident.service)?.paused, now), ...pauseOf('the whole host is ', history.host.paused, now)];
 }
 
 function pauseOf(what: string, pause: Paused | undefined, now: Now): readonly Hindrance[] {

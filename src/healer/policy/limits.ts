@@ -75,6 +75,8 @@ export interface Breaker {
 export interface Opening {
   readonly service: string;
   readonly incident: string;
+  /** While it was in trouble, something that it needs was so too: that explains it, and goes on doing so. */
+  readonly dependent?: boolean;
   readonly atMs: number;
 }
 
