@@ -1,5 +1,6 @@
 /** The decision of one round: the pure one by policy, then, only if all else lets it pass, the two looks that cost something. */
 import type { Decision } from '../core/decision.ts';
+import { noteRelapse } from './breaker.ts';
 import { noteDiagnosis, withInvalidConfig, type Examined } from './examine.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import { configTestOptions, tellingLine } from './service-parts/config-tests.ts';
@@ -11,6 +12,7 @@ import type { Surroundings } from './policy/surroundings.ts';
 /** What is done now, or why nothing is. A failed configuration test becomes the diagnosis, and is decided on anew. */
 export async function chooseStep(examined: Examined, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Decision> {
   const { open, ward, healer } = place;
+  await noteRelapse(place);
   const surroundings = await lookAround(ward, examined.state, healer);
   const decision = decide(inputFor(examined, surroundings, place));
   if (!wantsLastLook(decision)) return decision;
@@ -48,6 +50,7 @@ function inputFor({ diagnosis, state }: Examined, surroundings: Surroundings, { 
     now: { wallMs: healer.clock.wallMs(), monotonicMs: healer.clock.monotonicMs() },
     incident: open.incident,
     policy: ward.policy,
+    policySha256: ward.sha256,
     safety: healer.safety,
     actions: healer.actionTable,
     diagnosis,

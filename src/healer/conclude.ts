@@ -1,5 +1,6 @@
 /** After a step, or when the service looks well by itself: verification, its record, and the end of the incident. */
 import { recordFor } from './audit-record-for.ts';
+import { noteFailure, noteSuccess } from './breaker.ts';
 import { openGates } from './gate-orders.ts';
 import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
 import { checksFor, checksOf, symptom } from './looks-well.ts';
@@ -35,7 +36,10 @@ export async function conclude(open: OpenCase, ward: Ward, healer: Healer, done?
   ended.abort();
   if (healer.stopping.aborted || interrupted.signal.aborted) return { kind: 'again', inMs: 10 };
   const outcome: Verification = died?.signal.aborted ? { ...verification, outcome: 'not_recovered', text: `${ward.name} ended again while it was watched` } : verification;
+  // before the verification counts as ended: what is counted late would be lost in a crash
+  if (outcome.outcome === 'not_recovered') await noteFailure({ open, ward, healer });
   await record(outcome, { open, ward, healer });
+  if (outcome.outcome === 'recovered') await noteSuccess({ open, ward, healer });
   if (outcome.outcome === 'recovered') return close(open, ward, healer);
   return { kind: 'again', inMs: 10 };
 }

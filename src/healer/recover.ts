@@ -3,7 +3,9 @@ import type { Decision, StepResult } from '../core/decision.ts';
 import { formatAddress } from '../core/failure.ts';
 import { ulid } from '../core/ids.ts';
 import { recordFor } from './audit-record-for.ts';
+import { noteFailure } from './breaker.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
+import { takeHostTurn } from './host-turn.ts';
 import { looksWell } from './looks-well.ts';
 import { fallBackUntilRepaired } from './gate-orders.ts';
 import { touches } from './policy/gates.ts';
@@ -26,6 +28,9 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
   const suspect = open.diagnosis?.best;
   if (!action || !suspect) throw new Error(`expected a known action and a diagnosis, got ${step.action}`);
   const base = { ...recordFor(open, ward), action: step.action, action_id: ulid(healer.clock.wallMs()), rule, rung: step.rung, attempt: step.attempt };
+  using turn = await takeHostTurn(decision, { open, ward, healer });
+  // spent by another service, or forbidden by a person, since this was decided: the next round says so
+  if (turn.over !== undefined) return { next: 'again', inMs: 100 };
   const intent = await healer.audit.append({
     ...base,
     event: 'action.intent',
@@ -37,8 +42,11 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
   });
   if (intent.kind !== 'appended') return refuseWithoutAudit(`${step.action} is not done, because it could not be recorded: ${intent.detail}`, { open, ward, healer });
   const saved = await healer.state.startStep({ incident: open.incident, rule, step, counts: action.counts });
+  turn[Symbol.dispose]();
   const result: StepResult = saved.kind === 'saved' ? await perform(decision, { open, ward, healer }) : { result: 'failed', detail: `not done: ${saved.detail}`, durationMs: 0 };
   open.said.clear();
+  // before the outcome is on record: what is counted late would be lost in a crash
+  if (action.counts && saved.kind === 'saved' && result.result === 'failed') await noteFailure({ open, ward, healer });
   await healer.audit.append({
     ...base,
     event: result.result === 'unknown' ? 'action.unknown' : 'action.finished',

@@ -21,6 +21,7 @@ import { createRequestDeaths } from './request-deaths.ts';
 import { resumeAfterRestart } from './resume.ts';
 import { runCommand } from './run-command.ts';
 import * as registeredServices from './services/registry.ts';
+import { watchSharedCause } from './shared-cause.ts';
 import { takeFailure, takeSummary } from './take-facts.ts';
 import { createHostLook } from './surroundings/host-look.ts';
 import { openStateStore } from './state-store.ts';
@@ -87,6 +88,7 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
   await resumeAfterRestart({ wards, incidents, healer });
   const watches = [...wards.values()].map((ward) => watchService(ward, incidents, healer));
   watches.push(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
+  watches.push(watchSharedCause(healer));
   return {
     close: async () => {
       stop.abort();

@@ -2,6 +2,7 @@
 import type { Decision } from '../core/decision.ts';
 import { recordFor } from './audit-record-for.ts';
 import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
+import { needsPerson } from './policy/needs-person.ts';
 import { recordDecision } from './record-decision.ts';
 import { tell } from './tell.ts';
 
@@ -14,8 +15,8 @@ const lookAgainMs = 1000;
 export async function standDown(decision: StandDown, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<NextRound> {
   const { open, ward, healer } = place;
   const isNew = await recordDecision(decision, place);
-  const forAPerson = decision.why === 'no_rule' || decision.why === 'exhausted' || (decision.why === 'refused' && decision.retryAtMs === undefined);
-  if (forAPerson && ward.policy.mode === 'act' && !open.told) {
+  const forAPerson = needsPerson(decision, healer.clock.wallMs() - open.incident.openedAtMs);
+  if (forAPerson && ward.policy.mode !== 'observe' && !open.told) {
     open.told = true;
     await tell(`${ward.name}: ${open.diagnosis?.best.sentence ?? ''} ${decision.reason}. ${open.diagnosis?.best.remedy ?? ''}`.trim(), place);
   }

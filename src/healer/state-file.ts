@@ -56,6 +56,12 @@ export function writeState(state: HealingState, now: Now): string {
     host: {
       failures: state.host.failures.map(({ atMs, ...failure }) => ({ ...failure, at: wall(atMs) })),
       breaker: state.host.breaker && { opened_at: wall(state.host.breaker.openedAtMs), reason: state.host.breaker.reason, tried: state.host.breaker.tried },
+      openings: state.host.openings?.map(({ atMs, ...opening }) => ({ ...opening, at: wall(atMs) })),
+      shared_cause: state.host.sharedCause && {
+        opened_at: wall(state.host.sharedCause.openedAtMs),
+        reason: state.host.sharedCause.reason,
+        calm_since: state.host.sharedCause.calmSinceMs === undefined ? undefined : wall(state.host.sharedCause.calmSinceMs),
+      },
       off: off(state.host.off),
       paused: paused(state.host.paused),
     },
@@ -133,6 +139,8 @@ const fileSchema = z.strictObject({
     .strictObject({
       failures: z.array(z.strictObject({ service: text, incident: text, at: moment })),
       breaker: z.strictObject({ opened_at: moment, reason: text, tried: z.boolean() }).optional(),
+      openings: z.array(z.strictObject({ service: text, incident: text, dependent: z.boolean().exactOptional(), at: moment })).optional(),
+      shared_cause: z.strictObject({ opened_at: moment, reason: text, calm_since: moment.optional() }).optional(),
       off: offSchema.optional(),
       paused: pauseSchema.optional(),
     })
@@ -193,10 +201,12 @@ function toService(service: StateFile['services'][number], { past, end }: Moment
   };
 }
 
-function toHost({ failures, breaker, off, paused }: StateFile['host'], { past, end }: Moments): HostHistory {
+function toHost({ failures, breaker, openings, shared_cause: shared, off, paused }: StateFile['host'], { past, end }: Moments): HostHistory {
   return {
     failures: failures.map(({ at, ...failure }) => ({ ...failure, atMs: past(at) })),
     ...(breaker ? { breaker: { openedAtMs: past(breaker.opened_at), reason: breaker.reason, tried: breaker.tried } } : {}),
+    ...(openings ? { openings: openings.map(({ at, ...opening }) => ({ ...opening, atMs: past(at) })) } : {}),
+    ...(shared ? { sharedCause: { openedAtMs: past(shared.opened_at), reason: shared.reason, ...(shared.calm_since === undefined ? {} : { calmSinceMs: past(shared.calm_since) }) } } : {}),
     ...(off ? { off: { sinceMs: past(off.since), reason: off.reason, by: off.by } } : {}),
     ...(paused ? { paused: { untilMs: end(paused.until), reason: paused.reason } } : {}),
   };

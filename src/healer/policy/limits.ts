@@ -71,11 +71,31 @@ export interface Breaker {
   readonly tried: boolean;
 }
 
+/** A service began to fail. */
+export interface Opening {
+  readonly service: string;
+  readonly incident: string;
+  /** While it was in trouble, something that it needs was so too: that explains it, and goes on doing so. */
+  readonly dependent?: boolean;
+  readonly atMs: number;
+}
+
+/** Many services began to fail together. */
+export interface SharedCause {
+  readonly openedAtMs: number;
+  readonly reason: string;
+  /** Since when they are not in trouble together any more; absent while they are. */
+  readonly calmSinceMs?: number;
+}
+
 /** What is remembered of the whole host. */
 export interface HostHistory {
   /** Attempts that did not help, or that relapsed, of all services; newest last. */
   readonly failures: readonly { readonly service: string; readonly incident: string; readonly atMs: number }[];
   readonly breaker?: Breaker;
+  /** The last time that each service began to fail, as far as that is of use for seeing a shared cause. */
+  readonly openings?: readonly Opening[];
+  readonly sharedCause?: SharedCause;
   readonly off?: SwitchedOff;
   readonly paused?: Paused;
 }
