@@ -1,6 +1,7 @@
 /** One line for each request to which something happened: held, sent again, failed, answered by us. Written once, at its end. */
 import type { UpstreamFailure } from '../core/failure.ts';
 import { incidentCode } from '../core/ids.ts';
+import type { Shed } from './shedding.ts';
 
 export interface RequestNote {
   readonly id: string;
@@ -20,6 +21,8 @@ export interface RequestNote {
   failure?: UpstreamFailure;
   /** Why it was not sent at all, and for how long nobody sends it. */
   quarantined?: { readonly incident: string; readonly forMs: number };
+  /** Why it was turned away when it arrived. */
+  shed?: Shed;
   outcome?: string;
 }
 
@@ -30,6 +33,7 @@ export interface RequestLog {
 
 /** Writes the line, unless nothing worth a line happened. */
 export function logRequest(log: RequestLog, note: RequestNote, nowMs: number): void {
+  const incident = (note.quarantined ?? note.shed)?.incident;
   if (!note.failure && note.attempts < 2 && note.heldMs < 1 && note.outcome === 'answered') return;
   log.info(
     {
@@ -43,7 +47,7 @@ export function logRequest(log: RequestLog, note: RequestNote, nowMs: number): v
       replays: note.replays,
       ...(note.raced ? { raced: true } : {}),
       ...(note.status === undefined ? {} : { status: note.status }),
-      ...(note.quarantined ? { incident: incidentCode(note.quarantined.incident) } : {}),
+      ...(incident === undefined ? {} : { incident: incidentCode(incident) }),
       ...(note.resend ? { resend: note.resend } : {}),
       ...(note.failure ? { failure: note.failure.kind, phase: note.failure.phase, detail: note.failure.detail, bytes_written: note.failure.bytesWritten, bytes_read: note.failure.bytesRead } : {}),
     },
