@@ -13,7 +13,6 @@ import { mayResend, type ResendAnswer } from './may-resend.ts';
 /** Answers one request, whatever the backend does; `undefined` when its client has gone. */
 export async function handleRequest(request: GatewayRequest, gateway: Gateway): Promise<Answer | undefined> {
   const journey = openJourney(request, gateway);
-  if (journey.isShed()) return fallBack(journey, 'shed');
   for (;;) {
     const admission = await journey.waitAtGate();
     if (admission.outcome === 'client_gone') return journey.end('client_gone');

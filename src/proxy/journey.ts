@@ -35,8 +35,6 @@ export interface Journey {
   readonly holdMs: number;
   /** The backend's answer to the attempt before, where it is asked once more. */
   aside: Answer | undefined;
-  /** Is there so much to do that this request is turned away? Asked once, when it arrives. */
-  isShed(): boolean;
   waitAtGate(): Promise<Admission>;
   /** Before the next attempt; replays are counted here. */
   pause(verdict: Extract<ResendAnswer, { resend: true }>): Promise<void>;
@@ -64,16 +62,14 @@ export function openJourney(request: GatewayRequest, gateway: Gateway): Journey 
       return (holdMs ??= holdTimeMs(request, gateway));
     },
     aside: undefined,
-    isShed() {
-      const shed = gateway.shedding.turnAway(request);
-      if (shed) note.shed = shed;
-      return shed !== undefined;
-    },
     async waitAtGate() {
       const came = clock.monotonicMs();
-      const admission = await gateway.quarantine.admit(request, () => gate.admit(request, () => journey.holdMs - note.heldMs, note.replays > 0));
+      const atGate = (): Promise<Admission> => gateway.quarantine.admit(request, () => gate.admit(request, () => journey.holdMs - note.heldMs, note.replays > 0));
+      // what has been sent once has been let in
+      const admission = note.attempts > 0 ? await atGate() : await gateway.shedding.admit(request, atGate);
       note.heldMs += clock.monotonicMs() - came;
       if (admission.outcome === 'quarantined') note.quarantined = admission;
+      if (admission.outcome === 'shed') note.shed = admission;
       return admission;
     },
     async pause({ as, afterMs }) {

@@ -1,7 +1,6 @@
 /** One line for each request to which something happened: held, sent again, failed, answered by us. Written once, at its end. */
 import type { UpstreamFailure } from '../core/failure.ts';
 import { incidentCode } from '../core/ids.ts';
-import type { Shed } from './shedding.ts';
 
 export interface RequestNote {
   readonly id: string;
@@ -21,8 +20,8 @@ export interface RequestNote {
   failure?: UpstreamFailure;
   /** Why it was not sent at all, and for how long nobody sends it. */
   quarantined?: { readonly incident: string; readonly forMs: number };
-  /** Why it was turned away when it arrived. */
-  shed?: Shed;
+  /** Why it was turned away, when to come back, and what the administrator says to it. */
+  shed?: { readonly incident: string; readonly retryAfterMs: number; readonly say: string };
   outcome?: string;
 }
 

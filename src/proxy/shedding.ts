@@ -7,17 +7,10 @@
 import type { GatewayConfig } from '../config/host-schema.ts';
 import type { Order } from '../channel/messages.ts';
 import type { Clock } from '../core/time.ts';
+import type { Admission } from './gate-state.ts';
 import type { GatewayRequest } from './gateway-request.ts';
 import { isHealthCheck } from './hold-time.ts';
 import { classOf, trafficClasses, type TrafficClass } from './traffic-class.ts';
-
-/** Why a request was turned away, for its answer. */
-export interface Shed {
-  readonly incident: string;
-  readonly retryAfterMs: number;
-  /** The administrator's words for visitors; empty without any. */
-  readonly say: string;
-}
 
 type Level = Omit<Extract<Order, { type: 'shed' }>, 'type' | 'gateway'>;
 
@@ -78,8 +71,20 @@ export class Shedding {
     log.warn({ gateway }, `the healer has been away for ${withoutHealerMs / 60_000} minutes: no load is shed any more, everybody is let in`);
   }
 
-  /** Asked once, when a request arrives: why it is to be turned away, or `undefined`. */
-  turnAway(request: GatewayRequest): Shed | undefined {
+  /** Asked before the gate, so that nobody waits in vain, and after it only of those who came before the order. */
+  async admit(request: GatewayRequest, atGate: () => Promise<Admission>): Promise<Admission> {
+    const cameBefore = this.#level === undefined;
+    const before = this.#turnAway(request);
+    if (before) return before;
+    const admission = await atGate();
+    if (!cameBefore || admission.outcome !== 'proceed') return admission;
+    const meanwhile = this.#turnAway(request);
+    if (!meanwhile) return admission;
+    admission.slot.release();
+    return meanwhile;
+  }
+
+  #turnAway(request: GatewayRequest): Extract<Admission, { outcome: 'shed' }> | undefined {
     const level = this.#level;
     if (!level || isWebSocket(request) || isHealthCheck(request, this.#options.hold)) return undefined;
     const { hold, random = Math.random } = this.#options;
@@ -87,7 +92,7 @@ export class Shedding {
     const share = admittedShare(this.#mix.count(kind), kind, level.keep);
     const together = hold.fairness === 'client' && byVisitor.has(kind) && request.clientAddress !== '';
     if ((together ? drawOf(`${level.incident} ${request.clientAddress}`) : random()) < share) return undefined;
-    return { incident: level.incident, retryAfterMs: level.retryAfterMs, say: level.say };
+    return { outcome: 'shed', incident: level.incident, retryAfterMs: level.retryAfterMs, say: level.say };
   }
 }
 
