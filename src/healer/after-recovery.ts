@@ -22,6 +22,7 @@ export function createAfterRecovery(healer: Healer, incidents: IncidentsOfOthers
   const waiting = new Set<string>();
 
   async function follow(ward: Ward): Promise<void> {
+    warnOfStrangers(ward, healer);
     const settleMs = ward.policy.after_recovery?.settle ?? defaultSettleMs;
     await healer.clock.sleep(settleMs, healer.stopping);
     await Promise.all(dependentsOf(ward, healer).map((dependent) => lookAt(dependent, { after: ward.name, settleMs })));
@@ -48,10 +49,17 @@ export function createAfterRecovery(healer: Healer, incidents: IncidentsOfOthers
 }
 
 /** Those whose `depends_on` names it, and those that its own policy names; each once. */
-function dependentsOf({ name, policy }: Ward, { wards, log }: Healer): readonly Ward[] {
-  const named = [...(policy.after_recovery?.recheck ?? []), ...(policy.after_recovery?.restart ?? [])];
-  for (const one of named) if (!wards.has(one)) log.warn({ service: name }, `after_recovery of ${name} names ${one}, and no policy has that name`);
+function dependentsOf({ name, policy }: Ward, { wards }: Healer): readonly Ward[] {
+  const named = namedBy(policy);
   return [...wards.values()].filter((ward) => ward.name !== name && (named.includes(ward.name) || ward.policy.depends_on.includes(name)));
+}
+
+function namedBy({ after_recovery: after }: Ward['policy']): readonly string[] {
+  return [...(after?.recheck ?? []), ...(after?.restart ?? [])];
+}
+
+function warnOfStrangers({ name, policy }: Ward, { wards, log }: Healer): void {
+  for (const one of namedBy(policy)) if (!wards.has(one)) log.warn({ service: name }, `after_recovery of ${name} names ${one}, and no policy has that name`);
 }
 
 /** What of its own checks fails now, as one sentence. */

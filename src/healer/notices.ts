@@ -110,7 +110,9 @@ function messageOf(event: NoticeName, { open, ward }: Place, { now, held }: Word
     now ? `Now: ${now}` : '',
     asks.has(event) && best ? `Please: ${best.remedy}` : '',
   ];
-  const short = lines.filter((line) => line !== '').map((line) => (line.length > longestLine ? `${line.slice(0, longestLine - 1)}…` : line));
+  // what a backend answered may be quoted in them, and must not pass for a line of ours
+  const plain = lines.map((line) => line.replaceAll(/\p{Cc}+/gu, ' ').trim()).filter((line) => line !== '');
+  const short = plain.map((line) => (line.length > longestLine ? `${line.slice(0, longestLine - 1)}…` : line));
   return `${short.join('\n')}${heldText(held)}`;
 }
 

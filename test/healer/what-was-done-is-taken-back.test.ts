@@ -101,6 +101,19 @@ t.test('R13 undo: a healer that may not act any more lets everybody in when it c
   t.same(openUndo(after), []);
 });
 
+t.test('R13 undo: what cannot be taken back says so before it is done', async (t) => {
+  const start = { name: 'Crashed, so start it', when: { cause: 'service.crashed' }, try: [{ do: 'start' }] };
+  const php = await scene(t, { policies: [{ ...settings, rules: [start] }] });
+  php.trouble.set('php', { cause: 'service.crashed', state: 'failed' });
+  php.incidents.seen(php.ward('php'), slow);
+  await php.pass(1000);
+  t.match(
+    php.records.find(({ event }) => event === 'action.intent'),
+    { action: 'start', reversible: false },
+  );
+  t.same(openUndo(php), []);
+});
+
 const moved = (undo: object) => ({
   name: 'php',
   rules: [{ name: 'It listens elsewhere', when: { cause: 'net.port_moved' }, try: [{ do: 'switch_upstream', with: {}, ...undo }] }],
