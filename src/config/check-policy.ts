@@ -64,8 +64,14 @@ function steps(policy: Written, rule: Path): readonly ConfigProblem[] {
     const action = valueAt(document.value, at);
     if (typeof action !== 'string') return [];
     const why = byRule.includes(action) ? `\`never\` of this rule forbids ${action}` : byPolicy.includes(action) ? `\`never\` of the policy forbids ${action}` : cannotDo(policy, action);
-    return why === undefined ? [] : [document.problem(at, 'value', `do: ${why}`)];
+    const cannotUndo = wrongUndo(action, valueAt(document.value, [...rung, 'undo']));
+    return [...(why === undefined ? [] : [document.problem(at, 'value', `do: ${why}`)]), ...(cannotUndo === undefined ? [] : [document.problem([...rung, 'undo'], 'value', `undo: ${cannotUndo}`)])];
   });
+}
+
+function wrongUndo(action: string, undo: unknown): string | undefined {
+  if (action === 'shed_load') return undo === 'never' ? 'shed_load ends with its incident in any case, or visitors would be turned away for ever; remove it' : undefined;
+  return undo === 'automatic' && action !== 'switch_upstream' ? `${action} cannot be taken back, only shed_load and switch_upstream can; remove it` : undefined;
 }
 
 function cannotDo({ document, path }: Written, action: string): string | undefined {

@@ -88,7 +88,7 @@ const rung = z.strictObject({
     .enum(['automatic', 'never'], { error: 'expected automatic or never' })
     .optional()
     .describe(
-      'automatic: taken back when it did not help, and at the end of the incident. Only for actions that can be (shed_load, switch_upstream). Default: shed_load automatic, switch_upstream never.',
+      'automatic: taken back by itself: switch_upstream when it did not help, shed_load when its incident is over. Only for these two. Default: shed_load automatic, and nothing else is possible; switch_upstream never.',
     ),
 });
 
@@ -244,7 +244,7 @@ export const policySchema = z.strictObject({
     .describe('What is done for those that depend on this service. Default: services whose depends_on names it are looked at anew after 30s.'),
   while_recovering: z
     .strictObject({
-      say: z.string().min(3).max(200).optional().describe('A sentence of your own for the page, instead of what goodgateway would say.'),
+      say: z.string().min(3).max(200).optional().describe('A sentence of your own for the page, instead of what goodgateway would say of the repair. Plain text, the same in every language.'),
       hold_requests: movedTo('hold.for of the gateway'),
       // oxlint-disable-next-line unicorn/no-thenable -- a word of the language; its value is text, never a function
       then: z.literal('friendly_page').default('friendly_page').describe('Who waited too long gets the page.'),

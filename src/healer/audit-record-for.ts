@@ -2,7 +2,7 @@ import type { AuditEvent } from './audit/record.ts';
 import type { OpenCase, Ward } from './healer.ts';
 
 /** The fields that every record of an incident carries. */
-export function recordFor(open: OpenCase, ward: Ward): Pick<AuditEvent, 'policy' | 'service' | 'target' | 'actor'> & { readonly incident: string; readonly service: string } {
+export function recordFor(open: Pick<OpenCase, 'incident'>, ward: Ward): Pick<AuditEvent, 'policy' | 'service' | 'target' | 'actor'> & { readonly incident: string; readonly service: string } {
   return {
     incident: open.incident.id,
     service: ward.name,

@@ -53,6 +53,11 @@ export function fallBackUntilRepaired(place: { open: OpenCase; ward: Ward; heale
   fallBack(place, { until: 'connect', say: place.open.told ? 'somebody has been told' : '' });
 }
 
+/** Lets only the share `keep` of the requests through, or (1) everybody again. Nobody is held or shut off for it: busy is not broken. */
+export function orderShed(level: { readonly keep: number; readonly retryAfterMs: number }, { open, ward, healer }: { open: Pick<OpenCase, 'incident'>; ward: Ward; healer: Healer }): void {
+  for (const { name } of ward.gateways) healer.order({ type: 'shed', gateway: name, incident: open.incident.id, ...level, say: ward.policy.while_recovering.say ?? '' });
+}
+
 /** The service answers again. `say` is for the administrator's page and the demo, not for visitors. */
 export function openGates({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }, say: string): void {
   open.gatesClosed = false;
@@ -74,8 +79,8 @@ function touchesService(decision: Decision, { healer }: { healer: Healer }): boo
 function hold({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }, until: 'connect' | 'order'): void {
   open.gatesClosed = true;
   const estimateMs = median(ward.recoveriesMs);
-  for (const { name } of ward.gateways)
-    healer.order({ type: 'hold', gateway: name, incident: open.incident.id, until, ...(estimateMs === undefined ? {} : { estimateMs }), say: 'it is being repaired right now' });
+  const say = ward.policy.while_recovering.say ?? 'it is being repaired right now';
+  for (const { name } of ward.gateways) healer.order({ type: 'hold', gateway: name, incident: open.incident.id, until, ...(estimateMs === undefined ? {} : { estimateMs }), say });
 }
 
 /** `undefined` before the first recovery: visitors are told no time that nobody has measured. */
@@ -86,7 +91,8 @@ function median(timesMs: readonly number[]): number | undefined {
 
 function fallBack({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }, order: { readonly until: 'connect' | 'order'; readonly say: string }): void {
   open.gatesClosed = true;
-  for (const { name } of ward.gateways) healer.order({ type: 'fall_back', gateway: name, incident: open.incident.id, ...order });
+  const say = ward.policy.while_recovering.say ?? order.say;
+  for (const { name } of ward.gateways) healer.order({ type: 'fall_back', gateway: name, incident: open.incident.id, until: order.until, say });
 }
 
 /**

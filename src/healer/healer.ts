@@ -126,6 +126,12 @@ export interface OpenCase {
   /** Since when the cause cannot be named any more; trouble that fades is not news. */
   unknownSinceMs: number | undefined;
   told: boolean;
+  /** Monotonic: when people were last asked for, whether or not it was told to them once more. */
+  askedAtMs: number;
+  /** A message of this incident that asks for a person has gone out, so its end is told, too. */
+  heard: boolean;
+  /** It was opened because another service had recovered: its own recovery is nobody else's business any more. */
+  followsAnother: boolean;
   /** The proxies hold or fall back by our order, so it is for us to open. */
   gatesClosed: boolean;
   configFailed: boolean;
@@ -135,5 +141,5 @@ export interface OpenCase {
   interrupt: () => void;
 }
 
-/** `closed`: the incident is over. `again`: the next round is due in so many ms, or when something changes. */
-export type NextRound = { readonly kind: 'closed' } | { readonly kind: 'again'; readonly inMs: number };
+/** `closed`: the incident is over (`repaired`: by an act of ours). `again`: the next round is due in so many ms, or when something changes. */
+export type NextRound = { readonly kind: 'closed'; readonly repaired?: boolean } | { readonly kind: 'again'; readonly inMs: number };

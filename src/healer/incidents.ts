@@ -4,12 +4,14 @@
  */
 import type { Incident, Symptom } from '../core/incident.ts';
 import { ulid } from '../core/ids.ts';
+import { createAfterRecovery } from './after-recovery.ts';
 import { recordFor } from './audit-record-for.ts';
 import { conclude } from './conclude.ts';
 import { holdAtOpening } from './gate-orders.ts';
 import { heal } from './heal.ts';
 import { takeRequestIds } from './take-request-ids.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
+import { standing } from './undo.ts';
 
 export interface Incidents {
   /** A symptom was seen: opens an incident, or wakes the one that is open. */
@@ -27,6 +29,7 @@ export interface Incidents {
 export function createIncidents(healer: Healer): Incidents {
   const open = new Map<string, OpenCase>();
   const running = new Set<Promise<void>>();
+  const afterRecovery = createAfterRecovery(healer, { openFor: (service) => open.get(service), seen });
 
   function begin(ward: Ward, opened: OpenCase, first: () => Promise<void>): void {
     open.set(ward.name, opened);
@@ -41,7 +44,10 @@ export function createIncidents(healer: Healer): Incidents {
     await first();
     while (!healer.stopping.aborted) {
       const next = await heal(opened, ward, healer);
-      if (next.kind === 'closed') return ward.detector.clear();
+      if (next.kind === 'closed') {
+        if (next.repaired && !opened.followsAnother) afterRecovery(ward);
+        return ward.detector.clear();
+      }
       await pause(opened, next.inMs);
     }
   }
@@ -52,16 +58,18 @@ export function createIncidents(healer: Healer): Incidents {
     await healer.clock.sleep(ms, AbortSignal.any([healer.stopping, woken.signal]));
   }
 
+  function seen(ward: Ward, symptom: Symptom): void {
+    const known = open.get(ward.name);
+    if (known) return seenAgain(known, symptom, { healer, stableForMs: ward.policy.verify.stable_for });
+    const incident: Incident = { id: ulid(healer.clock.wallMs()), service: ward.name, openedAtMs: healer.clock.wallMs(), symptom };
+    const opened = openCase(incident, healer);
+    begin(ward, opened, () => announce(opened, ward, healer));
+  }
+
   return {
     openFor: (service) => open.get(service),
     wake: (ward) => open.get(ward.name)?.wake(),
-    seen(ward, symptom) {
-      const known = open.get(ward.name);
-      if (known) return seenAgain(known, symptom, { healer, stableForMs: ward.policy.verify.stable_for });
-      const incident: Incident = { id: ulid(healer.clock.wallMs()), service: ward.name, openedAtMs: healer.clock.wallMs(), symptom };
-      const opened = openCase(incident, healer);
-      begin(ward, opened, () => announce(opened, ward, healer));
-    },
+    seen,
     resume(ward, incident, unknownOutcome) {
       const opened = openCase(incident, healer);
       opened.rounds = 1;
@@ -118,6 +126,9 @@ function openCase(incident: Incident, healer: Healer): OpenCase {
     lastWakeMs: -Infinity,
     unknownSinceMs: undefined,
     told: false,
+    askedAtMs: now,
+    heard: false,
+    followsAnother: false,
     gatesClosed: false,
     configFailed: false,
     wake: () => undefined,
@@ -127,10 +138,8 @@ function openCase(incident: Incident, healer: Healer): OpenCase {
 
 /** What was done about it before a restart of the healer. */
 function doneBefore(incident: Incident, healer: Healer): string[] {
-  return healer.state
-    .state()
-    .attempts.filter((attempt) => attempt.incident === incident.id)
-    .map((attempt) => attempt.action);
+  const attempts = healer.state.state().attempts.filter((attempt) => attempt.incident === incident.id);
+  return [...new Set([...attempts, ...standing(incident, healer)].map(({ action }) => action))];
 }
 
 const connectSymptoms = ['connection_refused', 'destination_unavailable', 'connection_timeout', 'service_down'];

@@ -187,8 +187,8 @@ export interface ActionContext {
   readonly shed: (level: { readonly keep: number; readonly retryAfterMs: number }) => Promise<void>;
   /** Sends the gateways of this service to the n-th of its upstreams. */
   readonly useUpstream: (index: number) => Promise<void>;
-  /** Tells these receivers, or the policy's. */
-  readonly tell: (text: string, to?: readonly string[]) => Promise<void>;
+  /** Tells these receivers, or the policy's. `false`: they were told the same moments ago, so it was only counted. */
+  readonly tell: (text: string, to?: readonly string[]) => Promise<boolean | void>;
 }
 
 /** One thing that can be done. */
@@ -206,6 +206,22 @@ export interface Action<Options = Readonly<Record<string, unknown>>> {
   readonly configTest: boolean;
   readonly options: z.ZodType<Options>;
   perform(context: ActionContext, options: Options): Promise<StepResult>;
-  /** Takes it back; only of actions that are `reversible` and change something. */
-  undo?(context: ActionContext, options: Options): Promise<StepResult>;
+  /** How it is taken back; only of actions that are `reversible` and change something. */
+  readonly undo?: Undo<Options>;
+}
+
+/** What taking an act back, or ordering it anew, may use. */
+export type UndoContext = Pick<ActionContext, 'target' | 'clock' | 'shed' | 'useUpstream'>;
+
+/** How an act of ours is taken back. */
+export interface Undo<Options> {
+  /** Where the rung's `undo` says nothing. */
+  readonly byDefault: 'automatic' | 'never';
+  /** `closed`: it stands until its incident is over; `not_recovered`: when a verification says that it did not help. */
+  readonly when: 'closed' | 'not_recovered';
+  /** What must be known of the time before the act; kept with the incident. */
+  before?(target: ServiceTarget): string;
+  perform(context: UndoContext, options: Options, before: string | undefined): Promise<StepResult>;
+  /** Orders anew what lives only as long as a healer orders it. */
+  renew?(context: UndoContext, options: Options): Promise<void>;
 }

@@ -6,12 +6,14 @@ import { recordFor } from './audit-record-for.ts';
 import { noteFailure } from './breaker.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import { takeHostTurn } from './host-turn.ts';
+import type { Action } from './leaves.ts';
 import { looksWell } from './looks-well.ts';
-import { fallBackUntilRepaired } from './gate-orders.ts';
+import { fallBackUntilRepaired, orderShed } from './gate-orders.ts';
+import { noteAsked, notify, page } from './notices.ts';
 import { touches } from './policy/gates.ts';
 import { gateFields } from './record-decision.ts';
 import { sayOnce } from './say-once.ts';
-import { tell } from './tell.ts';
+import { forgetUndo, rememberUndo } from './undo.ts';
 
 /** `verify`: the step may have helped. `again`: it did not (or was only a word to somebody); look anew. */
 export type Recovered = { readonly next: 'verify'; readonly sentence: string } | { readonly next: 'again'; readonly inMs: number };
@@ -38,11 +40,14 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
     confidence: suspect.confidence,
     gates: gateFields(decision.gates),
     limits: { timeout_ms: step.timeoutMs },
+    reversible: action.reversible,
     text: `${step.action} by the rule "${rule}"`,
   });
   if (intent.kind !== 'appended') return refuseWithoutAudit(`${step.action} is not done, because it could not be recorded: ${intent.detail}`, { open, ward, healer });
+  const isFirst = await rememberUndo(decision, { open, ward, healer });
   const saved = await healer.state.startStep({ incident: open.incident, rule, step, counts: action.counts });
   turn[Symbol.dispose]();
+  if (disturbs(action) && open.done.length === 0) void notify('started', { open, ward, healer }, { rule, now: `${step.action} by the rule "${rule}".` });
   const result: StepResult = saved.kind === 'saved' ? await perform(decision, { open, ward, healer }) : { result: 'failed', detail: `not done: ${saved.detail}`, durationMs: 0 };
   open.said.clear();
   // before the outcome is on record: what is counted late would be lost in a crash
@@ -56,13 +61,20 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
     text: result.detail,
   });
   healer.log.info({ service: ward.name, action: step.action, result: result.result, took_ms: Math.round(result.durationMs) }, result.detail);
-  if (step.action === 'page') open.told = true;
+  if (step.action === 'page') noteAsked({ open, healer });
+  if (disturbs(action)) open.done.push(result.result === 'failed' ? `${step.action} (failed)` : step.action);
+  if (result.result === 'failed' && isFirst) await forgetUndo(step.action, { open, ward, healer });
   if (action.counts || step.action === 'switch_upstream') {
-    open.done.push(result.result === 'failed' ? `${step.action} (failed)` : step.action);
     open.acted = { wallMs: healer.clock.wallMs(), monotonicMs: healer.clock.monotonicMs() };
   }
   if (startsAnew.has(step.action) && result.result !== 'failed') await undoSwitch({ open, ward, healer });
+  if (step.action === 'shed_load' && result.result === 'done') await untilWell(ward.policy.verify.within, { open, ward, healer });
   return whatNext(decision, result);
+}
+
+/** Does more than to wait or to tell: the service, its route or its visitors feel it. */
+function disturbs(action: Action): boolean {
+  return action.counts || action.undo !== undefined;
 }
 
 /** A fresh run listens where it is configured to, so an earlier switch of the upstream is undone by it. */
@@ -72,10 +84,11 @@ async function undoSwitch({ open, ward, healer }: { open: OpenCase; ward: Ward; 
   const { current, upstreams } = ward.target();
   if (current === 0 || !upstreams[0]) return;
   await ward.useUpstream(0);
+  await forgetUndo('switch_upstream', { open, ward, healer });
   await healer.audit.append({ ...recordFor(open, ward), event: 'undo.done', text: `the gateways use ${formatAddress(upstreams[0])} again, where the service is configured to listen` });
 }
 
-async function perform({ step }: Recover, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<StepResult> {
+async function perform({ step, rule }: Recover, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<StepResult> {
   const action = healer.actions.get(step.action)!;
   const ended = new AbortController();
   if (step.action === 'wait') void endWhenWell(ended, { open, ward, healer });
@@ -88,10 +101,8 @@ async function perform({ step }: Recover, { open, ward, healer }: { open: OpenCa
     signal: AbortSignal.any([AbortSignal.timeout(step.timeoutMs), ended.signal]),
     useUpstream: (index: number) => ward.useUpstream(index),
     isWell: (service: string) => (healer.wards.has(service) ? !healer.state.state().incidents.some((one) => one.service === service) : undefined),
-    shed: async ({ keep, retryAfterMs }: { readonly keep: number; readonly retryAfterMs: number }) => {
-      for (const { name: gateway } of ward.gateways) healer.order({ type: 'shed', gateway, incident: open.incident.id, keep, retryAfterMs, say: '' });
-    },
-    tell: (text: string, to?: readonly string[]) => tell(text, { ward, healer }, to),
+    shed: async (level: { readonly keep: number; readonly retryAfterMs: number }) => orderShed(level, { open, ward, healer }),
+    tell: (text: string, to?: readonly string[]) => page(text, { open, ward, healer }, { rule, to }),
   };
   const act = { action: step.action, startedMs: healer.clock.monotonicMs() };
   if (touches(action)) ward.lastAct = act;
@@ -101,6 +112,13 @@ async function perform({ step }: Recover, { open, ward, healer }: { open: OpenCa
     ended.abort();
     if (touches(action)) ward.lastAct = { ...act, endedMs: healer.clock.monotonicMs() };
   }
+}
+
+/** Fewer visitors need a while to show. */
+async function untilWell(ms: number, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<void> {
+  const ended = new AbortController();
+  void place.healer.clock.sleep(ms, ended.signal).then(() => ended.abort());
+  await endWhenWell(ended, place);
 }
 
 /** Waiting is over as soon as there is nothing left to wait for, or when something about the service changed. */
@@ -116,15 +134,15 @@ function whatNext({ step }: Recover, result: StepResult): Recovered {
   const sentence = result.detail;
   if (step.action === 'page' || step.action === 'notify') return { next: 'again', inMs: 100 };
   // the next round finds out at once whether there is still something to wait for
-  if (step.action === 'wait') return { next: 'again', inMs: 10 };
+  if (step.action === 'wait' || step.action === 'shed_load') return { next: 'again', inMs: 10 };
   // a failed command changed nothing for the better: look anew at once, the back-off says when to try again
   return result.result === 'failed' ? { next: 'again', inMs: 10 } : { next: 'verify', sentence };
 }
 
 /** Disk full, folder gone: traffic flows, healing waits, somebody is told. */
 async function refuseWithoutAudit(text: string, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Recovered> {
-  if (sayOnce(open, text, healer)) await tell(`${ward.name}: ${text}`, { ward, healer });
-  open.told = true;
+  if (sayOnce(open, text, healer)) await page(`${ward.name}: ${text}`, { open, ward, healer }, { rule: '', to: undefined });
+  noteAsked({ open, healer });
   fallBackUntilRepaired({ open, ward, healer });
   return { next: 'again', inMs: 5000 };
 }

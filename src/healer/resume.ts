@@ -1,5 +1,6 @@
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
+import { renewActs } from './undo.ts';
 
 /**
  * After a restart of the healer: an act that had begun and whose outcome nobody knows is recorded as unknown and then
@@ -22,13 +23,11 @@ export async function resumeAfterRestart({ wards, incidents, healer }: { wards: 
   }
   for (const open of healer.state.state().incidents) {
     const ward = wards.get(open.service);
-    if (ward)
-      incidents.resume(
-        ward,
-        open,
-        intents.some((intent) => intent.incident === open.id),
-      );
-    else await closeOrphan(open.id, open.service, healer);
+    if (ward) {
+      await renewActs(open, { ward, healer });
+      const begun = intents.some((intent) => intent.incident === open.id && intent.action !== 'shed_load');
+      incidents.resume(ward, open, begun);
+    } else await closeOrphan(open.id, open.service, healer);
   }
 }
 

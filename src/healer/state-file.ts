@@ -15,7 +15,14 @@ export interface OpenIncident extends Incident {
   readonly ladder: Ladder;
   readonly approvals: readonly Approval[];
   /** Acts of ours that are to be taken back when it did not help, and at the end; the newest last. */
-  readonly undo: readonly { readonly action: ActionName; readonly options: Readonly<Record<string, unknown>> }[];
+  readonly undo: readonly UndoableAct[];
+}
+
+/** An act that may be taken back, with what must be known of the time before it. */
+export interface UndoableAct {
+  readonly action: ActionName;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly before?: string;
 }
 
 /** Everything that must survive a crash of the healer and a reboot. */
@@ -51,6 +58,7 @@ export function writeState(state: HealingState, now: Now): string {
       paused: paused(service.paused),
       off: off(service.off),
       recoveries: service.recoveries.map(({ incident, atMs }) => ({ incident, at: wall(atMs) })),
+      notices: service.notices?.map(({ atMs, ...notice }) => ({ ...notice, at: wall(atMs) })),
       human: service.humanActed && { at: wall(service.humanActed.atMs), text: service.humanActed.text },
     })),
     host: {
@@ -70,7 +78,7 @@ export function writeState(state: HealingState, now: Now): string {
       opened_at: openedAtMs,
       ladder: [...ladder],
       approvals: approvals.map(({ askedAtMs, untilMs, ...approval }) => ({ ...approval, asked_at: wall(askedAtMs), until: wall(untilMs) })),
-      undo: undo.map(({ action, options }) => ({ action, options: { ...options } })),
+      undo: undo.map(({ options, ...act }) => ({ ...act, options: { ...options } })),
     })),
   };
   return `${JSON.stringify(file, undefined, 1)}\n`;
@@ -132,6 +140,7 @@ const fileSchema = z.strictObject({
       paused: pauseSchema.optional(),
       off: offSchema.optional(),
       recoveries: z.array(z.strictObject({ incident: text, at: moment })).default([]),
+      notices: z.array(z.strictObject({ key: text, at: moment, held: z.int().min(0) })).optional(),
       human: z.strictObject({ at: moment, text }).optional(),
     }),
   ),
@@ -153,7 +162,7 @@ const fileSchema = z.strictObject({
       symptom,
       ladder: z.array(z.strictObject({ rule: text, rung: z.int().min(0), attempt: z.int().min(0) })),
       approvals: z.array(approvalSchema).default([]),
-      undo: z.array(z.strictObject({ action: z.enum(actionNames), options: z.record(text, z.unknown()) })).default([]),
+      undo: z.array(z.strictObject({ action: z.enum(actionNames), options: z.record(text, z.unknown()), before: text.exactOptional() })).default([]),
     }),
   ),
 });
@@ -187,13 +196,14 @@ function toState(file: StateFile, now: Now): HealingState {
 }
 
 function toService(service: StateFile['services'][number], { past, end }: Moments): ServiceHistory {
-  const { verifications, backoff, gave_up: gaveUp, paused, off, human } = service;
+  const { verifications, backoff, gave_up: gaveUp, paused, off, human, notices } = service;
   const healthy = backoff.healthy_since === undefined ? {} : { healthySinceMs: past(backoff.healthy_since) };
   const given: GaveUp | undefined = gaveUp && { incident: gaveUp.incident, reason: gaveUp.reason, sinceMs: past(gaveUp.since), retried: gaveUp.retried };
   return {
     verifications: verifications.map((verification) => ({ incident: verification.incident, endedAtMs: past(verification.ended_at) })),
     backoff: { attempts: backoff.attempts, draw: backoff.draw, ...healthy },
     recoveries: service.recoveries.map(({ incident, at }) => ({ incident, atMs: past(at) })),
+    ...(notices ? { notices: notices.map(({ at, ...notice }) => ({ ...notice, atMs: past(at) })) } : {}),
     ...(given ? { gaveUp: given } : {}),
     ...(paused ? { paused: { untilMs: end(paused.until), reason: paused.reason } } : {}),
     ...(off ? { off: { sinceMs: past(off.since), reason: off.reason, by: off.by } } : {}),

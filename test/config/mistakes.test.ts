@@ -143,6 +143,7 @@ const inPolicy: readonly Row[] = [
   ['a notifier like no other', 'notify: { to: [ops] }', 'notify: { to: [▸developers] }', 'no notifier has the name `developers`; there are ops'],
   ['two rules of one name', '- name: Busy is not broken', '- name: ▸Crashed, so start it', 'name: this policy has a rule "Crashed, so start it" already'],
   ['a step that its rule forbids', 'never: [restart]\n    try:\n      - do: wait', 'never: [wait]\n    try:\n      - do: ▸wait', 'do: `never` of this rule forbids wait'],
+  ['an undo of what cannot be undone', 'do: start', 'do: start\n        undo: ▸automatic', 'undo: start cannot be taken back, only shed_load and switch_upstream can'],
   [
     'a step that the policy forbids',
     'rules:\n  - name: Crashed, so start it\n    when: { cause: service.crashed, confidence: likely }\n    try:\n      - do: start',

@@ -76,6 +76,7 @@ t.test('every action declares what it needs and costs', async (t) => {
     restart: ['likely', true, 'disruptive', true, false],
     reload: ['likely', true, 'disruptive', true, false],
     terminate_orphans: ['likely', true, 'start', false, false],
+    shed_load: ['likely', false, 'none', false, true],
     switch_upstream: ['certain', true, 'none', false, true],
     run: ['likely', true, 'none', false, false],
     wait: ['possible', false, 'none', false, true],

@@ -16,7 +16,7 @@ export const page: Action<z.output<typeof options>> = {
   async perform({ target, suspect, tell, clock }) {
     const started = clock.monotonicMs();
     const text = [`${target.name}: ${suspect.sentence}`, suspect.remedy].filter((part) => part !== '').join(' ');
-    await tell(text);
-    return { result: 'done', detail: `told: ${text}`, durationMs: clock.monotonicMs() - started };
+    const told = (await tell(text)) !== false;
+    return { result: 'done', detail: told ? `told: ${text}` : `not told once more, because the same was told a moment ago: ${text}`, durationMs: clock.monotonicMs() - started };
   },
 };

@@ -34,4 +34,15 @@ export const switchUpstream: Action<Options> = {
     await useUpstream(index);
     return { result: 'done', detail: `the gateways use ${found} now`, durationMs: clock.monotonicMs() - started };
   },
+  undo: {
+    byDefault: 'never',
+    when: 'not_recovered',
+    before: ({ upstreams, current }) => (upstreams[current] ? formatAddress(upstreams[current]) : ''),
+    async perform({ target, useUpstream }, _options, before) {
+      const index = target.upstreams.findIndex((upstream) => formatAddress(upstream) === before);
+      if (index < 0) return { result: 'failed', detail: `${before || 'the place before'} is not among the configured upstreams any more`, durationMs: 0 };
+      if (index !== target.current) await useUpstream(index);
+      return { result: 'done', detail: `the gateways use ${before} again, as before`, durationMs: 0 };
+    },
+  },
 };

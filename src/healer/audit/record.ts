@@ -180,6 +180,7 @@ const fields = z.object({
   argv: z.array(text).max(maxListLength).optional().describe('Exactly what is executed; secrets replaced'),
   as: text.optional().describe('The user that it runs as'),
   limits: z.object({ timeout_ms: milliseconds }).optional(),
+  reversible: z.boolean().optional().describe('action.intent: whether goodgateway can take it back'),
   outcome: outcome.optional(),
   verify: verification.optional(),
   evidence: evidence.optional(),

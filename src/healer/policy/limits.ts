@@ -53,8 +53,17 @@ export interface ServiceHistory {
   readonly off?: SwitchedOff;
   /** Incidents that an act of ours ended, of the last day: the loop must not hide the fault. */
   readonly recoveries: readonly { readonly incident: string; readonly atMs: number }[];
+  /** What people were told of it within the last day, by what was said; `held`: how often it was left unsaid since. */
+  readonly notices?: readonly Notice[];
   /** The last time that a person, or a program for one, acted on the service. */
   readonly humanActed?: { readonly atMs: number; readonly text: string };
+}
+
+/** One thing that people were told. */
+export interface Notice {
+  readonly key: string;
+  readonly atMs: number;
+  readonly held: number;
 }
 
 /** Ends by itself. */
