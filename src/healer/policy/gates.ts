@@ -6,6 +6,7 @@ import type { PolicyConfig, RuleConfig } from '../../config/policy-schema.ts';
 import type { SafetyConfig } from '../../config/safety-schema.ts';
 import { gateNames, type ActionName, type GateName, type GateResult, type Reach, type Step } from '../../core/decision.ts';
 import { confidences, isAtLeast, type Confidence, type Diagnosis } from '../../core/diagnosis.ts';
+import { whyHarmful } from '../../core/harmful-remedies.ts';
 import { formatDuration } from '../../core/time.ts';
 import type { Action, ServiceState } from '../leaves.ts';
 import { assumedAttempts, backoffEndMs, cooldownEndMs, halfOpen, useOfWindow, type Approval, type HealingHistory, type Now } from './limits.ts';
@@ -108,9 +109,11 @@ function supervisorFirst(input: GateInput): Verdict {
   return refuse(`the supervisor restarts the service by itself in ${formatDuration(serviceState.supervisorActsInMs)}; it goes first`, allowedAtMs);
 }
 
-function never({ rule, policy, step }: GateInput): Verdict {
+function never({ rule, policy, step, diagnosis: { best } }: GateInput): Verdict {
   if (rule.never.includes(step.action)) return refuse(`the rule "${rule.name}" forbids ${step.action}`);
   if (policy.never.includes(step.action)) return refuse(`the policy ${policy.name} forbids ${step.action}`);
+  const harm = whyHarmful(best.cause, step.action, policy.mode === 'approve' || rule.try[step.rung]?.approval?.otherwise === 'skip');
+  if (harm !== undefined) return refuse(`${step.action} does harm while the cause is ${best.cause}: ${harm}`);
   return pass(`neither rule nor policy forbids ${step.action}`);
 }
 
