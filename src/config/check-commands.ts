@@ -31,11 +31,16 @@ function command(document: YamlDocument, at: Path): readonly ConfigProblem[] {
 
 const shells = ['sh', 'bash', 'dash', 'ash', 'ksh', 'mksh', 'zsh', 'fish', 'csh', 'tcsh'];
 /** Programs that only start another one. */
-const starters = ['env', 'nice', 'ionice', 'nohup', 'setsid', 'busybox', 'timeout', 'chroot', 'sudo', 'runuser', 'setpriv'];
+const starters = ['env', 'nice', 'ionice', 'nohup', 'setsid', 'busybox', 'timeout', 'chroot', 'sudo', 'setpriv'];
+/** Options of starters that hold a whole line: `su -c`, `env -S`. */
+const lineOptions: Readonly<Record<string, RegExp>> = { su: /^(-c|--command)/, runuser: /^(-c|--command)/, env: /^(-S|--split-string)/ };
 
-/** Where in the argv a shell is given a line to read (`sh -c …`, also behind `env` and the like); `undefined` when it is not. */
+/** Where in the argv a line is given to a shell (`sh -c …`, also behind `env` and the like); `undefined` where it is not. */
 function shellScript(argv: readonly string[]): number | undefined {
   const first = basename(argv[0] ?? '');
+  const line = lineOptions[first];
+  const option = line ? argv.findIndex((word) => line.test(word)) : -1;
+  if (option > 0) return option;
   if (!shells.includes(first) && !starters.includes(first)) return undefined;
   const shell = argv.findIndex((word) => shells.includes(basename(word)));
   const flag = shell < 0 ? -1 : argv.findIndex((word, i) => i > shell && /^-[a-z]*c$/.test(word));
@@ -49,5 +54,11 @@ function target(document: YamlDocument, at: Path): readonly ConfigProblem[] {
   const wild = /[*?[\]{}]/.exec(written)?.[0];
   const all = /^all(\.service)?$/i.test(written);
   if (wild === undefined && !all) return [];
-  return [document.problem(at, 'value', `${at.at(-1)}: expected exactly one, and got ${JSON.stringify(written)}: ${wild === undefined ? '"all" names' : `"${wild}" may match`} more than one service, or none`)];
+  return [
+    document.problem(
+      at,
+      'value',
+      `${at.at(-1)}: expected exactly one, and got ${JSON.stringify(written)}: ${wild === undefined ? '"all" names' : `"${wild}" may match`} more than one service, or none`,
+    ),
+  ];
 }

@@ -19,7 +19,12 @@ export interface NamesUsed {
 export function checkNames(used: NamesUsed): readonly ConfigProblem[] {
   const lists = [...used.policies.flatMap(listsOfPolicy), ...listsOfSafety(used.safety)];
   const empty = lists.filter(isEmpty).map((list) => list.document.problem(list.path, 'value', `${keyOf(list.path)}: expected at least one name; ${list.ifEmpty}`));
-  return [...empty, ...(used.complete && used.policies.every((policy) => nameOf(policy) !== undefined) ? unknown(lists, used.policies) : []), ...circles(used.policies, waiting), ...circles(used.policies, restarting)];
+  return [
+    ...empty,
+    ...(used.complete && used.policies.every((policy) => nameOf(policy) !== undefined) ? unknown(lists, used.policies) : []),
+    ...circles(used.policies, waiting),
+    ...circles(used.policies, restarting),
+  ];
 }
 
 interface NameList {

@@ -92,11 +92,13 @@ function receivers({ host, policies }: References): readonly ConfigProblem[] {
     const rules = itemPaths(document, [...path, 'rules']);
     const asked = rules.flatMap((rule) => itemPaths(document, [...rule, 'try'])).map((rung) => [...rung, 'approval', 'from']);
     const lists: readonly Path[] = [[...path, 'notify', 'to'], ...rules.map((rule) => [...rule, 'notify']), ...asked];
-    return lists.flatMap((list) => itemPaths(document, list)).flatMap((at) => {
-      const name = valueAt(document.value, at);
-      if (typeof name !== 'string' || known.includes(name)) return [];
-      return [document.problem(at, 'value', `${at.at(-2) === 'from' ? 'from' : 'notify'}: no notifier has the name \`${name}\`${hint(name, known) || `; there are ${known.join(', ')}`}`)];
-    });
+    return lists
+      .flatMap((list) => itemPaths(document, list))
+      .flatMap((at) => {
+        const name = valueAt(document.value, at);
+        if (typeof name !== 'string' || known.includes(name)) return [];
+        return [document.problem(at, 'value', `${at.at(-2) === 'from' ? 'from' : 'notify'}: no notifier has the name \`${name}\`${hint(name, known) || `; there are ${known.join(', ')}`}`)];
+      });
   });
 }
 

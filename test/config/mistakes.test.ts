@@ -263,6 +263,8 @@ const inPolicy: readonly Row[] = [
     'config_test: [/usr/bin/env, LANG=C, bash, -e, ▸-lc, "php-fpm8.2 -t"]',
     'config_test: a line for a shell is refused',
   ],
+  ['a line for the shell of another user', 'config_test: [/usr/sbin/php-fpm8.2, -t]', 'config_test: [/usr/bin/su, www-data, ▸-c, "php-fpm8.2 -t"]', 'config_test: a line for a shell is refused'],
+  ['a line that env takes apart', 'config_test: [/usr/sbin/php-fpm8.2, -t]', 'config_test: [/usr/bin/env, ▸-S, "bash -c true"]', 'config_test: a line for a shell is refused'],
   ['a program by a relative path', 'config_test: [/usr/sbin/php-fpm8.2, -t]', 'config_test: [▸php-fpm8.2, -t]', 'expected the program as an absolute path'],
   ['a wrong version', 'version: 1', 'version: ▸2', 'version: expected 1, got 2'],
   ['a name that is a number', 'name: php-fpm', 'name: ▸8.2', 'expected a name, got 8.2'],
