@@ -9,6 +9,7 @@ const commands: readonly (readonly [name: string, load: () => Promise<Command>])
   ['why', async () => (await import('./why.ts')).whyCommand()],
   ['log', async () => (await import('./log.ts')).logCommand()],
   ['audit', async () => (await import('./audit.ts')).auditCommand()],
+  ['report', async () => (await import('./report.ts')).reportCommand()],
   ['run', async () => (await import('./run.ts')).runCommand()],
   ['demo', async () => (await import('./demo.ts')).demoCommand()],
 ];
