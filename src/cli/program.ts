@@ -10,6 +10,8 @@ const commands: readonly (readonly [name: string, load: () => Promise<Command>])
   ['log', async () => (await import('./log.ts')).logCommand()],
   ['audit', async () => (await import('./audit.ts')).auditCommand()],
   ['deploy', async () => (await import('./deploy.ts')).deployCommand()],
+  ['report', async () => (await import('./report.ts')).reportCommand()],
+  ['simulate', async () => (await import('./simulate.ts')).simulateCommand()],
   ['run', async () => (await import('./run.ts')).runCommand()],
   ['demo', async () => (await import('./demo.ts')).demoCommand()],
 ];

@@ -89,11 +89,16 @@ function receivers({ host, policies }: References): readonly ConfigProblem[] {
   const written = valueAt(host.value, ['notifiers']);
   const known = ['ops', ...(isObject(written) ? Object.keys(written) : [])];
   return policies.flatMap(({ document, path }) => {
-    return itemPaths(document, [...path, 'notify', 'to']).flatMap((at) => {
-      const name = valueAt(document.value, at);
-      if (typeof name !== 'string' || known.includes(name)) return [];
-      return [document.problem(at, 'value', `notify: no notifier has the name \`${name}\`${hint(name, known) || `; there are ${known.join(', ')}`}`)];
-    });
+    const rules = itemPaths(document, [...path, 'rules']);
+    const asked = rules.flatMap((rule) => itemPaths(document, [...rule, 'try'])).map((rung) => [...rung, 'approval', 'from']);
+    const lists: readonly Path[] = [[...path, 'notify', 'to'], ...rules.map((rule) => [...rule, 'notify']), ...asked];
+    return lists
+      .flatMap((list) => itemPaths(document, list))
+      .flatMap((at) => {
+        const name = valueAt(document.value, at);
+        if (typeof name !== 'string' || known.includes(name)) return [];
+        return [document.problem(at, 'value', `${at.at(-2) === 'from' ? 'from' : 'notify'}: no notifier has the name \`${name}\`${hint(name, known) || `; there are ${known.join(', ')}`}`)];
+      });
   });
 }
 

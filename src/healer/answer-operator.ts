@@ -2,6 +2,7 @@
 import type { OperatorAnswer, OperatorRequest } from '../channel/operator-messages.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
+import { simulateCause } from './operators/simulate.ts';
 import { describeStatus } from './status.ts';
 
 export interface OperatorPlace {
@@ -23,7 +24,8 @@ export async function answerOperator(request: OperatorRequest, place: OperatorPl
     case 'do':
     case 'approve':
     case 'deny':
-    case 'simulate':
       return { ok: false, text: 'not built yet' } satisfies OperatorAnswer;
+    case 'simulate':
+      return simulateCause(request, place);
   }
 }

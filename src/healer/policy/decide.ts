@@ -9,7 +9,7 @@ import { isRefused, termsFor } from './approvals.ts';
 import { askGates } from './ask-gates.ts';
 import { disturbs, limitsOf, touches, type ActionTable, type GateInput } from './gates.ts';
 import { halfOpen } from './limits.ts';
-import { lastStep, nextStep, type Ladder } from './ladder.ts';
+import { lastStep, nextStep, type Ladder, type NextStep } from './ladder.ts';
 
 export interface DecisionInput extends Omit<GateInput, 'rule' | 'step'> {
   /** How far the rules were climbed in this incident; empty for a new one. */
@@ -26,15 +26,10 @@ type StandDown = Extract<Decision, { kind: 'stand_down' }>;
  */
 export function decide(input: DecisionInput): Decision {
   const {
-    policy,
     diagnosis: { best },
     now,
   } = input;
-  const next = nextStep(policy.rules, input.ladder, {
-    suspect: best,
-    lastedMs: now.monotonicMs - input.causeSinceMs,
-    isRefused: (rule, rung) => isRungRefused(input, rule, rung),
-  });
+  const next = upNext(input);
   switch (next.kind) {
     case 'no_rule':
       return standDown('no_rule', `no rule is for ${best.cause} (${best.confidence}), so somebody is told`, { rule: undefined, step: pageStep });
@@ -49,6 +44,16 @@ export function decide(input: DecisionInput): Decision {
     case 'step':
       return judge(input, next.rule, next.step);
   }
+}
+
+/** The step whose turn it is, before any gate is asked. */
+export function upNext(input: DecisionInput): NextStep {
+  const { policy, diagnosis, now, ladder } = input;
+  return nextStep(policy.rules, ladder, {
+    suspect: diagnosis.best,
+    lastedMs: now.monotonicMs - input.causeSinceMs,
+    isRefused: (rule, rung) => isRungRefused(input, rule, rung),
+  });
 }
 
 /** Must the service's own configuration test pass before this step? The action says so, or the rung's `first`. */

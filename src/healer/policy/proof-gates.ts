@@ -1,14 +1,17 @@
 /** Gates that ask what the step rests on: is it allowed for this trouble at all, and is the cause sure enough for it? */
 import type { Reach } from '../../core/decision.ts';
 import { confidences, isAtLeast, type Confidence } from '../../core/diagnosis.ts';
+import { whyHarmful } from '../../core/harmful-remedies.ts';
 import { termsFor } from './approvals.ts';
 import { disturbs, limitsOf, pass, refuse, type GateInput, type Verdict } from './gates.ts';
 
-/** The rule's own word, and the policy's, win over everything. */
-export function never({ rule, policy, step }: GateInput): Verdict {
+/** The rule's own word, and the policy's, win over everything; and whatever they say, what is known to do harm is not done. */
+export function never({ rule, policy, step, diagnosis: { best } }: GateInput): Verdict {
   if (rule.never.includes(step.action)) return refuse(`the rule "${rule.name}" forbids ${step.action}`);
   if (policy.never.includes(step.action)) return refuse(`the policy ${policy.name} forbids ${step.action}`);
-  return pass(`neither rule nor policy forbids ${step.action}`);
+  const harm = whyHarmful(best.cause, step.action, termsFor(policy, rule, step, true)?.otherwise === 'skip');
+  if (harm !== undefined) return refuse(`${step.action} does harm while the cause is ${best.cause}: ${harm}`);
+  return pass(`neither rule nor policy forbids ${step.action}, and it is not known to do harm here`);
 }
 
 /** Who can disturb more must be surer; an action's own `needs`, and the policy's blast radius, may ask for more still. */
