@@ -4,12 +4,13 @@
  * hide those in another; what is no policy at all is passed over, because the schema says so.
  */
 import { confidences } from '../core/diagnosis.ts';
+import { checkStepOptions } from './check-step-options.ts';
 import { valueAt, type ConfigProblem, type Path } from './problem.ts';
 import { itemPaths, textsAt, type PolicyEntry } from './written.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
 /** Actions that need a service that can be controlled. */
-const controls: readonly unknown[] = ['start', 'stop', 'reload', 'restart', 'terminate_orphans'];
+const controls: readonly unknown[] = ['start', 'stop', 'reload', 'restart', 'terminate_orphans', 'terminate_stuck_workers', 'reset_failed_and_start'];
 
 /** Every contradiction inside one policy. */
 export function checkPolicy({ document, path }: PolicyEntry): readonly ConfigProblem[] {
@@ -64,7 +65,7 @@ function steps(policy: Written, rule: Path): readonly ConfigProblem[] {
     const action = valueAt(document.value, at);
     if (typeof action !== 'string') return [];
     const why = byRule.includes(action) ? `\`never\` of this rule forbids ${action}` : byPolicy.includes(action) ? `\`never\` of the policy forbids ${action}` : cannotDo(policy, action);
-    return why === undefined ? [] : [document.problem(at, 'value', `do: ${why}`)];
+    return [...(why === undefined ? [] : [document.problem(at, 'value', `do: ${why}`)]), ...checkStepOptions({ document, path }, rung)];
   });
 }
 
@@ -73,6 +74,7 @@ function cannotDo({ document, path }: Written, action: string): string | undefin
   if (type === 'process' && action === 'reload' && valueAt(document.value, [...path, 'service', 'reload']) === undefined) {
     return 'this service has no `reload:`; say how, such as reload: { signal: HUP } under `service`';
   }
+  if (typeof type === 'string' && type !== 'systemd' && action === 'reset_failed_and_start') return `only systemd counts starts, and this service is of type ${type}; use start`;
   return acts({ document, path }) && type === 'external' && controls.includes(action)
     ? `external services are not controlled, so ${action} is impossible; use wait, switch_upstream, run or page`
     : undefined;

@@ -60,7 +60,7 @@ export function openGates({ open, ward, healer }: { open: OpenCase; ward: Ward; 
 }
 
 function willHeal(decision: Decision, { healer }: { healer: Healer }): boolean {
-  if (decision.step?.action === 'page' || decision.step?.action === 'notify') return false;
+  if (decision.step && healer.actions.get(decision.step.action)?.tells) return false;
   if (decision.kind === 'recover') return true;
   if (decision.why === 'observe' || decision.why === 'exhausted' || decision.why === 'no_rule') return false;
   return decision.retryAtMs !== undefined && decision.retryAtMs - healer.clock.wallMs() <= worthWaitingMs;

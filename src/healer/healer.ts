@@ -102,6 +102,8 @@ export interface OpenCase {
   lastWakeMs: number;
   /** Since when the cause cannot be named any more; trouble that fades is not news. */
   unknownSinceMs: number | undefined;
+  /** When each step that only waits began for the first time (monotonic). */
+  readonly waitedSince: Map<string, number>;
   told: boolean;
   /** The proxies hold or fall back by our order, so it is for us to open. */
   gatesClosed: boolean;

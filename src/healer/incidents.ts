@@ -117,6 +117,7 @@ function openCase(incident: Incident, healer: Healer): OpenCase {
     lastInterruptMs: 0,
     lastWakeMs: -Infinity,
     unknownSinceMs: undefined,
+    waitedSince: new Map(),
     told: false,
     gatesClosed: false,
     configFailed: false,

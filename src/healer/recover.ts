@@ -4,7 +4,8 @@ import { formatAddress } from '../core/failure.ts';
 import { ulid } from '../core/ids.ts';
 import { recordFor } from './audit-record-for.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
-import { looksWell } from './looks-well.ts';
+import type { Action } from './leaves.ts';
+import { endWhenPointless, waitLeftMs } from './end-wait.ts';
 import { fallBackUntilRepaired } from './gate-orders.ts';
 import { gateFields } from './record-decision.ts';
 import { sayOnce } from './say-once.ts';
@@ -13,8 +14,7 @@ import { tell } from './tell.ts';
 /** `verify`: the step may have helped. `again`: it did not (or was only a word to somebody); look anew. */
 export type Recovered = { readonly next: 'verify'; readonly sentence: string } | { readonly next: 'again'; readonly inMs: number };
 
-/** As often as the proxies' summaries come. */
-const lookWhileWaitingMs = 500;
+const waitSlackMs = 1000;
 
 type Recover = Extract<Decision, { kind: 'recover' }>;
 
@@ -24,6 +24,7 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
   const action = healer.actions.get(step.action);
   const suspect = open.diagnosis?.best;
   if (!action || !suspect) throw new Error(`expected a known action and a diagnosis, got ${step.action}`);
+  const timeoutMs = action.waits ? waitLeftMs(decision, { open, healer }) : step.timeoutMs;
   const base = { ...recordFor(open, ward), action: step.action, action_id: ulid(healer.clock.wallMs()), rule, rung: step.rung, attempt: step.attempt };
   const intent = await healer.audit.append({
     ...base,
@@ -31,12 +32,15 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
     cause: suspect.cause,
     confidence: suspect.confidence,
     gates: gateFields(decision.gates),
-    limits: { timeout_ms: step.timeoutMs },
+    limits: { timeout_ms: timeoutMs },
     text: `${step.action} by the rule "${rule}"`,
   });
   if (intent.kind !== 'appended') return refuseWithoutAudit(`${step.action} is not done, because it could not be recorded: ${intent.detail}`, { open, ward, healer });
-  const saved = await healer.state.startStep({ incident: open.incident, rule, step, counts: action.counts });
-  const result: StepResult = saved.kind === 'saved' ? await perform(decision, { open, ward, healer }) : { result: 'failed', detail: `not done: ${saved.detail}`, durationMs: 0 };
+  const begun = { incident: open.incident, rule, step, counts: action.counts, budget: action.limitsFor?.(step.options).budget };
+  const saved = action.waits ? ({ kind: 'saved' } as const) : await healer.state.startStep(begun);
+  const { result, cutShort } = saved.kind === 'saved' ? await perform(decision, timeoutMs, { open, ward, healer }) : notSaved(saved.detail);
+  // a wait is used up by its end only: cut short by news, or by the end of the healer, it goes on where its cause is met again
+  if (action.waits && !cutShort) await healer.state.startStep(begun);
   open.said.clear();
   await healer.audit.append({
     ...base,
@@ -47,17 +51,17 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
     text: result.detail,
   });
   healer.log.info({ service: ward.name, action: step.action, result: result.result, took_ms: Math.round(result.durationMs) }, result.detail);
-  if (step.action === 'page') open.told = true;
+  if (action.tells === 'page') open.told = true;
   if (action.counts || step.action === 'switch_upstream') {
     open.done.push(result.result === 'failed' ? `${step.action} (failed)` : step.action);
     open.acted = { wallMs: healer.clock.wallMs(), monotonicMs: healer.clock.monotonicMs() };
   }
   if (startsAnew.has(step.action) && result.result !== 'failed') await undoSwitch({ open, ward, healer });
-  return whatNext(decision, result);
+  return whatNext(action, result);
 }
 
 /** A fresh run listens where it is configured to, so an earlier switch of the upstream is undone by it. */
-const startsAnew: ReadonlySet<string> = new Set(['start', 'restart', 'terminate_orphans']);
+const startsAnew: ReadonlySet<string> = new Set(['start', 'restart', 'terminate_orphans', 'reset_failed_and_start']);
 
 async function undoSwitch({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<void> {
   const { current, upstreams } = ward.target();
@@ -66,17 +70,30 @@ async function undoSwitch({ open, ward, healer }: { open: OpenCase; ward: Ward; 
   await healer.audit.append({ ...recordFor(open, ward), event: 'undo.done', text: `the gateways use ${formatAddress(upstreams[0])} again, where the service is configured to listen` });
 }
 
-async function perform({ step }: Recover, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<StepResult> {
+interface Performed {
+  readonly result: StepResult;
+  readonly cutShort: boolean;
+}
+
+function notSaved(detail: string): Performed {
+  return { result: { result: 'failed', detail: `not done: ${detail}`, durationMs: 0 }, cutShort: false };
+}
+
+async function perform(decision: Recover, timeoutMs: number, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Performed> {
+  const { step } = decision;
   const action = healer.actions.get(step.action)!;
   const ended = new AbortController();
-  if (step.action === 'wait') void endWhenWell(ended, { open, ward, healer });
+  if (action.waits) void endWhenPointless(ended, { open, ward, healer });
   const context = {
     target: ward.target(),
     serviceType: ward.serviceType,
     run: healer.run,
     clock: healer.clock,
     suspect: open.diagnosis!.best,
-    signal: AbortSignal.any([AbortSignal.timeout(step.timeoutMs), ended.signal]),
+    incident: open.incident.id,
+    timeoutMs,
+    // a wait ends by itself when its time is over, which is no abort
+    signal: AbortSignal.any([AbortSignal.timeout(action.waits ? timeoutMs + waitSlackMs : timeoutMs), ended.signal]),
     useUpstream: (index: number) => ward.useUpstream(index),
     isWell: (service: string) => (healer.wards.has(service) ? !healer.state.state().incidents.some((one) => one.service === service) : undefined),
     shed: async ({ keep, retryAfterMs }: { readonly keep: number; readonly retryAfterMs: number }) => {
@@ -85,26 +102,18 @@ async function perform({ step }: Recover, { open, ward, healer }: { open: OpenCa
     tell: (text: string, to?: readonly string[]) => tell(text, { ward, healer }, to),
   };
   try {
-    return await action.perform(context, step.options);
+    return { result: await action.perform(context, step.options), cutShort: ended.signal.aborted };
   } finally {
     ended.abort();
   }
 }
 
-/** Waiting is over as soon as there is nothing left to wait for, or when something about the service changed. */
-async function endWhenWell(ended: AbortController, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<void> {
-  open.wake = () => ended.abort();
-  while (!ended.signal.aborted) {
-    await healer.clock.sleep(lookWhileWaitingMs, AbortSignal.any([ended.signal, healer.stopping]));
-    if (healer.stopping.aborted || (await looksWell(open, ward, healer))) ended.abort();
-  }
-}
-
-function whatNext({ step }: Recover, result: StepResult): Recovered {
+function whatNext(action: Action, result: StepResult): Recovered {
   const sentence = result.detail;
-  if (step.action === 'page' || step.action === 'notify') return { next: 'again', inMs: 100 };
+  if (action.tells) return { next: 'again', inMs: 100 };
   // the next round finds out at once whether there is still something to wait for
-  if (step.action === 'wait') return { next: 'again', inMs: 10 };
+  if (action.waits) return { next: 'again', inMs: 10 };
+  if (action.endsDown && result.result === 'done') return { next: 'again', inMs: 10 };
   // a failed command changed nothing for the better: look anew at once, the back-off says when to try again
   return result.result === 'failed' ? { next: 'again', inMs: 10 } : { next: 'verify', sentence };
 }

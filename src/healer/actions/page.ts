@@ -12,9 +12,11 @@ export const page: Action<z.output<typeof options>> = {
   counts: false,
   budget: 'none',
   configTest: false,
+  tells: 'page',
   options,
-  async perform({ target, suspect, tell, clock }) {
+  async perform({ target, suspect, tell, clock, signal }) {
     const started = clock.monotonicMs();
+    if (signal.aborted) return { result: 'failed', detail: 'nobody was told: its time was over', durationMs: 0 };
     const text = [`${target.name}: ${suspect.sentence}`, suspect.remedy].filter((part) => part !== '').join(' ');
     await tell(text);
     return { result: 'done', detail: `told: ${text}`, durationMs: clock.monotonicMs() - started };

@@ -49,7 +49,7 @@ export function decide(input: DecisionInput): Decision {
 export function needsConfigTest(decision: Decision, policy: PolicyConfig, actions: ActionTable): boolean {
   if (!decision.step) return false;
   const rung = policy.rules.find((rule) => rule.name === decision.rule)?.try[decision.step.rung];
-  return limitsOf(actions, decision.step.action).configTest || (rung?.first.includes('config_test') ?? false);
+  return limitsOf(actions, decision.step).configTest || (rung?.first.includes('config_test') ?? false);
 }
 
 /** What the two last gates found. */
@@ -60,6 +60,8 @@ export interface LastLook {
   readonly detail: string;
   /** The service's run when it was diagnosed, and now; empty when nothing runs. */
   readonly fence: { readonly expected: string; readonly now: string };
+  /** The other checks of the rung's `first`. */
+  readonly firsts?: readonly { readonly name: string; readonly passed: boolean; readonly text: string }[];
 }
 
 /** The decision with its last two gates. A decision that was refused already is returned as it is. */
@@ -106,6 +108,8 @@ function refused(rule: string, step: Step, gates: readonly GateResult[]): StandD
 
 function configTestGate(look: LastLook, step: Step, actions: ActionTable): GateResult {
   const gate = 'config_test';
+  const failed = (look.firsts ?? []).filter((one) => !one.passed);
+  if (failed.length > 0) return { gate, verdict: 'refuse', reason: failed.map((one) => `${one.name}: ${one.text}`).join('; ') };
   switch (look.configTest) {
     case 'pass':
       return { gate, verdict: 'pass', reason: `the configuration test passed${look.detail ? `: ${look.detail}` : ''}` };
@@ -115,7 +119,7 @@ function configTestGate(look: LastLook, step: Step, actions: ActionTable): GateR
       return { gate, verdict: 'refuse', reason: `the configuration test failed: ${look.detail}` };
     case 'unknown': {
       // Loading hundreds of pools takes long. A dead service has nothing to lose by a start; a living one has.
-      const disturbs = limitsOf(actions, step.action).budget === 'disruptive';
+      const disturbs = limitsOf(actions, step).budget === 'disruptive';
       return {
         gate,
         verdict: disturbs ? 'refuse' : 'pass',
@@ -126,7 +130,7 @@ function configTestGate(look: LastLook, step: Step, actions: ActionTable): GateR
 }
 
 function fenceGate({ fence }: LastLook, step: Step, actions: ActionTable): GateResult {
-  if (!touches(limitsOf(actions, step.action))) return { gate: 'fence', verdict: 'pass', reason: `${step.action} does not touch the service` };
+  if (!touches(limitsOf(actions, step))) return { gate: 'fence', verdict: 'pass', reason: `${step.action} does not touch the service` };
   const shown = (text: string) => text || 'nothing running';
   if (fence.expected === fence.now) return { gate: 'fence', verdict: 'pass', reason: `still the run that was diagnosed (${shown(fence.now)})` };
   return { gate: 'fence', verdict: 'refuse', reason: `stale decision: ${shown(fence.expected)} was diagnosed, now it is ${shown(fence.now)}; somebody else acted` };

@@ -12,7 +12,7 @@ import { assumedAttempts, backoffEndMs, cooldownEndMs, halfOpen, useOfWindow, ty
 import type { Surroundings } from './surroundings.ts';
 
 /** What the limits need to know of an action. */
-export type ActionLimits = Pick<Action, 'reach' | 'needs' | 'counts' | 'budget' | 'configTest'>;
+export type ActionLimits = Pick<Action, 'reach' | 'needs' | 'counts' | 'budget' | 'configTest' | 'limitsFor'>;
 
 /** The limits of every action that exists, by its name in policies. */
 export type ActionTable = ReadonlyMap<ActionName, ActionLimits>;
@@ -39,11 +39,14 @@ export function askGates(input: GateInput): readonly GateResult[] {
   return gateNames.map((gate) => ({ gate, ...gates[gate](input) }));
 }
 
-/** The limits of an action; throws for one that the loader must have refused. */
-export function limitsOf(actions: ActionTable, name: ActionName): ActionLimits {
+/** The limits of an action, or of a step, whose options may change them; throws for one that the loader must have refused. */
+export function limitsOf(actions: ActionTable, what: ActionName | Pick<Step, 'action' | 'options'>): ActionLimits {
+  const name = typeof what === 'string' ? what : what.action;
   const found = actions.get(name);
   if (!found) throw new Error(`expected the action ${name} to be known: policies that name another are refused when they are read`);
-  return found;
+  if (typeof what === 'string' || !found.limitsFor) return found;
+  const { reach, needs, counts, budget, configTest } = found;
+  return { reach, needs, counts, budget, configTest, ...found.limitsFor(what.options) };
 }
 
 /** Can the action disturb or start the service at all? Waiting and telling people cannot. */
@@ -118,7 +121,7 @@ function never({ rule, policy, step }: GateInput): Verdict {
 const neededForReach: Readonly<Record<Reach, Confidence>> = { none: 'possible', worker: 'possible', pool: 'likely', service: 'likely', host: 'certain' };
 
 function confidence({ actions, step, diagnosis: { best } }: GateInput): Verdict {
-  const { needs, reach } = limitsOf(actions, step.action);
+  const { needs, reach } = limitsOf(actions, step);
   if (best.cause === 'unknown') return pass(`the rule asks for ${step.action} although the cause is unknown`);
   const needed = confidences[Math.max(confidences.indexOf(needs), confidences.indexOf(neededForReach[reach]))]!;
   const compared = `${best.cause} is ${best.confidence}; ${step.action} (reach: ${reach}) needs ${needed}`;
@@ -126,10 +129,10 @@ function confidence({ actions, step, diagnosis: { best } }: GateInput): Verdict 
 }
 
 function hostBudget({ actions, step, safety, history, now }: GateInput): Verdict {
-  const { budget } = limitsOf(actions, step.action);
+  const { budget } = limitsOf(actions, step);
   if (budget === 'none') return pass(`${step.action} costs nothing of the host's budget`);
   const times = budget === 'start' ? safety.host_budget.starts : safety.host_budget.disruptive_actions;
-  const spent = history.attempts.filter((attempt) => actions.get(attempt.action)?.budget === budget);
+  const spent = history.attempts.filter((attempt) => (attempt.budget ?? actions.get(attempt.action)?.budget) === budget);
   // Starts are not assumed after a lost record: a dead service disturbs nobody by being started.
   const assumed = budget === 'start' ? [] : assumedAttempts(history, times);
   const withinMs = safety.host_budget.within;
@@ -185,11 +188,11 @@ function cooldown(input: GateInput): Verdict {
 }
 
 function counts({ actions, step }: GateInput): boolean {
-  return limitsOf(actions, step.action).counts;
+  return limitsOf(actions, step).counts;
 }
 
 function stepTouches({ actions, step }: GateInput): boolean {
-  return touches(limitsOf(actions, step.action));
+  return touches(limitsOf(actions, step));
 }
 
 function harmless({ step }: GateInput): Verdict {
