@@ -59,17 +59,10 @@ async function inUnit(argv: readonly string[], unit: string, how: Containment): 
     ...(how.user === undefined ? [] : [`User=${how.user}`]),
     ...(how.folder === undefined ? [] : [`WorkingDirectory=${how.folder}`]),
   ];
-  const command = await how.run.run(
-    [
-      ...[systemdRun, '--wait', '--pipe', '--collect', '--quiet', '--no-ask-password', `--unit=${unit}`],
-      ...properties.flatMap((property) => ['-p', property]),
-      ...environment,
-      ...['--', program],
-      // systemd would put its own variables in the place of `$NAME`
-      ...rest.map((word) => word.replaceAll('$', '$$$$')),
-    ],
-    { timeoutMs: ceilingMs, signal: how.signal },
-  );
+  const client = [systemdRun, '--wait', '--pipe', '--collect', '--quiet', '--no-ask-password', `--unit=${unit}`, ...properties.flatMap((property) => ['-p', property]), ...environment];
+  // systemd would put its own variables in the place of `$NAME`
+  const words = rest.map((word) => word.replaceAll('$', '$$$$'));
+  const command = await how.run.run([...client, '--', program, ...words], { timeoutMs: ceilingMs, signal: how.signal });
   const ended = stepFromCommand(program, command);
   if (!wasCut(command)) return { ...ended, detail: `${ended.detail} (in the unit ${unit})` };
   return { ...ended, detail: `${ended.detail}; ${await stopUnit(unit, how.run)}` };

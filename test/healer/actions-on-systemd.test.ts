@@ -18,7 +18,14 @@ t.test('on a real systemd', { skip: cannotBootSystemd() }, async (t) => {
   const fixtures = `${systemd.project}/test/fixtures/services`;
   const act = async (action: string, { service = '', options = {}, timeoutMs = 20_000 }: { service?: string; options?: object; timeoutMs?: number }): Promise<StepResult> =>
     JSON.parse(
-      await systemd.inside([node, `${fixtures}/act-on-service.ts`, JSON.stringify({ type: 'systemd', unit: service || 'fails-until-told.service' }), action, JSON.stringify(options), String(timeoutMs)]),
+      await systemd.inside([
+        node,
+        `${fixtures}/act-on-service.ts`,
+        JSON.stringify({ type: 'systemd', unit: service || 'fails-until-told.service' }),
+        action,
+        JSON.stringify(options),
+        String(timeoutMs),
+      ]),
     );
   const stateOf = async (name: string): Promise<ServiceState> => JSON.parse(await systemd.inside([node, `${fixtures}/ask-service.ts`, JSON.stringify({ type: 'systemd', unit: name }), 'state']));
   const property = async (name: string, what: string) => (await systemd.inside(['/usr/bin/systemctl', 'show', '--value', `--property=${what}`, name])).trim();
@@ -69,7 +76,7 @@ t.test('on a real systemd', { skip: cannotBootSystemd() }, async (t) => {
     t.match(await running, { result: 'unknown', detail: /still running when its time was over; the unit goodgateway-run-\w+\.service was ended with everything in it$/ });
     t.notOk(await stays());
     t.notMatch((await systemd.try(['/usr/bin/systemctl', 'list-units', '--all', '--no-legend'])).output, /goodgateway-run/, 'no unit is left behind');
-    await script('leaves', "(setsid /run/stays &); until [ -e /run/stays-began ]; do sleep 0.02; done");
+    await script('leaves', '(setsid /run/stays &); until [ -e /run/stays-began ]; do sleep 0.02; done');
     t.match(await act('run', { options: { command: ['/run/leaves'] } }), { result: 'done' });
     await until(async () => !(await stays()), { timeoutMs: 5000, what: 'what a program leaves behind to end with its unit' });
   });

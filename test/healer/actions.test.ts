@@ -5,7 +5,9 @@ import t from 'tap';
 import * as registered from '../../src/healer/actions/registry.ts';
 import type { Action, ServiceTarget } from '../../src/healer/leaves.ts';
 import { findOrphans } from '../../src/healer/find-orphans.ts';
+import { firstChecks } from '../../src/healer/first-checks.ts';
 import { isAlive, isStopped, listenersAt, parseStat, parseTcpListeners, parseUnixListeners, readStat } from '../../src/healer/proc.ts';
+import { finishGates } from '../../src/healer/policy/decide.ts';
 import { runCommand } from '../../src/healer/run-command.ts';
 import * as types from '../../src/healer/services/registry.ts';
 import { serviceTarget } from '../fixtures/services/target.ts';
@@ -13,8 +15,8 @@ import { contextOf } from '../support/action-context.ts';
 import { preparePhpFpm, type PhpFpm } from '../support/php-fpm.ts';
 import { answersLate } from '../support/php-scripts.ts';
 import { signal } from '../support/processes.ts';
-import { missing } from '../support/skip.ts';
-import { start as startProgram } from '../support/program.ts';
+import { isRoot, missing } from '../support/skip.ts';
+import { start as startProgram, succeed } from '../support/program.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 
@@ -218,6 +220,53 @@ t.test('only systemd counts starts', async (t) => {
 t.test('a reload that the policy does not offer fails with that sentence', async (t) => {
   const target = serviceTarget({ type: 'process', start: ['/bin/true'] }, { stateFolder: tempFolder(t) });
   t.match(await registered.reload.perform(contextOf(target), {}), { result: 'failed', detail: 'the policy of shop names no reload' });
+});
+
+t.test('R10 config test: reload and restart are never done while it fails or gives no result; a start of a dead service is', async (t) => {
+  const table = new Map(all.map((action) => [action.name, action]));
+  const finish = (action: Action, configTest: 'fail' | 'unknown') => {
+    const step = { action: action.name, options: {}, timeoutMs: 1000, attempt: 1, rung: 0 };
+    const gates = [{ gate: 'config_test' as const, verdict: 'not_evaluated' as const, reason: '' }];
+    return finishGates({ kind: 'recover', rule: 'r', step, gates }, { configTest, detail: 'line 7', fence: { expected: '', now: '' } }, table);
+  };
+  const tested = all.filter((action) => action.configTest);
+  t.same(tested.map(({ name }) => name).toSorted(), ['reload', 'restart']);
+  for (const action of tested) {
+    t.match(finish(action, 'fail'), { kind: 'stand_down', why: 'refused', reason: /the configuration test failed: line 7/ });
+    t.match(finish(action, 'unknown'), { kind: 'stand_down', why: 'refused' });
+  }
+  t.match(finish(registered.start, 'unknown'), { kind: 'recover' });
+});
+
+t.test('before a step that asks for it there must be room on the disks, and memory', async (t) => {
+  const folder = tempFolder(t);
+  const target = serviceTarget({ type: 'external', log: [join(folder, 'deep', 'not', 'there', 'log')] }, { stateFolder: folder });
+  t.same(await firstChecks(['config_test'], target), []);
+  const [disk, memory] = await firstChecks(['disk_free', 'memory_free'], target);
+  t.match(disk, { name: 'disk_free', passed: true, text: / MiB of \d+ MiB free on the disk of / });
+  t.match(memory, { name: 'memory_free', passed: true, text: /^\d+ MiB of \d+ MiB available \(needed: \d+ MiB\)$/ });
+
+  const step = { action: 'start' as const, options: {}, timeoutMs: 1000, attempt: 1, rung: 0 };
+  const gates = [{ gate: 'config_test' as const, verdict: 'not_evaluated' as const, reason: '' }];
+  const look = { configTest: 'none' as const, detail: '', fence: { expected: '', now: '' }, firsts: [{ name: 'disk_free', passed: false, text: '0 MiB of 2 MiB free' }] };
+  t.match(finishGates({ kind: 'recover', rule: 'r', step, gates }, look, new Map([['start', registered.start]])), { kind: 'stand_down', why: 'refused', reason: /disk_free: 0 MiB of 2 MiB free/ });
+});
+
+t.test('a full disk is seen, a small one with room is none', { skip: isRoot ? false : 'needs root' }, async (t) => {
+  const folder = tempFolder(t);
+  const module = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
+  const ask = `const { firstChecks } = await import(${module('src/healer/first-checks.ts')});
+    const { serviceTarget } = await import(${module('test/fixtures/services/target.ts')});
+    console.log(JSON.stringify(await firstChecks(['disk_free'], serviceTarget({ type: 'external', log: '${folder}/log' }, { stateFolder: '/run' }))));`;
+  const look = `"$2" --disable-warning=ExperimentalWarning --input-type=module -e "$3"`;
+  const inside = `mount -t tmpfs -o size=8m tmpfs "$1" && ${look} && head -c 7800k /dev/zero > "$1/full" && ${look}`;
+  const output = await succeed(['/usr/bin/unshare', '--mount', '/bin/sh', '-c', inside, 'sh', folder, process.execPath, ask]);
+  const [roomy, full] = output
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line)[0]);
+  t.match(roomy, { name: 'disk_free', passed: true });
+  t.match(full, { name: 'disk_free', passed: false, text: new RegExp(`^0 MiB of 8 MiB free on the disk of ${folder} \\(needed: 0 MiB\\)$`) });
 });
 
 t.test("the kernel's tables are read as they are", async (t) => {

@@ -88,9 +88,15 @@ t.test('R23 kill the tree: without systemd, what left the session and ignores TE
   const left = await until(() => processInfo(pid()), { timeoutMs: 5000, what: 'the one that left' });
   t.not(left.parent, process.pid);
   abort.abort();
-  t.match(await running, { result: 'unknown', detail: /still running when its time was over; ended with everything that could be found of it; without systemd .* cleared its environment is not found/ });
+  t.match(await running, {
+    result: 'unknown',
+    detail: /still running when its time was over; ended with everything that could be found of it; without systemd .* cleared its environment is not found/,
+  });
   t.equal(processInfo(left.pid), undefined);
-  t.same(processes(({ command: text }) => text === 'sleep 1003'), []);
+  t.same(
+    processes(({ command: text }) => text === 'sleep 1003'),
+    [],
+  );
 });
 
 t.test('R23 kill the tree: what cannot be known without systemd is said, and what a program leaves behind is named', async (t) => {
@@ -148,4 +154,3 @@ t.test("the program, its folders and each link on the way to it must be root's",
   symlinkSync('loop', join(folder, 'loop'));
   t.match(loadProgram(join(folder, 'loop')), /more than 40 symbolic links/);
 });
-

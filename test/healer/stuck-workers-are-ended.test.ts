@@ -54,7 +54,10 @@ t.test('only as many as may be, never one in a POST, and the pool is whole again
   t.match(await end({ older_than: '5m' }), { result: 'failed', detail: /^no worker of 4 has been in a GET, HEAD, OPTIONS request for longer than 5 min$/ });
 
   const first = await end({});
-  t.match(first, { result: 'done', detail: /^ended 1 of 4 workers \(\d+ in GET for .*: sleeps in \w+\); 1 more are stuck \(at_most 25% of 4 workers\); left alone, because not only reading: \d+ in POST for/ });
+  t.match(first, {
+    result: 'done',
+    detail: /^ended 1 of 4 workers \(\d+ in GET for .*: sleeps in \w+\); 1 more are stuck \(at_most 25% of 4 workers\); left alone, because not only reading: \d+ in POST for/,
+  });
   t.equal(gets.filter(lives).length, 1);
   t.same(posts.filter(lives), posts);
   await isWhole();
@@ -134,5 +137,9 @@ t.test('who a process is connected to is read from the tables of the kernel', as
   t.same(parseTcpPeers(row('01')), [{ inode: '4711', localPort: 8080, peer: '10.0.0.5:3306' }]);
   t.same(parseTcpPeers(row('02')).length, 1, 'a connection that is being made');
   t.same(parseTcpPeers(row('0A') + row('06')), []);
-  t.same(processes(({ command }) => command === 'sleep 1001'), [], 'nothing is left of this test');
+  t.same(
+    processes(({ command }) => command === 'sleep 1001'),
+    [],
+    'nothing is left of this test',
+  );
 });

@@ -9,9 +9,7 @@ import { whyUnsafe } from './read-program-owners.ts';
 
 const options = z
   .strictObject({
-    command: command().describe(
-      'A program by its absolute path, with its arguments. Nothing from a request can become one of them. A whole argument may be {service}, {unit}, {incident} or {cause}.',
-    ),
+    command: command().describe('A program by its absolute path, with its arguments. Nothing from a request can become one of them. A whole argument may be {service}, {unit}, {incident} or {cause}.'),
     user: z.string().min(1).optional().describe('User that it runs as. Default: the user that runs the healer.'),
     folder: absolutePath().optional().describe('Working folder. Default: /.'),
     reach: z
