@@ -55,6 +55,8 @@ async function inUnit(argv: readonly string[], unit: string, how: Containment): 
   const properties = [
     `RuntimeMaxSec=${Math.ceil(how.timeoutMs / 1000) + marginS}s`,
     `TimeoutStopSec=${graceMs}ms`,
+    // what the program leaves behind is killed at once: waiting for it would turn the program's own success into a failure
+    'KillMode=mixed',
     `TasksMax=${mostTasks}`,
     ...(how.user === undefined ? [] : [`User=${how.user}`]),
     ...(how.folder === undefined ? [] : [`WorkingDirectory=${how.folder}`]),
@@ -70,6 +72,8 @@ async function inUnit(argv: readonly string[], unit: string, how: Containment): 
 
 /** Only our end of it was ended so far: systemd goes on with the unit. */
 async function stopUnit(unit: string, run: RunCommand): Promise<string> {
+  // of a mixed unit the stop asks the main process only
+  await run.run([systemctl, '--no-ask-password', 'kill', '--signal=TERM', '--', unit], { timeoutMs: systemctlMs });
   const stop = await run.run([systemctl, '--no-ask-password', 'stop', '--', unit], { timeoutMs: systemctlMs });
   const shown = await run.run([systemctl, '--no-ask-password', 'show', '--property=LoadState,ActiveState', '--', unit], { timeoutMs: systemctlMs });
   if (shown.exitCode === 0 && (shown.output.includes('LoadState=not-found') || /ActiveState=(inactive|failed)/.test(shown.output))) return `the unit ${unit} was ended with everything in it`;

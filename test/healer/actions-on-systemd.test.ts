@@ -51,7 +51,7 @@ t.test('on a real systemd', { skip: cannotBootSystemd() }, async (t) => {
     const began = performance.now();
     const result = await act('restart', { service, timeoutMs: 1000 });
     t.match(result, { result: 'unknown', detail: `systemctl restart ${service} was still running when its time was over` });
-    t.ok(performance.now() - began < 10_000);
+    t.ok(performance.now() - began < 30_000, 'although the stop never ends');
     // what the gate change_in_progress refuses a second one by
     t.match(await stateOf(service), { state: 'stopping' });
     t.match(await systemd.try(['/usr/bin/systemctl', 'list-jobs', '--no-legend']), { output: /hangs-in-its-stop.service +restart/ }, 'systemd goes on with the one job');
@@ -76,7 +76,7 @@ t.test('on a real systemd', { skip: cannotBootSystemd() }, async (t) => {
     t.match(await running, { result: 'unknown', detail: /still running when its time was over; the unit goodgateway-run-\w+\.service was ended with everything in it$/ });
     t.notOk(await stays());
     t.notMatch((await systemd.try(['/usr/bin/systemctl', 'list-units', '--all', '--no-legend'])).output, /goodgateway-run/, 'no unit is left behind');
-    await script('leaves', '(setsid /run/stays &); until [ -e /run/stays-began ]; do sleep 0.02; done');
+    await script('leaves', 'rm -f /run/stays-began; (setsid /run/stays &); until [ -e /run/stays-began ]; do sleep 0.02; done');
     t.match(await act('run', { options: { command: ['/run/leaves'] } }), { result: 'done' });
     await until(async () => !(await stays()), { timeoutMs: 5000, what: 'what a program leaves behind to end with its unit' });
   });

@@ -52,9 +52,12 @@ export const terminateStuckWorkers: Action<Options> = {
     // still in the very request that was judged
     const still = seen.stuck.filter(({ worker }) => again.workers.some((now) => now.pid === worker.pid && now.requests === worker.requests && now.state !== 'Idle'));
     const chosen = still.toSorted((a, b) => b.worker.durationMs - a.worker.durationMs).slice(0, most);
-    const left = `${spared.length > 0 ? `; left alone, because not only reading: ${spared.map((worker) => told(worker)).join(', ')}` : ''}`;
+    const left = spared.length > 0 ? `; left alone, because not only reading: ${listed(spared.map(told), ', ')}` : '';
     if (chosen.length === 0) return failed(`no worker of ${seen.total} has been in a ${safeMethods.join(', ')} request for longer than ${formatDuration(wanted.older_than)}${left}`);
-    const deeds = chosen.map(({ worker, waits }) => `${told(worker)}: ${waits}`).join('; ');
+    const deeds = listed(
+      chosen.map(({ worker, waits }) => `${told(worker)}: ${waits}`),
+      '; ',
+    );
     const { killed, remaining } = await end(
       chosen.map(({ stat }) => stat),
       wanted.grace,
@@ -109,6 +112,12 @@ function isOnlyReading({ method }: FpmWorker): boolean {
 /** The method is from a request; a strange one is not repeated. */
 function told({ pid, method, durationMs }: FpmWorker): string {
   return `${pid} in ${/^[A-Z]{1,10}$/.test(method) ? method : 'an unknown method'} for ${formatDuration(durationMs)}`;
+}
+
+/** A pool can have thousands; ten show what it was. */
+function listed(texts: readonly string[], between: string): string {
+  const shown = texts.slice(0, 10).join(between);
+  return texts.length > 10 ? `${shown} and ${texts.length - 10} more` : shown;
 }
 
 /** With what it started (a program that the script waits for), which would outlive it. */
