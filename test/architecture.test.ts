@@ -50,7 +50,23 @@ const rooms: readonly Room[] = [
   { room: 'healer/probes', may: [...leafTools, 'healer/probes', 'healer/service-parts/config-tests.ts', 'healer/service-parts/container-logs.ts', 'upstream'], node: true, packages: {} },
   { room: 'healer/collectors', may: [...leafTools, 'healer/collectors', 'healer/probes/read-log-files.ts', 'healer/probes/read-regular-file.ts'], node: true, packages: {} },
   { room: 'healer/causes', may: [...leafTools, 'healer/causes'], node: false, packages: {} },
-  { room: 'healer/actions', may: [...leafTools, 'healer/actions', 'healer/service-parts/step-result.ts', 'config/values.ts'], node: true, packages: { zod: anywhere } },
+  {
+    room: 'healer/actions',
+    // which worker is stuck only the probes' readers of php-fpm know; how a program is contained is the healer's to say, not an action's
+    may: [
+      ...leafTools,
+      'healer/actions',
+      'healer/service-parts/step-result.ts',
+      'healer/probes/read-fpm-page.ts',
+      'healer/probes/read-fpm-pool.ts',
+      'healer/run-contained.ts',
+      'healer/user-ids.ts',
+      'config/values.ts',
+      'config/program-words.ts',
+    ],
+    node: true,
+    packages: { zod: anywhere },
+  },
   { room: 'healer/services', may: [...leafTools, 'healer/services', 'healer/service-parts'], node: true, packages: {} },
   { room: 'supervisor', may: ['supervisor'], node: true, packages: { execa: /^supervisor\/start-process\.ts$/, ...processPackages } },
   {

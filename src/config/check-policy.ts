@@ -6,6 +6,7 @@
 import { confidences } from '../core/diagnosis.ts';
 import { checkCommands } from './check-commands.ts';
 import { checkRemedies } from './check-remedies.ts';
+import { checkStepOptions } from './check-step-options.ts';
 import { valueAt, type ConfigProblem, type Path } from './problem.ts';
 import { itemPaths, textsAt, type PolicyEntry } from './written.ts';
 import type { YamlDocument } from './yaml-document.ts';
@@ -76,6 +77,7 @@ function steps(policy: Written, rule: Path): readonly ConfigProblem[] {
     return [
       ...(why === undefined ? [] : [document.problem(at, 'value', `do: ${why}`)]),
       ...(undo ? [document.problem([...rung, 'undo'], 'value', `undo: ${action} cannot be taken back, only ${undoable.join(' and ')} can; remove the line`)] : []),
+      ...checkStepOptions({ document, path }, rung),
     ];
   });
 }

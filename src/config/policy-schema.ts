@@ -82,7 +82,7 @@ const rung = z.strictObject({
     .default([])
     .describe('Checks before the action. config_test is always made before reload and restart. disk_free, memory_free: at least 5% and 64MiB are free.'),
   attempts: z.int().min(1).max(10).default(1).describe('How often it is tried before the next step.'),
-  timeout: duration().prefault('1m').describe('How long one try may take.'),
+  timeout: duration().prefault('1m').describe('How long one try may take. wait and wait_for take their own `at_most` instead.'),
   approval: approval.optional().describe('A person must agree first, with `goodgateway approve`. Default: nobody is asked, but in mode approve.'),
   undo: z
     .enum(['automatic', 'never'], { error: 'expected automatic or never' })

@@ -1,6 +1,7 @@
 /** The decision of one round: the pure one by policy, then, only if all else lets it pass, the two looks that cost something. */
 import type { Decision } from '../core/decision.ts';
 import { noteRelapse } from './breaker.ts';
+import { firstChecks } from './first-checks.ts';
 import { noteDiagnosis, withInvalidConfig, type Examined } from './examine.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import { configTestOptions, tellingLine } from './service-parts/config-tests.ts';
@@ -17,8 +18,9 @@ export async function chooseStep(examined: Examined, place: { open: OpenCase; wa
   const decision = decide(inputFor(examined, surroundings, place));
   if (!wantsLastLook(decision)) return decision;
   const config = needsConfigTest(decision, ward.policy, healer.actionTable) ? await testConfig(ward, healer) : noTest;
+  const firsts = await firstChecks(ward.policy.rules.find((rule) => rule.name === decision.rule)?.try[decision.step?.rung ?? 0]?.first ?? [], ward.target());
   const now = await ward.serviceType.state(ward.target(), healer.run, healer.stopping);
-  const finished = finishGates(decision, { ...config, fence: { expected: examined.state.fence, now: now.fence } }, healer.actionTable);
+  const finished = finishGates(decision, { ...config, firsts, fence: { expected: examined.state.fence, now: now.fence } }, healer.actionTable);
   if (config.configTest !== 'fail' || open.configFailed) return finished;
   open.configFailed = true;
   const diagnosis = withInvalidConfig(examined.diagnosis, ward.name, config.detail);

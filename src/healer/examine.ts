@@ -8,6 +8,7 @@ import { freshTraffic } from './fresh-traffic.ts';
 import { gatherEvidence } from './gather-evidence.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import type { CaseFile, ProbeContext, ServiceState } from './leaves.ts';
+import { withOwnStop } from './own-stop.ts';
 import { sayOnce } from './say-once.ts';
 
 export interface Examined {
@@ -30,6 +31,7 @@ export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promi
   const passing = diagnosis.best.cause === 'unknown' && (state.state === 'stopping' || state.state === 'starting');
   if (passing || isFading(diagnosis, open, healer)) return undefined;
   if (open.configFailed) diagnosis = withInvalidConfig(diagnosis, ward.name, failedTest(diagnosis.evidence));
+  diagnosis = withOwnStop(diagnosis, open, healer);
   await noteDiagnosis(diagnosis, { open, ward, healer });
   return { diagnosis, state };
 }

@@ -26,6 +26,9 @@ const worthWaitingMs = 10_000;
 
 /** Tells every gateway of the service what this decision means for those who wait. Busy is not broken: then nobody is told anything. */
 export function orderGates(decision: Decision, place: { open: OpenCase; ward: Ward; healer: Healer }): void {
+  const action = decision.step && place.healer.actions.get(decision.step.action);
+  // a notice on the way to the next step changes nothing for those who wait
+  if (decision.kind === 'recover' && action?.tells === 'notice') return;
   const cause = placeOfTrouble(place.open);
   const until = onlyTheHealerOpens.has(cause) ? 'order' : 'connect';
   if (willHeal(decision, place)) return touchesService(decision, place) ? hold(place, until) : undefined;
@@ -65,7 +68,8 @@ export function openGates({ open, ward, healer }: { open: OpenCase; ward: Ward; 
 }
 
 function willHeal(decision: Decision, { healer }: { healer: Healer }): boolean {
-  if (decision.step?.action === 'page' || decision.step?.action === 'notify') return false;
+  const action = decision.step && healer.actions.get(decision.step.action);
+  if (action?.tells || action?.endsDown) return false;
   if (decision.kind === 'recover') return true;
   if (decision.why === 'observe' || decision.why === 'exhausted' || decision.why === 'no_rule') return false;
   return decision.retryAtMs !== undefined && decision.retryAtMs - healer.clock.wallMs() <= worthWaitingMs;

@@ -125,6 +125,8 @@ export interface OpenCase {
   lastWakeMs: number;
   /** Since when the cause cannot be named any more; trouble that fades is not news. */
   unknownSinceMs: number | undefined;
+  /** When each step that only waits began for the first time (monotonic). */
+  readonly waitedSince: Map<string, number>;
   told: boolean;
   /** Monotonic: when people were last asked for, whether or not it was told to them once more. */
   askedAtMs: number;

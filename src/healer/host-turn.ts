@@ -20,7 +20,7 @@ const lines = new WeakMap<Healer, Promise<void>>();
 /** Waits for the turn. A step that does not touch the service waits for nobody. Claims the one try of an open breaker. */
 export async function takeHostTurn({ step }: Extract<Decision, { kind: 'recover' }>, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<HostTurn> {
   const { healer } = place;
-  if (!touches(limitsOf(healer.actionTable, step.action))) return { over: undefined, [Symbol.dispose]: () => undefined };
+  if (!touches(limitsOf(healer.actionTable, step))) return { over: undefined, [Symbol.dispose]: () => undefined };
   const before = lines.get(healer);
   const { promise, resolve } = Promise.withResolvers<void>();
   lines.set(healer, promise);

@@ -125,6 +125,7 @@ function openCase(incident: Incident, healer: Healer): OpenCase {
     lastInterruptMs: 0,
     lastWakeMs: -Infinity,
     unknownSinceMs: undefined,
+    waitedSince: new Map(),
     told: false,
     askedAtMs: now,
     heard: false,

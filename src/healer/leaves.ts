@@ -69,6 +69,8 @@ export interface ServiceType {
   /** Whether this configuration offers the verb; `reload` of a process without `reload:` does not exist. */
   can(target: ServiceTarget, verb: 'start' | 'stop' | 'reload' | 'restart'): boolean;
   control(target: ServiceTarget, verb: 'start' | 'stop' | 'reload' | 'restart', run: RunCommand, signal: AbortSignal): Promise<StepResult>;
+  /** Forgets that the service failed and how often it was started, where its manager counts that. */
+  resetFailed?(target: ServiceTarget, run: RunCommand, signal: AbortSignal): Promise<StepResult>;
   /** The service's own configuration test as an argv, or none. */
   configTest(target: ServiceTarget): readonly string[] | undefined;
 }
@@ -180,6 +182,10 @@ export interface ActionContext {
   readonly run: RunCommand;
   readonly clock: Clock;
   readonly suspect: Suspect;
+  /** The incident's id: what the action does can be found by it in the audit log. */
+  readonly incident: string;
+  /** How long this try may take; `signal` aborts then, or earlier where there is nothing left to do. */
+  readonly timeoutMs: number;
   readonly signal: AbortSignal;
   /** Is this service, by the name of its policy, well? `undefined`: there is no such service. */
   readonly isWell: (service: string) => boolean | undefined;
@@ -204,7 +210,21 @@ export interface Action<Options = Readonly<Record<string, unknown>>> {
   readonly budget: 'disruptive' | 'start' | 'none';
   /** Is refused while the service's configuration test fails. */
   readonly configTest: boolean;
+  /**
+   * Only passes time: it ends early when there is nothing left to wait for, and is not used up when it was cut short
+   * or when the healer ended meanwhile.
+   */
+  readonly waits?: true;
+  /** Only tells people. `page`: somebody has to act, and visitors read that somebody was told; `notice`: for information. */
+  readonly tells?: 'page' | 'notice';
+  /** When it is done the service is down, on purpose: there is nothing to verify. */
+  readonly endsDown?: true;
   readonly options: z.ZodType<Options>;
+  /** What its options change of what it declares above. */
+  limitsFor?(options: Options): Partial<Pick<Action, 'reach' | 'budget'>>;
+  /** How long one try may take, where the options say so; else the rung's `timeout`. */
+  timeoutMs?(options: Options): number;
+  /** Returns within a moment after `signal` aborts, and does nothing when it has aborted already. Never rejects for an expected reason. */
   perform(context: ActionContext, options: Options): Promise<StepResult>;
   /** How it is taken back; only of actions that are `reversible` and change something. */
   readonly undo?: Undo<Options>;

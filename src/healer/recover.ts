@@ -7,7 +7,7 @@ import { noteFailure } from './breaker.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import { takeHostTurn } from './host-turn.ts';
 import type { Action } from './leaves.ts';
-import { looksWell } from './looks-well.ts';
+import { endWhenPointless, waitLeftMs } from './end-wait.ts';
 import { fallBackUntilRepaired, orderShed } from './gate-orders.ts';
 import { noteAsked, notify, page } from './notices.ts';
 import { touches } from './policy/gates.ts';
@@ -18,8 +18,7 @@ import { forgetUndo, rememberUndo } from './undo.ts';
 /** `verify`: the step may have helped. `again`: it did not (or was only a word to somebody); look anew. */
 export type Recovered = { readonly next: 'verify'; readonly sentence: string } | { readonly next: 'again'; readonly inMs: number };
 
-/** As often as the proxies' summaries come. */
-const lookWhileWaitingMs = 500;
+const waitSlackMs = 1000;
 
 type Recover = Extract<Decision, { kind: 'recover' }>;
 
@@ -29,6 +28,7 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
   const action = healer.actions.get(step.action);
   const suspect = open.diagnosis?.best;
   if (!action || !suspect) throw new Error(`expected a known action and a diagnosis, got ${step.action}`);
+  const timeoutMs = action.waits ? waitLeftMs(decision, { open, healer }) : step.timeoutMs;
   const base = { ...recordFor(open, ward), action: step.action, action_id: ulid(healer.clock.wallMs()), rule, rung: step.rung, attempt: step.attempt };
   using turn = await takeHostTurn(decision, { open, ward, healer });
   // spent by another service, or forbidden by a person, since this was decided: the next round says so
@@ -39,16 +39,19 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
     cause: suspect.cause,
     confidence: suspect.confidence,
     gates: gateFields(decision.gates),
-    limits: { timeout_ms: step.timeoutMs },
+    limits: { timeout_ms: timeoutMs },
     reversible: action.reversible,
     text: `${step.action} by the rule "${rule}"`,
   });
   if (intent.kind !== 'appended') return refuseWithoutAudit(`${step.action} is not done, because it could not be recorded: ${intent.detail}`, { open, ward, healer });
   const isFirst = await rememberUndo(decision, { open, ward, healer });
-  const saved = await healer.state.startStep({ incident: open.incident, rule, step, counts: action.counts });
+  const begun = { incident: open.incident, rule, step, counts: action.counts, budget: action.limitsFor?.(step.options).budget };
+  const saved = action.waits ? ({ kind: 'saved' } as const) : await healer.state.startStep(begun);
   turn[Symbol.dispose]();
   if (disturbs(action) && open.done.length === 0) void notify('started', { open, ward, healer }, { rule, now: `${step.action} by the rule "${rule}".` });
-  const result: StepResult = saved.kind === 'saved' ? await perform(decision, { open, ward, healer }) : { result: 'failed', detail: `not done: ${saved.detail}`, durationMs: 0 };
+  const { result, cutShort } = saved.kind === 'saved' ? await perform(decision, timeoutMs, { open, ward, healer }) : notSaved(saved.detail);
+  // a wait is used up by its end only: cut short by news, or by the end of the healer, it goes on where its cause is met again
+  if (action.waits && !cutShort) await healer.state.startStep(begun);
   open.said.clear();
   // before the outcome is on record: what is counted late would be lost in a crash
   if (action.counts && saved.kind === 'saved' && result.result === 'failed') await noteFailure({ open, ward, healer });
@@ -61,7 +64,7 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
     text: result.detail,
   });
   healer.log.info({ service: ward.name, action: step.action, result: result.result, took_ms: Math.round(result.durationMs) }, result.detail);
-  if (step.action === 'page') noteAsked({ open, healer });
+  if (action.tells === 'page') noteAsked({ open, healer });
   if (disturbs(action)) open.done.push(result.result === 'failed' ? `${step.action} (failed)` : step.action);
   if (result.result === 'failed' && isFirst) await forgetUndo(step.action, { open, ward, healer });
   if (action.counts || step.action === 'switch_upstream') {
@@ -69,7 +72,7 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
   }
   if (startsAnew.has(step.action) && result.result !== 'failed') await undoSwitch({ open, ward, healer });
   if (step.action === 'shed_load' && result.result === 'done') await untilWell(ward.policy.verify.within, { open, ward, healer });
-  return whatNext(decision, result);
+  return whatNext(action, result);
 }
 
 /** Does more than to wait or to tell: the service, its route or its visitors feel it. */
@@ -78,7 +81,7 @@ function disturbs(action: Action): boolean {
 }
 
 /** A fresh run listens where it is configured to, so an earlier switch of the upstream is undone by it. */
-const startsAnew: ReadonlySet<string> = new Set(['start', 'restart', 'terminate_orphans']);
+const startsAnew: ReadonlySet<string> = new Set(['start', 'restart', 'terminate_orphans', 'reset_failed_and_start']);
 
 async function undoSwitch({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<void> {
   const { current, upstreams } = ward.target();
@@ -88,17 +91,30 @@ async function undoSwitch({ open, ward, healer }: { open: OpenCase; ward: Ward; 
   await healer.audit.append({ ...recordFor(open, ward), event: 'undo.done', text: `the gateways use ${formatAddress(upstreams[0])} again, where the service is configured to listen` });
 }
 
-async function perform({ step, rule }: Recover, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<StepResult> {
+interface Performed {
+  readonly result: StepResult;
+  readonly cutShort: boolean;
+}
+
+function notSaved(detail: string): Performed {
+  return { result: { result: 'failed', detail: `not done: ${detail}`, durationMs: 0 }, cutShort: false };
+}
+
+async function perform(decision: Recover, timeoutMs: number, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Performed> {
+  const { step, rule } = decision;
   const action = healer.actions.get(step.action)!;
   const ended = new AbortController();
-  if (step.action === 'wait') void endWhenWell(ended, { open, ward, healer });
+  if (action.waits) void endWhenPointless(ended, { open, ward, healer });
   const context = {
     target: ward.target(),
     serviceType: ward.serviceType,
     run: healer.run,
     clock: healer.clock,
     suspect: open.diagnosis!.best,
-    signal: AbortSignal.any([AbortSignal.timeout(step.timeoutMs), ended.signal]),
+    incident: open.incident.id,
+    timeoutMs,
+    // a wait ends by itself when its time is over, which is no abort
+    signal: AbortSignal.any([AbortSignal.timeout(action.waits ? timeoutMs + waitSlackMs : timeoutMs), ended.signal]),
     useUpstream: (index: number) => ward.useUpstream(index),
     isWell: (service: string) => (healer.wards.has(service) ? !healer.state.state().incidents.some((one) => one.service === service) : undefined),
     shed: async (level: { readonly keep: number; readonly retryAfterMs: number }) => orderShed(level, { open, ward, healer }),
@@ -107,7 +123,7 @@ async function perform({ step, rule }: Recover, { open, ward, healer }: { open: 
   const act = { action: step.action, startedMs: healer.clock.monotonicMs() };
   if (touches(action)) ward.lastAct = act;
   try {
-    return await action.perform(context, step.options);
+    return { result: await action.perform(context, step.options), cutShort: ended.signal.aborted };
   } finally {
     ended.abort();
     if (touches(action)) ward.lastAct = { ...act, endedMs: healer.clock.monotonicMs() };
@@ -118,23 +134,15 @@ async function perform({ step, rule }: Recover, { open, ward, healer }: { open: 
 async function untilWell(ms: number, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<void> {
   const ended = new AbortController();
   void place.healer.clock.sleep(ms, ended.signal).then(() => ended.abort());
-  await endWhenWell(ended, place);
+  await endWhenPointless(ended, place);
 }
 
-/** Waiting is over as soon as there is nothing left to wait for, or when something about the service changed. */
-async function endWhenWell(ended: AbortController, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<void> {
-  open.wake = () => ended.abort();
-  while (!ended.signal.aborted) {
-    await healer.clock.sleep(lookWhileWaitingMs, AbortSignal.any([ended.signal, healer.stopping]));
-    if (healer.stopping.aborted || (await looksWell(open, ward, healer))) ended.abort();
-  }
-}
-
-function whatNext({ step }: Recover, result: StepResult): Recovered {
+function whatNext(action: Action, result: StepResult): Recovered {
   const sentence = result.detail;
-  if (step.action === 'page' || step.action === 'notify') return { next: 'again', inMs: 100 };
+  if (action.tells) return { next: 'again', inMs: 100 };
   // the next round finds out at once whether there is still something to wait for
-  if (step.action === 'wait' || step.action === 'shed_load') return { next: 'again', inMs: 10 };
+  if (action.waits || action.name === 'shed_load') return { next: 'again', inMs: 10 };
+  if (action.endsDown && result.result === 'done') return { next: 'again', inMs: 10 };
   // a failed command changed nothing for the better: look anew at once, the back-off says when to try again
   return result.result === 'failed' ? { next: 'again', inMs: 10 } : { next: 'verify', sentence };
 }

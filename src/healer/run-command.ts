@@ -3,13 +3,14 @@
  * a clean environment; no terminal and no input. Each command leads its own session, so that its end is the end of
  * everything that it started. Expected failures are values; nothing here rejects.
  */
-import { createReadStream, readFileSync, statSync, type ReadStream, type WriteStream } from 'node:fs';
+import { createReadStream, statSync, type ReadStream, type WriteStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { endProcesses } from './end-processes.ts';
 import type { CommandResult, RunCommand } from './leaves.ts';
 import { openOutput } from './open-output.ts';
 import { familyOf, isStillAlive, readAllStats } from './proc.ts';
+import { userIds } from './user-ids.ts';
 
 type RunOptions = Parameters<RunCommand['run']>[1];
 type Child = ReturnType<typeof execa>['nodeChildProcess'];
@@ -65,6 +66,7 @@ async function spawn(
 ): Promise<{ readonly child: Child; readonly pid: number } | { readonly startError: string }> {
   const [program, ...rest] = argv;
   if (!program?.startsWith('/')) return { startError: `expected the program as an absolute path, got ${program ?? 'nothing'}` };
+  // Supplementary groups are dropped by the system call layer below Node; the primary one is the account's.
   const who = options.user === undefined ? {} : userIds(options.user);
   if (who === undefined) return { startError: `there is no user ${options.user} in /etc/passwd` };
   const started = execa(program, rest, {
@@ -138,13 +140,4 @@ function collectTail(child: Child, tailBytes: number): { finish(): Promise<strin
       return kept.toString('utf8').trimEnd();
     },
   };
-}
-
-/** Supplementary groups are dropped by the system call layer below Node; the primary one is the account's. */
-function userIds(name: string): { readonly uid: number; readonly gid: number } | undefined {
-  const line = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .find((entry) => entry.startsWith(`${name}:`));
-  const [, , uid, gid] = line?.split(':') ?? [];
-  return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
 }

@@ -24,8 +24,11 @@ export interface StateStore {
   state(): HealingState;
   /** Begins an incident, or goes on with it. Health of `resetAfterMs` before it sets the back-off to its beginning. */
   openIncident(incident: Incident, resetAfterMs: number): Promise<SaveResult>;
-  /** To be called with the intent, before the act: climbs the ladder, and counts an attempt where the action counts. */
-  startStep(started: { readonly incident: Incident; readonly rule: string; readonly step: Step; readonly counts: boolean }): Promise<SaveResult>;
+  /**
+   * To be called with the intent, before the act: climbs the ladder, and counts an attempt where the action counts,
+   * against `budget` where the step's options decided that.
+   */
+  startStep(started: { readonly incident: Incident; readonly rule: string; readonly step: Step; readonly counts: boolean; readonly budget?: Attempt['budget'] }): Promise<SaveResult>;
   /**
    * After a repair the cooldown starts here; what came back without an attempt leaves nothing to cool down from.
    * `recovered` also ends a give-up: the service is well, whoever did it.
@@ -69,10 +72,10 @@ export async function openStateStore(folder: string, clock: Clock, random: () =>
       state = { ...state, incidents: [...state.incidents.filter((known) => known.service !== incident.service), { ...incident, ladder: [], approvals: [], undo: [] }] };
       return changeService(incident.service, (service) => forgetOldTrouble(service, clock.monotonicMs() - resetAfterMs));
     },
-    startStep({ incident, rule, step, counts }) {
+    startStep({ incident, rule, step, counts, budget }) {
       const incidents = state.incidents.map((known) => (known.id === incident.id ? { ...known, ladder: climb(known.ladder, rule, step) } : known));
       if (!counts) return change({ incidents });
-      const attempt: Attempt = { service: incident.service, incident: incident.id, action: step.action, atMs: clock.monotonicMs() };
+      const attempt: Attempt = { service: incident.service, incident: incident.id, action: step.action, ...(budget ? { budget } : {}), atMs: clock.monotonicMs() };
       state = { ...state, incidents, attempts: rememberAttempt(state.attempts, attempt) };
       return changeService(incident.service, (service) => countAttempt(service, random()));
     },

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { formatProblem } from '../../src/config/problem.ts';
-import { address, duration, oneOrMany } from '../../src/config/values.ts';
+import { address, command, duration, name, oneOrMany } from '../../src/config/values.ts';
 import { isRoot } from '../support/skip.ts';
 
 const bindings = {
@@ -23,6 +23,9 @@ const bindings = {
     stop: z.strictObject({}),
     terminate_orphans: z.strictObject({}),
     terminate_stuck_workers: z.strictObject({}),
+    wait_for: z.strictObject({ services: oneOrMany(name()) }),
+    notify: z.strictObject({ to: oneOrMany(name()).optional() }),
+    run: z.strictObject({ command: command() }),
     reset_failed_and_start: z.strictObject({}),
   },
 };
@@ -173,6 +176,20 @@ const inPolicy: readonly Row[] = [
     '      - do: switch_upstream\n        with: { only_to: [unix:/run/php/php8.2-fpm.sock, unix:/run/php/spare.sock, ▸127.0.0.1:9000] }',
     'only_to: no gateway of php-fpm may go to 127.0.0.1:9000: add it to also_allowed',
   ],
+  [
+    'a service that nobody can wait for',
+    'do: wait\n        with: { at_most: 5m }',
+    'do: wait_for\n        with: { services: [mariadb, ▸mariadbd] }',
+    'services: no policy has the name `mariadbd`: did you mean `mariadb`?',
+  ],
+  [
+    'a service like no other',
+    'do: wait\n        with: { at_most: 5m }',
+    'do: wait_for\n        with: { services: ▸elasticsearch }',
+    'no policy has the name `elasticsearch`; there are php-fpm, apache, mariadb',
+  ],
+  ['who waits for itself', 'do: wait\n        with: { at_most: 5m }', 'do: wait_for\n        with: { services: [▸php-fpm] }', 'services: php-fpm cannot wait for itself'],
+  ['an unknown receiver of a notice', 'do: wait\n        with: { at_most: 5m }', 'do: notify\n        with: { to: [ops, ▸opps] }', 'no notifier has the name `opps`: did you mean `ops`?'],
   ['a symptom that nothing counts', '[connection_refused, no_answer]', '[connection_refused, ▸status_5xx]', "if: not yet: the application's own errors are not counted"],
   ['a probe as a symptom', '[connection_refused, no_answer]', '▸probe_failed', 'not yet: failed probes'],
   ['a unit as a symptom', '[connection_refused, no_answer]', '[▸unit_failed]', 'not yet: failed units'],
@@ -351,6 +368,30 @@ const inList: readonly Row[] = [
     '    service: { type: systemd, unit: apache2.service }\n  - name: mariadb\n    mode: observe',
     '    service: { type: systemd, unit: apache2.service }\n    after_recovery: { restart: [mariadb] }\n  - name: mariadb\n    mode: observe\n    after_recovery: { restart: [▸apache] }',
     'restart: this closes a circle, apache → mariadb → apache: they would restart each other without end',
+  ],
+  [
+    'a unit of what is none',
+    external,
+    `mode: observe\n    service: { type: external }\n    rules: [{ name: Hung, when: { cause: service.hung }, try: [{ do: run, with: { command: [/bin/true, "▸{unit}"] } }] }]`.replace('"▸', '▸"'),
+    'command: {unit} stands for nothing here, because the service is of type external',
+  ],
+  [
+    'a start limit that nobody keeps',
+    external,
+    `mode: observe\n    service: { type: process, start: [/bin/true] }\n    rules: [{ name: Hung, when: { cause: service.hung }, try: [{ do: ▸reset_failed_and_start }] }]`,
+    'do: only systemd remembers that a start failed; use start',
+  ],
+  [
+    'a step that ends before the stop inside it',
+    external,
+    `mode: observe\n    service: { type: process, start: [/bin/true], stop: { signal: TERM, timeout: 90s } }\n    rules: [{ name: Hung, when: { cause: service.hung }, try: [{ do: restart, timeout: ▸1m }] }]`,
+    'timeout: expected more than the 1.5 min that the stop of the service itself may take (stop.timeout), got 1 min',
+  ],
+  [
+    'a step that has as little time by default',
+    external,
+    `mode: observe\n    service: { type: init, script: /etc/init.d/x, pidfile: /run/x.pid, stop_timeout: 1m }\n    rules: [{ name: Hung, when: { cause: service.hung }, try: [{ do: ▸restart }] }]`,
+    '(stop_timeout), got 1 min',
   ],
   ['a missing key in a list', '  - name: mariadb\n    mode: observe', '  - ▸name: mariadb', 'missing key `mode`'],
 ];

@@ -129,6 +129,7 @@ function openCaseOf(incident: OpenCase['incident'], cause: CauseName, clock: Fak
     askedAtMs: clock.monotonicMs(),
     heard: false,
     followsAnother: false,
+    waitedSince: new Map(),
     gatesClosed: false,
     configFailed: false,
     wake: () => undefined,

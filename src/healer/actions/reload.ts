@@ -17,6 +17,7 @@ export const reload: Action<z.output<typeof options>> = {
   configTest: true,
   options,
   async perform({ target, serviceType, run, signal }) {
+    if (signal.aborted) return { result: 'failed', detail: 'not reloaded: its time was over', durationMs: 0 };
     if (!serviceType.can(target, 'reload')) return { result: 'failed', detail: `the policy of ${target.name} names no reload`, durationMs: 0 };
     return serviceType.control(target, 'reload', run, signal);
   },

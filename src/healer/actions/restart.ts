@@ -13,5 +13,8 @@ export const restart: Action<z.output<typeof options>> = {
   budget: 'disruptive',
   configTest: true,
   options,
-  perform: ({ target, serviceType, run, signal }) => serviceType.control(target, 'restart', run, signal),
+  async perform({ target, serviceType, run, signal }) {
+    if (signal.aborted) return { result: 'failed', detail: 'not restarted: its time was over', durationMs: 0 };
+    return serviceType.control(target, 'restart', run, signal);
+  },
 };

@@ -22,9 +22,10 @@ export const switchUpstream: Action<Options> = {
   budget: 'none',
   configTest: false,
   options,
-  async perform({ target, suspect, useUpstream, clock }, { only_to: onlyTo }) {
+  async perform({ target, suspect, useUpstream, clock, signal }, { only_to: onlyTo }) {
     const started = clock.monotonicMs();
     const failed = (detail: string) => ({ result: 'failed' as const, detail, durationMs: clock.monotonicMs() - started });
+    if (signal.aborted) return failed('not switched: its time was over');
     const found = suspect.facts?.['found'];
     if (typeof found !== 'string') return failed('the diagnosis names no place where the service listens');
     const index = target.upstreams.findIndex((upstream) => formatAddress(upstream) === found);

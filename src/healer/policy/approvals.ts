@@ -105,7 +105,7 @@ type Answer =
 type JudgeInput = Pick<GateInput, 'policy' | 'policySha256' | 'actions' | 'serviceState' | 'approvals' | 'now' | 'rule' | 'step'>;
 
 function judge({ policy, policySha256, actions, serviceState, approvals, now, rule, step }: JudgeInput): { terms: ApprovalTerms; bound: ApprovalBound; answer: Answer } | undefined {
-  const terms = termsFor(policy, rule, step, touches(limitsOf(actions, step.action)));
+  const terms = termsFor(policy, rule, step, touches(limitsOf(actions, step)));
   if (!terms) return undefined;
   const bound = { rule: rule.name, rung: step.rung, action: step.action, fence: serviceState.fence, policy: policySha256 };
   return { terms, bound, answer: answerOf(approvalOf(approvals, bound), terms, now) };

@@ -20,7 +20,7 @@ export function overHostLimits(input: HostLimitsInput): string | undefined {
 export function breaker(input: GateInput): Verdict {
   const { surroundings, actions, step, now } = input;
   const shared = surroundings.sharedCause;
-  if (shared && disturbs(limitsOf(actions, step.action))) return refuseFor([shared], now);
+  if (shared && disturbs(limitsOf(actions, step))) return refuseFor([shared], now);
   const verdict = breakerVerdict(input);
   return shared && verdict.verdict === 'pass' ? pass(`${verdict.reason}; ${shared.text}, which only holds up what disturbs`) : verdict;
 }
@@ -59,10 +59,10 @@ function keptForHumans({ serviceState: { startsLeft }, safety, step }: GateInput
 }
 
 function budgetVerdict({ actions, step, safety, history, now }: HostLimitsInput): Verdict {
-  const { budget } = limitsOf(actions, step.action);
+  const { budget } = limitsOf(actions, step);
   if (budget === 'none') return pass(`${step.action} costs nothing of the host's budget`);
   const times = budget === 'start' ? safety.host_budget.starts : safety.host_budget.disruptive_actions;
-  const spent = history.attempts.filter((attempt) => actions.get(attempt.action)?.budget === budget);
+  const spent = history.attempts.filter((attempt) => (attempt.budget ?? actions.get(attempt.action)?.budget) === budget);
   // Starts are not assumed after a lost record: a dead service disturbs nobody by being started.
   const assumed = budget === 'start' ? [] : assumedAttempts(history, times);
   const withinMs = safety.host_budget.within;
@@ -118,7 +118,7 @@ export function cooldown(input: GateInput): Verdict {
   if (!service || cooldownMs === undefined) return pass('no incident before this one is known');
   const text = `cooldown of ${formatDuration(policy.limits.cooldown)} after the verification of the incident before`;
   const last = history.attempts.findLast((attempt) => attempt.service === incident.service);
-  if (!last || !startsTheDead(limitsOf(actions, step.action))) return endsAt(text, cooldownMs, now);
+  if (!last || !startsTheDead(limitsOf(actions, step))) return endsAt(text, cooldownMs, now);
   const backoffMs = backoffEndMs(service, last.atMs, policy.limits.backoff);
   return backoffMs < cooldownMs ? endsAt(`${backoffText(service, input)} (the start of a dead service waits for no cooldown)`, backoffMs, now) : endsAt(text, cooldownMs, now);
 }
@@ -132,5 +132,5 @@ function endsAt(text: string, endMs: number, now: Now): Verdict {
 }
 
 function counts({ actions, step }: GateInput): boolean {
-  return limitsOf(actions, step.action).counts;
+  return limitsOf(actions, step).counts;
 }

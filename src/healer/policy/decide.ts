@@ -60,7 +60,7 @@ export function upNext(input: DecisionInput): NextStep {
 export function needsConfigTest(decision: Decision, policy: PolicyConfig, actions: ActionTable): boolean {
   if (!decision.step) return false;
   const rung = policy.rules.find((rule) => rule.name === decision.rule)?.try[decision.step.rung];
-  return limitsOf(actions, decision.step.action).configTest || (rung?.first.includes('config_test') ?? false);
+  return limitsOf(actions, decision.step).configTest || (rung?.first.includes('config_test') ?? false);
 }
 
 /** What the two last gates found. */
@@ -149,7 +149,7 @@ function configTestGate(look: LastLook, step: Step, actions: ActionTable): GateR
       return { gate, verdict: 'refuse', reason: `the configuration test failed: ${look.detail}` };
     case 'unknown': {
       // Loading hundreds of pools takes long. A dead service has nothing to lose by a start; a living one has.
-      const harm = disturbs(limitsOf(actions, step.action));
+      const harm = disturbs(limitsOf(actions, step));
       return {
         gate,
         verdict: harm ? 'refuse' : 'pass',
@@ -160,7 +160,7 @@ function configTestGate(look: LastLook, step: Step, actions: ActionTable): GateR
 }
 
 function fenceGate({ fence }: LastLook, step: Step, actions: ActionTable): GateResult {
-  if (!touches(limitsOf(actions, step.action))) return { gate: 'fence', verdict: 'pass', reason: `${step.action} does not touch the service` };
+  if (!touches(limitsOf(actions, step))) return { gate: 'fence', verdict: 'pass', reason: `${step.action} does not touch the service` };
   const shown = (text: string) => text || 'nothing running';
   if (fence.expected === fence.now) return { gate: 'fence', verdict: 'pass', reason: `still the run that was diagnosed (${shown(fence.now)})` };
   return { gate: 'fence', verdict: 'refuse', reason: `stale decision: ${shown(fence.expected)} was diagnosed, now it is ${shown(fence.now)}; somebody else acted` };

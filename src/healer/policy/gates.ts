@@ -9,7 +9,7 @@ import type { Approval, HealingHistory, Now } from './limits.ts';
 import type { Hindrance, Surroundings } from './surroundings.ts';
 
 /** What the limits need to know of an action. */
-export type ActionLimits = Pick<Action, 'reach' | 'reversible' | 'needs' | 'counts' | 'budget' | 'configTest'>;
+export type ActionLimits = Pick<Action, 'reach' | 'reversible' | 'needs' | 'counts' | 'budget' | 'configTest' | 'limitsFor'>;
 
 /** The limits of every action that exists, by its name in policies. */
 export type ActionTable = ReadonlyMap<ActionName, ActionLimits>;
@@ -36,11 +36,14 @@ export interface GateInput {
 /** One gate's word. */
 export type Verdict = Omit<GateResult, 'gate'>;
 
-/** The limits of an action; throws for one that the loader must have refused. */
-export function limitsOf(actions: ActionTable, name: ActionName): ActionLimits {
+/** The limits of an action, or of a step, whose options may change them; throws for one that the loader must have refused. */
+export function limitsOf(actions: ActionTable, what: ActionName | Pick<Step, 'action' | 'options'>): ActionLimits {
+  const name = typeof what === 'string' ? what : what.action;
   const found = actions.get(name);
   if (!found) throw new Error(`expected the action ${name} to be known: policies that name another are refused when they are read`);
-  return found;
+  if (typeof what === 'string' || !found.limitsFor) return found;
+  const { reach, reversible, needs, counts, budget, configTest } = found;
+  return { reach, reversible, needs, counts, budget, configTest, ...found.limitsFor(what.options) };
 }
 
 /** Can the action disturb or start the service at all? Waiting and telling people cannot. */
@@ -60,7 +63,7 @@ export function disturbs(action: ActionLimits): boolean {
 
 /** {@link touches}, of the step that is judged. */
 export function stepTouches({ actions, step }: Pick<GateInput, 'actions' | 'step'>): boolean {
-  return touches(limitsOf(actions, step.action));
+  return touches(limitsOf(actions, step));
 }
 
 /** The word of every gate that protects the service alone, about a step that does nothing to it. */

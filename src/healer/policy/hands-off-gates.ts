@@ -53,7 +53,7 @@ function pauseOf(what: string, pause: Paused | undefined, now: Now): readonly Hi
  * and does harm: databases replay their logs into it.
  */
 function unfitFor({ actions, step, surroundings }: GateInput): readonly Hindrance[] {
-  const start = startsTheDead(limitsOf(actions, step.action));
+  const start = startsTheDead(limitsOf(actions, step));
   return surroundings.unfit.filter(({ what }) => what === 'disk' || !start);
 }
 

@@ -18,6 +18,8 @@ export interface Attempt {
   readonly service: string;
   readonly incident: string;
   readonly action: ActionName;
+  /** What it was counted against, where its options decided that; else as the action declares. */
+  readonly budget?: 'disruptive' | 'start' | 'none';
   readonly atMs: number;
 }
 

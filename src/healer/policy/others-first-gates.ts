@@ -42,7 +42,7 @@ export function humansFirst(input: GateInput): Verdict {
   const seen = `${acted.text} (${formatDuration(agoMs)} ago)`;
   if (agoMs >= quietMs) return pass(`${seen}; the quiet time of ${formatDuration(quietMs)} is over`);
   if (!stepTouches(input)) return harmless(input);
-  if (startsTheDead(limitsOf(actions, step.action))) return pass(`${seen}, which never holds up the start of a service that crashed since`);
+  if (startsTheDead(limitsOf(actions, step))) return pass(`${seen}, which never holds up the start of a service that crashed since`);
   return refuseUntil(`${seen}; people go first for ${formatDuration(quietMs)}`, acted.atMs + quietMs, now);
 }
 
@@ -67,7 +67,7 @@ export function supervisorFirst(input: GateInput): Verdict {
 export function dependencyOpen({ surroundings: { dependencies }, policy, actions, step, now }: GateInput): Verdict {
   if (dependencies.length === 0) return pass(policy.depends_on.length > 0 ? `well: ${policy.depends_on.join(', ')}` : 'no dependencies are configured');
   const names = dependencies.map(({ service }) => service).join(', ');
-  const action = limitsOf(actions, step.action);
+  const action = limitsOf(actions, step);
   if (disturbs(action)) return refuseFor(dependencies, now);
   return pass(startsTheDead(action) ? `${names}: in trouble, which never holds up the start of a dead service` : `${names}: in trouble; ${step.action} does not disturb the service`);
 }

@@ -24,7 +24,7 @@ const neededForReach: Readonly<Record<Reach, Confidence>> = { none: 'possible', 
 export function confidence(input: GateInput): Verdict {
   const { actions, step, policy, diagnosis } = input;
   const { best } = diagnosis;
-  const action = limitsOf(actions, step.action);
+  const action = limitsOf(actions, step);
   if (best.cause === 'unknown') return unknownCause(input);
   const raised = disturbs(action) ? policy.limits.blast_radius : undefined;
   const needed = highest([action.needs, neededForReach[action.reach], ...(raised ? [raised.needs] : [])]);
@@ -34,7 +34,7 @@ export function confidence(input: GateInput): Verdict {
 }
 
 function unknownCause({ actions, step, policy, rule }: GateInput): Verdict {
-  const action = limitsOf(actions, step.action);
+  const action = limitsOf(actions, step);
   if (!disturbs(action)) return pass(`the rule asks for ${step.action} although the cause is unknown`);
   if (termsFor(policy, rule, step, true)) return pass(`the cause is unknown, so ${step.action} is done on a person's word only`);
   return refuse(`the cause is unknown, and ${step.action} disturbs the service: nothing speaks for it; give the step an \`approval:\`, or the rule a cause`);

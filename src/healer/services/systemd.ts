@@ -38,6 +38,10 @@ export const systemd: ServiceType = {
     const result = await run.run([systemctl(), '--no-ask-password', verb, '--', unitOf(target)], { timeoutMs: longestCommandMs, signal });
     return stepFromCommand(`systemctl ${verb} ${unitOf(target)}`, result);
   },
+  async resetFailed(target, run, signal) {
+    const result = await run.run([systemctl(), '--no-ask-password', 'reset-failed', '--', unitOf(target)], { timeoutMs: showTimeoutMs, signal });
+    return stepFromCommand(`systemctl reset-failed ${unitOf(target)}`, result);
+  },
   configTest: configTestOf,
 };
 

@@ -44,7 +44,7 @@ function asksAPerson(decision: Decision, rules: readonly { readonly name: string
 }
 
 function act(world: World, running: Running, { step, rule, asks, atMs }: { readonly step: Step; readonly rule: string; readonly asks: boolean; readonly atMs: number }): void {
-  const limits = limitsOf(world.setup.actions, step.action);
+  const limits = limitsOf(world.setup.actions, step);
   running.ladder = climb(running.ladder, rule, step);
   if (limits.counts) {
     running.attempted = true;
