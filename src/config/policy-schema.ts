@@ -70,7 +70,7 @@ const approval = z.strictObject({
   within: duration()
     .refine((ms) => ms >= 1000, { error: 'expected at least 1s: somebody must read the question' })
     .prefault('15m')
-    .describe('How long an answer is waited for.'),
+    .describe('How long an answer is waited for. A yes is good for as long again, then it is asked for anew.'),
   otherwise: z.enum(['skip', 'do'], { error: 'expected skip or do' }).default('skip').describe('Without an answer: skip goes on with the next step, do acts. Trap: do means that silence is consent.'),
 });
 
@@ -144,7 +144,9 @@ const check = z.union(
 
 const limits = z
   .strictObject({
-    cooldown: duration().prefault('1m').describe('Quiet time between incidents, measured from the end of verification.'),
+    cooldown: duration()
+      .prefault('1m')
+      .describe('Quiet time between incidents, measured from the end of verification. The start of a dead service waits for the back-off only, and never longer than this.'),
     max_attempts: z
       .strictObject({ times: z.int().min(1).max(1000).describe('So many attempts …'), within: duration().describe('… in so long.') })
       .prefault({ times: 3, within: '1h' })

@@ -2,11 +2,13 @@
  * What came of our attempts, for the circuit breaker: a failure is counted, once for each attempt, when the action
  * failed, when the service was not well afterwards, or when it broke again soon. What the count means is `policy/`'s.
  */
+import type { Decision } from '../core/decision.ts';
 import { incidentCode } from '../core/ids.ts';
 import { formatDuration } from '../core/time.ts';
 import { recordFor } from './audit-record-for.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import { breakerState, withFailure, withSuccess } from './policy/breaker-limits.ts';
+import { limitsOf, touches } from './policy/gates.ts';
 import type { HostHistory } from './policy/limits.ts';
 import { tell } from './tell.ts';
 
@@ -34,10 +36,12 @@ export async function noteSuccess({ open, ward, healer }: Place): Promise<void> 
 const relapseMs = 600_000;
 
 /**
- * The service is broken again so soon after an attempt of ours seemed to have helped: that attempt has failed after
- * all, and its incident is on record as relapsed. To be called in an incident whose cause nobody wanted. Once an attempt.
+ * The service needs a step that touches it again so soon after an attempt of ours seemed to have helped: that attempt has
+ * failed after all, and its incident is on record as relapsed. Once an attempt. That it is busy, or that somebody stopped
+ * it, says nothing about the attempt.
  */
-export async function noteRelapse({ open, ward, healer }: Place): Promise<void> {
+export async function noteRelapse({ step }: Decision, { open, ward, healer }: Place): Promise<void> {
+  if (!step || !touches(limitsOf(healer.actionTable, step.action))) return;
   if (open.diagnosis?.best.cause === 'service.stopped_by_operator' || open.diagnosis?.best.cause === 'change.in_progress') return;
   const { services, attempts } = healer.state.state();
   const before = services.get(ward.name)?.verifications.findLast(({ incident }) => incident !== open.incident.id);

@@ -13,9 +13,9 @@ import type { Surroundings } from './policy/surroundings.ts';
 /** What is done now, or why nothing is. A failed configuration test becomes the diagnosis, and is decided on anew. */
 export async function chooseStep(examined: Examined, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Decision> {
   const { open, ward, healer } = place;
-  await noteRelapse(place);
   const surroundings = await lookAround(ward, examined.state, healer);
   const decision = decide(inputFor(examined, surroundings, place));
+  await noteRelapse(decision, place);
   if (!wantsLastLook(decision)) return decision;
   const config = needsConfigTest(decision, ward.policy, healer.actionTable) ? await testConfig(ward, healer) : noTest;
   const firsts = await firstChecks(ward.policy.rules.find((rule) => rule.name === decision.rule)?.try[decision.step?.rung ?? 0]?.first ?? [], ward.target());

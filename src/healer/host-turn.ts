@@ -20,7 +20,8 @@ const lines = new WeakMap<Healer, Promise<void>>();
 /** Waits for the turn. A step that does not touch the service waits for nobody. Claims the one try of an open breaker. */
 export async function takeHostTurn({ step }: Extract<Decision, { kind: 'recover' }>, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<HostTurn> {
   const { healer } = place;
-  if (!touches(limitsOf(healer.actionTable, step))) return { over: undefined, [Symbol.dispose]: () => undefined };
+  const action = limitsOf(healer.actionTable, step);
+  if (!touches(action)) return { over: undefined, [Symbol.dispose]: () => undefined };
   const before = lines.get(healer);
   const { promise, resolve } = Promise.withResolvers<void>();
   lines.set(healer, promise);
@@ -28,6 +29,6 @@ export async function takeHostTurn({ step }: Extract<Decision, { kind: 'recover'
   const now = { wallMs: healer.clock.wallMs(), monotonicMs: healer.clock.monotonicMs() };
   const history = healer.state.state();
   const over = heldByPeople({ now, history, incident: place.open.incident }) ?? overHostLimits({ now, safety: healer.safety, actions: healer.actionTable, history, step });
-  if (over === undefined) await noteTry(place);
+  if (over === undefined && action.counts) await noteTry(place);
   return { over, [Symbol.dispose]: resolve };
 }

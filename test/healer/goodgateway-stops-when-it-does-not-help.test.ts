@@ -199,24 +199,26 @@ t.test('R12 relapse: what breaks again within 10 minutes of its recovery had not
   await heals(first);
   clock.pass(9 * minute);
   const again = await breaks('a');
-  for (let round = 0; round < 3; round++) await noteRelapse({ open: again, ward: ward('a'), healer });
+  for (let round = 0; round < 3; round++) await noteRelapse(decision, { open: again, ward: ward('a'), healer });
   const relapsed = records().filter(({ event }) => event === 'incident.relapsed');
   t.equal(relapsed.length, 1);
   t.match(relapsed[0], { incident: first.incident.id, outcome: { result: 'relapsed' }, text: /broken again 9 min after start seemed to have helped/ });
   t.match(healer.state.state().host.failures, [{ service: 'a', incident: first.incident.id }]);
 });
 
-t.test('R12 relapse: not what a person stopped, not what breaks much later, not what came back without us', async (t) => {
+t.test('R12 relapse: not what is only busy or what a person stopped, not what breaks much later, not what came back without us', async (t) => {
   const { healer, clock, ward, events, breaks, act, heals } = await scene(t);
   const first = await breaks('a');
   await act(first);
   await heals(first);
   clock.pass(minute);
-  await noteRelapse({ open: await breaks('a', 'service.stopped_by_operator'), ward: ward('a'), healer });
+  const busy = { ...decision, step: { ...decision.step, action: 'page' as const } };
+  await noteRelapse(busy, { open: await breaks('a', 'capacity.workers_exhausted'), ward: ward('a'), healer });
+  await noteRelapse(decision, { open: await breaks('a', 'service.stopped_by_operator'), ward: ward('a'), healer });
   clock.pass(9 * minute);
-  await noteRelapse({ open: await breaks('a'), ward: ward('a'), healer });
+  await noteRelapse(decision, { open: await breaks('a'), ward: ward('a'), healer });
   await heals(await breaks('b'));
-  await noteRelapse({ open: await breaks('b'), ward: ward('b'), healer });
+  await noteRelapse(decision, { open: await breaks('b'), ward: ward('b'), healer });
   t.strictSame(events(/relapsed/), []);
   t.strictSame(healer.state.state().host.failures, []);
 });

@@ -6,7 +6,7 @@ import { disturbs, harmless, limitsOf, pass, refuse, refuseFor, refuseUntil, sta
 import { assumedAttempts, backoffEndMs, cooldownEndMs, halfOpen, useOfWindow, type Attempt, type Now, type ServiceHistory } from './limits.ts';
 
 /** What the limits of the whole host are judged by: the part of it that other services change. */
-export type HostLimitsInput = Pick<GateInput, 'now' | 'safety' | 'actions' | 'history' | 'step'>;
+type HostLimitsInput = Pick<GateInput, 'now' | 'safety' | 'actions' | 'history' | 'step'>;
 
 /**
  * Why the host's limits forbid the step at this very moment; `undefined` when they allow it. To be asked again right

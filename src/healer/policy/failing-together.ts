@@ -18,8 +18,9 @@ export function failingTogether(openings: readonly Opening[], dependencies: Depe
     .toSorted((a, b) => a.atMs - b.atMs);
   const windows = own.map(({ atMs }) => new Set(own.filter((other) => other.atMs >= atMs && other.atMs - atMs < config.within).map(({ service }) => service)));
   const largest = windows.reduce((most, window) => (window.size > most.size ? window : most), new Set<string>());
-  const needed = Math.max(config.at_least, Math.ceil(config.services * dependencies.size));
-  return largest.size >= needed ? [...largest] : [];
+  // compared as shares: 7% of 100 is more than 7 in floating point
+  const enough = largest.size >= config.at_least && largest.size / dependencies.size >= config.services;
+  return enough ? [...largest] : [];
 }
 
 /** The openings; those that another one explains, now or when they were marked before, are marked. */

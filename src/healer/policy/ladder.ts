@@ -25,7 +25,7 @@ export type NextStep =
   | { readonly kind: 'no_rule' };
 
 /** What the next step is looked for with. */
-export interface Cause {
+export interface SuspectedCause {
   readonly suspect: Suspect;
   /** For how long the cause has been the same. */
   readonly lastedMs: number;
@@ -34,7 +34,7 @@ export interface Cause {
 }
 
 /** The next step of the rule in use, or of the first rule that matches. */
-export function nextStep(rules: readonly RuleConfig[], ladder: Ladder, cause: Cause): NextStep {
+export function nextStep(rules: readonly RuleConfig[], ladder: Ladder, cause: SuspectedCause): NextStep {
   const begun = rules.find((rule) => rule.name === ladder.at(-1)?.rule);
   const goesOn = begun !== undefined && matches(begun, cause.suspect);
   const rule = goesOn ? begun : rules.find((candidate) => matches(candidate, cause.suspect));

@@ -175,6 +175,7 @@ t.test('R8 shared cause: at least 3 services and 30 % of all, within 60 s, depen
   t.strictSame(failingTogether(openings(0, 1), services(2), config), [], 'two are never enough');
   t.strictSame(failingTogether(openings(0, 1, 2), services(10), config), ['s0', 's1', 's2'], '3 of 10 are 30 %');
   t.strictSame(failingTogether(openings(0, 1, 2), services(11), config), [], '3 of 11 are fewer');
+  t.equal(failingTogether(openings(...Array(7).keys()), services(100), { ...config, services: 0.07 }).length, 7, '7 of 100 are 7 %');
   t.strictSame(failingTogether(openings(0, 100, 101, 102), services(9), config), ['s1', 's2', 's3'], 'any 60 s');
   const fpmNeedsDb = { s1: ['s0'], s2: ['s1'] };
   t.strictSame(failingTogether(openings(0, 1, 2, 3), services(9, fpmNeedsDb), config), [], 's1 and s2 need s0, directly or not: two causes at most');
