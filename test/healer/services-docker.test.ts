@@ -1,5 +1,7 @@
 /** Containers, against a small Engine that follows the published API: no real one can run where these tests do. */
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import type { ServiceTarget } from '../../src/healer/leaves.ts';
 import { runCommand } from '../../src/healer/run-command.ts';
@@ -139,6 +141,7 @@ t.test('states that the Engine has words for', async (t) => {
 
 t.test('its processes are seen where its main one is really there, in its own cgroup', async (t) => {
   const engine = await startFakeEngine(t);
+  engine.id = randomBytes(32).toString('hex');
   const target = targetOf(t, engine);
   engine.start();
   engine.state.Pid = process.pid;
@@ -151,8 +154,9 @@ t.test('its processes are seen where its main one is really there, in its own cg
   const cgroup = `${root}/docker-${engine.id}.scope`;
   mkdirSync(cgroup);
   t.teardown(() => until(() => (rmdirSync(cgroup), true), { timeoutMs: 5000, what: 'the cgroup to be empty' }));
-  const started = await runCommand.startDetached(['/bin/sh', '-c', 'sleep 1000 & wait'], { output: '/dev/null' });
-  const pid = 'pid' in started ? started.pid : 0;
+  const started = await runCommand.startDetached(['/bin/sh', '-c', 'sleep 1000 & wait'], { output: join(target.stateFolder, 'out') });
+  if (!('pid' in started)) throw new Error(started.startError);
+  const { pid } = started;
   t.teardown(() => process.kill(-pid, 'SIGKILL'));
   writeFileSync(`${cgroup}/cgroup.procs`, String(pid));
   engine.state.Pid = pid;
@@ -174,8 +178,10 @@ t.test('R22 unknown outcome: the call waits longer than the container’s own en
   t.match(await control(target, 'stop'), { result: 'done', detail: /so already/ });
   await control(target, 'start');
 
+  engine.state.StartedAt = new Date(Date.now() - 60_000).toISOString();
   engine.hangs = /restart/;
   const slow = control(target, 'restart', AbortSignal.timeout(200));
+  t.match(await stateOf(target), { state: 'running' }, 'the old run, seen while it takes its time to end, does not end the restart');
   t.match(await slow, { result: 'unknown', detail: /did not answer in time; it may go on/ });
   engine.stop();
   t.match(await stateOf(target), { state: 'failed', text: /goodgateway stopped it for a restart/ }, 'half of our restart is no deliberate stop');
@@ -192,11 +198,14 @@ t.test('R22 unknown outcome: the call waits longer than the container’s own en
     engine.broken = { status, message };
     t.match(await control(target, 'restart'), { result: 'failed', detail: `restart container shop: the Engine answered ${status}: ${message}` });
   }
-  engine.broken = { status: 409, message: 'no' };
-  await stateOf(target);
-  await control(target, 'restart');
-  engine.stop();
-  t.match(await stateOf(target), { state: 'stopped' }, 'a restart that was refused has stopped nothing');
+  for (const status of [409, 500]) {
+    engine.broken = { status, message: 'no' };
+    await control(target, 'restart');
+    engine.stop();
+    t.match(await stateOf(target), { state: 'stopped' }, 'a restart that has stopped nothing leaves a later stop what it is');
+    engine.start();
+  }
+  engine.broken = undefined;
   t.match(await control(target, 'reload'), { result: 'failed', detail: /cannot be reloaded/ });
   t.notOk(docker.can(target, 'reload'));
   rmSync(engine.api.slice('unix:'.length));

@@ -404,7 +404,7 @@ const kinds: readonly { readonly kind: string; readonly make: (t: TestScope) => 
       const folder = tempFolder(t);
       const pidfile = join(folder, 'pid');
       const script = join(folder, 'script');
-      const start = `kill -0 $(cat ${pidfile} 2> /dev/null) 2> /dev/null && exit 0; sleep 1000 > /dev/null 2>&1 & echo $! > ${pidfile}`;
+      const start = `grep -qs 'State:.[RS]' /proc/$(cat ${pidfile} 2> /dev/null)/status && exit 0; sleep 1000 > /dev/null 2>&1 & echo $! > ${pidfile}`;
       writeFileSync(script, `#!/bin/sh\ncase "$1" in\n  start) ${start} ;;\n  stop) kill $(cat ${pidfile}) 2> /dev/null; rm -f ${pidfile} ;;\nesac\n:\n`, { mode: 0o755 });
       return { target: serviceTarget({ type: 'init', script, pidfile, stop_timeout: '5s' }, { stateFolder: folder }), crash: ({ mainPid }) => signal(mainPid!, 'SIGKILL') };
     },

@@ -1,9 +1,8 @@
 /** Are the file systems full that the service writes to, as far as they are known? Evidence `disk_full` for each that is. */
-import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Evidence } from '../../core/diagnosis.ts';
 import type { Probe, ServiceTarget } from '../leaves.ts';
-import { isFull, readSpace } from './read-disk-space.ts';
+import { isFull, readSpace, type DiskSpace } from './read-disk-space.ts';
 import { logFilesOf } from './read-log-files.ts';
 
 /** Applies to every service on this host. Nothing of a path that does not exist. */
@@ -13,25 +12,25 @@ export const diskSpace: Probe = {
   quick: false,
   applies: ({ config }) => config.type !== 'external',
   async look({ target }) {
-    const byDevice = new Map<number, string>();
-    for (const path of foldersOf(target)) {
-      const device = await stat(path).then(
-        ({ dev }) => dev,
-        () => undefined,
-      );
-      if (device !== undefined && !byDevice.has(device)) byDevice.set(device, path);
-    }
-    const looked = await Promise.all([...byDevice.values()].map(lookAt));
-    return looked.flat();
+    const spaces = await Promise.all([...new Set(foldersOf(target))].map(async (path) => ({ path, space: await readSpace(path) })));
+    const devices = new Set<number>();
+    return spaces.flatMap(({ path, space }) => {
+      if (space === undefined) return [];
+      if (typeof space === 'string') return [unseen(path, space)];
+      if (devices.has(space.device) || !isFull(space)) return [];
+      devices.add(space.device);
+      return [fullEvidence(path, space)];
+    });
   },
 };
 
-async function lookAt(path: string): Promise<readonly Evidence[]> {
-  const space = await readSpace(path);
-  if (typeof space === 'string') return [{ kind: 'disk_full', source: path, text: `How full the file system of ${path} is could not be seen.`, facts: { path }, missing: space }];
-  if (!isFull(space)) return [];
-  const left = space.freeInodes === 0 ? 'no inode is left' : `${Math.floor(space.freeBytes / 1024 ** 2)} MiB of ${Math.floor(space.totalBytes / 1024 ** 2)} MiB are left`;
-  return [{ kind: 'disk_full', source: path, text: `The file system of ${path} is full: ${left}.`, facts: { path, freeBytes: space.freeBytes, totalBytes: space.totalBytes } }];
+function unseen(path: string, missing: string): Evidence {
+  return { kind: 'disk_full', source: path, text: `How full the file system of ${path} is could not be seen.`, facts: { path }, missing };
+}
+
+function fullEvidence(path: string, { freeBytes, totalBytes, freeInodes }: DiskSpace): Evidence {
+  const left = freeInodes === 0 ? 'no inode is left' : `${Math.floor(freeBytes / 1024 ** 2)} MiB of ${Math.floor(totalBytes / 1024 ** 2)} MiB are left`;
+  return { kind: 'disk_full', source: path, text: `The file system of ${path} is full: ${left}.`, facts: { path, freeBytes, totalBytes } };
 }
 
 /** Data folders of Debian's packages, by the unit's or script's name. */

@@ -8,6 +8,8 @@ import { readKernelLog, type KernelLine } from './read-kernel-log.ts';
 
 /** A log line and the look that saw the service well have different clocks. */
 const marginMs = 10_000;
+/** Looked back when the service was never seen well: later its pid may be another's. */
+const longestMs = 600_000;
 
 /** Applies to services known by a pidfile or by our own record. Evidence `oom_kill` of one that has failed. */
 export const oomKills: Probe = {
@@ -15,12 +17,13 @@ export const oomKills: Probe = {
   deadlineMs: 150,
   quick: true,
   applies: ({ config }) => config.type === 'init' || config.type === 'process',
-  async look({ target, run, serviceType, lastGoodMs }, signal) {
+  async look({ target, run, serviceType, lastGoodMs, clock }, signal) {
     const { state, lastMainPid } = await serviceType.state(target, run, signal);
     if (state !== 'failed' || lastMainPid === undefined) return [];
     const log = readKernelLog();
     if (typeof log === 'string') return [{ kind: 'oom_kill', source: '/dev/kmsg', text: 'The log of the kernel could not be read.', facts: {}, missing: log }];
-    const line = log.findLast((one) => one.atMs > lastGoodMs - marginMs && killedPid(one) === lastMainPid);
+    const sinceMs = Math.max(lastGoodMs - marginMs, clock.wallMs() - longestMs);
+    const line = log.findLast((one) => one.atMs > sinceMs && killedPid(one) === lastMainPid);
     return line ? [evidenceOf(line, lastMainPid)] : [];
   },
 };

@@ -11,7 +11,7 @@ import { endByEvents, endByPolicy, parseEvents, type ContainerEnd } from '../ser
 import { parseContainer, type Container } from '../service-parts/container-inspect.ts';
 import { containerState } from '../service-parts/container-state.ts';
 import { askEngine, containerPath, engineMessage, type ContainerPlace, type EngineAnswer } from '../service-parts/engine.ts';
-import { clearRestarting, isRestarting, markRestarting } from '../service-parts/restart-marker.ts';
+import { clearRestarting, isRestarting, markRestarting, seenRunning } from '../service-parts/restart-marker.ts';
 import { step } from '../service-parts/step-result.ts';
 
 /** An answer takes milliseconds; a hung Engine must not hang the healer. */
@@ -51,7 +51,7 @@ export const docker: ServiceType = {
     if (verb === 'restart' && !markRestarting(target)) return step('failed', `${target.stateFolder} cannot be written, so a half-done restart could not be recognized: not stopped`, began);
     const answer = await order(target, verb, signal);
     const done = outcome(answer, `${verb} container ${placeOf(target).container}`);
-    if (done.result === 'done' || (isRefused(answer) && !unfinished)) clearRestarting(target);
+    if (done.result === 'done' || (done.result === 'failed' && !unfinished && (await isUntouched(answer, target, signal)))) clearRestarting(target);
     return step(done.result, done.detail, began);
   },
   configTest: configTestOf,
@@ -79,9 +79,11 @@ function outcome(answer: EngineAnswer, what: string): { readonly result: 'done' 
   return { result: 'failed', detail: `${what}: the Engine answered ${answer.status}: ${engineMessage(answer.body)}` };
 }
 
-/** Nothing was begun, so nothing was left half done. */
-function isRefused(answer: EngineAnswer): boolean {
-  return answer.kind === 'not_sent' || (answer.kind === 'answered' && answer.status >= 400 && answer.status < 500);
+/** Nothing was begun, or what was to be stopped runs on: so nothing was left half done. */
+async function isUntouched(answer: EngineAnswer, target: ServiceTarget, signal: AbortSignal): Promise<boolean> {
+  if (answer.kind === 'not_sent' || (answer.kind === 'answered' && answer.status < 500)) return true;
+  const now = await inspect(placeOf(target), signal);
+  return now.kind === 'answered' && parseContainer(now.body)?.status === 'running';
 }
 
 function inspect(place: ContainerPlace, signal: AbortSignal): Promise<EngineAnswer> {
@@ -91,7 +93,7 @@ function inspect(place: ContainerPlace, signal: AbortSignal): Promise<EngineAnsw
 async function stateOf(container: Container, target: ServiceTarget, signal: AbortSignal): Promise<ServiceState> {
   const memory = memoryOf(placeOf(target));
   memory.seenMs = performance.now();
-  if (container.status === 'running') clearRestarting(target);
+  if (container.status === 'running') seenRunning(target, container.startedAtMs);
   const processes = container.pid > 0 ? processesOf(container) : [];
   const end = container.status === 'exited' ? await endOf(container, { place: placeOf(target), memory }, signal) : undefined;
   return containerState(container, {

@@ -63,6 +63,8 @@ async function waitingSocket(unit: UnitProperties, run: RunCommand, signal: Abor
   const sockets = unit.TriggeredBy.split(' ').filter((name) => name.endsWith('.socket'));
   if (unit.ActiveState !== 'inactive' || sockets.length === 0) return undefined;
   const shown = await run.run([systemctl(), '--no-ask-password', 'show', '--property=Id,ActiveState', '--', ...sockets], { timeoutMs: showTimeoutMs, signal });
+  // Where nobody can tell, nothing is done.
+  if (shown.exitCode !== 0) return sockets[0];
   const active = shown.output.split('\n\n').find((block) => /^ActiveState=active$/m.test(block));
   return active && /^Id=(.+)$/m.exec(active)?.[1];
 }
