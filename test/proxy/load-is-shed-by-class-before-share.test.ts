@@ -90,6 +90,8 @@ function nobody(): never {
   throw new Error('expected that nobody reads the body');
 }
 
+const slot = { target: { kind: 'unix', path: '/x' }, upstream: 0, answered: () => undefined, failed: () => undefined, release: () => undefined } as const;
+
 function shedding(settings: object = {}) {
   const clock = new FakeClock();
   const warnings: string[] = [];
@@ -99,7 +101,7 @@ function shedding(settings: object = {}) {
   const random = (): number => (draws++ * 0.618034) % 1;
   const shed = new Shedding({ gateway: 'app', hold, clock, random, log: { warn: (_fields, message) => void warnings.push(message) } });
   /** So many seconds of traffic, 100 requests in each; how many of each kind were let in, by its name. */
-  const isLetIn = async (came: Came): Promise<boolean> => (await shed.admit(asked(came), async () => ({ outcome: 'hold_expired' }))).outcome !== 'shed';
+  const isLetIn = async (came: Came): Promise<boolean> => (await shed.admit(asked(came), async () => ({ outcome: 'proceed', slot }))).outcome !== 'shed';
   const traffic = async (seconds: number, mix: Readonly<Record<string, { readonly of100: number; readonly came: (n: number) => Came }>>) => {
     const letIn: Record<string, number> = Object.fromEntries(Object.keys(mix).map((name) => [name, 0]));
     for (let second = 0; second < seconds; second++) {
