@@ -8,6 +8,7 @@ import { closeSync, constants, existsSync, fstatSync, ftruncateSync, lstatSync, 
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { systemClock } from '../core/time.ts';
 import type { RunCommand } from './leaves.ts';
 import { isAlive, readStat } from './proc.ts';
 
@@ -97,7 +98,7 @@ function taken(path: string, file: number, words: { readonly by?: string; readon
     pid: process.pid,
     start_ticks: readStat(process.pid)?.startTicks ?? 0,
     host: hostname(),
-    since: new Date().toISOString(),
+    since: new Date(systemClock.wallMs()).toISOString(),
     ...(by === undefined ? {} : { by: by.slice(0, 100) }),
     ...(reason === undefined ? {} : { reason: reason.slice(0, 300) }),
   };

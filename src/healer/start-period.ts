@@ -11,7 +11,9 @@ const freshMs = 250;
 const oneLookMs = 2000;
 
 /** Keeps which run of the service this is, and since when: its main process knows, else the look that saw it first. */
-export function noteRun(ward: Ward, { fence, mainPid }: ServiceState, { clock }: Healer): void {
+export function noteRun(ward: Ward, { state, fence, mainPid }: ServiceState, { clock }: Healer): void {
+  // what is dead does not warm up
+  if (state === 'failed' || state === 'stopped') return void (ward.lastRun = undefined);
   if (fence === '' || fence === ward.lastRun?.fence) return;
   const stat = mainPid === undefined ? undefined : readStat(mainPid);
   const ageMs = stat ? Math.max(0, clock.wallMs() - startedAtMs(stat)) : ward.lastLook === undefined ? Infinity : 0;

@@ -33,7 +33,16 @@ export interface StartedProcess {
 export function startProcess(argv: readonly [string, ...string[]], options: StartOptions): StartedProcess {
   const [program, ...rest] = argv;
   const output = options.output === undefined ? 'inherit' : { file: options.output, append: true };
-  const child = execa(program, rest, { stdin: options.interactive ? 'inherit' : 'ignore', stdout: output, stderr: output, env: { ...options.environment }, buffer: false, reject: false });
+  const child = execa(program, rest, {
+    stdin: options.interactive ? 'inherit' : 'ignore',
+    stdout: output,
+    stderr: output,
+    env: { ...options.environment },
+    // how long a polite end may take is the caller's to say; execa would kill it 5 s after a TERM
+    forceKillAfterDelay: false,
+    buffer: false,
+    reject: false,
+  });
   void child.then((result) =>
     options.onExit({ exitCode: result.exitCode, signal: result.signal, startError: child.pid === undefined ? (result.code ?? result.shortMessage ?? 'unknown error') : undefined }),
   );

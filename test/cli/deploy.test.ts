@@ -72,12 +72,13 @@ t.test('input, output, folder and environment are those of the caller, and the e
   t.equal(killed?.code, 128 + 11, 'as a shell says it');
 });
 
-t.test('a signal goes to the program, and the lock is held until that has ended', async (t) => {
+t.test('a signal goes to the program, which gets all the time it needs, and the lock is held until it has ended', async (t) => {
   const { begin, look, folder } = scene(t);
   const began = join(folder, 'began');
-  const deploy = begin(['--', '/bin/sh', '-c', `trap 'echo cleaning up; trap - TERM; kill -TERM $$' TERM; echo $PPID > ${began}; while :; do sleep 0.02; done`]);
+  const deploy = begin(['--', '/bin/sh', '-c', `trap 'sleep 5.3; echo cleaning up; trap - TERM; kill -TERM $$' TERM; echo $PPID > ${began}; while :; do sleep 0.02; done`]);
   await until(() => existsSync(began) && readFileSync(began, 'utf8').endsWith('\n'), { timeoutMs: 10_000, what: () => `the deploy to begin: ${deploy.output()}` });
   signal(Number(readFileSync(began, 'utf8')), 'SIGTERM');
+  t.equal((await look()).length, 1);
   t.match(await deploy.ended, { code: 128 + 15, output: /cleaning up/ });
   t.same(await look(), []);
 });

@@ -61,6 +61,19 @@ t.test('within start_period of any start failures do not count, and then they do
   t.equal(seen.length, 2);
 });
 
+t.test('a service that dies within its start_period is not warming up', async (t) => {
+  const { fails, seen, becomes, watched, clock } = await scene(t);
+  await watched(run('a'));
+  becomes(run('b'));
+  clock.pass(1000);
+  await fails();
+  t.equal(seen.length, 0);
+  becomes({ ...run('b'), state: 'failed' });
+  clock.pass(1000);
+  await fails();
+  t.equal(seen.length, 1);
+});
+
 t.test('a process knows by itself when it was started', async (t) => {
   const { fails, seen, becomes, clock } = await scene(t);
   const main = start(['/bin/sleep', '1000']);
