@@ -48,7 +48,18 @@ const rooms: readonly Room[] = [
   },
   { room: 'healer/surroundings', may: ['healer', 'core', 'config'], node: true, packages: {} },
   { room: 'healer/probes', may: [...leafTools, 'healer/probes', 'healer/service-parts/config-tests.ts', 'healer/service-parts/container-logs.ts', 'upstream'], node: true, packages: {} },
-  { room: 'healer/collectors', may: [...leafTools, 'healer/collectors', 'healer/probes/read-log-files.ts', 'healer/probes/read-regular-file.ts'], node: true, packages: {} },
+  {
+    room: 'healer/collectors',
+    may: [
+      ...leafTools,
+      'healer/collectors',
+      ...['log-files', 'regular-file', 'fpm-page', 'fpm-pool'].map((name) => `healer/probes/read-${name}.ts`),
+      'healer/service-parts/container-logs.ts',
+      'healer/service-parts/engine.ts',
+    ],
+    node: true,
+    packages: {},
+  },
   { room: 'healer/causes', may: [...leafTools, 'healer/causes'], node: false, packages: {} },
   {
     room: 'healer/actions',

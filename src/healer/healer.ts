@@ -11,7 +11,7 @@ import type { Diagnosis } from '../core/diagnosis.ts';
 import type { AuditLog } from './audit/log.ts';
 import type { DeathMemory } from './death-memory.ts';
 import type { Detector } from './detect.ts';
-import type { Action, Cause, Probe, RunCommand, ServiceState, ServiceTarget, ServiceType } from './leaves.ts';
+import type { Action, Cause, Collector, Probe, RunCommand, ServiceState, ServiceTarget, ServiceType } from './leaves.ts';
 import type { ActionTable } from './policy/gates.ts';
 import type { Hindrance, Surroundings } from './policy/surroundings.ts';
 import type { TrafficSummary } from './proxy-link.ts';
@@ -30,6 +30,7 @@ export interface Healer {
   readonly state: StateStore;
   readonly safety: SafetyConfig;
   readonly probes: readonly Probe[];
+  readonly collectors: readonly Collector[];
   readonly causes: readonly Cause[];
   readonly actions: ReadonlyMap<ActionName, Action>;
   readonly actionTable: ActionTable;

@@ -28,7 +28,8 @@ export async function takeHostTurn({ step }: Extract<Decision, { kind: 'recover'
   await before;
   const now = { wallMs: healer.clock.wallMs(), monotonicMs: healer.clock.monotonicMs() };
   const history = healer.state.state();
-  const over = heldByPeople({ now, history, incident: place.open.incident }) ?? overHostLimits({ now, safety: healer.safety, actions: healer.actionTable, history, step });
+  const over =
+    heldByPeople({ now, history, incident: place.open.incident }) ?? overHostLimits({ now, safety: healer.safety, actions: healer.actionTable, history, step, incident: place.open.incident });
   if (over === undefined && action.counts) await noteTry(place);
   return { over, [Symbol.dispose]: resolve };
 }

@@ -208,6 +208,8 @@ export interface Action<Options = Readonly<Record<string, unknown>>> {
   readonly counts: boolean;
   /** Counts against the budget of disruptive actions, or against that of starts, or against none. */
   readonly budget: 'disruptive' | 'start' | 'none';
+  /** Whether it destroys what a person would look at afterwards: kept before it, beside it, or not at all. */
+  readonly evidence: 'before' | 'beside' | 'none';
   /** Is refused while the service's configuration test fails. */
   readonly configTest: boolean;
   /**

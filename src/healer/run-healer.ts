@@ -8,6 +8,7 @@ import * as registeredActions from './actions/registry.ts';
 import { answerOperator, type OperatorPlace } from './answer-operator.ts';
 import { openAuditLog } from './audit/log.ts';
 import * as registeredCauses from './causes/registry.ts';
+import * as registeredCollectors from './collectors/registry.ts';
 import { listenForOperators } from './control-link.ts';
 import { createWard } from './create-ward.ts';
 import type { Healer, HealerLog, Ward } from './healer.ts';
@@ -56,6 +57,7 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
     state,
     safety,
     probes: Object.values(registeredProbes),
+    collectors: Object.values(registeredCollectors),
     causes: Object.values(registeredCauses),
     actions,
     actionTable: actions,

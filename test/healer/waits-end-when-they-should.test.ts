@@ -120,6 +120,7 @@ async function scene(t: Test, tries: readonly object[]) {
     audit,
     state,
     safety: safetySchema.parse({}),
+    collectors: [],
     probes: Object.values(probes),
     causes: Object.values(causes),
     actions,

@@ -14,7 +14,7 @@ const known = new Set<string>(Object.values(causes).map((cause) => cause.name));
 const disruptive = ['reload', 'restart', 'stop'];
 
 t.test('there is a ready policy for each kind of backend', async (t) => {
-  t.same(names.sort(), ['apache.yaml', 'demo.yaml', 'http-app.yaml', 'php-fpm.yaml']);
+  t.same(names.sort(), ['apache-plesk.yaml', 'apache.yaml', 'demo.yaml', 'docker-app.yaml', 'http-app.yaml', 'mariadb.yaml', 'memcached.yaml', 'php-fpm.yaml', 'redis.yaml']);
 });
 
 for (const name of names) {

@@ -15,6 +15,7 @@ export const notify: Action<z.output<typeof options>> = {
   needs: 'possible',
   counts: false,
   budget: 'none',
+  evidence: 'none',
   configTest: false,
   tells: 'notice',
   options,

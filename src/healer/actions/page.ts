@@ -11,6 +11,7 @@ export const page: Action<z.output<typeof options>> = {
   needs: 'possible',
   counts: false,
   budget: 'none',
+  evidence: 'none',
   configTest: false,
   tells: 'page',
   options,

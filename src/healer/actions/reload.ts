@@ -14,6 +14,7 @@ export const reload: Action<z.output<typeof options>> = {
   needs: 'likely',
   counts: true,
   budget: 'disruptive',
+  evidence: 'before',
   configTest: true,
   options,
   async perform({ target, serviceType, run, signal }) {

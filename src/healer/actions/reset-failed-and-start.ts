@@ -14,6 +14,7 @@ export const resetFailedAndStart: Action<z.output<typeof options>> = {
   needs: 'certain',
   counts: true,
   budget: 'start',
+  evidence: 'beside',
   configTest: false,
   options,
   async perform({ target, serviceType, run, signal }) {

@@ -11,6 +11,7 @@ export const restart: Action<z.output<typeof options>> = {
   needs: 'likely',
   counts: true,
   budget: 'disruptive',
+  evidence: 'before',
   configTest: true,
   options,
   async perform({ target, serviceType, run, signal }) {

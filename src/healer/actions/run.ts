@@ -38,6 +38,7 @@ export const run: Action<Options> = {
   needs: 'likely',
   counts: true,
   budget: 'disruptive',
+  evidence: 'before',
   configTest: false,
   options,
   limitsFor: ({ reach, disruptive }) => ({ reach, budget: disruptive ? 'disruptive' : 'none' }),

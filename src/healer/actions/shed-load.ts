@@ -25,6 +25,7 @@ export const shedLoad: Action<z.output<typeof options>> = {
   needs: 'likely',
   counts: false,
   budget: 'none',
+  evidence: 'none',
   configTest: false,
   options,
   async perform({ target, shed, clock }, { keep, retry_after: retryAfterMs }) {

@@ -14,6 +14,7 @@ export const stop: Action<z.output<typeof options>> = {
   needs: 'certain',
   counts: true,
   budget: 'disruptive',
+  evidence: 'before',
   configTest: false,
   endsDown: true,
   options,

@@ -20,6 +20,7 @@ export const switchUpstream: Action<Options> = {
   needs: 'certain',
   counts: true,
   budget: 'none',
+  evidence: 'none',
   configTest: false,
   options,
   async perform({ target, suspect, useUpstream, clock, signal }, { only_to: onlyTo }) {

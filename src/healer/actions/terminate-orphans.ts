@@ -26,6 +26,7 @@ export const terminateOrphans: Action<Options> = {
   needs: 'likely',
   counts: true,
   budget: 'start',
+  evidence: 'before',
   configTest: false,
   options,
   async perform(context, { grace }) {

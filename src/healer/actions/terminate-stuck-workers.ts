@@ -38,6 +38,7 @@ export const terminateStuckWorkers: Action<Options> = {
   needs: 'likely',
   counts: true,
   budget: 'disruptive',
+  evidence: 'before',
   configTest: false,
   options,
   async perform(context, wanted) {

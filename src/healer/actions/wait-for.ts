@@ -22,6 +22,7 @@ export const waitFor: Action<z.output<typeof options>> = {
   needs: 'possible',
   counts: false,
   budget: 'none',
+  evidence: 'none',
   configTest: false,
   waits: true,
   options,

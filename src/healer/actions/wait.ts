@@ -28,6 +28,7 @@ export const wait: Action<Options> = {
   needs: 'possible',
   counts: false,
   budget: 'none',
+  evidence: 'none',
   configTest: false,
   waits: true,
   options,

@@ -1,5 +1,8 @@
+export { containerInspect } from './container-inspect.ts';
+export { containerLogsTail } from './container-logs-tail.ts';
 export { coredumpList } from './coredump-list.ts';
 export { diskUsage } from './disk-usage.ts';
+export { fpmStatusFull } from './fpm-status-full.ts';
 export { journalTail } from './journal-tail.ts';
 export { logTail } from './log-tail.ts';
 export { oomKills } from './oom-kills.ts';

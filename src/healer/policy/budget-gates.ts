@@ -6,7 +6,7 @@ import { disturbs, harmless, limitsOf, pass, refuse, refuseFor, refuseUntil, sta
 import { assumedAttempts, backoffEndMs, cooldownEndMs, halfOpen, useOfWindow, type Attempt, type Now, type ServiceHistory } from './limits.ts';
 
 /** What the limits of the whole host are judged by: the part of it that other services change. */
-type HostLimitsInput = Pick<GateInput, 'now' | 'safety' | 'actions' | 'history' | 'step'>;
+type HostLimitsInput = Pick<GateInput, 'now' | 'safety' | 'actions' | 'history' | 'step'> & { readonly incident: { readonly service: string } };
 
 /**
  * Why the host's limits forbid the step at this very moment; `undefined` when they allow it. To be asked again right
@@ -30,6 +30,10 @@ function breakerVerdict(input: HostLimitsInput): Verdict {
   const state = breakerState(history, safety.breaker, now.monotonicMs);
   if (state.kind === 'closed') return pass('the circuit breaker is closed');
   if (!stepTouches(input)) return harmless(input);
+  const dead = startsTheDead(limitsOf(input.actions, input.step));
+  // one service that crashes again and again must not keep another one down
+  if (dead && !history.host.failures.some(({ service }) => service === input.incident.service))
+    return pass(`the circuit breaker is open, but not because of ${input.incident.service}: it is dead, and may be started`);
   const opened = `the circuit breaker opened ${formatDuration(now.monotonicMs - state.breaker.openedAtMs)} ago: ${state.breaker.reason}`;
   switch (state.kind) {
     case 'open':

@@ -90,7 +90,17 @@ export interface Surroundings {
 /** The unit's state. `text` quotes the properties that decided it. */
 export function unitState(unit: UnitProperties, around: Surroundings): ServiceState {
   const limit = around.startsLeft === undefined ? {} : { startsLeft: around.startsLeft };
-  const known = { pids: around.pids, fence: unit.InvocationID, supervisorRestarts: Number(unit.NRestarts), changeMark: unit.StateChangeTimestampMonotonic, ...mainPid(unit), ...exit(unit), ...limit, ...endedFor(unit), ...changing(unit) };
+  const known = {
+    pids: around.pids,
+    fence: unit.InvocationID,
+    supervisorRestarts: Number(unit.NRestarts),
+    changeMark: unit.StateChangeTimestampMonotonic,
+    ...mainPid(unit),
+    ...exit(unit),
+    ...limit,
+    ...endedFor(unit),
+    ...changing(unit),
+  };
   const edited = unit.NeedDaemonReload === 'yes' ? ', its unit file changed on disk since systemd read it' : '';
   const seen = `systemd says ${unit.ActiveState} (${unit.SubState}), Result=${unit.Result}, NRestarts=${unit.NRestarts}${edited}`;
   const state = (name: ServiceState['state'], why: string): ServiceState => ({ state: name, text: `${seen}: ${why}`, ...known });
