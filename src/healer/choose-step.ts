@@ -1,5 +1,6 @@
 /** The decision of one round: the pure one by policy, then, only if all else lets it pass, the two looks that cost something. */
 import type { Decision } from '../core/decision.ts';
+import { endOldQuestions } from './approvals.ts';
 import { noteDiagnosis, withInvalidConfig, type Examined } from './examine.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import { configTestOptions, tellingLine } from './service-parts/config-tests.ts';
@@ -11,6 +12,7 @@ import type { Surroundings } from './policy/surroundings.ts';
 /** What is done now, or why nothing is. A failed configuration test becomes the diagnosis, and is decided on anew. */
 export async function chooseStep(examined: Examined, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Decision> {
   const { open, ward, healer } = place;
+  await endOldQuestions(examined.state, place);
   const surroundings = await lookAround(ward, examined.state, healer);
   const decision = decide(inputFor(examined, surroundings, place));
   if (!wantsLastLook(decision)) return decision;
@@ -25,14 +27,15 @@ export async function chooseStep(examined: Examined, place: { open: OpenCase; wa
   return decide(inputFor({ ...examined, diagnosis }, surroundings, place));
 }
 
-type ConfigLook = Pick<LastLook, 'configTest' | 'detail'>;
+export type ConfigLook = Pick<LastLook, 'configTest' | 'detail'>;
 const noTest: ConfigLook = { configTest: 'none', detail: '' };
 
 function wantsLastLook(decision: Decision): boolean {
   return decision.kind === 'recover' || decision.why === 'observe';
 }
 
-async function testConfig(ward: Ward, healer: Healer): Promise<ConfigLook> {
+/** The service's own configuration test, made now. */
+export async function testConfig(ward: Ward, healer: Healer): Promise<ConfigLook> {
   const argv = ward.serviceType.configTest(ward.target());
   if (!argv) return { configTest: 'none', detail: 'the service has no configuration test' };
   const result = await healer.run.run(argv, { timeoutMs: ward.target().config.config_test_timeout, ...configTestOptions(ward.target()) });
@@ -55,7 +58,8 @@ function inputFor({ diagnosis, state }: Examined, surroundings: Surroundings, { 
     history,
     surroundings,
     ladder: remembered?.ladder ?? [],
-    approvals: remembered?.approvals ?? [],
+    approvals: remembered?.approvals.filter((approval) => approval.over === undefined) ?? [],
+    policySha256: ward.sha256,
     causeSinceMs: open.causeSinceMs,
   };
 }

@@ -1,4 +1,5 @@
 /** After a step, or when the service looks well by itself: verification, its record, and the end of the incident. */
+import { voidQuestions } from './approvals.ts';
 import { recordFor } from './audit-record-for.ts';
 import { openGates } from './gate-orders.ts';
 import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
@@ -96,6 +97,7 @@ async function close(open: OpenCase, ward: Ward, healer: Healer): Promise<NextRo
     outcome: { result: 'recovered', duration_ms: Math.max(0, Math.round(tookMs)), detail: open.done.length > 0 ? open.done.join(', ') : 'by itself, or by somebody else' },
     text: storyOf(open, ward, undefined),
   });
+  await voidQuestions(`${ward.name} is well again`, { open, ward, healer });
   await healer.state.closeIncident(open.incident.id);
   return { kind: 'closed' };
 }

@@ -10,7 +10,7 @@ import type { Step } from '../core/decision.ts';
 import type { Incident, Outcome } from '../core/incident.ts';
 import type { Clock } from '../core/time.ts';
 import { climb } from './policy/ladder.ts';
-import type { Attempt, HostHistory, Now, ServiceHistory } from './policy/limits.ts';
+import type { Approval, Attempt, HostHistory, Now, ServiceHistory } from './policy/limits.ts';
 import { emptyState, longestPauseMs, readState, writeState, type HealingState, type OpenIncident } from './state-file.ts';
 
 /** `not_saved`: the change counts in memory only, and would be lost with the process; so nothing may be done on it. */
@@ -69,7 +69,7 @@ export async function openStateStore(folder: string, clock: Clock, random: () =>
       return changeService(incident.service, (service) => forgetOldTrouble(service, clock.monotonicMs() - resetAfterMs));
     },
     startStep({ incident, rule, step, counts }) {
-      const incidents = state.incidents.map((known) => (known.id === incident.id ? { ...known, ladder: climb(known.ladder, rule, step) } : known));
+      const incidents = state.incidents.map((known) => (known.id === incident.id ? { ...known, ladder: climb(known.ladder, rule, step), approvals: useUp(known.approvals, rule, step) } : known));
       if (!counts) return change({ incidents });
       const attempt: Attempt = { service: incident.service, incident: incident.id, action: step.action, atMs: clock.monotonicMs() };
       state = { ...state, incidents, attempts: remember(state.attempts, attempt) };
@@ -101,6 +101,12 @@ function remember(attempts: readonly Attempt[], attempt: Attempt): readonly Atte
   const own = attempts.filter((known) => known.service === attempt.service);
   const oldest = own.length >= attemptsKept ? own[0] : undefined;
   return [...attempts.filter((known) => known !== oldest), attempt];
+}
+
+/** An answer, or a silence, is for one act: it is used up in the same write that counts the act. */
+function useUp(approvals: readonly Approval[], rule: string, step: Step): readonly Approval[] {
+  const used = ({ verdict, ...rest }: Approval): Approval => ({ ...rest, verdict: verdict === 'asked' ? 'expired' : verdict, over: 'used' });
+  return approvals.map((approval) => (approval.rule === rule && approval.rung === step.rung && !approval.over ? used(approval) : approval));
 }
 
 /** Attempts are forgotten for the back-off when the service was verified and then well since before `wellBeforeMs`. */

@@ -5,6 +5,7 @@
 import type { PolicyConfig, RuleConfig } from '../../config/policy-schema.ts';
 import type { Decision, GateResult, Step } from '../../core/decision.ts';
 import { formatDuration } from '../../core/time.ts';
+import { approvalGate, isRefused, termsFor } from './approvals.ts';
 import { askGates, limitsOf, touches, type ActionTable, type GateInput } from './gates.ts';
 import { halfOpen } from './limits.ts';
 import { lastStep, nextStep, type Ladder } from './ladder.ts';
@@ -28,7 +29,11 @@ export function decide(input: DecisionInput): Decision {
     diagnosis: { best },
     now,
   } = input;
-  const next = nextStep(policy.rules, input.ladder, { suspect: best, lastedMs: now.monotonicMs - input.causeSinceMs });
+  const next = nextStep(policy.rules, input.ladder, {
+    suspect: best,
+    lastedMs: now.monotonicMs - input.causeSinceMs,
+    isRefused: (rule, rung) => isRungRefused(input, rule, rung),
+  });
   switch (next.kind) {
     case 'no_rule':
       return standDown('no_rule', `no rule is for ${best.cause} (${best.confidence}), so somebody is told`, { rule: undefined, step: pageStep });
@@ -77,7 +82,7 @@ function afterLastRung(input: DecisionInput, rule: RuleConfig): Decision {
   const { policy, now, history, incident, actions } = input;
   const retryAfter = policy.give_up.retry_after;
   const open = halfOpen(history.services.get(incident.service)?.gaveUp, retryAfter, now.monotonicMs);
-  const again = lastStep(rule, (rung) => limitsOf(actions, rung.do).counts);
+  const again = lastStep(rule, (rung, index) => limitsOf(actions, rung.do).counts && !isRungRefused(input, rule, index));
   if (open.kind === 'one_try' && again) return judge(input, rule, again);
   const waitMs = open.kind === 'later' ? open.atMs - now.monotonicMs : open.kind === 'not_given_up' && retryAfter !== 'never' ? retryAfter : undefined;
   const then = again && waitMs !== undefined ? `one further attempt in ${formatDuration(waitMs)}` : 'waiting for a human';
@@ -88,10 +93,19 @@ function afterLastRung(input: DecisionInput, rule: RuleConfig): Decision {
   });
 }
 
+/** Of this incident: a person said no to the rung, or said nothing where that is a no. */
+function isRungRefused({ policy, approvals, now }: DecisionInput, rule: RuleConfig, index: number): boolean {
+  const rung = rule.try[index]!;
+  const otherwise = termsFor(policy, rule, { rung: index }, true)?.otherwise;
+  return otherwise !== undefined && isRefused(approvals, { rule: rule.name, rung: index, action: rung.do }, { otherwise, now });
+}
+
 function judge(input: DecisionInput, rule: RuleConfig, step: Step): Decision {
-  const gates = askGates({ ...input, rule, step });
+  const asked = askGates({ ...input, rule, step });
+  const refusedAlready = asked.some((result) => result.verdict === 'refuse');
+  const gates = asked.map((result) => (result.gate === 'approval' && !refusedAlready ? { gate: result.gate, ...approvalGate({ ...input, rule, step }) } : result));
   if (gates.some((result) => result.verdict === 'refuse')) return refused(rule.name, step, gates);
-  if (input.policy.mode === 'act') return { kind: 'recover', rule: rule.name, step, gates };
+  if (input.policy.mode !== 'observe') return { kind: 'recover', rule: rule.name, step, gates };
   return standDown('observe', `would do ${step.action} by the rule "${rule.name}", but the policy's mode is ${input.policy.mode}`, { rule: rule.name, step, gates });
 }
 

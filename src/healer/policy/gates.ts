@@ -28,6 +28,8 @@ export interface GateInput {
   readonly serviceState: ServiceState;
   readonly history: HealingHistory;
   readonly surroundings: Surroundings;
+  /** Of the file that the policy stands in. */
+  readonly policySha256: string;
   /** Questions that were asked in this incident. */
   readonly approvals: readonly Approval[];
   readonly rule: RuleConfig;
@@ -51,10 +53,11 @@ export function touches(action: ActionLimits): boolean {
   return action.counts || action.reach !== 'none';
 }
 
-type Verdict = Omit<GateResult, 'gate'>;
+/** One gate's word. */
+export type Verdict = Omit<GateResult, 'gate'>;
 
 const gates: Readonly<Record<GateName, (input: GateInput) => Verdict>> = {
-  enabled: ({ safety }) => (safety.enabled ? pass('healing is switched on') : refuse('healing is switched off for this host (safety.enabled is false)')),
+  enabled,
   paused,
   maintenance: () => pass('no maintenance window is configured'),
   change_in_progress: changeInProgress,
@@ -68,13 +71,20 @@ const gates: Readonly<Record<GateName, (input: GateInput) => Verdict>> = {
   host_budget: hostBudget,
   max_attempts: maxAttempts,
   cooldown,
-  approval: () => pass('no approval is asked for'),
+  approval: () => later('asked only when every other gate passes'),
   config_test: () => later('asked only when every other gate passes'),
   fence: () => later('compared only when every other gate passes'),
 };
 
+function enabled({ safety, history, incident }: GateInput): Verdict {
+  if (!safety.enabled) return refuse('healing is switched off for this host (safety.enabled is false)');
+  const off = history.host.off ?? history.services.get(incident.service)?.off;
+  return off ? refuse(`switched off by ${off.by}: ${off.reason}`) : pass('healing is switched on');
+}
+
 function paused({ history, incident, now }: GateInput): Verdict {
-  const pause = history.services.get(incident.service)?.paused;
+  const pauses = [history.host.paused, history.services.get(incident.service)?.paused].filter((one) => one !== undefined);
+  const pause = pauses.toSorted((a, b) => b.untilMs - a.untilMs)[0];
   const leftMs = pause ? pause.untilMs - now.monotonicMs : 0;
   if (!pause || leftMs <= 0) return pass('not paused');
   const untilMs = Math.ceil(now.wallMs + leftMs);
@@ -196,11 +206,13 @@ function harmless({ step }: GateInput): Verdict {
   return pass(`${step.action} does not touch the service`);
 }
 
-function pass(reason: string): Verdict {
+/** Nothing stands in the way. */
+export function pass(reason: string): Verdict {
   return { verdict: 'pass', reason };
 }
 
-function refuse(reason: string, allowedAtMs?: number): Verdict {
+/** Something does; `allowedAtMs`: wall time at which it ends by itself. */
+export function refuse(reason: string, allowedAtMs?: number): Verdict {
   return allowedAtMs === undefined ? { verdict: 'refuse', reason } : { verdict: 'refuse', reason, allowedAtMs };
 }
 

@@ -72,6 +72,7 @@ function inputOf({ cause = 'service.crashed', confidence = 'certain', attempts =
     serviceState: stateOf('failed'),
     history: { attempts, services: new Map(own ? [['php-fpm', { ...quiet, ...own }]] : []), host: { failures: [] }, ...(lostAtMs === undefined ? {} : { lostAtMs }) },
     surroundings: quietSurroundings,
+    policySha256: 'a'.repeat(64),
     approvals: [],
     ladder: [],
     causeSinceMs: monotonicMs,
