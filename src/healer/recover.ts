@@ -2,10 +2,12 @@
 import type { Decision, StepResult } from '../core/decision.ts';
 import { formatAddress } from '../core/failure.ts';
 import { ulid } from '../core/ids.ts';
+import { beginStep } from './acting.ts';
 import { recordFor } from './audit-record-for.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import { looksWell } from './looks-well.ts';
 import { fallBackUntilRepaired } from './gate-orders.ts';
+import { touches } from './policy/gates.ts';
 import { gateFields } from './record-decision.ts';
 import { sayOnce } from './say-once.ts';
 import { tell } from './tell.ts';
@@ -18,8 +20,25 @@ const lookWhileWaitingMs = 500;
 
 type Recover = Extract<Decision, { kind: 'recover' }>;
 
+/** An act of a person takes seconds. */
+const lookAfterOtherActMs = 200;
+
+/** Not while a person's act is under way, nor on what was seen before it. */
+export async function recover(decision: Recover, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Recovered> {
+  const { open, ward, healer } = place;
+  const limits = healer.actionTable.get(decision.step.action);
+  if (!limits || !touches(limits)) return carryOut(decision, place);
+  const end = beginStep(open, ward, `${decision.step.action} by the rule "${decision.rule}"`);
+  if (!end) return { next: 'again', inMs: lookAfterOtherActMs };
+  try {
+    return await carryOut(decision, place);
+  } finally {
+    end();
+  }
+}
+
 /** No audit, no action: what cannot be recorded is not done, and is tried again soon. */
-export async function recover(decision: Recover, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Recovered> {
+async function carryOut(decision: Recover, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Recovered> {
   const { step, rule } = decision;
   const action = healer.actions.get(step.action);
   const suspect = open.diagnosis?.best;
@@ -117,7 +136,8 @@ async function refuseWithoutAudit(text: string, { open, ward, healer }: { open: 
   return { next: 'again', inMs: 5000 };
 }
 
-function outcomeField(result: StepResult): { result: 'done' | 'failed' | 'unknown'; detail: string; exit?: number; signal?: string; duration_ms: number; output?: string } {
+/** What came of a step, as the audit log spells it. */
+export function outcomeField(result: StepResult): { result: 'done' | 'failed' | 'unknown'; detail: string; exit?: number; signal?: string; duration_ms: number; output?: string } {
   return {
     result: result.result,
     detail: result.detail,
