@@ -12,7 +12,7 @@ import { inTurn } from './in-turn.ts';
 import type { ServiceState } from './leaves.ts';
 import { approvalNeeded, termsFor, type ApprovalBound, type ApprovalTerms } from './policy/approvals.ts';
 import type { Approval } from './policy/limits.ts';
-import { isBoundStill, isLive, questionsOf, writeQuestion } from './questions.ts';
+import { isBoundStill, isLive, mayStillAllow, questionsOf, questionsOfService, writeQuestion } from './questions.ts';
 import { gateFields } from './record-decision.ts';
 import { tell } from './tell.ts';
 
@@ -32,9 +32,8 @@ const askAgainAfterFailureMs = 60_000;
 /** Before a decision: ends the questions that are about another run of the service by now, or have waited too long. */
 export function endOldQuestions(now: ServiceState, place: Place): Promise<void> {
   const { open, ward, healer } = place;
-  return inTurn(ward, async () => {
-    for (const question of questionsOf(open.incident.id, healer).filter(isLive)) {
-      if (question.verdict !== 'asked' && question.verdict !== 'given') continue;
+  return inTurn(healer, questionsOfService(ward), async () => {
+    for (const question of questionsOf(open.incident.id, healer).filter(mayStillAllow)) {
       if (!isBoundStill(question, now, ward)) await endAsVoid(question, `${ward.name} is not the run any more that it was asked about: somebody else acted, or it ended`, place);
       else if (question.verdict === 'asked' && healer.clock.monotonicMs() >= question.untilMs) await expire(question, place);
     }
@@ -49,7 +48,7 @@ export function askOrWait(decision: Decision, place: Place): Promise<NextRound |
   const { open, ward, healer } = place;
   const refusing = decision.gates.filter(({ verdict }) => verdict === 'refuse');
   if (refusing.length !== 1 || refusing[0]?.gate !== 'approval') return Promise.resolve(undefined);
-  return inTurn(ward, async () => {
+  return inTurn(healer, questionsOfService(ward), async () => {
     const serviceState = await ward.serviceType.state(ward.target(), healer.run, healer.stopping);
     const all = questionsOf(open.incident.id, healer);
     const now = { wallMs: healer.clock.wallMs(), monotonicMs: healer.clock.monotonicMs() };
@@ -66,8 +65,8 @@ export function askOrWait(decision: Decision, place: Place): Promise<NextRound |
 
 /** The incident ends: its questions are void, and whoever was asked is told so. */
 export function voidQuestions(why: string, place: Place): Promise<void> {
-  return inTurn(place.ward, async () => {
-    for (const question of questionsOf(place.open.incident.id, place.healer).filter(isLive)) await endAsVoid(question, why, place);
+  return inTurn(place.healer, questionsOfService(place.ward), async () => {
+    for (const question of questionsOf(place.open.incident.id, place.healer).filter(mayStillAllow)) await endAsVoid(question, why, place);
   });
 }
 
@@ -159,18 +158,16 @@ async function expire(question: Approval, { open, ward, healer }: Place): Promis
     approval: { code, otherwise, fence },
     text: `nobody answered within ${formatDuration(untilMs - askedAtMs)}: ${action} is ${otherwise === 'do' ? 'done, as the policy says' : 'skipped'}`,
   });
-  if (recorded.kind === 'appended') await writeQuestion(open.incident.id, { ...question, verdict: 'expired' }, healer);
+  if (recorded.kind === 'appended') await writeQuestion(open.incident.id, { from: question, to: { ...question, verdict: 'expired' } }, healer);
 }
 
 /** Void in any case, recorded or not: it only forbids. */
 async function endAsVoid(question: Approval, why: string, { open, ward, healer }: Place): Promise<void> {
   const { code, action, verdict, fence, rule, rung } = question;
-  if (verdict === 'asked' || verdict === 'given') {
-    const text = `the question ${code}, whether to ${action} ${ward.name}, is void: ${why}`;
-    await healer.audit.append({ ...recordFor(open, ward), event: 'approval.expired', rule, rung, action, approval: { code, fence }, text });
-    if (verdict === 'asked') await tell(`${ward.name}: ${text}`, { ward, healer }, askedOn(question, ward)?.from);
-  }
-  await writeQuestion(open.incident.id, { ...question, over: 'void' }, healer);
+  const text = `the question ${code}, whether to ${action} ${ward.name}, is void: ${why}`;
+  await healer.audit.append({ ...recordFor(open, ward), event: 'approval.expired', rule, rung, action, approval: { code, fence }, text });
+  await writeQuestion(open.incident.id, { from: question, to: { ...question, over: 'void' } }, healer);
+  if (verdict === 'asked') await tell(`${ward.name}: ${text}`, { ward, healer }, askedOn(question, ward)?.from);
 }
 
 /** The terms of a question that was asked; `undefined` when the policy has changed since. */

@@ -21,7 +21,7 @@ export interface Examined {
  * seen any more; the trouble may be over, and the next look says so or names another cause.
  */
 export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promise<Examined | undefined> {
-  beginLook(open, ward);
+  beginLook(open, ward, healer);
   const seeing = ward.serviceType.state(ward.target(), healer.run, healer.stopping);
   const symptom = open.news ?? open.incident.symptom;
   open.news = undefined;

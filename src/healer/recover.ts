@@ -25,10 +25,9 @@ const lookAfterOtherActMs = 200;
 
 /** Not while a person's act is under way, nor on what was seen before it. */
 export async function recover(decision: Recover, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Recovered> {
-  const { open, ward, healer } = place;
-  const limits = healer.actionTable.get(decision.step.action);
+  const limits = place.healer.actionTable.get(decision.step.action);
   if (!limits || !touches(limits)) return carryOut(decision, place);
-  const end = beginStep(open, ward, `${decision.step.action} by the rule "${decision.rule}"`);
+  const end = beginStep(`${decision.step.action} by the rule "${decision.rule}"`, place);
   if (!end) return { next: 'again', inMs: lookAfterOtherActMs };
   try {
     return await carryOut(decision, place);

@@ -3,6 +3,7 @@ import { formatDuration } from '../../core/time.ts';
 import type { Healer, Ward } from '../healer.ts';
 import { inTurn } from '../in-turn.ts';
 import { assumedAttempts, useOfWindow, type GaveUp } from '../policy/limits.ts';
+import { mayStillAllow } from '../questions.ts';
 import type { OpenIncident } from '../state-file.ts';
 import type { SaveResult } from '../state-store.ts';
 import { done, permit } from './answers.ts';
@@ -16,7 +17,7 @@ import { findWard } from './scope.ts';
  */
 export async function acknowledge({ service, by }: Extract<OperatorRequest, { ask: 'ack' }>, place: OperatorPlace): Promise<OperatorAnswer> {
   const { healer, incidents } = place;
-  return inTurn(healer, async () => {
+  return inTurn(healer, 'operators', async () => {
     const ward = findWard(service, place);
     if ('ok' in ward) return ward;
     const { gaveUp } = healer.state.state().services.get(service) ?? {};
@@ -64,7 +65,7 @@ function stuckIncident(service: string, healer: Healer): OpenIncident | undefine
 async function forget(service: string, { state }: Healer): Promise<SaveResult> {
   const open = state.state().incidents.find((incident) => incident.service === service);
   const saves = [state.updateService(service, ({ gaveUp: _gaveUp, ...rest }) => rest)];
-  if (open) saves.push(state.updateIncident(open.id, (known) => ({ ...known, ladder: [], approvals: known.approvals.filter(({ verdict, over }) => verdict === 'asked' && over === undefined) })));
+  if (open) saves.push(state.updateIncident(open.id, (known) => ({ ...known, ladder: [], approvals: known.approvals.filter(mayStillAllow) })));
   return worst(await Promise.all(saves));
 }
 

@@ -5,7 +5,7 @@ import type { AuditEvent } from '../audit/record.ts';
 import type { Healer, Ward } from '../healer.ts';
 import { inTurn } from '../in-turn.ts';
 import type { Approval } from '../policy/limits.ts';
-import { isBoundStill, isLive, questionsOf, writeQuestion } from '../questions.ts';
+import { isBoundStill, isLive, questionsOf, questionsOfService, writeQuestion } from '../questions.ts';
 import type { OpenIncident } from '../state-file.ts';
 import { done, permit, refused, restrain } from './answers.ts';
 import { heldBy } from './held-by.ts';
@@ -20,7 +20,7 @@ export async function answerQuestion(request: Answered, place: OperatorPlace): P
   const incident = healer.state.state().incidents.find(({ approvals }) => approvals.some((one) => one.code === code));
   const ward = incident && wards.get(incident.service);
   if (!incident || !ward) return refused(`no open incident has a question ${JSON.stringify(code)}; a question ends with its incident. ${whatIsAsked(healer)}`);
-  return inTurn(ward, () => answerInTurn(request, { code, incident, ward }, place));
+  return inTurn(healer, questionsOfService(ward), () => answerInTurn(request, { code, incident, ward }, place));
 }
 
 /** As people read it out and type it: small letters, blanks and dashes do not matter. */
@@ -71,16 +71,19 @@ async function give(answering: Answering, healer: Healer): Promise<OperatorAnswe
   const answer = await permit(
     {
       event: recordOf('approval.given', answering, `${by} approved ${question.action}`),
-      change: () => writeQuestion(incident.id, { ...question, verdict: 'given', by }, healer),
+      change: () => writeQuestion(incident.id, { from: question, to: { ...question, verdict: 'given', by } }, healer),
       text: `Approved: ${question.action} of ${ward.name}, unless something else has changed by then. To follow it: goodgateway why ${incidentCode(incident.id)}.`,
       back: {
         event: recordOf('approval.expired', answering, `the approval of ${question.action} could not be kept: the question is open as before`),
-        change: () => writeQuestion(incident.id, question, healer),
+        change: () => writeQuestion(incident.id, { from: { ...question, verdict: 'given' }, to: question }, healer),
       },
     },
     healer,
   );
-  return answer.ok ? done(`${answer.text}${heldBy(ward, healer)}`) : answer;
+  if (!answer.ok) return answer;
+  // its time may have ended in the very moment of the answer, and silence may have been taken for a yes
+  const isGiven = questionsOf(incident.id, healer).some(({ code, verdict, by: who }) => code === question.code && verdict === 'given' && who === by);
+  return isGiven ? done(`${answer.text}${heldBy(ward, healer)}`) : refused(`${question.code}: the time for an answer ended at this moment`);
 }
 
 function deny(answering: Answering, healer: Healer): Promise<OperatorAnswer> {
@@ -88,7 +91,7 @@ function deny(answering: Answering, healer: Healer): Promise<OperatorAnswer> {
   return restrain(
     {
       event: recordOf('approval.denied', answering, `${by} denied ${question.action}: the step is skipped`),
-      change: () => writeQuestion(incident.id, { ...question, verdict: 'denied', by }, healer),
+      change: () => writeQuestion(incident.id, { from: question, to: { ...question, verdict: 'denied', by } }, healer),
       text: `Denied: ${question.action} of ${ward.name} is skipped; what the rule says next goes on.`,
     },
     healer,

@@ -24,7 +24,7 @@ export async function doAction(request: Asked, { wards, incidents, healer }: Ope
   if ('ok' in step) return step;
   const test = await testResult(request, { ward, step, healer });
   if (!test.ok) return refused(test.text);
-  const act = beginByHand(ward, `${request.action}, as ${request.by} asked`);
+  const act = beginByHand(`${request.action}, as ${request.by} asked`, { ward, healer });
   if ('underWay' in act) return refused(`${request.action} is not done, because at this moment something else is done to ${ward.name}: ${act.underWay}. Ask again when that has ended.`);
   const open = (): OpenCase | undefined => incidents.openFor(ward.name);
   try {

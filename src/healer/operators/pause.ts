@@ -15,7 +15,7 @@ type Asked<Name extends OperatorRequest['ask']> = Extract<OperatorRequest, { ask
 /** A pause in the place of one before it. What is being done is finished. */
 export function pause({ service, forMs, reason, by }: Asked<'pause'>, place: OperatorPlace): Promise<OperatorAnswer> {
   const { healer } = place;
-  return inTurn(healer, async () => {
+  return inTurn(healer, 'operators', async () => {
     const scope = scopeOf(service, place);
     if ('ok' in scope) return scope;
     const paused: Paused = { untilMs: healer.clock.monotonicMs() + forMs, reason };
@@ -34,7 +34,7 @@ export function pause({ service, forMs, reason, by }: Asked<'pause'>, place: Ope
 /** Ends a pause; the open incident is looked at at once. */
 export async function resume({ service, by }: Asked<'resume'>, place: OperatorPlace): Promise<OperatorAnswer> {
   const { healer, wards } = place;
-  return inTurn(healer, async () => {
+  return inTurn(healer, 'operators', async () => {
     const scope = scopeOf(service, place);
     if ('ok' in scope) return scope;
     const ward = service === undefined ? undefined : wards.get(service);
@@ -70,7 +70,7 @@ const retryMs = 60_000;
 export async function watchPauses(place: OperatorPlace): Promise<void> {
   const { healer } = place;
   while (!healer.stopping.aborted) {
-    const ended = await inTurn(healer, () => endOverduePauses(place));
+    const ended = await inTurn(healer, 'operators', () => endOverduePauses(place));
     await healer.clock.sleep(ended ? lookEveryMs : retryMs, healer.stopping);
   }
 }

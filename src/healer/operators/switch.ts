@@ -14,7 +14,7 @@ type Asked<Name extends OperatorRequest['ask']> = Extract<OperatorRequest, { ask
 /** Nothing is done any more; looks, evidence and the page go on. Who switched it off first stays on record. */
 export function off({ service, reason, by }: Asked<'off'>, place: OperatorPlace): Promise<OperatorAnswer> {
   const { healer } = place;
-  return inTurn(healer, async () => {
+  return inTurn(healer, 'operators', async () => {
     const scope = scopeOf(service, place);
     if ('ok' in scope) return scope;
     const before = scope.restraint().off;
@@ -34,7 +34,7 @@ export function off({ service, reason, by }: Asked<'off'>, place: OperatorPlace)
 /** Switches healing on; for the whole host this also closes an open circuit breaker and forgets the failures that opened it. */
 export function on({ service, by }: Asked<'on'>, place: OperatorPlace): Promise<OperatorAnswer> {
   const { healer, wards } = place;
-  return inTurn(healer, async () => {
+  return inTurn(healer, 'operators', async () => {
     const scope = scopeOf(service, place);
     if ('ok' in scope) return scope;
     const ward = service === undefined ? undefined : wards.get(service);

@@ -83,7 +83,7 @@ t.test('never two acts on one service: do is refused while another act runs, a r
   await scene.passUntil(() => scene.service.acts.length > 0, 'the repair');
   t.match(await scene.ask({ ...order, action: 'restart' }), { ok: false, text: /at this moment something else is done to php-fpm: start by the rule "Crashed, so start it"/ });
   release();
-  await scene.passUntil(() => scene.records('incident.recovered').length > 0, 'the end');
+  await scene.passUntil(() => scene.records('incident.recovered').length > 0 && scene.openCase() === undefined, 'the end');
   t.same(scene.service.acts, ['start']);
 
   const again = hold(scene);

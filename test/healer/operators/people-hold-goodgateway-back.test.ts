@@ -41,6 +41,7 @@ t.test('R16 pauses: of the whole host, ended by hand, and one that ends while no
   await scene.restart(6 * minute);
   await scene.passUntil(() => scene.records('pause.expired').length > 0, 'the record of the end');
   t.match((await scene.status()).services, [{ paused: null }]);
+  await scene.ask({ ask: 'resume', service: 'php-fpm' }); // has its turn when that end is on the disk
   await scene.restart();
   scene.clock.pass(5 * minute);
   await scene.ask({ ask: 'off', service: 'php-fpm', reason: 'to have a turn in the queue' });
