@@ -44,6 +44,11 @@ export function beginByHand(what: string, { ward, healer }: { ward: Ward; healer
   };
 }
 
+/** Does somebody act on the service at this moment? */
+export function isActedOn(ward: Ward, healer: Healer): boolean {
+  return actsOf(ward, healer).underWay !== undefined;
+}
+
 function actsOf({ name }: Ward, healer: Healer): Acts {
   const services = actsOn.get(healer) ?? new Map<string, Acts>();
   actsOn.set(healer, services);

@@ -4,6 +4,7 @@
  */
 import type { Incident, Symptom } from '../core/incident.ts';
 import { ulid } from '../core/ids.ts';
+import { isActedOn } from './acting.ts';
 import { recordFor } from './audit-record-for.ts';
 import { conclude } from './conclude.ts';
 import { holdAtOpening } from './gate-orders.ts';
@@ -58,6 +59,8 @@ export function createIncidents(healer: Healer): Incidents {
     seen(ward, symptom) {
       const known = open.get(ward.name);
       if (known) return seenAgain(known, symptom, { healer, stableForMs: ward.policy.verify.stable_for });
+      // what a person does to it right now looks like trouble from outside; what lasts is seen again
+      if (isActedOn(ward, healer)) return;
       const incident: Incident = { id: ulid(healer.clock.wallMs()), service: ward.name, openedAtMs: healer.clock.wallMs(), symptom };
       const opened = openCase(incident, healer);
       begin(ward, opened, () => announce(opened, ward, healer));

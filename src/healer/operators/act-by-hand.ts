@@ -14,7 +14,7 @@ import type { OwnStep } from './own-step.ts';
 interface Act {
   readonly ward: Ward;
   readonly step: OwnStep;
-  /** The incident that is open at that moment: the act itself may look like one from outside. */
+  /** The incident that is open at that moment. */
   readonly open: () => OpenCase | undefined;
   readonly healer: Healer;
   /** What is to be said beside the result. */
