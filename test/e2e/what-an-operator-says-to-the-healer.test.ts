@@ -1,14 +1,10 @@
 /** The real healer, php-fpm as a process with a pidfile, and the commands as an administrator types them. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startGoodgateway, type Goodgateway } from '../support/goodgateway.ts';
 import { preparePhpFpm, type PhpFpm } from '../support/php-fpm.ts';
 import { signal } from '../support/processes.ts';
 import { answersHello } from '../support/php-scripts.ts';
-import { finish } from '../support/program.ts';
 import { missing } from '../support/skip.ts';
-import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 import { pidfileService, readyPolicy } from './site.ts';
 
@@ -32,6 +28,7 @@ async function site(t: Test, rule: Readonly<Record<string, unknown>>): Promise<S
     service: pidfileService(fpm),
     rules: [rule],
     'limits.cooldown': '0s',
+    'verify.within': '5s',
     'verify.stable_for': '200ms',
     'verify.checks': [{ service: 'running' }, { connect: 'ok' }],
     'watch.every': '100ms',
@@ -127,26 +124,4 @@ t.test('approve carries out exactly once, also after kill -9 of the healer; deny
   await says(() => records('action.finished').some(({ action }) => action === 'page'), 'the next step');
   t.equal(records('action.intent').filter(({ action }) => action === 'start').length, 1);
   t.match(records('approval.denied'), [{ actor: { by: /uid \d+/ } }]);
-});
-
-t.test('commands that are called wrongly end with 2, and without a healer with 1; each shows an example', async (t) => {
-  const main = join(import.meta.dirname, '../../src/cli/main.ts');
-  const folder = tempFolder(t);
-  const config = join(folder, 'goodgateway.yaml');
-  writeFileSync(config, `version: 1\nruntime: ${folder}\ngateways:\n  shop: { listen: unix:/run/x.sock, protocol: http, upstream: 127.0.0.1:8080, service: shop }\n`);
-  const run = (...words: readonly string[]) => finish([process.execPath, main, ...words]);
-  const table: readonly (readonly [words: readonly string[], code: number, says: RegExp])[] = [
-    [['pause', 'shop', '--reason', 'deploy'], 2, /--for/],
-    [['pause', 'shop', '--for', '25h', '--reason', 'deploy'], 2, /at most 24h/],
-    [['off', 'shop', '--reason', 'x'], 2, /reason: /],
-    [['do', 'shop', 'restrat', '--reason', 'now'], 2, /no action "restrat"; did you mean restart\?/],
-    [['approve', 'ABCDEF'], 1, /the healer does not run/],
-    [['pause', '--help'], 0, /Example:\n {2}goodgateway pause php-fpm --for 30m --reason "deploy 4711"/],
-  ];
-  await Promise.all(
-    table.map(async ([words, code, says]) => {
-      const ended = await run(...words, ...(words.includes('--help') ? [] : ['--config', config]));
-      t.match(ended, { code, output: says }, words.join(' '));
-    }),
-  );
 });

@@ -86,12 +86,14 @@ t.test('never two acts on one service: do is refused while another act runs, a r
   await scene.passUntil(() => scene.records('incident.recovered').length > 0 && scene.openCase() === undefined, 'the end');
   t.same(scene.service.acts, ['start']);
 
+  await scene.ask({ ask: 'off', reason: 'mine' });
+  scene.dies();
+  await scene.passUntil(() => scene.records('action.refused').length > 0, 'an open incident');
   const again = hold(scene);
   const doing = scene.ask({ ...order, action: 'restart' });
   await until(() => scene.service.acts.length === 2, { timeoutMs: 5000, what: 'the act' });
   t.match(await scene.ask({ ...order, action: 'stop' }), { ok: false, text: /restart, as maria/ });
-  scene.dies();
-  await scene.passUntil(() => scene.records('diagnosis.made').length === 2, 'a round that would act');
+  await scene.ask({ ask: 'on' });
   await scene.rounds(3);
   t.same(scene.service.acts, ['start', 'restart'], 'it does not, while the restart is under way');
   again();
@@ -99,6 +101,20 @@ t.test('never two acts on one service: do is refused while another act runs, a r
   await scene.passUntil(() => scene.records('incident.recovered').length === 2, 'the end');
   t.same(scene.service.acts, ['start', 'restart'], 'and afterwards there is nothing left to do');
   t.match(scene.records('incident.recovered')[1], { outcome: { detail: 'restart by hand' } });
+});
+
+t.test('what an act by hand looks like from outside opens no incident; what is left of it does', async (t) => {
+  const scene = await operatorScene(t);
+  const release = hold(scene);
+  const doing = scene.ask({ ...order, action: 'restart' });
+  await until(() => scene.service.acts.length === 1, { timeoutMs: 5000, what: 'the act' });
+  scene.dies();
+  t.equal(scene.openCase(), undefined);
+  scene.service.held.helps = false;
+  release();
+  await doing;
+  scene.isSeenDown();
+  t.not(scene.openCase(), undefined);
 });
 
 t.test('do in an incident belongs to it, and a kill -9 in the middle of it is told, not repeated', async (t) => {
