@@ -12,7 +12,8 @@ export function recordFor(open: Pick<OpenCase, 'incident'>, ward: Ward): Pick<Au
   };
 }
 
-function describeTarget({ policy: { service } }: Ward): string {
+/** What is acted on: unit, script, pidfile or command. */
+export function describeTarget({ policy: { service } }: Ward): string {
   switch (service.type) {
     case 'systemd':
       return service.unit;

@@ -1,4 +1,5 @@
 /** After a step, or when the service looks well by itself: verification, its record, and the end of the incident. */
+import { voidQuestions } from './approvals.ts';
 import { recordFor } from './audit-record-for.ts';
 import { noteFailure, noteSuccess } from './breaker.ts';
 import { openGates } from './gate-orders.ts';
@@ -108,6 +109,7 @@ async function close(open: OpenCase, ward: Ward, healer: Healer): Promise<NextRo
   });
   await notify('recovered', { open, ward, healer });
   await noteRecovery({ open, ward, healer });
+  await voidQuestions(`${ward.name} is well again`, { open, ward, healer });
   await healer.state.closeIncident(open.incident.id);
   return { kind: 'closed', repaired: wasRepaired(open) };
 }

@@ -1,6 +1,7 @@
 /** Evidence and diagnosis of one round, recorded when they say something new. */
 import type { Diagnosis, Evidence, Suspect } from '../core/diagnosis.ts';
 import type { Symptom } from '../core/incident.ts';
+import { beginLook } from './acting.ts';
 import { recordFor } from './audit-record-for.ts';
 import { dependenciesOf } from './dependencies-of.ts';
 import { diagnose } from './diagnose.ts';
@@ -22,6 +23,7 @@ export interface Examined {
  * seen any more; the trouble may be over, and the next look says so or names another cause.
  */
 export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promise<Examined | undefined> {
+  beginLook(open, ward, healer);
   const seeing = ward.serviceType.state(ward.target(), healer.run, healer.stopping);
   const symptom = open.news ?? open.incident.symptom;
   open.news = undefined;

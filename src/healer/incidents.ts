@@ -4,6 +4,7 @@
  */
 import type { Incident, Symptom } from '../core/incident.ts';
 import { ulid } from '../core/ids.ts';
+import { isActedOn } from './acting.ts';
 import { createAfterRecovery } from './after-recovery.ts';
 import { recordFor } from './audit-record-for.ts';
 import { conclude } from './conclude.ts';
@@ -61,6 +62,8 @@ export function createIncidents(healer: Healer): Incidents {
   function seen(ward: Ward, symptom: Symptom): void {
     const known = open.get(ward.name);
     if (known) return seenAgain(known, symptom, { healer, stableForMs: ward.policy.verify.stable_for });
+    // what a person does to it right now looks like trouble from outside; what lasts is seen again
+    if (isActedOn(ward, healer)) return;
     const incident: Incident = { id: ulid(healer.clock.wallMs()), service: ward.name, openedAtMs: healer.clock.wallMs(), symptom };
     const opened = openCase(incident, healer);
     begin(ward, opened, () => announce(opened, ward, healer));

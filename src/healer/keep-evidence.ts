@@ -1,11 +1,11 @@
 /** R11: what an action is about to destroy is kept first; what a start leaves as it is, beside it. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ActionName } from '../core/decision.ts';
 import { ulid } from '../core/ids.ts';
 import { recordFor } from './audit-record-for.ts';
 import { captureEvidence, type Captured } from './capture-evidence.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
-import type { Action } from './leaves.ts';
 import { retireEvidence } from './retire-evidence.ts';
 
 /** A repair that is tried again and again shows nothing new. */
@@ -20,14 +20,15 @@ interface Place {
 }
 
 /** `undefined`: the action may go on. Else why it may not: the policy wants evidence, and none could be had. Takes at most the policy's time. */
-export async function keepEvidence(action: Pick<Action, 'evidence' | 'name'>, place: Place): Promise<string | undefined> {
-  if (action.evidence === 'none') return undefined;
+export async function keepEvidence(name: ActionName, place: Place): Promise<string | undefined> {
+  const action = place.healer.actions.get(name);
+  if (!action || action.evidence === 'none') return undefined;
   const keeping = keep(place);
   // a start of a dead service destroys nothing and is not delayed
   if (action.evidence === 'beside') return undefined;
   const captured = await keeping;
   if (!place.ward.policy.evidence.required || captured === 'enough' || (captured.kind === 'kept' && captured.files > 0)) return undefined;
-  return `${action.name} would destroy evidence, and the policy wants it kept first (evidence.required): ${captured.kind === 'kept' ? 'no collector saw anything' : captured.detail}`;
+  return `${name} would destroy evidence, and the policy wants it kept first (evidence.required): ${captured.kind === 'kept' ? 'no collector saw anything' : captured.detail}`;
 }
 
 async function keep({ open, ward, healer }: Place): Promise<Captured | 'enough'> {

@@ -2,6 +2,7 @@
 import type { Decision, StepResult } from '../core/decision.ts';
 import { formatAddress } from '../core/failure.ts';
 import { ulid } from '../core/ids.ts';
+import { beginStep } from './acting.ts';
 import { recordFor } from './audit-record-for.ts';
 import { noteFailure } from './breaker.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
@@ -11,7 +12,6 @@ import { endWhenPointless, waitLeftMs } from './end-wait.ts';
 import { fallBackUntilRepaired, orderShed } from './gate-orders.ts';
 import { noteAsked, notify, page } from './notices.ts';
 import { touches } from './policy/gates.ts';
-import { keepEvidence } from './keep-evidence.ts';
 import { gateFields } from './record-decision.ts';
 import { sayOnce } from './say-once.ts';
 import { forgetUndo, rememberUndo } from './undo.ts';
@@ -23,16 +23,30 @@ const waitSlackMs = 1000;
 
 type Recover = Extract<Decision, { kind: 'recover' }>;
 
+/** An act of a person takes seconds. */
+const lookAfterOtherActMs = 200;
+
+/** Not while a person's act is under way, nor on what was seen before it. */
+export async function recover(decision: Recover, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Recovered> {
+  const limits = place.healer.actionTable.get(decision.step.action);
+  if (!limits || !touches(limits)) return carryOut(decision, place);
+  const end = beginStep(`${decision.step.action} by the rule "${decision.rule}"`, place);
+  if (!end) return { next: 'again', inMs: lookAfterOtherActMs };
+  try {
+    return await carryOut(decision, place);
+  } finally {
+    end();
+  }
+}
+
 /** No audit, no action: what cannot be recorded is not done, and is tried again soon. */
-export async function recover(decision: Recover, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Recovered> {
+async function carryOut(decision: Recover, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Recovered> {
   const { step, rule } = decision;
   const action = healer.actions.get(step.action);
   const suspect = open.diagnosis?.best;
   if (!action || !suspect) throw new Error(`expected a known action and a diagnosis, got ${step.action}`);
   const timeoutMs = action.waits ? waitLeftMs(decision, { open, healer }) : step.timeoutMs;
   const base = { ...recordFor(open, ward), action: step.action, action_id: ulid(healer.clock.wallMs()), rule, rung: step.rung, attempt: step.attempt };
-  const unkept = await keepEvidence(action, { open, ward, healer });
-  if (unkept !== undefined) return refuse(unkept, { open, ward, healer });
   using turn = await takeHostTurn(decision, { open, ward, healer });
   // spent by another service, or forbidden by a person, since this was decided: the next round says so
   if (turn.over !== undefined) return { next: 'again', inMs: 100 };
@@ -46,7 +60,7 @@ export async function recover(decision: Recover, { open, ward, healer }: { open:
     reversible: action.reversible,
     text: `${step.action} by the rule "${rule}"`,
   });
-  if (intent.kind !== 'appended') return refuse(`${step.action} is not done, because it could not be recorded: ${intent.detail}`, { open, ward, healer });
+  if (intent.kind !== 'appended') return refuseWithoutAudit(`${step.action} is not done, because it could not be recorded: ${intent.detail}`, { open, ward, healer });
   const isFirst = await rememberUndo(decision, { open, ward, healer });
   const begun = { incident: open.incident, rule, step, counts: action.counts, budget: action.limitsFor?.(step.options).budget };
   const saved = action.waits ? ({ kind: 'saved' } as const) : await healer.state.startStep(begun);
@@ -150,15 +164,16 @@ function whatNext(action: Action, result: StepResult): Recovered {
   return result.result === 'failed' ? { next: 'again', inMs: 10 } : { next: 'verify', sentence };
 }
 
-/** Disk full, folder gone, no evidence: traffic flows, healing waits, somebody is told. */
-async function refuse(text: string, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Recovered> {
+/** Disk full, folder gone: traffic flows, healing waits, somebody is told. */
+async function refuseWithoutAudit(text: string, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Recovered> {
   if (sayOnce(open, text, healer)) await page(`${ward.name}: ${text}`, { open, ward, healer }, { rule: '', to: undefined });
   noteAsked({ open, healer });
   fallBackUntilRepaired({ open, ward, healer });
   return { next: 'again', inMs: 5000 };
 }
 
-function outcomeField(result: StepResult): { result: 'done' | 'failed' | 'unknown'; detail: string; exit?: number; signal?: string; duration_ms: number; output?: string } {
+/** What came of a step, as the audit log spells it. */
+export function outcomeField(result: StepResult): { result: 'done' | 'failed' | 'unknown'; detail: string; exit?: number; signal?: string; duration_ms: number; output?: string } {
   return {
     result: result.result,
     detail: result.detail,

@@ -9,16 +9,16 @@ import { renewActs } from './undo.ts';
 export async function resumeAfterRestart({ wards, incidents, healer }: { wards: ReadonlyMap<string, Ward>; incidents: Incidents; healer: Healer }): Promise<void> {
   const intents = healer.audit.openIntents();
   for (const intent of intents) {
-    if (!intent.incident || !intent.service || !intent.action || !intent.action_id) continue;
+    if (!intent.service || !intent.action || !intent.action_id) continue;
     await healer.audit.append({
       event: 'action.unknown',
-      incident: intent.incident,
+      ...(intent.incident === undefined ? {} : { incident: intent.incident }),
       service: intent.service,
       action: intent.action,
       action_id: intent.action_id,
       parent: intent.seq,
       outcome: { result: 'unknown', detail: 'the healer ended between the intent and the outcome' },
-      text: `${intent.action} had begun when the healer ended; whether it worked is verified now, it is not repeated`,
+      text: `${intent.action} had begun when the healer ended; ${intent.incident === undefined ? 'whoever asked for it must look' : 'whether it worked is verified now'}, it is not repeated`,
     });
   }
   for (const open of healer.state.state().incidents) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Configuration } from '../config/load.ts';
 import { systemClock } from '../core/time.ts';
 import * as registeredActions from './actions/registry.ts';
-import { answerOperator, type OperatorPlace } from './answer-operator.ts';
+import { answerOperator } from './answer-operator.ts';
 import { openAuditLog } from './audit/log.ts';
 import * as registeredCauses from './causes/registry.ts';
 import * as registeredCollectors from './collectors/registry.ts';
@@ -15,6 +15,8 @@ import type { Healer, HealerLog, Ward } from './healer.ts';
 import { createIncidents } from './incidents.ts';
 import type { Action } from './leaves.ts';
 import { watchNginxLogs } from './nginx-log/watch-nginx-logs.ts';
+import { watchPauses } from './operators/pause.ts';
+import type { OperatorPlace } from './operators/place.ts';
 import { listenForProxies, type ProxyLink } from './proxy-link.ts';
 import { standAsOneHealer } from './one-healer.ts';
 import * as registeredProbes from './probes/registry.ts';
@@ -89,6 +91,7 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
   for (const { policy, sha256 } of policies.values()) await audit.append({ event: 'policy.loaded', service: policy.name, policy: { name: policy.name, sha256, mode: policy.mode } });
   await resumeAfterRestart({ wards, incidents, healer });
   const watches = [...wards.values()].map((ward) => watchService(ward, incidents, healer));
+  watches.push(watchPauses(ready));
   watches.push(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
   watches.push(watchSharedCause(healer));
   return {

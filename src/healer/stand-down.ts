@@ -1,5 +1,6 @@
 /** Nothing is done in this round: why, who is told, and when it is looked at again. */
 import type { Decision } from '../core/decision.ts';
+import { askOrWait } from './approvals.ts';
 import { recordFor } from './audit-record-for.ts';
 import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
 import { notify, remind } from './notices.ts';
@@ -14,6 +15,8 @@ const lookAgainMs = 1000;
 /** Records the refusal once, tells people once where nothing else will happen, and comes back. */
 export async function standDown(decision: StandDown, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<NextRound> {
   const { open, ward, healer } = place;
+  const waiting = await askOrWait(decision, place);
+  if (waiting) return waiting;
   const isNew = await recordDecision(decision, place);
   const forAPerson = needsPerson(decision, healer.clock.wallMs() - open.incident.openedAtMs);
   const givesUp = decision.why === 'exhausted' && open.done.length > 0 && hasRealSteps(decision, place);

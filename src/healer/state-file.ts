@@ -124,6 +124,7 @@ const approvalSchema = z.strictObject({
   until: moment,
   verdict: z.enum(['asked', 'given', 'denied', 'expired']),
   by: text.exactOptional(),
+  over: z.enum(['used', 'void']).exactOptional(),
 });
 
 /** What a version before this one has not written has its default. */

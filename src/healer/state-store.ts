@@ -11,7 +11,7 @@ import type { Incident, Outcome } from '../core/incident.ts';
 import type { Clock } from '../core/time.ts';
 import { climb } from './policy/ladder.ts';
 import type { Attempt, HostHistory, Now, ServiceHistory } from './policy/limits.ts';
-import { countAttempt, forgetOldTrouble, givenUp, noHistory, rememberAttempt, verified } from './policy/remember.ts';
+import { countAttempt, forgetOldTrouble, givenUp, noHistory, rememberAttempt, useUpApprovals, verified } from './policy/remember.ts';
 import { emptyState, longestPauseMs, readState, writeState, type HealingState, type OpenIncident } from './state-file.ts';
 
 /** `not_saved`: the change counts in memory only, and would be lost with the process; so nothing may be done on it. */
@@ -73,7 +73,9 @@ export async function openStateStore(folder: string, clock: Clock, random: () =>
       return changeService(incident.service, (service) => forgetOldTrouble(service, clock.monotonicMs() - resetAfterMs));
     },
     startStep({ incident, rule, step, counts, budget }) {
-      const incidents = state.incidents.map((known) => (known.id === incident.id ? { ...known, ladder: climb(known.ladder, rule, step) } : known));
+      const incidents = state.incidents.map((known) =>
+        known.id === incident.id ? { ...known, ladder: climb(known.ladder, rule, step), approvals: useUpApprovals(known.approvals, rule, step) } : known,
+      );
       if (!counts) return change({ incidents });
       const attempt: Attempt = { service: incident.service, incident: incident.id, action: step.action, ...(budget ? { budget } : {}), atMs: clock.monotonicMs() };
       state = { ...state, incidents, attempts: rememberAttempt(state.attempts, attempt) };

@@ -322,6 +322,7 @@ t.test('a stop command that fails asked nobody, so TERM asks before KILL does', 
     const stopped = await control(target, 'stop');
     t.match(stopped, { result: 'done', detail: /failed with exit status 2: no such option, so they got TERM; ended \d processes$/ });
     t.equal(readFileSync(said, 'utf8'), 'orderly\n');
+    t.match(await stateOf(target), { state: 'stopped' }, 'on purpose, although the daemon left its pidfile: nothing starts it again');
     rmSync(said);
   }
 });

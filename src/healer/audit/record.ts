@@ -227,7 +227,8 @@ type ActEventName = 'action.intent' | 'action.started' | 'action.finished' | 'ac
 export type AuditEvent = (Fields & { readonly event: Exclude<AuditEventName, ActEventName> }) | (Fields & ActFields & { readonly event: AuditEventName });
 
 interface ActFields {
-  readonly incident: string;
+  /** None: a person asked for it while nothing was wrong. */
+  readonly incident?: string;
   readonly service: string;
   readonly action: NonNullable<Fields['action']>;
   readonly action_id: string;

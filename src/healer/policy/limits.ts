@@ -125,6 +125,8 @@ export interface Approval {
   readonly untilMs: number;
   readonly verdict: 'asked' | 'given' | 'denied' | 'expired';
   readonly by?: string;
+  /** `used`: the step that it allowed has begun. `void`: what it was bound to has changed. No decision sees it any more. */
+  readonly over?: 'used' | 'void';
 }
 
 /** What the limits of every service are computed from. */

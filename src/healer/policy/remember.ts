@@ -2,8 +2,9 @@
  * What is remembered of a service between incidents, and how each event changes it. Pure: the state store keeps it on
  * disk, a simulation in memory, and both follow the same rules. Every moment is in monotonic milliseconds.
  */
+import type { Step } from '../../core/decision.ts';
 import type { Outcome } from '../../core/incident.ts';
-import type { Attempt, ServiceHistory } from './limits.ts';
+import type { Approval, Attempt, ServiceHistory } from './limits.ts';
 
 /** Of a service that nothing has happened to yet. */
 export const noHistory: ServiceHistory = { verifications: [], backoff: { attempts: 0, draw: 0.5 }, recoveries: [] };
@@ -45,4 +46,10 @@ export function verified(service: ServiceHistory, ended: { readonly incident: st
 export function givenUp(service: ServiceHistory, up: { readonly incident: string; readonly reason: string; readonly atMs: number }): ServiceHistory {
   const { gaveUp, ...rest } = service;
   return { ...rest, gaveUp: { incident: up.incident, reason: up.reason.slice(0, 1000), sinceMs: gaveUp?.sinceMs ?? up.atMs, retried: gaveUp?.retried ?? false } };
+}
+
+/** An answer, or a silence, is for one act: it is used up in the same write that counts the act. */
+export function useUpApprovals(approvals: readonly Approval[], rule: string, step: Step): readonly Approval[] {
+  const used = ({ verdict, ...rest }: Approval): Approval => ({ ...rest, verdict: verdict === 'asked' ? 'expired' : verdict, over: 'used' });
+  return approvals.map((approval) => (approval.rule === rule && approval.rung === step.rung && !approval.over ? used(approval) : approval));
 }
