@@ -15,8 +15,6 @@ import type { YamlDocument } from './yaml-document.ts';
 const controls: readonly unknown[] = ['start', 'stop', 'reload', 'restart', 'terminate_orphans', 'terminate_stuck_workers', 'reset_failed_and_start'];
 /** What the Engine cannot do, or does with the whole container. */
 const notInDocker: readonly unknown[] = ['reload', 'terminate_orphans', 'terminate_stuck_workers'];
-/** The actions that can be taken back. */
-const undoable: readonly unknown[] = ['shed_load', 'switch_upstream'];
 
 /** Every contradiction inside one policy. */
 export function checkPolicy(entry: PolicyEntry): readonly ConfigProblem[] {
@@ -73,10 +71,10 @@ function steps(policy: Written, rule: Path): readonly ConfigProblem[] {
     const action = valueAt(document.value, at);
     if (typeof action !== 'string') return [];
     const why = byRule.includes(action) ? `\`never\` of this rule forbids ${action}` : byPolicy.includes(action) ? `\`never\` of the policy forbids ${action}` : cannotDo(policy, action);
-    const undo = valueAt(document.value, [...rung, 'undo']) === 'automatic' && !undoable.includes(action);
+    const undo = wrongUndo(action, valueAt(document.value, [...rung, 'undo']));
     return [
       ...(why === undefined ? [] : [document.problem(at, 'value', `do: ${why}`)]),
-      ...(undo ? [document.problem([...rung, 'undo'], 'value', `undo: ${action} cannot be taken back, only ${undoable.join(' and ')} can; remove the line`)] : []),
+      ...(undo === undefined ? [] : [document.problem([...rung, 'undo'], 'value', `undo: ${undo}`)]),
       ...checkStepOptions({ document, path }, rung),
     ];
   });

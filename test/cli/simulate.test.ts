@@ -35,7 +35,7 @@ t.test('the scenarios of the documentation go as expected with the ready policy'
     output,
     /A crash is mended by a start\nas expected\nat 0 ms {2}php-fpm\n +\+0 ms {2}cause: service\.crashed \(certain\)\n +\+0 ms {2}would start, by the rule "Crashed, so start it"; it helps, as is\n +assumed\n +well again after 21 s\n/,
   );
-  t.match(output, /would not start: cooldown \(cooldown of 1 min after/);
+  t.match(output, /would not restart: cooldown \(cooldown of 1 min after/);
   t.match(output, /gives up: a person is told/);
   t.match(output, /\n8 scenarios; 12 of 12 expectations met\n$/);
   t.same(

@@ -20,7 +20,7 @@ const bindings = {
     switch_upstream: z.strictObject({ only_to: oneOrMany(address()).optional() }),
     page: z.strictObject({}),
     wait: z.strictObject({ at_most: duration().default(60_000) }),
-    stop: z.strictObject({}),
+    shed_load: z.strictObject({}),
     terminate_orphans: z.strictObject({}),
     terminate_stuck_workers: z.strictObject({}),
     wait_for: z.strictObject({ services: oneOrMany(name()) }),
@@ -115,7 +115,7 @@ const inPolicy: readonly Row[] = [
   ['half of a cause', 'cause: service.crashed', 'cause: ▸crashed', 'did you mean `service.crashed`?'],
   ['an unknown cause in a list', '[capacity.workers_exhausted]', '[unknown, ▸capacity.worker_exhausted]', 'did you mean `capacity.workers_exhausted`?'],
   ['an unknown action', 'do: start', 'do: ▸strat', 'do: expected the name of an action, got "strat": did you mean `start`?'],
-  ['an action that is not built', 'do: start', 'do: ▸shed_load', 'not yet: the action shed_load'],
+  ['an action that is not built', 'do: start', 'do: ▸stop', 'not yet: the action stop'],
   ['an unknown action under never', 'never: [restart]', 'never: [▸kill]', 'never: expected the name of an action, got "kill"'],
   ['an unknown failure kind', '[connection_refused, no', '[▸connection_refuse, no', 'did you mean `connection_refused`?'],
   ['an unknown group of kinds', 'no_answer]', '▸no_anwser]', 'did you mean `no_answer`?'],
@@ -266,7 +266,7 @@ const inPolicy: readonly Row[] = [
     'cause: config.invalid }\n    try: [{ do: ▸reload }]',
     'do: reload does harm while the cause is config.invalid: it would not come up again',
   ],
-  ['what cannot be taken back', '        timeout: 30s', '        undo: ▸automatic', 'undo: start cannot be taken back, only shed_load and switch_upstream can'],
+  ['shedding that never ends', '        timeout: 30s', '        timeout: 30s\n      - do: shed_load\n        undo: ▸never', 'undo: shed_load ends with its incident in any case'],
   ['a command as a line', 'config_test: [/usr/sbin/php-fpm8.2, -t]', 'config_test: ▸/usr/sbin/php-fpm8.2 -t', 'expected a command as a list, such as [/usr/sbin/nginx, -t]'],
   [
     'a command as a line in a list',
@@ -378,7 +378,7 @@ const inList: readonly Row[] = [
   [
     'a start limit that nobody keeps',
     external,
-    `mode: observe\n    service: { type: process, start: [/bin/true] }\n    rules: [{ name: Hung, when: { cause: service.hung }, try: [{ do: ▸reset_failed_and_start }] }]`,
+    `mode: act\n    service: { type: process, start: [/bin/true] }\n    rules: [{ name: Hung, when: { cause: service.hung }, try: [{ do: ▸reset_failed_and_start }] }]`,
     'do: only systemd remembers that a start failed; use start',
   ],
   [

@@ -6,7 +6,7 @@ import { limitsOf, touches } from '../policy/gates.ts';
 import { climb } from '../policy/ladder.ts';
 import { countAttempt, givenUp, rememberAttempt, verified } from '../policy/remember.ts';
 import type { Entry, KnownResult } from './events.ts';
-import { changeService, countFailure, decisionInput, type Running, type World } from './world.ts';
+import { changeService, countFailure, decisionInput, takeTry, type Running, type World } from './world.ts';
 
 type StandDown = Extract<Decision, { kind: 'stand_down' }>;
 
@@ -48,6 +48,7 @@ function act(world: World, running: Running, { step, rule, asks, atMs }: { reado
   running.ladder = climb(running.ladder, rule, step);
   if (limits.counts) {
     running.attempted = true;
+    takeTry(world, atMs);
     world.history = { ...world.history, attempts: rememberAttempt(world.history.attempts, { service: running.service, incident: running.id, action: step.action, atMs }) };
     // The middle of the jitter: a simulation says the same every time.
     changeService(world, running.service, (service) => countAttempt(service, 0.5));
@@ -86,7 +87,7 @@ function verify(world: World, running: Running, { helps, atMs }: { readonly help
 /** It did not help: from `endedAtMs` on, the next step may follow. */
 export function failVerification(world: World, running: Running, endedAtMs: number): void {
   changeService(world, running.service, (service) => verified(service, { incident: running.id, attempted: running.attempted, outcome: 'not_recovered', atMs: endedAtMs }));
-  if (running.attempted) countFailure(world, { service: running.service, incident: running.id, atMs: endedAtMs });
+  if (running.attempted) countFailure(world, running, endedAtMs);
   running.closesAtMs = undefined;
   running.nextAtMs = endedAtMs;
 }

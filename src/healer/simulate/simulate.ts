@@ -6,7 +6,7 @@ import type { SimulatedEnd, SimulatedEvent, SimulatedIncident } from './events.t
 import { forgetOldTrouble, verified } from '../policy/remember.ts';
 import { failVerification, playRound } from './play-round.ts';
 import { takeCircumstance } from './take-circumstance.ts';
-import { around, changeService, countFailure, emptyWorld, type Running, type SimulationSetup, type World } from './world.ts';
+import { around, changeService, countFailure, countSuccess, emptyWorld, type Running, type SimulationSetup, type World } from './world.ts';
 
 type Trouble = Extract<SimulatedEvent, { kind: 'trouble' }>;
 
@@ -92,7 +92,9 @@ function endIncident(world: World, running: Running, { end, atMs }: { readonly e
   known.endedAtMs = atMs;
   if (end === 'helped' && running.attempted) known.healed = { incident: running.id, atMs };
   changeService(world, running.service, (service) => verified(service, { incident: running.id, attempted: running.attempted, outcome: 'recovered', atMs }));
+  countSuccess(world, running);
   world.open.delete(running.service);
+  for (const open of world.open.values()) if (world.setup.policies.get(open.service)?.policy.depends_on.includes(running.service)) open.nextAtMs = Math.min(open.nextAtMs, atMs);
 }
 
 /** The incident that it begins; `undefined` where it belongs to one that is open, or to one that the simulation has healed. */
@@ -115,7 +117,7 @@ function beginIncident(world: World, trouble: Trouble): Running | undefined {
   const loaded = world.setup.policies.get(service);
   if (!loaded) return undefined;
   const { healed } = around(world, service);
-  if (healed && atMs - healed.atMs <= relapseWithinMs) countFailure(world, { service, incident: healed.incident, atMs });
+  if (healed && atMs - healed.atMs <= relapseWithinMs) countFailure(world, { id: healed.incident, service }, atMs);
   const wellBeforeMs = atMs - loaded.policy.limits.backoff.reset_after;
   changeService(world, service, (known) => forgetOldTrouble(known, wellBeforeMs));
   const running: Running = {

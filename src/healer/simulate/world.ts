@@ -7,6 +7,7 @@ import type { SafetyConfig } from '../../config/safety-schema.ts';
 import type { CauseName, Confidence } from '../../core/diagnosis.ts';
 import { formatDuration } from '../../core/time.ts';
 import type { ServiceState } from '../leaves.ts';
+import { breakerState, withFailure, withSuccess } from '../policy/breaker-limits.ts';
 import type { DecisionInput } from '../policy/decide.ts';
 import type { ActionTable } from '../policy/gates.ts';
 import type { Ladder } from '../policy/ladder.ts';
@@ -85,13 +86,20 @@ export function around(world: World, service: string): Circumstances {
   return known;
 }
 
-/** As many as the breaker may ask for. */
-const failuresKept = 100;
+/** The last attempt of the incident did not help, or not for long; so many of them open the breaker. */
+export function countFailure(world: World, { id, service }: { readonly id: string; readonly service: string }, nowMs: number): void {
+  world.history = { ...world.history, host: withFailure(world.history, { id, service }, { config: world.setup.safety.breaker, nowMs }) };
+}
 
-/** One attempt that did not help, or that did not for long. */
-export function countFailure(world: World, failed: { readonly service: string; readonly incident: string; readonly atMs: number }): void {
-  const { host } = world.history;
-  world.history = { ...world.history, host: { ...host, failures: [...host.failures, failed].slice(-failuresKept) } };
+/** The service is well: a breaker whose one try that was is closed. */
+export function countSuccess(world: World, { id }: { readonly id: string }): void {
+  world.history = { ...world.history, host: withSuccess(world.history, { id }) };
+}
+
+/** To be called before an attempt: if this is the one try of an open breaker, nobody else gets it. */
+export function takeTry(world: World, nowMs: number): void {
+  const state = breakerState(world.history, world.setup.safety.breaker, nowMs);
+  if (state.kind === 'one_try') world.history = { ...world.history, host: { ...world.history.host, breaker: { ...state.breaker, tried: true } } };
 }
 
 /** What the policy is asked with, at this moment. */

@@ -45,8 +45,13 @@ function told({ entries, end }: SimulatedIncident): string {
 const play = (events: readonly SimulatedEvent[], setup: SimulationSetup, endMs = 24 * hour) => simulate(events, setup, begins + endMs).map(told);
 
 t.test('a step that helps ends the incident after its verification; the cooldown counts from there', async (t) => {
-  const setup = setupOf({ shop: { verify: { within: '30s', stable_for: '10s' } } });
-  t.same(play([trouble(0), trouble(20 * second)], setup), ['start@0 helps; helped', 'no start@20 cooldown, start@71 helps; helped'], '1 s for the start, 10 s stable, 60 s cooldown');
+  const rules = [
+    { name: 'Crashed, so start it', when: { cause: 'service.crashed' }, try: [{ do: 'start', attempts: 3 }] },
+    { name: 'Hung, so restart it', when: { cause: 'service.hung' }, try: [{ do: 'restart' }] },
+  ];
+  const setup = setupOf({ shop: { rules, verify: { within: '30s', stable_for: '10s' } } });
+  const hung = (atMs: number) => trouble(atMs, 'shop', 'service.hung');
+  t.same(play([hung(0), hung(20 * second)], setup), ['restart@0 helps; helped', 'no restart@20 cooldown, restart@71 helps; helped'], '1 s for the restart, 10 s stable, 60 s cooldown');
   t.same(
     play([trouble(0), trouble(5 * second)], setup),
     ['start@0 helps, no start@5 cooldown, start@6 helps; helped'],
@@ -55,7 +60,10 @@ t.test('a step that helps ends the incident after its verification; the cooldown
 });
 
 t.test('what nothing helps climbs the ladder with growing pauses, is given up, and may be tried once more', async (t) => {
-  const setup = setupOf({ shop: { verify: { within: '10s' }, give_up: { retry_after: '30m' }, limits: { max_attempts: { times: 10, within: '1h' } } } }, { assume: 'fails' });
+  const setup = setupOf(
+    { shop: { verify: { within: '10s' }, give_up: { retry_after: '30m' }, limits: { max_attempts: { times: 10, within: '1h' } } } },
+    { assume: 'fails', safety: { breaker: { open_when: { failed_actions: 100 } } } },
+  );
   const [story = ''] = play([trouble(0)], setup, 3 * hour);
   t.match(story, /^start@0 fails, no start@11 cooldown, start@12 fails, no start@23 cooldown, start@25 fails, exhausted@36, gave_up@36, start@1836 fails, .*; open$/);
   t.equal(story.match(/start@\d+ fails/g)?.length, 4, 'three steps and the one further try');
@@ -76,6 +84,14 @@ t.test('the budget of the host is one for all services, in the order of time', a
   t.match(stories[4], /^pending@1800, no restart@1860 host_budget, restart@4320 helps; helped$/);
 });
 
+t.test('R8 breaker: three attempts that did not help stop everything for a while; then one try decides', async (t) => {
+  const setup = setupOf({ shop: { verify: { within: '10s' } }, blog: {} }, { assume: 'fails' });
+  const helps = { results: [{ helps: true }] };
+  const stories = play([trouble(0), { kind: 'well', atMs: begins + 5 * minute, service: 'shop', by: 'itself' }, trouble(10 * minute, 'blog', 'service.crashed', helps)], setup, 3 * hour);
+  t.match(stories[0], /^start@0 fails, .*start@12 fails, .*start@25 fails, exhausted/);
+  t.match(stories[1], /^no start@600 breaker, start@3636 helps; helped$/, 'an hour after the third was known');
+});
+
 t.test('waiting and telling go on until it is well; nothing of it counts', async (t) => {
   const setup = setupOf({ shop: {} });
   t.same(play([trouble(0, 'shop', 'capacity.workers_exhausted'), { kind: 'well', atMs: begins + 45 * second, service: 'shop', by: 'itself' }, trouble(50 * second)], setup), [
@@ -90,6 +106,18 @@ t.test('a pause and a switch of people hold, and end', async (t) => {
   const pause: SimulatedEvent = { kind: 'paused', atMs: begins, service: 'shop', untilMs: begins + 10 * minute, reason: 'deploy 4711' };
   t.same(play([pause, trouble(second)], setup), ['no start@1 paused, start@600 helps; helped']);
   t.same(play([pause, trouble(second), { kind: 'resumed', atMs: begins + minute, service: 'shop' }], setup), ['no start@1 paused, start@60 helps; helped']);
+});
+
+t.test('R17 change detection: while somebody changes the system nothing is done; afterwards it is', async (t) => {
+  const setup = setupOf({ shop: {} });
+  const apt = (atMs: number, text?: string): SimulatedEvent => ({ kind: 'changing', atMs: begins + atMs, service: 'shop', ...(text === undefined ? {} : { text }) });
+  t.same(play([apt(0, 'apt is running'), trouble(second), apt(5 * minute)], setup), ['no start@1 change_in_progress, start@300 helps; helped']);
+});
+
+t.test('R20 dependency order: what depends on a service in trouble is not disturbed until that has settled', async (t) => {
+  const rules = [{ name: 'Hung, so restart it', when: { cause: 'service.hung' }, try: [{ do: 'restart' }] }];
+  const setup = setupOf({ shop: { depends_on: ['db'], rules }, db: { verify: { stable_for: '10s' } } });
+  t.same(play([trouble(0, 'db'), trouble(second, 'shop', 'service.hung')], setup)[1], 'no restart@1 dependency_open, restart@41 helps; helped', '1 s for the start, 10 s stable, 30 s to settle');
 });
 
 t.test('what only observes is simulated as if it acted; what has no policy is left out', async (t) => {
