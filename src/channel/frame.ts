@@ -22,8 +22,11 @@ export interface ChannelEvents<In> {
   readonly onEnd: (reason: string) => void;
 }
 
-/** Speaks on a connected socket. `incoming` is the schema of everything that this peer may say. */
-export function openChannel<In, Out>(socket: Socket, incoming: z.ZodType<In>, events: ChannelEvents<In>): Channel<Out> {
+/**
+ * Speaks on a connected socket. `incoming` is the schema of everything that this peer may say. `admits` is asked for
+ * each line: one that is not admitted is dropped unread.
+ */
+export function openChannel<In, Out>(socket: Socket, incoming: z.ZodType<In>, events: ChannelEvents<In>, admits: () => boolean = () => true): Channel<Out> {
   let rest = '';
   let ended = false;
   const end = (reason: string): void => {
@@ -37,6 +40,7 @@ export function openChannel<In, Out>(socket: Socket, incoming: z.ZodType<In>, ev
     const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) {
+      if (!admits()) continue;
       const message = parseMessage(line, incoming);
       if (!message.ok) return end(message.reason);
       events.onMessage(message.value);

@@ -2,21 +2,25 @@
  * Makes a server listen on a unix socket or a TCP port. A unix socket is never visible with the wrong mode, and a
  * socket file whose owner is dead is replaced; one whose owner lives is an error that says so.
  */
-import { chownSync, lstatSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { chownSync, lstatSync, mkdirSync, readFileSync, readlinkSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { formatAddress, type Address } from '../core/failure.ts';
+import { whyNotTrusted } from './whose-socket.ts';
 
 export interface SocketPermissions {
   readonly owner?: string | undefined;
   readonly group?: string | undefined;
   /** Octal text such as `0660`. */
   readonly mode: string;
+  /** A name that is the healer's alone: a socket that a stranger made there, while it was free, is removed and not respected. */
+  readonly evenIfAnotherListens?: boolean;
 }
 
 /** Resolves when the server listens; rejects with a sentence that says what to do. */
-export async function listenOn(server: Server, address: Address, permissions: SocketPermissions): Promise<void> {
-  if (address.kind === 'unix') await removeStaleSocket(address.path);
+export async function listenOn(server: Server, configured: Address, permissions: SocketPermissions): Promise<void> {
+  const address = configured.kind === 'unix' ? { ...configured, path: placeOf(configured.path) } : configured;
+  if (address.kind === 'unix') await removeStaleSocket(address.path, permissions);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(new Error(`cannot listen on ${formatAddress(address)}: ${explain(error)}`, { cause: error })));
     if (address.kind === 'tcp') return void server.listen(address.port, address.host, resolve);
@@ -30,16 +34,28 @@ export async function listenOn(server: Server, address: Address, permissions: So
   if (address.kind === 'unix') giveTo(address.path, permissions);
 }
 
-async function removeStaleSocket(path: string): Promise<void> {
+/**
+ * The kernel makes no socket through a link, so this goes where it leads. That is how root gives a proxy without rights
+ * a place of its own for a socket whose name is in root's folder. Somebody else's link leads nowhere.
+ */
+function placeOf(path: string): string {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found?.isSymbolicLink() || (found.uid !== 0 && found.uid !== process.getuid?.())) return path;
+  return resolve(dirname(path), readlinkSync(path));
+}
+
+async function removeStaleSocket(path: string, { evenIfAnotherListens = false }: SocketPermissions): Promise<void> {
   mkdirSync(dirname(path), { recursive: true });
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
   if (!found.isSocket()) throw new Error(`cannot listen on unix:${path}: a file that is no socket is in the way; move it or choose another path`);
-  if (await someoneListens(path)) throw new Error(`cannot listen on unix:${path}: another process listens there; is goodgateway running already?`);
+  const isSquatted = evenIfAnotherListens && whyNotTrusted(path) !== undefined;
+  if (!isSquatted && (await someoneListens(path))) throw new Error(`cannot listen on unix:${path}: another process listens there; is goodgateway running already?`);
   unlinkSync(path);
 }
 
-function someoneListens(path: string): Promise<boolean> {
+/** Does a process take connections on this unix socket? */
+export function someoneListens(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
     socket.once('connect', () => {
@@ -60,7 +76,13 @@ function giveTo(path: string, { owner, group }: SocketPermissions): void {
   if (owner === undefined && group === undefined) return;
   const uid = owner === undefined ? -1 : idOf('/etc/passwd', owner);
   const gid = group === undefined ? -1 : idOf('/etc/group', group);
-  chownSync(path, uid, gid);
+  try {
+    chownSync(path, uid, gid);
+  } catch (error) {
+    const to = [owner, group].filter((name) => name !== undefined).join(':');
+    const cure = 'a process without rights gives its sockets only to its own user and group: set proxy.group to that group, or leave socket.owner and socket.group out';
+    throw new Error(`cannot give unix:${path} to ${to}: ${cure}`, { cause: error });
+  }
 }
 
 /** The number of a user or group name; numbers are taken as they are. */

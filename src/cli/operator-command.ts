@@ -40,7 +40,7 @@ export async function tellHealer(wish: Wish, options: OperatorOptions): Promise<
   if (!found) return;
   const path = join(found.host.runtime, 'control.sock');
   const answer = await askHealer(path, request.data, { answer: operatorAnswerSchema, withinMs: wish.ask === 'do' ? actWithinMs : answerWithinMs });
-  const { ok, text } = typeof answer === 'string' ? { ok: false, text: answer } : answer;
+  const { ok, text } = 'noAnswer' in answer ? { ok: false, text: answer.noAnswer } : answer;
   if (!ok) process.exitCode = 1;
   if (options.json) return printLine(JSON.stringify({ ok, text }));
   if (ok) return printLine(plain(text));

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { entryPoint, smallRatherThanFast } from '../supervisor/entry-points.ts';
 import { hostOrExplain } from './host-or-explain.ts';
+import { proxyRights } from './proxy-rights.ts';
 
 /** `goodgateway run`: proxy and healer under one small supervisor, until SIGTERM or SIGINT. */
 export function runCommand(): Command {
@@ -10,7 +11,16 @@ export function runCommand(): Command {
     .addHelpText('after', '\nExample:\n  goodgateway run --config /etc/goodgateway/goodgateway.yaml')
     .action(async (options: { config?: string }) => {
       const found = await hostOrExplain(options.config);
-      if (found) becomeSupervisor([entryPoint('supervisor/main'), '--config', found.file, '--state', found.host.state]);
+      if (!found) return;
+      // whoever starts us may have taken its mask off: what is made here must be nobody else's to change
+      process.umask(process.umask() | 0o022);
+      const proxy = await proxyRights(found.file, found.host);
+      if (typeof proxy === 'string') {
+        process.stderr.write(`goodgateway: ${proxy}\n`);
+        process.exitCode = 2;
+        return;
+      }
+      becomeSupervisor([entryPoint('supervisor/main'), '--config', found.file, '--state', found.host.state, '--proxy', JSON.stringify(proxy)]);
     });
 }
 

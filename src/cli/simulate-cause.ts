@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { z } from 'zod';
+import { operatorAnswerSchema } from '../channel/operator-messages.ts';
 import type { CauseName, Confidence } from '../core/diagnosis.ts';
 import { incidentCode } from '../core/ids.ts';
 import { formatDuration } from '../core/time.ts';
@@ -6,11 +8,13 @@ import type { Configuration } from '../config/load.ts';
 import { actionTable } from '../healer/action-table.ts';
 import { quietSurroundings } from '../healer/policy/surroundings.ts';
 import { assumedDiagnosis, assumedState } from '../healer/simulate/assumed-service.ts';
-import { explain, type Explanation } from '../healer/simulate/explanation.ts';
-import { askHealerToSimulate } from './ask-healer-to-simulate.ts';
+import { explain, explanationSchema, type Explanation } from '../healer/simulate/explanation.ts';
+import { askHealer } from './ask-healer.ts';
 import { complain } from './audit-files.ts';
 import { plain, printLine, styled, wrap } from './terminal.ts';
 import { formatWhen } from './when.ts';
+
+const answerWithinMs = 10_000;
 
 export interface AssumedCause {
   readonly service: string;
@@ -23,9 +27,11 @@ export async function simulateOneCause(configuration: Configuration, assumed: As
   if (!configuration.policies.has(assumed.service)) {
     return complain(`no policy has the name ${plain(assumed.service)}; there are ${[...configuration.policies.keys()].join(', ') || 'none'}`, 2);
   }
-  const asked = await askHealerToSimulate(join(configuration.host.runtime, 'control.sock'), { ask: 'simulate', ...assumed });
-  if (asked.kind === 'refused') return complain(plain(asked.text), 1);
-  const explanation = asked.kind === 'answer' ? asked.explanation : fromConfiguration(configuration, assumed);
+  const path = join(configuration.host.runtime, 'control.sock');
+  const asked = await askHealer(path, { ask: 'simulate', ...assumed }, { answer: z.union([explanationSchema, operatorAnswerSchema]), withinMs: answerWithinMs });
+  if ('noAnswer' in asked && !asked.away) return complain(plain(asked.noAnswer), 1);
+  if ('ok' in asked && !('steps' in asked)) return complain(plain(asked.text), 1);
+  const explanation = 'steps' in asked ? asked : fromConfiguration(configuration, assumed);
   if (json) return printLine(JSON.stringify(explanation));
   for (const line of tell(explanation)) await printLine(line);
 }

@@ -58,8 +58,8 @@ export function statusCommand(): Command {
       const found = await hostOrExplain(options.config);
       if (!found) return;
       const answer = await askHealer(join(found.host.runtime, 'control.sock'), { ask: 'status' }, { answer: statusSchema, withinMs: answerWithinMs });
-      if (typeof answer === 'string') {
-        process.stderr.write(`goodgateway: ${answer}\n`);
+      if ('noAnswer' in answer) {
+        process.stderr.write(`goodgateway: ${answer.noAnswer}\n`);
         process.exitCode = 1;
         return;
       }

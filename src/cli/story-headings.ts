@@ -61,6 +61,7 @@ const headings: Readonly<Record<AuditEventName, string | ((record: AuditRecord) 
   'budget.spent': 'The budget was spent',
   'policy.loaded': 'Read the policy',
   'policy.rejected': 'Refused the policy',
+  'policy.removed': 'No policy any more',
   'human.acted': 'A person did something',
   'agent.started': 'goodgateway started',
   'agent.stopped': 'goodgateway stopped',

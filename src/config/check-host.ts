@@ -17,9 +17,11 @@ export interface HostFiles {
   readonly group: string;
   /** There while systemd runs, @see sd_booted(3). */
   readonly systemd: string;
+  /** Is it root that will start goodgateway here, as far as can be known now? */
+  readonly asRoot: boolean;
 }
 
-const thisHost: HostFiles = { passwd: '/etc/passwd', group: '/etc/group', systemd: '/run/systemd/system' };
+const thisHost: HostFiles = { passwd: '/etc/passwd', group: '/etc/group', systemd: '/run/systemd/system', asRoot: process.getuid?.() === 0 };
 
 /** Everything that one goodgateway.yaml, or none, and these policies name in vain. */
 export async function checkHost(
@@ -34,8 +36,12 @@ export async function checkHost(
           nameIn(files.group, { document: host, path: [...gateway, 'socket', 'group'] }, 'the gateway cannot open its socket'),
           nginxLog({ document: host, path: [...gateway, 'nginx_error_log'] }),
         ]);
+  const proxy =
+    host === undefined
+      ? []
+      : [proxyAsRoot(host, files), nameIn(files.passwd, { document: host, path: ['proxy', 'user'] }, cannotStart), nameIn(files.group, { document: host, path: ['proxy', 'group'] }, cannotStart)];
   const services = policies.flatMap((entry) => [...programs(entry), pidfileFolder(entry), systemd(entry, files.systemd), user(entry, files.passwd)]);
-  const found = await Promise.all([...sockets, ...services]);
+  const found = await Promise.all([...sockets, ...proxy, ...services]);
   const pages = host === undefined ? [] : await Promise.all(gatewayPaths(host).map((gateway) => fallbackFolder({ document: host, path: [...gateway, 'fallback', 'folder'] })));
   return [...found.filter((each) => each !== undefined), ...pages.flat()];
 }
@@ -58,6 +64,18 @@ async function nameIn(file: string, { document, path }: Place, effect: string): 
   if (known.includes(name)) return undefined;
   const meant = didYouMean(name, known);
   return document.problem(path, 'value', `${path.at(-1)}: ${file} has no \`${name}\`, so ${effect}${meant === undefined ? '' : `: did you mean \`${meant}\`?`}`);
+}
+
+const cannotStart = 'goodgateway run refuses to start';
+
+/** The process that everybody on the network speaks to needs no rights. */
+async function proxyAsRoot(host: YamlDocument, { asRoot }: HostFiles): Warning {
+  if (!asRoot || valueAt(host.value, ['proxy', 'user']) !== undefined) return undefined;
+  return host.problem(
+    ['proxy'],
+    'key',
+    'proxy: started by root without proxy.user, the proxy has every right although it needs none: name a user of its own, such as `proxy: { user: goodgateway, group: www-data }`',
+  );
 }
 
 async function nginxLog({ document, path }: Place): Warning {

@@ -1,14 +1,16 @@
 /** From configuration to a ward: the service, its gateways, its addresses, and where its traffic goes now. */
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { GatewayConfig } from '../config/host-schema.ts';
 import type { LoadedPolicy } from '../config/load-policies.ts';
+import type { PolicyConfig } from '../config/policy-schema.ts';
 import { formatAddress, type Address } from '../core/failure.ts';
 import { backendTls, type BackendTls } from '../upstream/backend-tls.ts';
 import { DeathMemory } from './death-memory.ts';
 import { Detector } from './detect.ts';
 import type { Healer, Ward, WardGateway } from './healer.ts';
-import type { ServiceTarget, ServiceType } from './leaves.ts';
+import type { ServiceType } from './leaves.ts';
 
 export interface WardOptions {
   readonly loaded: LoadedPolicy;
@@ -20,10 +22,7 @@ export interface WardOptions {
 
 /** The ward of one policy. Reads back where its traffic was sent last. */
 export async function createWard({ loaded, gateways, stateFolder, serviceTypes, order }: WardOptions): Promise<Ward> {
-  const { policy, sha256 } = loaded;
-  const config = policy.service;
-  const serviceType = serviceTypes.get(config.type);
-  if (!serviceType) throw new Error(`expected services of type ${config.type} to be known`);
+  const { policy } = loaded;
   const own = Object.entries(gateways).filter(([, gateway]) => gateway.service === policy.name);
   const wardGateways = own.map(([name, gateway]): WardGateway => ({
     name,
@@ -31,17 +30,41 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
     concurrency: gateway.concurrency,
     quarantineMs: gateway.quarantine.for,
   }));
-  const upstreams = distinct([...wardGateways.flatMap((gateway) => gateway.upstreams), ...(own.length === 0 ? (config.listen ?? []) : [])]);
+  const upstreamsUnder = ({ service }: PolicyConfig): readonly Address[] => distinct([...wardGateways.flatMap((gateway) => gateway.upstreams), ...(own.length === 0 ? (service.listen ?? []) : [])]);
   const file = join(stateFolder, `${policy.name}.upstream.json`);
   const tls = tlsByAddress(own.map(([, gateway]) => gateway));
-  let current = await readCurrent(file, upstreams);
+  let current = await readCurrent(file, upstreamsUnder(policy));
+  const underPolicy = (next: LoadedPolicy): UnderPolicy => {
+    const config = next.policy.service;
+    const upstreams = upstreamsUnder(next.policy);
+    const serviceType = serviceTypes.get(config.type);
+    if (!serviceType) throw new Error(`expected services of type ${config.type} to be known`);
+    return { ...next, serviceType, target: () => ({ name: policy.name, config, upstreams, current, protocol: own[0]?.[1].protocol, tls, stateFolder }) };
+  };
+  let now = underPolicy(loaded);
+  let detector = new Detector(policy.detect);
   const ward: Ward = {
     name: policy.name,
-    policy,
-    sha256,
-    serviceType,
+    get policy() {
+      return now.policy;
+    },
+    get sha256() {
+      return now.sha256;
+    },
+    get serviceType() {
+      return now.serviceType;
+    },
+    get detector() {
+      return detector;
+    },
+    adopt(next) {
+      // what was counted stays counted, unless it is counted in another way now
+      if (!isDeepStrictEqual(next.policy.detect, now.policy.detect)) detector = new Detector(next.policy.detect);
+      now = underPolicy(next);
+      if (current >= now.target().upstreams.length) current = 0;
+    },
+    pinned: () => pin(ward, now),
     gateways: wardGateways,
-    detector: new Detector(policy.detect),
     traffic: [],
     deaths: new DeathMemory(),
     requestIds: [],
@@ -54,9 +77,9 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
     atRest: undefined,
     lastRun: undefined,
     lastAct: undefined,
-    target: (): ServiceTarget => ({ name: policy.name, config, upstreams, current, protocol: own[0]?.[1].protocol, tls, stateFolder }),
+    target: () => now.target(),
     async useUpstream(index) {
-      const address = upstreams[index];
+      const address = now.target().upstreams[index];
       if (!address) return;
       current = index;
       for (const gateway of wardGateways) {
@@ -68,6 +91,15 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
   };
   if (current !== 0) await ward.useUpstream(current);
   return ward;
+}
+
+/** What follows from the policy alone. */
+interface UnderPolicy extends Pick<Ward, 'policy' | 'sha256' | 'serviceType' | 'target'> {}
+
+/** Everything but what follows from the policy is the ward's own, also what is written to it. */
+function pin(ward: Ward, { policy, sha256, serviceType, target }: UnderPolicy): Ward {
+  const pinned = { policy, sha256, serviceType, target };
+  return new Proxy(ward, { get: (live, key) => Reflect.get(Object.hasOwn(pinned, key) ? pinned : live, key) });
 }
 
 function tlsByAddress(gateways: readonly GatewayConfig[]): ReadonlyMap<string, BackendTls> {

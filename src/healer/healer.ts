@@ -1,5 +1,6 @@
 /** What every step of healing needs, put together once at start. And one service under care: its ward. */
 import type { GatewayConfig } from '../config/host-schema.ts';
+import type { LoadedPolicy } from '../config/load-policies.ts';
 import type { PolicyConfig } from '../config/policy-schema.ts';
 import type { SafetyConfig } from '../config/safety-schema.ts';
 import type { Order } from '../channel/messages.ts';
@@ -28,6 +29,7 @@ export interface Healer {
   readonly wards: ReadonlyMap<string, Ward>;
   readonly audit: AuditLog;
   readonly state: StateStore;
+  /** As it is now; a reload puts another in its place. */
   readonly safety: SafetyConfig;
   readonly probes: readonly Probe[];
   readonly collectors: readonly Collector[];
@@ -63,11 +65,16 @@ export interface WardGateway {
 /** One service under care. Created at load; what changes about it changes here and nowhere else. */
 export interface Ward {
   readonly name: string;
+  /** With the three that follow from it: as it was read last. Who must not see it change has a {@link pinned} ward. */
   readonly policy: PolicyConfig;
   readonly sha256: string;
   readonly serviceType: ServiceType;
-  readonly gateways: readonly WardGateway[];
   readonly detector: Detector;
+  /** The policy was read again, and is another: the one place that puts it in the old one's place. */
+  adopt(loaded: LoadedPolicy): void;
+  /** The same ward, but with the policy of now for ever: what an incident was opened under is what it is healed by. */
+  pinned(): Ward;
+  readonly gateways: readonly WardGateway[];
   /** The last summaries of every gateway, oldest first, with the monotonic time at which they came. */
   readonly traffic: SeenSummary[];
   /** The service as its plug-ins see it now. */
@@ -81,7 +88,7 @@ export interface Ward {
   lastGoodMs: number;
   /** Monotonic: a silence is not looked into before. */
   confirmAgainAtMs: number;
-  /** Monotonic: what nginx's log says of a connect is not tried before. */
+  /** Monotonic: what nginx's log, or a proxy, says of a connect is not tried before. */
   connectAgainAtMs: number;
   /** How long the last recoveries took; their median is what a visitor is told to expect. */
   readonly recoveriesMs: number[];

@@ -7,12 +7,13 @@ import { ulid } from '../core/ids.ts';
 import { isActedOn } from './acting.ts';
 import { createAfterRecovery } from './after-recovery.ts';
 import { recordFor } from './audit-record-for.ts';
+import { closeAbandoned } from './close-abandoned.ts';
 import { conclude } from './conclude.ts';
 import { holdAtOpening } from './gate-orders.ts';
 import { heal } from './heal.ts';
 import { takeRequestIds } from './take-request-ids.ts';
-import type { Healer, OpenCase, Ward } from './healer.ts';
-import { standing } from './undo.ts';
+import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
+import { standing, undoActs } from './undo.ts';
 
 export interface Incidents {
   /** A symptom was seen: opens an incident, or wakes the one that is open. */
@@ -22,28 +23,41 @@ export interface Incidents {
   openFor(service: string): OpenCase | undefined;
   /** Goes on with an incident of the healer's life before. `unknownOutcome`: an act had begun; verify, never repeat. */
   resume(ward: Ward, incident: Incident, unknownOutcome: boolean): void;
+  /** No policy looks after the service any more: once the act under way has ended, its incident is closed as it is. */
+  abandon(service: string): void;
   /** Resolves when every round under way has ended. */
   settled(): Promise<void>;
 }
+
+/** What comes before the rounds; it may be the end already. */
+type First = (ward: Ward) => Promise<NextRound | undefined>;
 
 /** Keeps the open incidents of all services. */
 export function createIncidents(healer: Healer): Incidents {
   const open = new Map<string, OpenCase>();
   const running = new Set<Promise<void>>();
   const afterRecovery = createAfterRecovery(healer, { openFor: (service) => open.get(service), seen });
+  const abandoned = new Set<OpenCase>();
 
-  function begin(ward: Ward, opened: OpenCase, first: () => Promise<void>): void {
+  function begin(ward: Ward, opened: OpenCase, first: First): void {
     open.set(ward.name, opened);
-    const life = liveThrough(ward, opened, first).finally(() => {
+    // what it was opened under is what it is healed by, whatever is read meanwhile
+    const life = liveThrough(ward.pinned(), opened, first).finally(() => {
       open.delete(ward.name);
+      abandoned.delete(opened);
       running.delete(life);
     });
     running.add(life);
   }
 
-  async function liveThrough(ward: Ward, opened: OpenCase, first: () => Promise<void>): Promise<void> {
-    await first();
+  async function liveThrough(ward: Ward, opened: OpenCase, first: First): Promise<void> {
+    const begun = await first(ward);
+    if (begun?.kind === 'closed') return ward.detector.clear();
     while (!healer.stopping.aborted) {
+      if (abandoned.has(opened)) {
+        await undoActs('closed', { open: opened, ward, healer });
+        return closeAbandoned(opened.incident, healer);
+      }
       const next = await heal(opened, ward, healer);
       if (next.kind === 'closed') {
         if (next.repaired && !opened.followsAnother) afterRecovery(ward);
@@ -66,7 +80,7 @@ export function createIncidents(healer: Healer): Incidents {
     if (isActedOn(ward, healer)) return;
     const incident: Incident = { id: ulid(healer.clock.wallMs()), service: ward.name, openedAtMs: healer.clock.wallMs(), symptom };
     const opened = openCase(incident, healer);
-    begin(ward, opened, () => announce(opened, ward, healer));
+    begin(ward, opened, (pinned) => announce(opened, pinned, healer).then(() => undefined));
   }
 
   return {
@@ -76,9 +90,14 @@ export function createIncidents(healer: Healer): Incidents {
     resume(ward, incident, unknownOutcome) {
       const opened = openCase(incident, healer);
       opened.rounds = 1;
-      begin(ward, opened, async () => {
-        if (unknownOutcome) await conclude(opened, ward, healer);
-      });
+      begin(ward, opened, async (pinned) => (unknownOutcome ? conclude(opened, pinned, healer) : undefined));
+    },
+    abandon(service) {
+      const known = open.get(service);
+      if (!known) return;
+      abandoned.add(known);
+      known.interrupt();
+      known.wake();
     },
     settled: async () => void (await Promise.all(running)),
   };

@@ -1,6 +1,9 @@
 /** The healer process: the only one with rights. Started by the supervisor or by systemd with `--config FILE`. */
 import { parseArgs } from 'node:util';
 
+// before anything else: the signal's own effect would be our end, and who is starting reads the files in any case
+let readAgain = (): void => undefined;
+process.on('SIGHUP', () => readAgain());
 const { values } = parseArgs({ options: { config: { type: 'string' } } });
 const { default: closeWithGrace } = await import('close-with-grace');
 const { pino } = await import('pino');
@@ -18,10 +21,9 @@ if (!loaded.ok) {
 }
 const log = pino({ level: loaded.configuration.host.log.level, base: { process: 'healer' } }, pino.destination(2));
 try {
-  const healer = await runHealer(loaded.configuration, productVersion(), log);
+  const healer = await runHealer(loaded.configuration, { product: productVersion(), log });
   endWithSupervisor(() => process.kill(process.pid, 'SIGTERM'));
-  // a reload is not built yet: nothing changes, and nothing ends
-  process.on('SIGHUP', () => log.warn({}, 'SIGHUP: the configuration is not read again yet; restart goodgateway to apply a change'));
+  readAgain = () => void healer.reload('SIGHUP');
   log.info({ pid: process.pid, node: process.version }, 'the healer is ready');
   closeWithGrace({ skip: ['SIGHUP'], delay: 4000 }, async ({ err }) => {
     if (err) log.error({ err }, 'a bug in goodgateway: the healer ends and is started again');

@@ -5,6 +5,9 @@
 import { createServer, type Socket } from 'node:net';
 import { listenOn } from '../channel/listen-on.ts';
 import { openChannel, type Channel } from '../channel/frame.ts';
+import { TokenBucket } from './token-bucket.ts';
+import { boundConnections, type ConnectionBounds } from './bound-connections.ts';
+import type { Clock } from '../core/time.ts';
 import { factSchema, protocolVersion, type Fact, type Order } from '../channel/messages.ts';
 
 export type TrafficSummary = Extract<Fact, { type: 'traffic_summary' }>;
@@ -16,6 +19,9 @@ export type Quarantine = Extract<Order, { type: 'quarantine' }>;
 
 export interface ProxyLinkOptions {
   readonly path: string;
+  /** Group of the socket: a proxy without rights is in it. Default: our own. */
+  readonly group?: string | undefined;
+  readonly clock: Clock;
   readonly product: string;
   readonly gateways: ReadonlySet<string>;
   readonly onFailure: (report: FailureReport) => void;
@@ -35,35 +41,62 @@ export interface ProxyLink {
   close(): Promise<void>;
 }
 
+/** One proxy, one more that is replacing it, and some air. */
+const bounds: ConnectionBounds = { most: 16, perSecond: 10, firstWordMs: 2000 };
+/** A proxy tells 20 failures and 2 summaries a second of each gateway, and some deaths; what is beyond is not even parsed. */
+const factsPerGateway = 50;
+const fewestFactsPerSecond = 200;
+/** A fact that waited longer says nothing about now. */
+const oldestFactMs = 60_000;
+
 /** Listens for proxies. Rejects when the socket cannot stand: another healer holds it. */
 export async function listenForProxies(options: ProxyLinkOptions): Promise<ProxyLink> {
-  const channels = new Set<Channel<Order>>();
+  /** Those that were greeted, each with the gateways that it may speak of. */
+  const channels = new Map<Channel<Order>, ReadonlySet<string>>();
   const standing = new Map<string, Exclude<Order, { type: 'welcome' }>>();
-  const server = createServer((socket) => converse(socket));
-  await listenOn(server, { kind: 'unix', path: options.path }, { mode: '0660' });
+  const server = createServer();
+  const bound = boundConnections(server, (socket) => converse(socket), { bounds, clock: options.clock, log: options.log });
+  await listenOn(server, { kind: 'unix', path: options.path }, { mode: '0660', group: options.group, evenIfAnotherListens: true });
 
   function converse(socket: Socket): void {
-    const channel = openChannel<Fact, Order>(socket, factSchema, {
-      onMessage: (fact) => take(fact, channel),
-      onEnd: (reason) => {
-        if (channels.delete(channel)) options.log.warn({ reason }, 'a proxy is gone');
+    const facts = new TokenBucket(fewestFactsPerSecond + factsPerGateway * options.gateways.size, options.clock);
+    const channel = openChannel<Fact, Order>(
+      socket,
+      factSchema,
+      {
+        onMessage: (fact) => {
+          if (fact.type === 'hello') bound.known(socket);
+          take(fact, channel);
+        },
+        onEnd: (reason) => {
+          if (channels.delete(channel)) options.log.warn({ reason }, 'a proxy is gone');
+        },
       },
-    });
+      // best effort by design: the counts of what is dropped come with a later summary
+      () => facts.take(),
+    );
   }
 
   function take(fact: Fact, channel: Channel<Order>): void {
-    if (fact.type === 'hello') return greet(fact, channel);
-    if (!channels.has(channel) || !options.gateways.has(fact.gateway)) return channel.close();
+    const own = channels.get(channel);
+    if (fact.type === 'hello') return own ? channel.close() : greet(fact, channel);
+    if (!own?.has(fact.gateway)) return channel.close();
     switch (fact.type) {
       case 'failure_reported':
-        return options.onFailure(fact);
+        return options.onFailure(stamped(fact));
       case 'request_died':
-        return options.onDeath(fact);
+        return options.onDeath(stamped(fact));
       case 'request_survived':
         return options.onSurvival(fact);
       case 'traffic_summary':
-        return options.onSummary(fact);
+        return options.onSummary(stamped(fact));
     }
+  }
+
+  /** What it says of the time is believed as far as it can be true: counts and verifications are about moments. */
+  function stamped<F extends { readonly atMs: number }>(fact: F): F {
+    const now = options.clock.wallMs();
+    return { ...fact, atMs: Math.min(now, Math.max(now - oldestFactMs, fact.atMs)) };
   }
 
   function greet(hello: Extract<Fact, { type: 'hello' }>, channel: Channel<Order>): void {
@@ -74,17 +107,18 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
     }
     const unknown = hello.gateways.filter((name) => !options.gateways.has(name));
     if (unknown.length > 0) {
-      options.log.warn({ unknown }, 'a proxy has gateways that this healer does not know; do both read the same file?');
+      options.log.warn({ unknown: unknown.slice(0, 5), count: unknown.length }, 'a proxy has gateways that this healer does not know; do both read the same file?');
       return channel.close();
     }
-    channels.add(channel);
+    channels.set(channel, new Set(hello.gateways));
     options.log.info({ gateways: hello.gateways.length }, 'a proxy connected');
     for (const order of [...standing.values(), ...options.quarantines()]) channel.send(order);
   }
 
   return {
     order(order) {
-      for (const channel of channels) channel.send(order);
+      // who does not read any more would go on by orders that are taken back
+      for (const channel of channels.keys()) if (!channel.send(order)) channel.close();
       // there are many of them, and each has its own end
       if (order.type === 'quarantine') return;
       const subject = order.type === 'hold' || order.type === 'fall_back' || order.type === 'open' ? 'gate' : order.type;
@@ -95,7 +129,7 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
     connected: () => channels.size > 0,
     close: () =>
       new Promise((resolve) => {
-        for (const channel of channels) channel.close();
+        for (const channel of channels.keys()) channel.close();
         server.close(() => resolve());
       }),
   };

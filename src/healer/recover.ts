@@ -62,7 +62,7 @@ async function carryOut(decision: Recover, { open, ward, healer }: { open: OpenC
   });
   if (intent.kind !== 'appended') return refuseWithoutAudit(`${step.action} is not done, because it could not be recorded: ${intent.detail}`, { open, ward, healer });
   const isFirst = await rememberUndo(decision, { open, ward, healer });
-  const begun = { incident: open.incident, rule, step, counts: action.counts, budget: action.limitsFor?.(step.options).budget };
+  const begun = { incident: open.incident, rule, step, counts: action.counts, budget: action.limitsFor?.(step.options).budget, id: base.action_id };
   const saved = action.waits ? ({ kind: 'saved' } as const) : await healer.state.startStep(begun);
   turn[Symbol.dispose]();
   if (disturbs(action) && open.done.length === 0) void notify('started', { open, ward, healer }, { rule, now: `${step.action} by the rule "${rule}".` });

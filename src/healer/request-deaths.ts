@@ -32,6 +32,8 @@ const oneLookMs = 3000;
 export interface RequestDeaths {
   /** Call it once the wards are there: what their logs say until now is old. */
   begin(): Promise<void>;
+  /** The same for one ward, whose logs are others now. */
+  follow(ward: Ward): Promise<void>;
   took(report: DeathReport): void;
   /** A request like one that was told before was answered whole. */
   spared(report: SurvivalReport): void;
@@ -106,11 +108,15 @@ export function createRequestDeaths({ wards, incidents, healer }: Place): Reques
     if (count >= unblamedThatCount) incidents.seen(ward, { seenBy: 'traffic', kind: 'worker_died', gateway, count, text: `${count} workers of ${ward.name} ended by a fault in the last minute` });
   }
 
+  async function follow(ward: Ward): Promise<void> {
+    const log = new WorkerDeaths(ward, healer);
+    await log.begin();
+    logs.set(ward.name, log);
+  }
+
   return {
-    async begin() {
-      for (const ward of wards.values()) logs.set(ward.name, new WorkerDeaths(ward, healer));
-      await Promise.all([...logs.values()].map((log) => log.begin()));
-    },
+    begin: async () => void (await Promise.all([...wards.values()].map(follow))),
+    follow,
     took(report) {
       const ward = wardOf(wards, report.gateway);
       if (!ward || !isWhereItIs(report, ward)) return;

@@ -1,5 +1,7 @@
+import { closeAbandoned } from './close-abandoned.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
+import { awaitsVerification, closeForgotten, countOnce } from './repair-memory.ts';
 import { renewActs } from './undo.ts';
 
 /**
@@ -9,6 +11,7 @@ import { renewActs } from './undo.ts';
 export async function resumeAfterRestart({ wards, incidents, healer }: { wards: ReadonlyMap<string, Ward>; incidents: Incidents; healer: Healer }): Promise<void> {
   const intents = healer.audit.openIntents();
   for (const intent of intents) {
+    await countOnce(intent, healer);
     if (!intent.service || !intent.action || !intent.action_id) continue;
     await healer.audit.append({
       event: 'action.unknown',
@@ -21,17 +24,13 @@ export async function resumeAfterRestart({ wards, incidents, healer }: { wards: 
       text: `${intent.action} had begun when the healer ended; ${intent.incident === undefined ? 'whoever asked for it must look' : 'whether it worked is verified now'}, it is not repeated`,
     });
   }
+  await closeForgotten(healer);
   for (const open of healer.state.state().incidents) {
     const ward = wards.get(open.service);
     if (ward) {
       await renewActs(open, { ward, healer });
-      const begun = intents.some((intent) => intent.incident === open.id && intent.action !== 'shed_load');
+      const begun = intents.some((intent) => intent.incident === open.id && intent.action !== 'shed_load') || awaitsVerification(open.id, open.service, healer);
       incidents.resume(ward, open, begun);
-    } else await closeOrphan(open.id, open.service, healer);
+    } else await closeAbandoned(open, healer);
   }
-}
-
-async function closeOrphan(incident: string, service: string, healer: Healer): Promise<void> {
-  await healer.state.closeIncident(incident);
-  await healer.audit.append({ event: 'incident.closed', incident, service, outcome: { result: 'unknown' }, text: `no policy looks after ${service} any more` });
 }

@@ -2,6 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { proxyAccount } from '../config/account.ts';
+import type { HostConfig } from '../config/host-schema.ts';
+import type { LoadedPolicy } from '../config/load-policies.ts';
 import type { Configuration } from '../config/load.ts';
 import { systemClock } from '../core/time.ts';
 import * as registeredActions from './actions/registry.ts';
@@ -13,13 +16,14 @@ import { listenForOperators } from './control-link.ts';
 import { createWard } from './create-ward.ts';
 import type { Healer, HealerLog, Ward } from './healer.ts';
 import { createIncidents } from './incidents.ts';
-import type { Action } from './leaves.ts';
+import type { Action, RunCommand } from './leaves.ts';
 import { watchNginxLogs } from './nginx-log/watch-nginx-logs.ts';
 import { watchPauses } from './operators/pause.ts';
 import type { OperatorPlace } from './operators/place.ts';
 import { listenForProxies, type ProxyLink } from './proxy-link.ts';
 import { standAsOneHealer } from './one-healer.ts';
 import * as registeredProbes from './probes/registry.ts';
+import { createReloader } from './reload.ts';
 import { createRequestDeaths } from './request-deaths.ts';
 import { resumeAfterRestart } from './resume.ts';
 import { runCommand } from './run-command.ts';
@@ -28,23 +32,40 @@ import { watchSharedCause } from './shared-cause.ts';
 import { takeFailure, takeSummary } from './take-facts.ts';
 import { createHostLook } from './surroundings/host-look.ts';
 import { openStateStore } from './state-store.ts';
+import { watchConfig } from './watch-config.ts';
 import { watchService } from './watch.ts';
 
+/** What a healer is made of beside its configuration. Where it looks and acts is replaced only to see it fail. */
+export interface HealerParts {
+  readonly product: string;
+  readonly log: HealerLog;
+  readonly openAudit?: typeof openAuditLog;
+  readonly openState?: typeof openStateStore;
+  readonly run?: RunCommand;
+}
+
 export interface RunningHealer {
+  /** Reads the configuration again: all of it is obeyed from then on, or nothing changes and somebody is told. Never rejects. */
+  reload(why: string): Promise<void>;
   /** Stops looking and acting; an act under way is left to its end, and is verified at the next start. */
   close(): Promise<void>;
 }
 
 /** Starts everything that the configuration asks for; rejects with a sentence when a socket cannot stand. */
-export async function runHealer({ host, safety, policies }: Configuration, product: string, log: HealerLog): Promise<RunningHealer> {
+export async function runHealer(configuration: Configuration, { product, log, openAudit = openAuditLog, openState = openStateStore, run = runCommand }: HealerParts): Promise<RunningHealer> {
+  const { host, policies } = configuration;
+  const readAtMs = performance.timeOrigin;
+  let { safety } = configuration;
   const stop = new AbortController();
   // whoever holds this socket is the healer of this folder; nothing is touched before it is ours
   let ready: OperatorPlace | undefined;
-  const control = await listenForOperators(join(host.runtime, 'control.sock'), async (request) =>
-    ready ? answerOperator(request, ready) : { ok: false, text: 'the healer is starting; ask again in a moment', healing: 'off', audit: 'the healer is starting', services: [] },
+  const control = await listenForOperators(
+    join(host.runtime, 'control.sock'),
+    async (request) => (ready ? answerOperator(request, ready) : { ok: false, text: 'the healer is starting; ask again in a moment', healing: 'off', audit: 'the healer is starting', services: [] }),
+    log,
   );
-  const audit = await openAuditLog({ folder: host.audit.folder, host: hostname(), agent: `goodgateway ${product}`, clock: systemClock, bootId: bootId(), keepMs: host.audit.keep });
-  const state = await openStateStore(host.state, systemClock);
+  const audit = await openAudit({ folder: host.audit.folder, host: hostname(), agent: `goodgateway ${product}`, clock: systemClock, bootId: bootId(), keepMs: host.audit.keep });
+  const state = await openState(host.state, systemClock);
   if (state.notice) log.error({}, state.notice);
   const auditTrouble = audit.failure();
   if (auditTrouble) log.error({}, `${auditTrouble.detail}; nothing is done until it can be written`);
@@ -52,18 +73,20 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
   let link: ProxyLink | undefined;
   const actions = new Map(Object.values(registeredActions).map((action) => [action.name, action as Action]));
   const lockNow = (): string => safety.one_healer.lock ?? join(host.runtime, 'healer.lock');
-  const oneHealer = await standAsOneHealer({ lock: lockNow, run: runCommand, clock: systemClock, stopping: stop.signal, log, audit });
+  const oneHealer = await standAsOneHealer({ lock: lockNow, run, clock: systemClock, stopping: stop.signal, log, audit });
   const healer: Healer = {
     wards,
     audit,
     state,
-    safety,
+    get safety() {
+      return safety;
+    },
     probes: Object.values(registeredProbes),
     collectors: Object.values(registeredCollectors),
     causes: Object.values(registeredCauses),
     actions,
     actionTable: actions,
-    run: runCommand,
+    run,
     clock: systemClock,
     log,
     order: (order) => link?.order(order),
@@ -74,6 +97,8 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
   const deaths = createRequestDeaths({ wards, incidents, healer });
   link = await listenForProxies({
     path: join(host.runtime, 'healer.sock'),
+    group: await groupForProxies(host),
+    clock: systemClock,
     product,
     gateways: new Set(Object.keys(host.gateways)),
     onFailure: (report) => void takeFailure(report, { wards, incidents, healer }),
@@ -84,17 +109,27 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
     log,
   });
   const serviceTypes = new Map(Object.values(registeredServices).map((type) => [type.name as string, type]));
-  for (const loaded of policies.values()) wards.set(loaded.policy.name, await createWard({ loaded, gateways: host.gateways, stateFolder: host.state, serviceTypes, order: healer.order }));
+  const createOne = (loaded: LoadedPolicy): Promise<Ward> => createWard({ loaded, gateways: host.gateways, stateFolder: host.state, serviceTypes, order: healer.order });
+  for (const loaded of policies.values()) wards.set(loaded.policy.name, await createOne(loaded));
   await deaths.begin();
   ready = { wards, incidents, healer };
   await audit.append({ event: 'agent.started', actor: 'auto', text: `the healer looks after ${[...wards.keys()].join(', ') || 'nothing'}` });
   for (const { policy, sha256 } of policies.values()) await audit.append({ event: 'policy.loaded', service: policy.name, policy: { name: policy.name, sha256, mode: policy.mode } });
   await resumeAfterRestart({ wards, incidents, healer });
-  const watches = [...wards.values()].map((ward) => watchService(ward, incidents, healer));
-  watches.push(watchPauses(ready));
-  watches.push(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
-  watches.push(watchSharedCause(healer));
+  const watches = new Set<Promise<void>>();
+  const untilEnd = (work: Promise<void>): void => {
+    watches.add(work);
+    void work.finally(() => watches.delete(work));
+  };
+  const watch = (ward: Ward): void => untilEnd(watchService(ward, incidents, healer));
+  for (const ward of wards.values()) watch(ward);
+  untilEnd(watchPauses(ready));
+  untilEnd(watchSharedCause(healer));
+  untilEnd(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
+  const reloader = await createReloader(configuration, { healer, incidents, deaths, wards, createWard: createOne, watch, takeSafety: (next) => (safety = next) });
+  untilEnd(watchConfig({ watched: reloader.watched, changed: () => reloader.reload('a file was changed'), clock: systemClock, readAtMs, signal: stop.signal }));
   return {
+    reload: reloader.reload,
     close: async () => {
       stop.abort();
       await Promise.race([Promise.all([...watches, incidents.settled()]), systemClock.sleep(2000)]);
@@ -103,6 +138,13 @@ export async function runHealer({ host, safety, policies }: Configuration, produ
       oneHealer.close();
     },
   };
+}
+
+/** A proxy without rights must be able to open our socket; without root it runs as we do. */
+async function groupForProxies({ proxy }: HostConfig): Promise<string | undefined> {
+  const found = await proxyAccount(proxy);
+  if (!found.ok) throw new Error(found.reason);
+  return process.getuid?.() === 0 && found.account ? String(found.account.gid) : undefined;
 }
 
 function bootId(): string {

@@ -26,9 +26,9 @@ export interface StateStore {
   openIncident(incident: Incident, resetAfterMs: number): Promise<SaveResult>;
   /**
    * To be called with the intent, before the act: climbs the ladder, and counts an attempt where the action counts,
-   * against `budget` where the step's options decided that.
+   * against `budget` where the step's options decided that. `id`: the action's.
    */
-  startStep(started: { readonly incident: Incident; readonly rule: string; readonly step: Step; readonly counts: boolean; readonly budget?: Attempt['budget'] }): Promise<SaveResult>;
+  startStep(started: { readonly incident: Pick<Incident, 'id' | 'service'>; readonly rule: string; readonly step: Step; readonly counts: boolean; readonly budget?: Attempt['budget'] | undefined; readonly id?: string }): Promise<SaveResult>;
   /**
    * After a repair the cooldown starts here; what came back without an attempt leaves nothing to cool down from.
    * `recovered` also ends a give-up: the service is well, whoever did it.
@@ -72,12 +72,12 @@ export async function openStateStore(folder: string, clock: Clock, random: () =>
       state = { ...state, incidents: [...state.incidents.filter((known) => known.service !== incident.service), { ...incident, ladder: [], approvals: [], undo: [] }] };
       return changeService(incident.service, (service) => forgetOldTrouble(service, clock.monotonicMs() - resetAfterMs));
     },
-    startStep({ incident, rule, step, counts, budget }) {
+    startStep({ incident, rule, step, counts, budget, id }) {
       const incidents = state.incidents.map((known) =>
         known.id === incident.id ? { ...known, ladder: climb(known.ladder, rule, step), approvals: useUpApprovals(known.approvals, rule, step) } : known,
       );
       if (!counts) return change({ incidents });
-      const attempt: Attempt = { service: incident.service, incident: incident.id, action: step.action, ...(budget ? { budget } : {}), atMs: clock.monotonicMs() };
+      const attempt: Attempt = { ...(id === undefined ? {} : { id }), service: incident.service, incident: incident.id, action: step.action, ...(budget ? { budget } : {}), atMs: clock.monotonicMs() };
       state = { ...state, incidents, attempts: rememberAttempt(state.attempts, attempt) };
       return changeService(incident.service, (service) => countAttempt(service, random()));
     },

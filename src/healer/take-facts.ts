@@ -16,6 +16,8 @@ interface Place {
 
 const confirmConnectMs = 1000;
 const connectAgainMs = 250;
+/** The same for what proxies report: who only says that a healthy backend refuses must not keep it busy with our connects. */
+const reportedAgainMs = 50;
 /** As many as one audit record takes. */
 const mostRequestIds = 20;
 /** A silence that could not be confirmed is looked into again after so long: somebody's long export is no hang. */
@@ -32,7 +34,7 @@ export async function takeFailure(report: FailureReport, { wards, incidents, hea
   const counted = ward.detector.failed({ gateway: report.gateway, kind: report.kind, detail: report.detail, errno: report.errno, atMs: report.atMs });
   if (counted && isBelieved(report, seenBy, incidents.openFor(ward.name) !== undefined)) return incidents.seen(ward, { ...counted, seenBy });
   if (report.phase !== 'connect' || incidents.openFor(ward.name)) return;
-  if (seenBy === 'nginx_log' && !isTimeToConnect(ward, healer)) return;
+  if (!isTimeToConnect(ward, seenBy === 'nginx_log' ? connectAgainMs : reportedAgainMs, healer)) return;
   const address = ward.gateways.find((gateway) => gateway.name === report.gateway)?.upstreams[report.upstream];
   const failure = address && (await connectProbe(address, confirmConnectMs, { signal: healer.stopping }));
   if (failure?.source === 'upstream')
@@ -47,9 +49,9 @@ export async function takeFailure(report: FailureReport, { wards, incidents, hea
 }
 
 /** A flood of lines is no flood of connects: one that is true is written again. */
-function isTimeToConnect(ward: Ward, { clock }: Healer): boolean {
+function isTimeToConnect(ward: Ward, againMs: number, { clock }: Healer): boolean {
   if (clock.monotonicMs() < ward.connectAgainAtMs) return false;
-  ward.connectAgainAtMs = clock.monotonicMs() + connectAgainMs;
+  ward.connectAgainAtMs = clock.monotonicMs() + againMs;
   return true;
 }
 

@@ -18,15 +18,16 @@ const limitEveryMs = 60_000;
 /** One failed connect may be a restart's gap; two in a row are not. */
 const failedConnectsThatCount = 2;
 
-/** Watches one service until the healer stops. */
+/** Watches one service until the healer stops, or has no such ward any more. */
 export async function watchService(ward: Ward, incidents: Incidents, healer: Healer): Promise<void> {
   let before = '';
   let nextConnectMs = healer.clock.monotonicMs();
   let nextLimitMs = -Infinity;
   let failedConnects = 0;
-  while (!healer.stopping.aborted) {
+  const isWatched = (): boolean => !healer.stopping.aborted && healer.wards.get(ward.name) === ward;
+  while (isWatched()) {
     const state = await ward.serviceType.state(ward.target(), healer.run, AbortSignal.any([healer.stopping, AbortSignal.timeout(oneLookMs)]));
-    if (healer.stopping.aborted) return;
+    if (!isWatched()) return;
     await noticeHumans(ward, state, healer);
     const changed = before !== `${state.state} ${state.fence}`;
     if (before !== '' && changed) incidents.wake(ward);
@@ -43,6 +44,7 @@ export async function watchService(ward: Ward, incidents: Incidents, healer: Hea
     else if (healer.clock.monotonicMs() >= nextConnectMs) {
       nextConnectMs = healer.clock.monotonicMs() + ward.policy.watch.connect_every;
       failedConnects = (await connects(ward, healer)) ? 0 : failedConnects + 1;
+      if (!isWatched()) return;
       if (failedConnects >= failedConnectsThatCount)
         incidents.seen(ward, { seenBy: 'watch', kind: 'unanswered_probe', count: failedConnects, text: `${ward.name} did not take ${failedConnects} connections in a row` });
       else if (failedConnects === 0 && !incidents.openFor(ward.name)) ward.lastGoodMs = healer.clock.wallMs();

@@ -4,6 +4,7 @@
  */
 import { connect } from 'node:net';
 import { openChannel, type Channel } from '../channel/frame.ts';
+import { whyNotTrusted } from '../channel/whose-socket.ts';
 import { orderSchema, protocolVersion, type Fact, type Order } from '../channel/messages.ts';
 import type { Clock } from '../core/time.ts';
 import type { Gateway } from './gateway.ts';
@@ -54,6 +55,11 @@ export function createHealerLink(options: HealerLinkOptions): HealerLink {
 function converse(options: HealerLinkOptions, gateways: ReadonlyMap<string, Gateway>, signal: AbortSignal, up: (channel: Channel<Fact>) => void): Promise<boolean> {
   return new Promise((resolve) => {
     let stood = false;
+    const stranger = whyNotTrusted(options.path);
+    if (stranger !== undefined) {
+      options.log.warn({ reason: stranger }, 'orders are taken from the healer only; gates go on by themselves');
+      return resolve(false);
+    }
     const socket = connect(options.path);
     const channel = openChannel<Order, Fact>(socket, orderSchema, {
       onMessage: (order) => obey(order, gateways, options),

@@ -22,8 +22,8 @@ const log = pino({ level: loaded.host.log.level, base: { process: 'proxy' } }, p
 try {
   const proxy = await runProxy(loaded.host, productVersion(), log);
   endWithSupervisor(() => process.kill(process.pid, 'SIGTERM'));
-  // a reload is not built yet: nothing changes, and nothing ends
-  process.on('SIGHUP', () => log.warn({}, 'SIGHUP: the configuration is not read again yet; restart goodgateway to apply a change'));
+  // its gateways are changed by a restart only; the healer reads policies and limits again
+  process.on('SIGHUP', () => log.warn({}, 'SIGHUP: the proxy does not read its configuration again; restart goodgateway to change a gateway'));
   log.info({ pid: process.pid, node: process.version }, 'the proxy is ready');
   closeWithGrace({ skip: ['SIGHUP'], delay: drainMs + 1000 }, async ({ err }) => {
     if (err) log.error({ err }, 'a bug in goodgateway: the proxy ends and is started again');

@@ -6,11 +6,34 @@ import type { SupervisedProcess } from './supervise.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 
+/** What the proxy may, beside speaking to whom its configuration names. */
+export interface ProxyRights {
+  /** Numbers of the user and group that it runs as. Default: those of whoever starts it. */
+  readonly account?: { readonly uid: number; readonly gid: number };
+  /** Files and folders that it reads beside goodgateway itself; all that is in a folder. */
+  readonly reads: readonly string[];
+  /** Folders in which it makes its sockets. */
+  readonly writes: readonly string[];
+  /** Where its compiled code is kept: a folder that the healer reads nothing from. */
+  readonly cache: string;
+}
+
 /**
- * The proxy gets Node's permission model: no child processes, no worker threads, no native addons. Files stay
- * readable; writing is allowed for the sockets that it makes.
+ * The proxy gets Node's permission model: no child processes, no worker threads, no native addons, and of the files
+ * only those that it needs. What it may besides is a matter of the user that it runs as.
  */
-const proxyRights = ['--permission', '--allow-fs-read=*', '--allow-fs-write=*'];
+function permissionFlags({ reads, writes, cache }: ProxyRights): readonly string[] {
+  const whole = (path: string): readonly string[] => [path, `${path}/*`];
+  const allow = (kind: 'read' | 'write', paths: readonly string[]): readonly string[] => [...new Set(paths.flatMap(whole))].map((path) => `--allow-fs-${kind}=${path}`);
+  return ['--permission', ...allow('read', [...ownFolders(), ...reads, ...writes, cache]), ...allow('write', [...writes, cache])];
+}
+
+/** Where this program is, and the packages that it is made of: in its own folder, or beside it. */
+function ownFolders(): readonly string[] {
+  const own = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+  const shared = own.indexOf('/node_modules/');
+  return shared < 0 ? [own] : [own, own.slice(0, shared + '/node_modules'.length)];
+}
 
 /**
  * What waits most of its life is to be small (measured: 95 MB of resident memory become 81). Not for the proxy, whose
@@ -33,13 +56,22 @@ export function entryPoint(place: string): string {
 
 /**
  * Proxy and healer for one configuration file. Their log goes to the supervisor's own output, or to the file `log`.
- * `state` is the configuration's folder of that name: compiled code is kept there, for a restart in half the time.
+ * `state` is the configuration's folder of that name: compiled code is kept there, for a restart in half the time. Each
+ * has a folder of its own, because who may write compiled code decides what is executed.
  */
-export function ownProcesses(configFile: string, { state, log }: { readonly state: string; readonly log?: string }): readonly SupervisedProcess[] {
-  const rest = { environment: { NODE_COMPILE_CACHE: join(state, 'compile-cache'), GOODGATEWAY_SUPERVISOR: String(process.pid) }, ...(log === undefined ? {} : { log }) };
+export function ownProcesses(configFile: string, { state, log, proxy }: { readonly state: string; readonly log?: string; readonly proxy: ProxyRights }): readonly SupervisedProcess[] {
+  const rest = (cache: string): Partial<SupervisedProcess> => ({
+    environment: { NODE_COMPILE_CACHE: cache, GOODGATEWAY_SUPERVISOR: String(process.pid) },
+    ...(log === undefined ? {} : { log }),
+  });
   const quiet = '--disable-warning=ExperimentalWarning';
   return [
-    { name: 'healer', argv: [process.execPath, quiet, smallRatherThanFast, entryPoint('healer/main'), '--config', configFile], ...rest },
-    { name: 'proxy', argv: [process.execPath, quiet, smallNurseries, ...proxyRights, entryPoint('proxy/main'), '--config', configFile], ...rest },
+    { name: 'healer', argv: [process.execPath, quiet, smallRatherThanFast, entryPoint('healer/main'), '--config', configFile], ...rest(join(state, 'compile-cache', 'healer')) },
+    {
+      name: 'proxy',
+      argv: [process.execPath, quiet, smallNurseries, ...permissionFlags(proxy), entryPoint('proxy/main'), '--config', configFile],
+      ...rest(proxy.cache),
+      ...(proxy.account ? { account: proxy.account } : {}),
+    },
   ];
 }

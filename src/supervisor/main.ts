@@ -1,17 +1,18 @@
 /**
- * The supervisor of `goodgateway run`: `--config FILE --state FOLDER`. `run` checks the configuration and then becomes
- * this program (same pid), which loads next to nothing: it lives as long as the proxy and must not cost like one.
+ * The supervisor of `goodgateway run`: `--config FILE --state FOLDER --proxy RIGHTS`. `run` checks the configuration and
+ * then becomes this program (same pid), which loads next to nothing: it lives as long as the proxy and must not cost
+ * like one. What it is told it believes: whoever starts it has its rights.
  */
 import { parseArgs } from 'node:util';
-import { ownProcesses } from './entry-points.ts';
+import { ownProcesses, type ProxyRights } from './entry-points.ts';
 import { supervise } from './supervise.ts';
 
 /** Answers under way may finish for so long; the proxy itself stops after 10 s. */
 const graceMs = 12_000;
 
-const { values } = parseArgs({ options: { config: { type: 'string' }, state: { type: 'string' } } });
-if (!values.config || !values.state) {
-  process.stderr.write('expected --config FILE --state FOLDER; use: goodgateway run\n');
+const { values } = parseArgs({ options: { config: { type: 'string' }, state: { type: 'string' }, proxy: { type: 'string' } } });
+if (!values.config || !values.state || !values.proxy) {
+  process.stderr.write('expected --config FILE --state FOLDER --proxy RIGHTS; use: goodgateway run\n');
   process.exit(2);
 }
 const file = values.config;
@@ -31,9 +32,12 @@ async function end(why: string, exitCode: number): Promise<void> {
 }
 
 const supervisor = supervise(
-  ownProcesses(file, { state: values.state }),
+  ownProcesses(file, { state: values.state, proxy: JSON.parse(values.proxy) as ProxyRights }),
   { info: (fields, message) => log(30, fields, message), warn: (fields, message) => log(40, fields, message) },
   (name) => void end(`${name} cannot run with this configuration: goodgateway check --config ${file} says why`, 1),
 );
-process.on('SIGHUP', () => log(40, {}, 'SIGHUP: the configuration is not read again yet; restart goodgateway to apply a change'));
+process.on('SIGHUP', () => {
+  // the healer reads policies and limits again, and says what came of it; what needs a restart it names
+  if (!supervisor.signal('healer', 'SIGHUP')) log(40, {}, 'SIGHUP: the healer does not run at the moment; it reads the configuration when it starts');
+});
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end(signal, 0));

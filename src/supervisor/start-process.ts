@@ -16,6 +16,8 @@ export interface StartOptions {
   readonly onExit: (exit: ProcessExit) => void;
   /** Added to the supervisor's own environment. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Numbers of another user and group; only root may. The system drops all supplementary groups with them. */
+  readonly account?: { readonly uid: number; readonly gid: number };
   /** A file to which both streams are appended. Default: the supervisor's own output. */
   readonly output?: string;
   /** It also gets our standard input. Default: none. */
@@ -34,6 +36,7 @@ export function startProcess(argv: readonly [string, ...string[]], options: Star
   const [program, ...rest] = argv;
   const output = options.output === undefined ? 'inherit' : { file: options.output, append: true };
   const child = execa(program, rest, {
+    ...options.account,
     stdin: options.interactive ? 'inherit' : 'ignore',
     stdout: output,
     stderr: output,

@@ -9,6 +9,8 @@ export interface SupervisedProcess {
   readonly argv: readonly [string, ...string[]];
   /** File that receives its output; without it the supervisor's own. */
   readonly log?: string;
+  /** Numbers of the user and group that it runs as. Default: the supervisor's own. */
+  readonly account?: { readonly uid: number; readonly gid: number };
   /** Added to the supervisor's own. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -21,6 +23,8 @@ export interface SupervisorLog {
 export interface Supervisor {
   /** The pid of a process that runs now. */
   pid(name: string): number | undefined;
+  /** Sends a signal to a process that runs now; false when it does not. */
+  signal(name: string, signal: NodeJS.Signals): boolean;
   /** Ends all, the last started first, and waits for their end; what does not end within `graceMs` is killed. */
   stop(graceMs: number): Promise<void>;
 }
@@ -37,6 +41,7 @@ export function supervise(processes: readonly SupervisedProcess[], log: Supervis
   const wards = processes.map((process) => keepRunning(process, log, onHopeless));
   return {
     pid: (name) => wards.find((ward) => ward.name === name)?.pid(),
+    signal: (name, signal) => wards.find((ward) => ward.name === name)?.signal(signal) ?? false,
     stop: async (graceMs) => {
       for (const ward of [...wards].reverse()) await ward.stop(graceMs);
     },
@@ -46,10 +51,11 @@ export function supervise(processes: readonly SupervisedProcess[], log: Supervis
 interface Ward {
   readonly name: string;
   pid(): number | undefined;
+  signal(signal: NodeJS.Signals): boolean;
   stop(graceMs: number): Promise<void>;
 }
 
-function keepRunning({ name, argv, log: output, environment }: SupervisedProcess, log: SupervisorLog, onHopeless: (name: string) => void): Ward {
+function keepRunning({ name, argv, log: output, environment, account }: SupervisedProcess, log: SupervisorLog, onHopeless: (name: string) => void): Ward {
   let pauseMs = firstPauseMs;
   let started: StartedProcess | undefined;
   let stopping: (() => void) | undefined;
@@ -59,7 +65,12 @@ function keepRunning({ name, argv, log: output, environment }: SupervisedProcess
   function start(): void {
     const startedMs = performance.now();
     starts += 1;
-    started = startProcess(argv, { ...(output ? { output } : {}), ...(environment ? { environment } : {}), onExit: (exit) => ended(exit, performance.now() - startedMs) });
+    started = startProcess(argv, {
+      ...(output ? { output } : {}),
+      ...(environment ? { environment } : {}),
+      ...(account ? { account } : {}),
+      onExit: (exit) => ended(exit, performance.now() - startedMs),
+    });
     log.info({ child: name, pid: started.pid }, 'started');
   }
 
@@ -77,6 +88,7 @@ function keepRunning({ name, argv, log: output, environment }: SupervisedProcess
   return {
     name,
     pid: () => started?.pid,
+    signal: (signal) => started?.kill(signal) ?? false,
     stop: (graceMs) =>
       new Promise((resolve) => {
         clearTimeout(timer);

@@ -60,6 +60,7 @@ t.test('the healer believes facts about its own gateways only, and tells a proxy
   const quarantine: Order = { type: 'quarantine', gateway: 'shop', incident: '01J00000000000000000000000', fingerprint: '0'.repeat(32), forMs: 60_000 };
   const link = await listenForProxies({
     path,
+    clock: systemClock,
     product: '0',
     gateways: new Set(['shop']),
     onFailure: (one) => failures.push(one.requestId),
@@ -100,6 +101,7 @@ t.test('a proxy of another version, or with other gateways, is refused politely'
   const said: string[] = [];
   const link = await listenForProxies({
     path,
+    clock: systemClock,
     product: '0',
     gateways: new Set(['shop']),
     onFailure: () => undefined,

@@ -6,7 +6,7 @@ import { finish, start } from '../support/program.ts';
 import { tempFolder, type TestScope } from '../support/temp-folder.ts';
 
 const main = join(import.meta.dirname, '../../src/cli/main.ts');
-const host = 'version: 1\ngateways:\n  shop: { listen: unix:/run/shop.sock, protocol: http, upstream: 127.0.0.1:8080, service: shop }\n';
+const host = 'version: 1\ngateways:\n  shop: { listen: unix:/run/shop.sock, protocol: http, upstream: 127.0.0.1:8080, service: shop }\nproxy: { user: nobody }\n';
 const policy = 'version: 1\nname: shop\nmode: observe\nservice: { type: external }\nhung_after: 15s\n';
 
 function folderWith(t: TestScope, files: Readonly<Record<string, string>>): string {

@@ -228,8 +228,9 @@ t.test('what the files name and the host lacks is a warning, at its place', asyn
   if (!written) throw new Error('nothing was read');
   const at = (name: string) => join(place.folder, name);
   const lacking = async (systemd: string) =>
-    sortProblems(await checkHost(written, { passwd: at('passwd'), group: at('group'), systemd })).map((one) => formatProblem(one).replaceAll(`${place.folder}/`, ''));
+    sortProblems(await checkHost(written, { passwd: at('passwd'), group: at('group'), systemd, asRoot: true })).map((one) => formatProblem(one).replaceAll(`${place.folder}/`, ''));
   const expected = [
+    /^goodgateway.yaml:1:1: proxy: started by root without proxy.user, the proxy has every right/,
     /^goodgateway.yaml:3:\d+: owner: passwd has no `nobdy`, so the gateway cannot open its socket: did you mean `nobody`\?$/,
     /^goodgateway.yaml:3:\d+: group: group has no `wwwdata`, .*: did you mean `www-data`\?$/,
     /^goodgateway.yaml:3:\d+: nginx_error_log: there is no file \/no\/such\/error.log on this host/,

@@ -49,6 +49,11 @@ export class FakeClock implements Clock {
     for (const sleeper of due) sleeper.wake();
   }
 
+  /** Resolves once somebody sleeps: what was awake has done what it had to. */
+  async isAsleep(): Promise<void> {
+    for (let turns = 0; this.#sleepers.length === 0 && turns < 100_000; turns++) await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+
   /** Somebody sets the wall clock; no time passes. */
   setWall(byMs: number): void {
     this.#wallMs += byMs;

@@ -271,6 +271,7 @@ async function healerAt(t: Test, path: string) {
   const nothing = (): undefined => undefined;
   const link = await listenForProxies({
     path,
+    clock: systemClock,
     product: '0',
     gateways: new Set(['app']),
     onFailure: nothing,

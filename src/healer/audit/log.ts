@@ -11,7 +11,7 @@ import { auditDay } from './files.ts';
 import { buildLine } from './line.ts';
 import { appendLine, createFile, errnoOf, findChange, reopenFile, type OpenFile } from './open-file.ts';
 import { gatingEvents, type AuditEvent, type AuditRecord } from './record.ts';
-import { recoverTail } from './recover-tail.ts';
+import { recoverTail, type Tail } from './recover-tail.ts';
 import { retireFiles } from './retire.ts';
 
 export interface AuditLogOptions {
@@ -50,6 +50,8 @@ export interface AuditLog {
   append(event: AuditEvent): Promise<AppendedRecord | AuditFailure>;
   /** Intents of earlier runs without an outcome: write `action.unknown` for each and verify; never repeat the act. */
   openIntents(): readonly AuditRecord[];
+  /** The openings of incidents of earlier runs whose end is not on record. */
+  openIncidents(): readonly AuditRecord[];
   /** Why the log cannot be written at the moment; `undefined` when the last attempt worked. */
   failure(): AuditFailure | undefined;
   /** Waits for the appends under way; later ones fail. */
@@ -75,7 +77,7 @@ class Writer implements AuditLog {
   #file: OpenFile | undefined;
   /** The file that the next one must come after. */
   #after = { day: '', number: 0 };
-  #openIntents: readonly AuditRecord[] = [];
+  #begun: Pick<Tail, 'openIntents' | 'openIncidents'> = { openIntents: [], openIncidents: [] };
   /** The day on which old files were looked for; again on the next one. */
   #retiredOn = '';
   /** Told before anything else. */
@@ -89,9 +91,8 @@ class Writer implements AuditLog {
     this.#options = options;
   }
 
-  openIntents(): readonly AuditRecord[] {
-    return this.#openIntents;
-  }
+  readonly openIntents = (): readonly AuditRecord[] => this.#begun.openIntents;
+  readonly openIncidents = (): readonly AuditRecord[] => this.#begun.openIncidents;
 
   failure(): AuditFailure | undefined {
     return this.#failure;
@@ -152,7 +153,7 @@ class Writer implements AuditLog {
       this.#file = await reopenFile(tail.last.file, tail.last.size);
       this.#after = tail.last.file;
     }
-    this.#openIntents = tail.openIntents;
+    this.#begun = tail;
     this.#head = tail.head;
   }
 

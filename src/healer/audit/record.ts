@@ -48,6 +48,7 @@ export const auditEventNames = [
   'budget.spent',
   'policy.loaded',
   'policy.rejected',
+  'policy.removed',
   'human.acted',
   'agent.started',
   'agent.stopped',
@@ -189,6 +190,11 @@ const fields = z.object({
     .optional()
     .describe('approval.*: the question, and what its answer is bound to'),
   pause: z.object({ until: instant.optional(), reason: text }).optional().describe('pause.*, healing.off'),
+  rejected: z
+    .array(z.object({ file: text, running: sha256.optional().describe('Of its bytes when it was taken over'), refused: sha256.optional().describe('Of its bytes now') }))
+    .max(maxListLength)
+    .optional()
+    .describe('policy.rejected: the files that were read again and are not obeyed'),
   files: z.object({ folder: text, manifest_sha256: sha256, bytes: count, count }).optional().describe('evidence.captured: what was kept in files'),
   impact: impact.optional(),
   gap: z.object({ bytes: count, file: text }).optional().describe('audit.gap: how much was cut or is in doubt, and where it is kept'),

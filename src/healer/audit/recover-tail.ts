@@ -1,6 +1,6 @@
 /**
- * What a log finds when it is opened: where the chain ends, what the last crash left half-written, and which acts
- * have an intent but no outcome. Only the newest files are read: an act cannot outlive two rotations.
+ * What a log finds when it is opened: where the chain ends, what the last crash left half-written, which acts have an
+ * intent but no outcome, and which incidents a beginning but no end. Only the newest files are read: an act cannot outlive two rotations.
  */
 import { open, truncate } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -15,30 +15,32 @@ export interface Tail {
   readonly head: ChainHead;
   /** Oldest first, at most 1000. */
   readonly openIntents: readonly AuditRecord[];
+  /** The same of incidents. */
+  readonly openIncidents: readonly AuditRecord[];
   /** What was cut off the newest file, and where it is kept. */
   readonly torn: { readonly bytes: number; readonly file: string } | undefined;
 }
 
 const filesSearchedForIntents = 2;
-const maxOpenIntents = 1000;
+const maxOpen = 1000;
 
 /** Reads the tail and cuts what is torn. Rejects with the system's error; then nothing was lost. */
 export async function recoverTail(folder: string): Promise<Tail> {
   const files = await listAuditFiles(folder);
   const newest = files.at(-1);
-  if (!newest) return { last: undefined, head: { seq: 0, hash: chainStart }, openIntents: [], torn: undefined };
+  if (!newest) return { last: undefined, head: { seq: 0, hash: chainStart }, openIntents: [], openIncidents: [], torn: undefined };
 
-  const intents = new Map<string, AuditRecord>();
+  const [intents, incidents] = [new Map<string, AuditRecord>(), new Map<string, AuditRecord>()];
   const recent = files.slice(-filesSearchedForIntents);
   const scans: FileScan[] = [];
-  for (const file of recent) scans.push(await scan(file, intents));
+  for (const file of recent) scans.push(await scan(file, { intents, incidents }));
   // The newest file may hold nothing but a torn line: the chain then ends in an older one.
-  for (let i = files.length - recent.length - 1; i >= 0 && !scans.some((one) => one.head); i--) scans.unshift(await scan(files[i]!, new Map()));
+  for (let i = files.length - recent.length - 1; i >= 0 && !scans.some((one) => one.head); i--) scans.unshift(await scan(files[i]!, { intents: new Map(), incidents: new Map() }));
 
   const end = scans.at(-1)!;
   const head = scans.findLast((one) => one.head)?.head ?? { seq: 0, hash: chainStart };
   const torn = end.size > end.recordsEnd ? await cut(newest, end) : undefined;
-  return { last: { file: newest, size: end.recordsEnd }, head, openIntents: [...intents.values()], torn };
+  return { last: { file: newest, size: end.recordsEnd }, head, openIntents: [...intents.values()], openIncidents: [...incidents.values()], torn };
 }
 
 interface FileScan {
@@ -48,7 +50,13 @@ interface FileScan {
   readonly size: number;
 }
 
-async function scan(file: AuditFile, intents: Map<string, AuditRecord>): Promise<FileScan> {
+/** What has begun and not ended, by its id. */
+interface Begun {
+  readonly intents: Map<string, AuditRecord>;
+  readonly incidents: Map<string, AuditRecord>;
+}
+
+async function scan(file: AuditFile, { intents, incidents }: Begun): Promise<FileScan> {
   let head: ChainHead | undefined;
   let recordsEnd = 0;
   let size = 0;
@@ -58,20 +66,30 @@ async function scan(file: AuditFile, intents: Map<string, AuditRecord>): Promise
     if (!link) continue;
     head = { seq: link.seq, hash: hashLine(line.bytes) };
     recordsEnd = line.end;
-    if (line.bytes.includes('"event":"action.')) pair(line.bytes, intents);
+    if (line.bytes.includes('"event":"action.')) pair(line.bytes, intents, acts);
+    else if (line.bytes.includes('"event":"incident.')) pair(line.bytes, incidents, lives);
   }
   return { head, recordsEnd, size };
 }
 
-function pair(line: Buffer, intents: Map<string, AuditRecord>): void {
+interface Pairing {
+  readonly begins: AuditRecord['event'];
+  readonly ends: readonly AuditRecord['event'][];
+  readonly id: (record: AuditRecord) => string | undefined;
+}
+
+const acts: Pairing = { begins: 'action.intent', ends: ['action.finished', 'action.unknown'], id: (record) => record.action_id };
+const lives: Pairing = { begins: 'incident.opened', ends: ['incident.recovered', 'incident.closed'], id: (record) => record.incident };
+
+function pair(line: Buffer, begun: Map<string, AuditRecord>, { begins, ends, id }: Pairing): void {
   const parsed = auditRecordSchema.safeParse(parseObject(line));
-  if (!parsed.success || !parsed.data.action_id) return;
-  const { event, action_id: id } = parsed.data;
-  if (event === 'action.finished' || event === 'action.unknown') intents.delete(id);
-  if (event !== 'action.intent') return;
-  intents.set(id, parsed.data);
-  const [oldest] = intents.keys();
-  if (intents.size > maxOpenIntents && oldest !== undefined) intents.delete(oldest);
+  const known = parsed.success ? id(parsed.data) : undefined;
+  if (!parsed.success || known === undefined) return;
+  if (ends.includes(parsed.data.event)) begun.delete(known);
+  if (parsed.data.event !== begins) return;
+  begun.set(known, parsed.data);
+  const [oldest] = begun.keys();
+  if (begun.size > maxOpen && oldest !== undefined) begun.delete(oldest);
 }
 
 /** Moves everything behind the last record into FILE.torn, which is on the disk before the file is made shorter. */

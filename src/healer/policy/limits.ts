@@ -15,6 +15,8 @@ export interface Now {
 
 /** An action whose intent was recorded, whatever became of it. Only actions that count are attempts. */
 export interface Attempt {
+  /** Of the action, as the audit log has it: by it an intent whose count was lost in a crash is told from one that was counted. */
+  readonly id?: string;
   readonly service: string;
   readonly incident: string;
   readonly action: ActionName;

@@ -133,6 +133,7 @@ async function live({ folder, clock, service, events, told, disk, policy, safety
   const log = await openAuditLog({ folder: join(folder, 'audit'), host: 'h', agent: 'a', clock, bootId: 'b' });
   const audit: Healer['audit'] = {
     openIntents: () => log.openIntents(),
+    openIncidents: () => log.openIncidents(),
     failure: () => log.failure(),
     close: () => log.close(),
     append: async (event) => {

@@ -1,0 +1,108 @@
+/**
+ * What the proxy is started with: its user, the files that it may read, the folders that it may write to. As root, and
+ * with `proxy.user`, also the folders themselves: the names of all sockets are in folders that only root may write to.
+ */
+import { chmodSync, chownSync, lstatSync, mkdirSync, symlinkSync, unlinkSync, type Stats } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { someoneListens } from '../channel/listen-on.ts';
+import { proxyAccount, type Account } from '../config/account.ts';
+import type { HostConfig } from '../config/host-schema.ts';
+import type { Address } from '../core/failure.ts';
+import type { ProxyRights } from '../supervisor/entry-points.ts';
+import { whoMayWrite } from './who-may-write.ts';
+
+/** The rights, or why it cannot be started like this, as a sentence. Makes the folders that are missing. */
+export async function proxyRights(file: string, host: HostConfig): Promise<ProxyRights | string> {
+  const found = await proxyAccount(host.proxy);
+  if (!found.ok) return found.reason;
+  const sockets = socketsOf(host);
+  const reads = [file, host.runtime, '/etc/passwd', '/etc/group', ...backendFolders(host), ...ownFiles(host)];
+  const uid = process.getuid?.();
+  if (found.account === undefined || found.account.uid === uid) {
+    const folders = [...new Set(sockets.map((path) => dirname(path)))];
+    // as its permissions are, the proxy could not make what leads there
+    for (const folder of folders) mkdirSync(folder, { recursive: true });
+    return { reads, writes: folders, cache: join(host.state, 'compile-cache', 'proxy') };
+  }
+  if (uid !== 0) return `proxy.user: only root can start the proxy as "${host.proxy.user}"; goodgateway runs as the user ${uid}: leave proxy.user out, or start it as root`;
+  const place = { host, account: found.account };
+  const own = join(host.runtime, 'proxy');
+  const wrong = prepareOwnFolders(own, place) ?? whatItCouldChange(file, place) ?? (await placeSockets(sockets, own, place));
+  if (wrong !== undefined) return wrong;
+  const elsewhere = sockets.map((path) => dirname(path)).filter((folder) => folder !== host.runtime);
+  return { account: found.account, reads, writes: [...new Set([own, ...elsewhere])], cache: join(own, 'compile-cache') };
+}
+
+interface Place {
+  readonly host: HostConfig;
+  readonly account: Account;
+}
+
+function socketsOf({ gateways, admin }: HostConfig): readonly string[] {
+  return unixPaths([...Object.values(gateways).flatMap(({ listen }) => listen), ...(admin ? [admin] : [])]);
+}
+
+/** Looked at for a socket that comes back. */
+function backendFolders({ gateways }: HostConfig): readonly string[] {
+  return unixPaths(Object.values(gateways).flatMap(({ upstream, also_allowed: others }) => [upstream, ...others])).map((path) => dirname(path));
+}
+
+function ownFiles({ gateways }: HostConfig): readonly string[] {
+  return Object.values(gateways).flatMap(({ fallback, tls }) => [fallback.folder ?? [], tls?.ca ?? []].flat());
+}
+
+function unixPaths(addresses: readonly Address[]): readonly string[] {
+  return addresses.flatMap((address) => (address.kind === 'unix' ? [address.path] : []));
+}
+
+/** Root's are `runtime`, `state` and the audit log; the proxy's is one folder in `runtime`. */
+function prepareOwnFolders(own: string, { host, account }: Place): string | undefined {
+  for (const [folder, mode] of [
+    [host.runtime, 0o755],
+    [host.state, 0o700],
+    [host.audit.folder, 0o750],
+  ] as const)
+    mkdirSync(folder, { recursive: true, mode });
+  mkdirSync(own, { recursive: true, mode: 0o755 });
+  const found = lstatSync(own);
+  if (!found.isDirectory()) return `${own} is no folder: remove it, the proxy's sockets are made there`;
+  chownSync(own, account.uid, account.gid);
+  // others find their way to the sockets, whose own modes decide
+  chmodSync(own, 0o755);
+  return undefined;
+}
+
+/** Whoever could change one of these could make the healer do what he likes. */
+function whatItCouldChange(file: string, { host, account }: Place): string | undefined {
+  for (const path of [file, host.runtime, host.state, host.audit.folder, import.meta.filename]) {
+    const loose = whoMayWrite(path, account);
+    if (loose !== undefined) return `proxy.user: as "${host.proxy.user}" the proxy could change ${loose}, which the healer relies on: chown root ${loose}; chmod go-w ${loose}`;
+  }
+  return undefined;
+}
+
+/** A socket whose name is in root's folder is made in the proxy's, and a link of root's leads there. */
+async function placeSockets(sockets: readonly string[], own: string, { host, account }: Place): Promise<string | undefined> {
+  for (const path of sockets) {
+    const folder = dirname(path);
+    if (folder === host.runtime) {
+      const wrong = await link(path, join(relative(folder, own), basename(path)));
+      if (wrong !== undefined) return wrong;
+    } else if (!lstatSync(folder, { throwIfNoEntry: false })) {
+      mkdirSync(folder, { recursive: true, mode: 0o755 });
+      chownSync(folder, account.uid, account.gid);
+    } else if (whoMayWrite(folder, account) !== folder) {
+      return `unix:${path}: the user "${host.proxy.user}" may make no socket in ${folder}: chown ${host.proxy.user} ${folder}, or listen in ${host.runtime}`;
+    }
+  }
+  return undefined;
+}
+
+async function link(path: string, target: string): Promise<string | undefined> {
+  const found: Stats | undefined = lstatSync(path, { throwIfNoEntry: false });
+  if (found && !found.isSocket() && !found.isSymbolicLink()) return `unix:${path}: a file that is no socket is in the way; move it or choose another path`;
+  if (found?.isSocket() && (await someoneListens(path))) return `unix:${path}: another process listens there; is goodgateway running already?`;
+  if (found) unlinkSync(path);
+  symlinkSync(target, path);
+  return undefined;
+}

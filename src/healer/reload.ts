@@ -1,0 +1,141 @@
+/**
+ * The configuration, read again while the healer runs: all of it takes the old one's place, or none of it. What counts
+ * and what is remembered stays; open incidents go on under the policy that they were opened with. What cannot be
+ * changed in a running healer refuses the whole, by name: half of a new configuration is nobody's configuration.
+ */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { loadConfiguration, type Configuration } from '../config/load.ts';
+import type { LoadedPolicy } from '../config/load-policies.ts';
+import { formatProblem } from '../config/problem.ts';
+import type { SafetyConfig } from '../config/safety-schema.ts';
+import { actionOptions } from './action-options.ts';
+import type { Healer, Ward } from './healer.ts';
+import type { Incidents } from './incidents.ts';
+import { keysThatNeedARestart } from './keys-that-need-a-restart.ts';
+import type { RequestDeaths } from './request-deaths.ts';
+import type { WatchedConfiguration } from './watch-config.ts';
+
+export interface ReloadPlace {
+  readonly healer: Healer;
+  readonly incidents: Incidents;
+  readonly deaths: RequestDeaths;
+  /** Those of the healer; here they are added and removed. */
+  readonly wards: Map<string, Ward>;
+  readonly createWard: (loaded: LoadedPolicy) => Promise<Ward>;
+  /** Begins to watch a ward that is new. */
+  readonly watch: (ward: Ward) => void;
+  readonly takeSafety: (safety: SafetyConfig) => void;
+}
+
+export interface Reloader {
+  /** One at a time; who asks during one is served by the next. Never rejects. `why`: `SIGHUP`, or what was noticed. */
+  reload(why: string): Promise<void>;
+  /** What a change of is a reason to reload; after a refusal also what was wrong. */
+  watched(): WatchedConfiguration;
+}
+
+/** Hexadecimal, by file. */
+type Hashes = ReadonlyMap<string, string>;
+
+const mostProblemsTold = 10;
+const mostFilesRecorded = 100;
+
+/** Keeps the running configuration, and puts another in its place when it is asked and nothing is wrong with it. */
+export async function createReloader(first: Configuration, place: ReloadPlace): Promise<Reloader> {
+  const { healer } = place;
+  let running = first;
+  let hashes = await hashesOf(first.files);
+  let refused: { readonly said: string; readonly files: readonly string[] } | undefined;
+  let turn: Promise<void> = Promise.resolve();
+  let waiting: Promise<void> | undefined;
+
+  async function reloadNow(why: string): Promise<void> {
+    const loaded = await loadConfiguration(running.files[0] ?? '', { actionOptions });
+    if (healer.stopping.aborted) return;
+    if (!loaded.ok)
+      return refuse(
+        why,
+        loaded.problems.map(formatProblem),
+        loaded.problems.map(({ file }) => file),
+      );
+    const { configuration } = loaded;
+    const fixed = keysThatNeedARestart(running.host, configuration.host);
+    if (fixed.length > 0) return refuse(why, [`${fixed.join(', ')}: changed, which needs a restart of goodgateway`], configuration.files);
+    refused = undefined;
+    const changes = await swap(running, configuration, place);
+    running = configuration;
+    hashes = await hashesOf(configuration.files);
+    healer.log.info({ why, changes }, changes.length > 0 ? 'the configuration was read again and is obeyed from now on' : 'the configuration was read again; nothing in it has changed');
+  }
+
+  async function refuse(why: string, problems: readonly string[], files: readonly string[]): Promise<void> {
+    const now = await hashesOf([...running.files, ...files]);
+    const more = problems.length > mostProblemsTold ? `; and ${problems.length - mostProblemsTold} more, which goodgateway check lists` : '';
+    const text = `the configuration was read again (${why}) and is refused as a whole; the one before stays in force: ${problems.slice(0, mostProblemsTold).join('; ')}${more}`;
+    const said = JSON.stringify([problems, [...now]]);
+    const isNew = refused?.said !== said;
+    refused = { said, files };
+    // the same mistake is recorded once; a person who asks again hears it again
+    if (isNew) await healer.audit.append({ event: 'policy.rejected', rejected: changedFiles(hashes, now), text });
+    if (isNew || why === 'SIGHUP') healer.log.error({ to: ['ops'] }, text);
+  }
+
+  return {
+    watched: () => ({ files: [...new Set([...running.files, ...(refused?.files ?? [])])], patterns: running.host.policies }),
+    reload: (why) =>
+      (waiting ??= turn.then(() => {
+        waiting = undefined;
+        turn = reloadNow(why);
+        return turn;
+      })),
+  };
+}
+
+/** Everything that can fail comes first; then all changes at one moment; then what follows from them. Returns what changed. */
+async function swap(before: Configuration, next: Configuration, place: ReloadPlace): Promise<readonly string[]> {
+  const { wards, healer, incidents } = place;
+  const all = [...next.policies.values()];
+  const added = await Promise.all(all.filter(({ policy }) => !wards.has(policy.name)).map(place.createWard));
+  const changed = all.filter(({ policy, sha256 }) => wards.has(policy.name) && wards.get(policy.name)?.sha256 !== sha256);
+  const removed = [...wards.values()].filter(({ name }) => !next.policies.has(name));
+  const otherService = changed.filter(({ policy }) => !isDeepStrictEqual(policy.service, wards.get(policy.name)?.policy.service));
+  const otherSafety = !isDeepStrictEqual(before.safety, next.safety);
+
+  place.takeSafety(next.safety);
+  for (const loaded of changed) wards.get(loaded.policy.name)?.adopt(loaded);
+  for (const ward of added) wards.set(ward.name, ward);
+  for (const { name } of removed) wards.delete(name);
+
+  for (const { name } of removed) incidents.abandon(name);
+  for (const ward of [...added, ...otherService.flatMap(({ policy }) => wards.get(policy.name) ?? [])]) await place.deaths.follow(ward);
+  for (const ward of added) place.watch(ward);
+  for (const { policy, sha256, mode } of [...added, ...changed].map(policyField)) await healer.audit.append({ event: 'policy.loaded', service: policy, policy: { name: policy, sha256, mode } });
+  if (otherSafety) await healer.audit.append({ event: 'policy.loaded', text: "the host's limits (safety) were read again" });
+  for (const { name } of removed) await healer.audit.append({ event: 'policy.removed', service: name, text: `${name} has no policy any more; nobody looks after it from now on` });
+  return [...changed.map(({ policy }) => policy.name), ...added.map(({ name }) => `${name} (new)`), ...removed.map(({ name }) => `${name} (removed)`), ...(otherSafety ? ['safety'] : [])];
+}
+
+function policyField({ policy, sha256 }: Pick<Ward, 'policy' | 'sha256'>): { readonly policy: string; readonly sha256: string; readonly mode: Ward['policy']['mode'] } {
+  return { policy: policy.name, sha256, mode: policy.mode };
+}
+
+/** A file that cannot be read has no hash. */
+async function hashesOf(files: readonly string[]): Promise<Hashes> {
+  const all = await Promise.all(
+    [...new Set(files)].map(async (file) => {
+      const bytes = await readFile(file).catch(() => undefined);
+      return bytes === undefined ? [] : [[file, createHash('sha256').update(bytes).digest('hex')] as const];
+    }),
+  );
+  return new Map(all.flat());
+}
+
+function changedFiles(running: Hashes, now: Hashes): { file: string; running?: string; refused?: string }[] {
+  const files = [...new Set([...running.keys(), ...now.keys()])].filter((file) => running.get(file) !== now.get(file));
+  return files.slice(0, mostFilesRecorded).map((file) => {
+    const [before, after] = [running.get(file), now.get(file)];
+    return { file, ...(before === undefined ? {} : { running: before }), ...(after === undefined ? {} : { refused: after }) };
+  });
+}

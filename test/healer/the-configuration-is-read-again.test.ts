@@ -1,0 +1,193 @@
+import { chmodSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { loadConfiguration } from '../../src/config/load.ts';
+import { actionOptions } from '../../src/healer/action-options.ts';
+import { runHealer, type RunningHealer } from '../../src/healer/run-healer.ts';
+import { watchConfig } from '../../src/healer/watch-config.ts';
+import type { AuditRecord } from '../support/goodgateway.ts';
+import { patientStart, smallService, type SmallService } from '../support/small-service.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { until } from '../support/until.ts';
+import { FakeClock } from './fake-clock.ts';
+
+interface Scene {
+  readonly small: SmallService;
+  readonly healer: RunningHealer;
+  /** Lines of the level `error`. */
+  readonly errors: string[];
+  records(event: string, since?: number): readonly AuditRecord[];
+}
+
+async function scene(t: Test): Promise<Scene> {
+  const small = await smallService(t);
+  const loaded = await loadConfiguration(small.config, { actionOptions });
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  const errors: string[] = [];
+  const log = { info: () => undefined, warn: () => undefined, error: (_fields: object, message: string) => void errors.push(message) };
+  const healer = await runHealer(loaded.configuration, { product: '0', log });
+  t.teardown(() => healer.close());
+  return {
+    small,
+    healer,
+    errors,
+    records: (event, since = 0) =>
+      small
+        .audit()
+        .slice(since)
+        .filter((record) => record.event === event),
+  };
+}
+
+const rule = (name: string) => ({ rules: [{ name, when: { cause: 'service.crashed' }, try: patientStart }] });
+
+t.test('R30 fail safe: reloaded twenty times, every second one broken, while an incident is open', async (t) => {
+  const { small, healer, errors, records } = await scene(t);
+  small.break(true);
+  await small.crash();
+  await until(() => records('action.intent').length > 1, { timeoutMs: 5000, what: 'the incident, and attempts that fail' });
+  const first = records('action.intent')[0]!;
+  for (let i = 1; i <= 20; i++) {
+    const before = small.audit().length;
+    if (i % 2 === 1) small.writePolicy({ ...rule(`Rule ${i}`) });
+    else small.writePolicy({ ...rule(`Rule ${i}`), unknwon: i });
+    await healer.reload('SIGHUP');
+    if (i % 2 === 1) {
+      t.match(records('policy.loaded', before), [{ service: 'small', policy: { name: 'small', mode: 'act' } }], `${i} is taken`);
+      t.same(records('policy.rejected', before), []);
+    } else {
+      t.same(records('policy.loaded', before), [], `${i} is refused`);
+      t.match(records('policy.rejected', before), [{ rejected: [{ file: /small\.yaml$/, running: /^[0-9a-f]{64}$/, refused: /^[0-9a-f]{64}$/ }], text: /stays in force.*unknwon/ }]);
+      t.match(errors.at(-1), /unknwon/, 'and somebody is told');
+    }
+  }
+  const taken = records('policy.loaded').filter(({ service }) => service === 'small');
+  t.equal(taken.length, 11);
+  const attempts = records('action.intent').length;
+  await until(() => records('action.intent').length > attempts, { timeoutMs: 5000, what: 'one more attempt' });
+  const intents = records('action.intent');
+  t.same(new Set(intents.map(({ incident, rule, policy }) => JSON.stringify([incident, rule, policy]))).size, 1, 'the incident goes on under the policy that it was opened with');
+  await until(() => small.state().attempts.length === records('action.intent').length, { timeoutMs: 5000, what: 'all that was counted to be counted still' });
+  t.equal(intents[0]?.['rule'], 'Crashed, so start it');
+
+  small.break(false);
+  await until(() => records('incident.recovered').length === 1, { timeoutMs: 5000, what: 'the recovery' });
+  await small.crash();
+  const again = await until(() => records('action.intent').find(({ incident }) => incident !== first['incident']), { timeoutMs: 5000, what: 'the next incident' });
+  t.match(again, { rule: 'Rule 19', policy: { sha256: (taken.at(-1)!['policy'] as { sha256: string }).sha256 } }, 'the next one is healed by what was taken last');
+  await until(() => records('incident.recovered').length === 2, { timeoutMs: 5000, what: 'the second recovery' });
+  t.equal(records('incident.opened').length, 2, 'one watch: one incident each time');
+});
+
+t.test('a changed file is read by itself, and one mistake is told once', async (t) => {
+  const { small, errors, records } = await scene(t);
+  writeFileSync(join(small.folder, 'policies.d', 'small.yaml'), 'version: 1\n');
+  await until(() => records('policy.rejected').length === 1, { timeoutMs: 8000, what: 'the refusal' });
+  const before = small.audit().length;
+  small.writePolicy({ name: 'second' }, 'second');
+  small.writePolicy(rule('Whole again'));
+  await until(() => records('policy.loaded', before).some(({ service }) => service === 'second'), { timeoutMs: 8000, what: 'a new file to be noticed' });
+  t.match(
+    records('policy.loaded', before)
+      .map(({ service }) => service)
+      .sort(),
+    ['second', 'small'],
+  );
+  t.equal(records('policy.rejected').length, 1);
+  t.equal(errors.length, 1);
+});
+
+t.test('every way in which files change is noticed, once they are left alone', async (t) => {
+  const folder = tempFolder(t);
+  const [host, policy] = [join(folder, 'goodgateway.yaml'), join(folder, 'a.yaml')];
+  for (const file of [host, policy]) writeFileSync(file, 'one');
+  const [clock, stop] = [new FakeClock(), new AbortController()];
+  // files are stamped by the machine's clock, and the pauses are the test's: to it every stamp is an old one at first
+  let wallMs = (): number => Date.now() + 60_000;
+  const stamped = { wallMs: () => wallMs(), monotonicMs: () => clock.monotonicMs(), sleep: (ms: number, signal?: AbortSignal) => clock.sleep(ms, signal) };
+  t.teardown(() => stop.abort());
+  let changes = 0;
+  let during = (): void => undefined;
+  const changed = async (): Promise<void> => {
+    changes += 1;
+    during();
+  };
+  void watchConfig({ watched: () => ({ files: [host, policy], patterns: ['*.yaml'] }), changed, clock: stamped, readAtMs: wallMs(), signal: stop.signal });
+  const look = async (): Promise<void> => {
+    await clock.isAsleep();
+    clock.pass(1000);
+    await clock.isAsleep();
+  };
+  await look();
+  t.equal(changes, 0, 'nothing was changed');
+  const ways: Readonly<Record<string, () => void>> = {
+    'written in place': () => writeFileSync(policy, 'three'),
+    'as editors do': () => (writeFileSync(`${policy}~`, 'four'), renameSync(`${policy}~`, policy)),
+    'a new one': () => writeFileSync(join(folder, 'b.yaml'), 'b'),
+    removed: () => rmSync(join(folder, 'b.yaml')),
+    'another mode': () => chmodSync(policy, 0o600),
+    'another file behind a link': () => (writeFileSync(join(folder, 'other'), 'x'), symlinkSync('other', join(folder, 'link')), renameSync(join(folder, 'link'), policy)),
+  };
+  for (const [way, change] of Object.entries(ways)) {
+    const before = changes;
+    change();
+    await look();
+    t.equal(changes, before, `${way}: somebody may still be writing`);
+    await look();
+    t.equal(changes, before + 1, way);
+    await look();
+    t.equal(changes, before + 1, 'and only once');
+  }
+  // a change while it is read is not lost, though its stamp is all that shows it
+  during = () => {
+    during = () => undefined;
+    writeFileSync(host, 'changed while it was read');
+  };
+  const before = changes;
+  writeFileSync(host, 'two');
+  const writtenMs = Date.now();
+  wallMs = Date.now;
+  await until(() => Date.now() > writtenMs + 100, { timeoutMs: 5000, what: 'the stamp to be older than a tick' });
+  for (let i = 0; i < 4; i++) await look();
+  t.ok(changes >= before + 2, 'it is read again');
+});
+
+t.test('a service that comes is watched, one that goes is let go, and its open incident is closed', async (t) => {
+  const { small, healer, records } = await scene(t);
+  small.writePolicy({ name: 'second' }, 'second');
+  await healer.reload('SIGHUP');
+  small.break(true);
+  await small.crash();
+  const open = await until(() => records('incident.opened').find(({ service }) => service === 'second'), { timeoutMs: 5000, what: 'the new service to be watched' });
+  rmSync(join(small.folder, 'policies.d', 'second.yaml'));
+  await healer.reload('SIGHUP');
+  t.match(records('policy.removed'), [{ service: 'second' }]);
+  await until(() => records('incident.closed').some(({ incident }) => incident === open['incident']), { timeoutMs: 5000, what: 'its incident to be closed' });
+  const after = small.audit().length;
+  await until(() => records('action.intent', after).length > 3, { timeoutMs: 5000, what: 'the other one to go on' });
+  t.same(
+    small
+      .audit()
+      .slice(after)
+      .filter(({ service }) => service === 'second'),
+    [],
+    'nobody looks after it any more',
+  );
+  t.match(small.state().incidents, [{ service: 'small' }]);
+});
+
+t.test('what needs a restart refuses the whole reload and is named; limits of the host are taken over', async (t) => {
+  const { small, healer, records, errors } = await scene(t);
+  small.writeHost({ state: join(small.folder, 'other-state'), admin: '127.0.0.1:9' });
+  small.writePolicy(rule('Not taken either'));
+  await healer.reload('SIGHUP');
+  t.match(records('policy.rejected'), [{ text: /state, admin: changed, which needs a restart/ }]);
+  t.match(errors, [/needs a restart/]);
+  small.writeHost({ safety: { enabled: false } });
+  const before = small.audit().length;
+  await healer.reload('SIGHUP');
+  t.match(records('policy.loaded', before), [{ service: 'small' }, { text: /limits/ }]);
+  await small.crash();
+  t.match(await until(() => records('action.refused')[0], { timeoutMs: 5000, what: 'the refusal' }), { rule: 'Not taken either', text: /switched off for this host/ });
+  t.equal(small.starts(), 0);
+});
