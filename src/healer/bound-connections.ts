@@ -4,7 +4,6 @@
  */
 import type { Server, Socket } from 'node:net';
 import type { Clock } from '../core/time.ts';
-import type { HealerLog } from './healer.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 export interface ConnectionBounds {
@@ -25,7 +24,7 @@ const sayEveryMs = 60_000;
 export function boundConnections(
   server: Server,
   accept: (socket: Socket) => void,
-  { bounds, clock, log }: { readonly bounds: ConnectionBounds; readonly clock: Clock; readonly log: Pick<HealerLog, 'warn'> },
+  { bounds, clock, log }: { readonly bounds: ConnectionBounds; readonly clock: Clock; readonly log: { warn(fields: object, message: string): void } },
 ): BoundConnections {
   const open = new Map<Socket, NodeJS.Timeout>();
   const fresh = new TokenBucket(bounds.perSecond, clock);

@@ -131,7 +131,9 @@ const approvalSchema = z.strictObject({
 const fileSchema = z.strictObject({
   version: z.literal(1),
   lost_at: moment.optional(),
-  attempts: z.array(z.strictObject({ id: text.exactOptional(), service: text, incident: text, action: z.enum(actionNames), budget: z.enum(['disruptive', 'start', 'none']).exactOptional(), at: moment })),
+  attempts: z.array(
+    z.strictObject({ id: text.exactOptional(), service: text, incident: text, action: z.enum(actionNames), budget: z.enum(['disruptive', 'start', 'none']).exactOptional(), at: moment }),
+  ),
   services: z.array(
     z.strictObject({
       name: text,

@@ -28,7 +28,14 @@ export interface StateStore {
    * To be called with the intent, before the act: climbs the ladder, and counts an attempt where the action counts,
    * against `budget` where the step's options decided that. `id`: the action's.
    */
-  startStep(started: { readonly incident: Pick<Incident, 'id' | 'service'>; readonly rule: string; readonly step: Step; readonly counts: boolean; readonly budget?: Attempt['budget'] | undefined; readonly id?: string }): Promise<SaveResult>;
+  startStep(started: {
+    readonly incident: Pick<Incident, 'id' | 'service'>;
+    readonly rule: string;
+    readonly step: Step;
+    readonly counts: boolean;
+    readonly budget?: Attempt['budget'] | undefined;
+    readonly id?: string;
+  }): Promise<SaveResult>;
   /**
    * After a repair the cooldown starts here; what came back without an attempt leaves nothing to cool down from.
    * `recovered` also ends a give-up: the service is well, whoever did it.

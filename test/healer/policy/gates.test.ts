@@ -74,7 +74,12 @@ const ways: readonly { readonly gate: GateName; readonly says: RegExp; readonly 
     gate: 'breaker',
     says: /opened 20 min ago: 3 attempts within 30 min did not help \(redis\); nothing is done until 2026-11-22T03:52:00.000Z \(40 min more\)/,
     inMs: 40 * minute,
-    when: { host: { breaker: { openedAtMs: monotonicMs - 20 * minute, reason: '3 attempts within 30 min did not help (redis)', tried: false } } },
+    when: {
+      host: {
+        failures: [{ service: 'php-fpm', incident: 'EARLIER', atMs: monotonicMs - 20 * minute }],
+        breaker: { openedAtMs: monotonicMs - 20 * minute, reason: '3 attempts within 30 min did not help (redis)', tried: false },
+      },
+    },
   },
   { gate: 'breaker', says: /3 of 9 services began to fail/, when: { ...hung, around: { sharedCause: { text: '3 of 9 services began to fail' } } } },
   {
@@ -127,7 +132,7 @@ t.test('when all of them stand in the way, all of them are on record', async (t)
       humanActed: { atMs: monotonicMs, text: 'eva restarted it' },
       verifications: [{ incident: 'EARLIER', endedAtMs: monotonicMs }],
     },
-    host: { breaker: { openedAtMs: monotonicMs, reason: 'r', tried: false } },
+    host: { failures: [{ service: 'php-fpm', incident: 'EARLIER', atMs: monotonicMs - 20 * minute }], breaker: { openedAtMs: monotonicMs, reason: 'r', tried: false } },
     around: { dependencies: [{ service: 'mariadb', text: 'mariadb is down' }] },
   });
   const decision = stoodDown(decide(restart));
@@ -161,7 +166,13 @@ t.test('what only protects a living service never holds up the start of a dead o
     { name: 'boot', gate: 'paused', start: 'pass', when: { around: { unfit: [{ what: 'boot', text: 'booted 2 s ago' }] } } },
     { name: 'full disk', gate: 'paused', start: 'refuse', when: { around: { unfit: [{ what: 'disk', text: 'no byte is free' }] } } },
     { name: 'R8 shared cause', gate: 'breaker', start: 'pass', when: { around: { sharedCause: { text: '3 of 3 failed' } } } },
-    { name: 'R8 breaker', gate: 'breaker', start: 'refuse', when: { host: { breaker: { openedAtMs: monotonicMs, reason: 'r', tried: false } } } },
+    {
+      name: 'R8 breaker',
+      gate: 'breaker',
+      start: 'refuse',
+      when: { host: { failures: [{ service: 'php-fpm', incident: 'EARLIER', atMs: monotonicMs - 20 * minute }], breaker: { openedAtMs: monotonicMs, reason: 'r', tried: false } } },
+    },
+    { name: 'R8 breaker, opened by other services,', gate: 'breaker', start: 'pass', when: { host: { breaker: { openedAtMs: monotonicMs, reason: 'r', tried: false } } } },
     { name: 'a package manager', gate: 'change_in_progress', start: 'refuse', when: { around: { changes: [{ text: 'dpkg holds its lock' }] } } },
   ];
   for (const { name, when, gate, start } of table) {
@@ -247,7 +258,7 @@ t.test('R18 deliberate stop: what a package operation left stopped is started on
   t.strictSame(refusing(during), ['change_in_progress']);
   t.strictSame(
     refusing(decide(inputOf({ ...left, cause: 'service.stopped_by_operator', policy: policyFor('service.stopped_by_operator', { do: 'start' }) }))),
-    ['deliberate_stop'],
+    ['deliberate_stop', 'never'],
     'not when the diagnosis says that a person stopped it',
   );
 });

@@ -159,10 +159,10 @@ t.test('R8 circuit breaker: an attempt fails once, whatever says so, and one tha
 });
 
 t.test('R8 circuit breaker: the one try passes the gate, and says that it is the one', async (t) => {
-  const half = { host: { breaker: { openedAtMs: monotonicMs - hour, reason: 'r', tried: false } } };
+  const half = { host: { failures: [{ service: 'php-fpm', incident: 'EARLIER', atMs: monotonicMs - 20 * minute }], breaker: { openedAtMs: monotonicMs - hour, reason: 'r', tried: false } } };
   t.match(decide(inputOf(half)), { kind: 'recover' });
   t.match(gateOf(decide(inputOf(half)), 'breaker'), { verdict: 'pass', reason: /opened 1 h ago: r; this is the one try that decides/ });
-  const tried = { host: { breaker: { ...half.host.breaker, tried: true } }, attempts: [ago(5 * minute, { service: 'redis' })] };
+  const tried = { host: { ...half.host, breaker: { ...half.host.breaker, tried: true } }, attempts: [ago(5 * minute, { service: 'redis' })] };
   t.match(gateOf(decide(inputOf(tried)), 'breaker'), { verdict: 'refuse', reason: /the one try is made and decides; allowed in 55 min/ });
 });
 
