@@ -43,11 +43,41 @@ const rooms: readonly Room[] = [
     room: 'healer',
     may: ['healer', 'core', 'config', 'upstream', 'channel'],
     node: true,
-    packages: { zod: anywhere, execa: /^healer\/run-command\.ts$/, ...processPackages },
+    // undici speaks to a container Engine's unix socket; it is loaded when the first container is looked at
+    packages: { zod: anywhere, execa: /^healer\/run-command\.ts$/, undici: /^healer\/service-parts\/engine\.ts$/, ...processPackages },
   },
-  { room: 'healer/probes', may: [...leafTools, 'healer/probes', 'healer/service-parts/config-tests.ts', 'upstream'], node: true, packages: {} },
+  { room: 'healer/surroundings', may: ['healer', 'core', 'config'], node: true, packages: {} },
+  { room: 'healer/probes', may: [...leafTools, 'healer/probes', 'healer/service-parts/config-tests.ts', 'healer/service-parts/container-logs.ts', 'upstream'], node: true, packages: {} },
+  {
+    room: 'healer/collectors',
+    may: [
+      ...leafTools,
+      'healer/collectors',
+      ...['log-files', 'regular-file', 'fpm-page', 'fpm-pool'].map((name) => `healer/probes/read-${name}.ts`),
+      'healer/service-parts/container-logs.ts',
+      'healer/service-parts/engine.ts',
+    ],
+    node: true,
+    packages: {},
+  },
   { room: 'healer/causes', may: [...leafTools, 'healer/causes'], node: false, packages: {} },
-  { room: 'healer/actions', may: [...leafTools, 'healer/actions', 'healer/service-parts/step-result.ts', 'config/values.ts'], node: true, packages: { zod: anywhere } },
+  {
+    room: 'healer/actions',
+    // which worker is stuck only the probes' readers of php-fpm know; how a program is contained is the healer's to say, not an action's
+    may: [
+      ...leafTools,
+      'healer/actions',
+      'healer/service-parts/step-result.ts',
+      'healer/probes/read-fpm-page.ts',
+      'healer/probes/read-fpm-pool.ts',
+      'healer/run-contained.ts',
+      'healer/user-ids.ts',
+      'config/values.ts',
+      'config/program-words.ts',
+    ],
+    node: true,
+    packages: { zod: anywhere },
+  },
   { room: 'healer/services', may: [...leafTools, 'healer/services', 'healer/service-parts'], node: true, packages: {} },
   { room: 'supervisor', may: ['supervisor'], node: true, packages: { execa: /^supervisor\/start-process\.ts$/, ...processPackages } },
   {
@@ -59,7 +89,7 @@ const rooms: readonly Room[] = [
   { room: 'demo', may: ['demo'], node: true, packages: {} },
 ];
 /** In these folders every file is a plug-in of its own, but for what several of them read (`read-*.ts`). */
-const leafFolders = ['healer/probes', 'healer/causes', 'healer/actions', 'healer/services'];
+const leafFolders = ['healer/probes', 'healer/causes', 'healer/collectors', 'healer/actions', 'healer/services'];
 const startsPrograms = ['healer/run-command.ts', 'supervisor/start-process.ts'];
 const longestFile = 250;
 /** Files that may be longer, each with its reason. */
@@ -100,6 +130,7 @@ t.test('the map itself forbids what it is there to forbid', async (t) => {
     { file: 'healer/diagnose.ts', target: 'proxy/gate.ts' },
     { file: 'healer/heal.ts', target: 'execa' },
     { file: 'healer/heal.ts', target: 'node:child_process' },
+    { file: 'healer/services/docker.ts', target: 'undici' },
     { file: 'healer/actions/start.ts', target: 'healer/actions/restart.ts' },
     { file: 'healer/causes/unknown.ts', target: 'healer/probes/orphans.ts' },
     { file: 'healer/causes/unknown.ts', target: 'upstream/connect.ts' },

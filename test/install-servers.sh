@@ -1,12 +1,13 @@
 #!/bin/sh
-# Brings the real servers that the tests run: nginx, php-fpm, Apache, Chromium and a few small tools.
+# Brings the real servers that the tests run: nginx, php-fpm, Apache, MariaDB, Redis, memcached, Chromium and a few small
+# tools.
 #
 # Installs only where nothing can be disturbed: as root on Debian, and either in CI (CI=true) or where no systemd runs.
 # Elsewhere it prints the one command; the tests that need a server are skipped, each with its reason. It never starts
 # or stops a service and never fails the test run: exit status 0, whatever happens.
 set -u
 
-packages='nginx php8.2-fpm php8.2-cli apache2 chromium curl iproute2 openssl procps'
+packages='nginx php8.2-fpm php8.2-cli apache2 mariadb-server redis-server memcached chromium curl iproute2 openssl procps python3-minimal'
 policy=/usr/sbin/policy-rc.d
 marker='# written by goodgateway test/install-servers.sh; safe to remove'
 
@@ -16,6 +17,10 @@ program_of() {
     php8.2-fpm) echo /usr/sbin/php-fpm8.2 ;;
     php8.2-cli) echo /usr/bin/php8.2 ;;
     apache2) echo /usr/sbin/apache2 ;;
+    mariadb-server) echo /usr/sbin/mariadbd ;;
+    redis-server) echo /usr/bin/redis-server ;;
+    memcached) echo /usr/bin/memcached ;;
+    python3-minimal) echo /usr/bin/python3 ;;
     chromium) echo /usr/bin/chromium ;;
     curl) echo /usr/bin/curl ;;
     iproute2) echo /usr/sbin/ip ;;

@@ -28,7 +28,7 @@ export async function repair(scope: Scope, kills = 10): Promise<string> {
     built: true,
     fpm: { maxChildren: workers },
     policy: { 'limits.max_attempts': { times: 100, within: '1h' }, 'verify.stable_for': '500ms' },
-    host: { safety: { host_budget: { disruptive_actions: 100, starts: 100, within: '1h' } } },
+    host: { safety: { host_budget: { disruptive_actions: 100, starts: 100, within: '1h' }, breaker: { open_when: { failed_actions: 100, within: '1m' } } } },
   });
   const load = startLoad(scope, { port: site.nginx.port, rate, posts: 0.2, path: (_method, id) => `/record.php?id=${id}` });
   await until(() => load.results.length > rate, { timeoutMs: 20_000, what: 'steady load' });

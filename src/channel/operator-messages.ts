@@ -20,7 +20,7 @@ export const operatorRequestSchema = z.discriminatedUnion('ask', [
   z.strictObject({ ask: z.literal('off'), service: someService, reason, by }),
   z.strictObject({ ask: z.literal('on'), service: someService, by }),
   z.strictObject({ ask: z.literal('ack'), service, by }),
-  z.strictObject({ ask: z.literal('do'), service, action: z.enum(actionNames), reason, by }),
+  z.strictObject({ ask: z.literal('do'), service, action: z.enum(actionNames), reason, /** Also into a configuration that fails its own test. */ force: z.boolean(), by }),
   z.strictObject({ ask: z.literal('approve'), code: z.string().min(1).max(32), by }),
   z.strictObject({ ask: z.literal('deny'), code: z.string().min(1).max(32), by }),
   /** Which rule, which steps, which gates right now, if this were the cause. */

@@ -157,7 +157,7 @@ audit: { folder: ${folder}/audit }
 state: ${folder}/state
 runtime: ${folder}
 # people press buttons: a real host keeps the small default budgets
-safety: { host_budget: { disruptive_actions: 1000, starts: 1000 } }
+safety: { host_budget: { disruptive_actions: 1000, starts: 1000 }, breaker: { open_when: { failed_actions: 100, within: 1m } } }
 `,
     { mode: 0o600 },
   );

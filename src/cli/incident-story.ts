@@ -79,8 +79,8 @@ function symptomOf({ symptom }: AuditRecord): readonly string[] {
 }
 
 /** The record's sentence, where no other field says the same. */
-function textOf({ event, text, symptom, outcome }: AuditRecord): string | undefined {
-  if (event === 'action.intent') return undefined;
+function textOf({ event, text, symptom, outcome, rule }: AuditRecord): string | undefined {
+  if (event === 'action.intent' && rule !== undefined) return undefined;
   return text !== undefined && text === outcome?.detail ? undefined : (text ?? symptom?.text);
 }
 

@@ -1,20 +1,27 @@
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { z } from 'zod';
-import { whyNotTrusted } from '../channel/whose-socket.ts';
 import { formatDuration } from '../core/time.ts';
 import { findAuditFiles, findIncident } from '../healer/audit/query.ts';
 import { collapse } from '../healer/audit/summary.ts';
+import { askHealer } from './ask-healer.ts';
 import { hostOrExplain } from './host-or-explain.ts';
 import { tellNow, type IncidentNow } from './incident-now.ts';
 import { toAct } from './story-headings.ts';
 import { plain, withStop } from './terminal.ts';
 import { formatWhen } from './when.ts';
 
+const offSchema = z.object({ since: z.string(), by: z.string(), reason: z.string() }).nullable().default(null);
+const pausedSchema = z.object({ until: z.string(), reason: z.string() }).nullable().default(null);
+const useSchema = z.object({ used: z.number(), of: z.number() });
+
 const statusSchema = z.object({
   healing: z.enum(['on', 'off']),
   audit: z.string(),
+  off: offSchema,
+  paused: pausedSchema,
+  breaker: z.object({ since: z.string(), reason: z.string(), tried: z.boolean() }).nullable().default(null),
+  budget: z.object({ disruptive: useSchema, starts: useSchema, within_ms: z.number() }).optional(),
   services: z.array(
     z.object({
       name: z.string(),
@@ -25,6 +32,10 @@ const statusSchema = z.object({
       attempts: z.object({ used: z.number(), of: z.number(), within_ms: z.number() }),
       quarantined: z.array(z.object({ request: z.string(), code: z.string(), until: z.string() })).default([]),
       gave_up: z.string().nullable(),
+      gave_up_since: z.string().nullable().default(null),
+      off: offSchema,
+      paused: pausedSchema,
+      questions: z.array(z.object({ code: z.string(), action: z.string(), rule: z.string(), until: z.string() })).default([]),
       incident: z
         .object({ id: z.string(), code: z.string(), opened_at: z.string(), symptom: z.string(), cause: z.string().nullable(), sentence: z.string().nullable(), done: z.array(z.string()) })
         .nullable(),
@@ -35,7 +46,6 @@ type Status = z.output<typeof statusSchema>;
 type ServiceStatus = Status['services'][number];
 
 const answerWithinMs = 5000;
-const longestAnswer = 4 * 1024 * 1024;
 
 /** `goodgateway status`: every service now, its open incident, what is left of its limits. Exit 1 when one is in trouble or the healer is away. */
 export function statusCommand(): Command {
@@ -47,44 +57,15 @@ export function statusCommand(): Command {
     .action(async (options: { config?: string; json?: boolean }) => {
       const found = await hostOrExplain(options.config);
       if (!found) return;
-      const answer = await ask(join(found.host.runtime, 'control.sock'));
-      if (typeof answer === 'string') {
-        process.stderr.write(`goodgateway: ${answer}\n`);
+      const answer = await askHealer(join(found.host.runtime, 'control.sock'), { ask: 'status' }, { answer: statusSchema, withinMs: answerWithinMs });
+      if ('noAnswer' in answer) {
+        process.stderr.write(`goodgateway: ${answer.noAnswer}\n`);
         process.exitCode = 1;
         return;
       }
       process.stdout.write(options.json ? `${JSON.stringify(answer, undefined, 2)}\n` : describe(answer, await readNow(answer, found.host.audit.folder)));
       if (answer.audit !== 'ok' || answer.services.some((service) => service.incident)) process.exitCode = 1;
     });
-}
-
-/** The healer's answer, or a sentence that says why there is none. */
-function ask(path: string): Promise<Status | string> {
-  const stranger = whyNotTrusted(path);
-  if (stranger !== undefined) return Promise.resolve(`nobody is asked: ${stranger}`);
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    let text = '';
-    socket.setEncoding('utf8').setTimeout(answerWithinMs);
-    socket.once('connect', () => socket.write('{"ask":"status"}\n'));
-    socket.once('timeout', () => socket.destroy(new Error(`it did not answer within ${formatDuration(answerWithinMs)}`)));
-    socket.once('error', (error: NodeJS.ErrnoException) =>
-      resolve(
-        error.code === 'ENOENT' || error.code === 'ECONNREFUSED'
-          ? `the healer does not run (nobody listens on ${path}); traffic flows without it`
-          : `the healer cannot be asked at ${path}: ${error.message}`,
-      ),
-    );
-    socket.once('close', () => resolve('the healer closed the connection without an answer'));
-    socket.on('data', (chunk: string) => {
-      text += chunk;
-      if (text.length > longestAnswer) socket.destroy(new Error('its answer is too long'));
-      if (!text.endsWith('\n')) return;
-      const parsed = statusSchema.safeParse(JSON.parse(text));
-      resolve(parsed.success ? parsed.data : "the healer answered in another version's words; is another version running?");
-      socket.destroy();
-    });
-  });
 }
 
 /** By incident. Best effort: who may ask the healer may not always read the log, and then status says less. */
@@ -108,10 +89,39 @@ function describe(status: Status, now: ReadonlyMap<string, IncidentNow>): string
     `  ${service.text}`,
     `  attempts: ${service.attempts.used} of ${service.attempts.of} within ${formatDuration(service.attempts.within_ms)}`,
     ...service.quarantined.map(({ request, code, until }) => `  not sent until ${formatWhen(Date.parse(until))}: ${request}, which ended its workers; more: goodgateway why ${code}`),
-    ...(service.gave_up ? [`  given up: ${service.gave_up}`] : []),
+    ...restraintsOf(service, '  ', ` ${service.name}`),
+    ...service.questions.map(
+      ({ code, action, rule, until }) => `  waits for a person: ${action} by the rule "${rule}", until ${local(until)}: goodgateway approve ${code} (or: goodgateway deny ${code})`,
+    ),
+    ...(service.gave_up
+      ? [
+          `  given up: ${service.gave_up}`,
+          `  waiting for a human${service.gave_up_since ? ` since ${local(service.gave_up_since)}` : ''}; to let goodgateway try again: goodgateway ack ${service.name}`,
+        ]
+      : []),
     ...describeIncident(service, service.incident ? now.get(service.incident.id) : undefined),
   ]);
-  return `healing is ${status.healing}; audit log: ${status.audit}\n${lines.map(plain).join('\n')}\n`;
+  return `${[`healing is ${status.healing}; audit log: ${status.audit}`, ...describeHost(status), ...lines].map(plain).join('\n')}\n`;
+}
+
+function describeHost({ off, paused, breaker, budget }: Status): readonly string[] {
+  const use = budget && `${budget.disruptive.used} of ${budget.disruptive.of} disruptive actions and ${budget.starts.used} of ${budget.starts.of} starts`;
+  return [
+    ...restraintsOf({ off, paused }, '', ''),
+    ...(breaker ? [`the circuit breaker is open since ${local(breaker.since)}: ${breaker.reason}; to close it: goodgateway on`] : []),
+    ...(budget ? [`used on this host within ${formatDuration(budget.within_ms)}: ${use}`] : []),
+  ];
+}
+
+function restraintsOf({ off, paused }: Pick<Status, 'off' | 'paused'>, indent: string, word: string): readonly string[] {
+  return [
+    ...(off ? [`${indent}healing was switched off ${local(off.since)} by ${off.by}: ${off.reason}; to switch it on: goodgateway on${word}`] : []),
+    ...(paused ? [`${indent}healing is paused until ${local(paused.until)}: ${paused.reason}; to end the pause: goodgateway resume${word}`] : []),
+  ];
+}
+
+function local(iso: string): string {
+  return formatWhen(Date.parse(iso));
 }
 
 function describeIncident({ incident, gave_up: gaveUp }: ServiceStatus, now: IncidentNow | undefined): readonly string[] {

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { checkHost } from './check-host.ts';
+import { checkNames } from './check-names.ts';
 import { checkSafety, readConfiguration } from './load.ts';
 import { loadPolicyFile, type ConfigBindings } from './load-policies.ts';
 import { sortProblems, valueAt, type ConfigProblem } from './problem.ts';
@@ -25,7 +26,8 @@ export async function checkFile(file: string, bindings: ConfigBindings): Promise
   if (kind === 'policy') {
     const { problems, policies, entries } = await loadPolicyFile(read.file, bindings);
     const warnings = await checkHost({ host: undefined, policies: entries });
-    return { problems: sortProblems(problems), warnings: sortProblems(warnings), policies: policies.length, gateways: 0 };
+    const names = checkNames({ policies: entries, safety: undefined, complete: false });
+    return { problems: sortProblems([...problems, ...names]), warnings: sortProblems(warnings), policies: policies.length, gateways: 0 };
   }
   if (kind === 'safety') return { problems: sortProblems(checkSafety(read).problems), warnings: [], policies: 0, gateways: 0 };
   const { loaded, written } = await readConfiguration(read.file, bindings);

@@ -4,18 +4,25 @@
  * hide those in another; what is no policy at all is passed over, because the schema says so.
  */
 import { confidences } from '../core/diagnosis.ts';
+import { checkCommands } from './check-commands.ts';
+import { checkRemedies } from './check-remedies.ts';
+import { checkStepOptions } from './check-step-options.ts';
 import { valueAt, type ConfigProblem, type Path } from './problem.ts';
 import { itemPaths, textsAt, type PolicyEntry } from './written.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
 /** Actions that need a service that can be controlled. */
-const controls: readonly unknown[] = ['start', 'stop', 'reload', 'restart', 'terminate_orphans'];
+const controls: readonly unknown[] = ['start', 'stop', 'reload', 'restart', 'terminate_orphans', 'terminate_stuck_workers', 'reset_failed_and_start'];
+/** What the Engine cannot do, or does with the whole container. */
+const notInDocker: readonly unknown[] = ['reload', 'terminate_orphans', 'terminate_stuck_workers'];
 
 /** Every contradiction inside one policy. */
-export function checkPolicy({ document, path }: PolicyEntry): readonly ConfigProblem[] {
+export function checkPolicy(entry: PolicyEntry): readonly ConfigProblem[] {
+  const { document, path } = entry;
   const rules = itemPaths(document, [...path, 'rules']);
   const policy: Written = { document, path, rules };
-  return [...sameNames(policy), ...neverReached(policy), ...rules.flatMap((rule) => steps(policy, rule)), ...unitChecks(policy)];
+  const contradictions = [...sameNames(policy), ...neverReached(policy), ...rules.flatMap((rule) => steps(policy, rule)), ...managerChecks(policy)];
+  return [...contradictions, ...checkRemedies(entry), ...checkCommands(entry)];
 }
 
 interface Written {
@@ -64,8 +71,18 @@ function steps(policy: Written, rule: Path): readonly ConfigProblem[] {
     const action = valueAt(document.value, at);
     if (typeof action !== 'string') return [];
     const why = byRule.includes(action) ? `\`never\` of this rule forbids ${action}` : byPolicy.includes(action) ? `\`never\` of the policy forbids ${action}` : cannotDo(policy, action);
-    return why === undefined ? [] : [document.problem(at, 'value', `do: ${why}`)];
+    const undo = wrongUndo(action, valueAt(document.value, [...rung, 'undo']));
+    return [
+      ...(why === undefined ? [] : [document.problem(at, 'value', `do: ${why}`)]),
+      ...(undo === undefined ? [] : [document.problem([...rung, 'undo'], 'value', `undo: ${undo}`)]),
+      ...checkStepOptions({ document, path }, rung),
+    ];
   });
+}
+
+function wrongUndo(action: string, undo: unknown): string | undefined {
+  if (action === 'shed_load') return undo === 'never' ? 'shed_load ends with its incident in any case, or visitors would be turned away for ever; remove it' : undefined;
+  return undo === 'automatic' && action !== 'switch_upstream' ? `${action} cannot be taken back, only shed_load and switch_upstream can; remove it` : undefined;
 }
 
 function cannotDo({ document, path }: Written, action: string): string | undefined {
@@ -73,21 +90,31 @@ function cannotDo({ document, path }: Written, action: string): string | undefin
   if (type === 'process' && action === 'reload' && valueAt(document.value, [...path, 'service', 'reload']) === undefined) {
     return 'this service has no `reload:`; say how, such as reload: { signal: HUP } under `service`';
   }
-  return acts({ document, path }) && type === 'external' && controls.includes(action)
-    ? `external services are not controlled, so ${action} is impossible; use wait, switch_upstream, run or page`
-    : undefined;
+  if (!acts({ document, path })) return undefined;
+  if (type === 'external' && controls.includes(action)) return `external services are not controlled, so ${action} is impossible; use wait, switch_upstream, run or page`;
+  if (type === 'docker' && notInDocker.includes(action)) return `a container cannot ${action}; use start, restart or stop`;
+  if (typeof type === 'string' && type !== 'systemd' && action === 'reset_failed_and_start') return `only systemd remembers that a start failed; use start`;
+  return undefined;
 }
 
-function unitChecks({ document, path }: Written): readonly ConfigProblem[] {
+/** `unit:` and `container:` ask a manager that this service does not have. */
+function managerChecks({ document, path }: Written): readonly ConfigProblem[] {
   const type = valueAt(document.value, [...path, 'service', 'type']);
-  if (!acts({ document, path }) || type === 'systemd' || typeof type !== 'string') return [];
-  return itemPaths(document, [...path, 'verify', 'checks']).flatMap((check) => {
-    if (valueAt(document.value, [...check, 'unit']) === undefined) return [];
-    return [document.problem([...check, 'unit'], 'key', `unit: the service is no systemd unit; use ${type === 'external' ? 'connect: ok' : 'service: running'}`)];
-  });
+  if (!acts({ document, path }) || typeof type !== 'string') return [];
+  const instead = type === 'external' ? 'connect: ok' : 'service: running';
+  const wrong = [
+    { key: 'unit', needs: 'systemd', what: 'systemd unit' },
+    { key: 'container', needs: 'docker', what: 'container' },
+  ].filter(({ needs }) => type !== needs);
+  return itemPaths(document, [...path, 'verify', 'checks']).flatMap((check) =>
+    wrong
+      .filter(({ key }) => valueAt(document.value, [...check, key]) !== undefined)
+      .map(({ key, what }) => document.problem([...check, key], 'key', `${key}: the service is no ${what}; use ${instead}`)),
+  );
 }
 
 /** A ready policy that only observes may be tried on a service of another type; nothing is done, and nothing verified. */
 function acts({ document, path }: PolicyEntry): boolean {
-  return valueAt(document.value, [...path, 'mode']) === 'act';
+  const mode = valueAt(document.value, [...path, 'mode']);
+  return mode === 'act' || mode === 'approve';
 }

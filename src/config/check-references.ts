@@ -21,7 +21,7 @@ export function checkReferences(references: References): readonly ConfigProblem[
   const names = policyNames(references);
   const known = names.length === 0 ? services(references) : [];
   const { host } = references;
-  return [...names, ...known, ...addresses(host), ...unsafeListeners(host), ...blindStandbys(host), ...checkTls(host), ...receivers(references), ...switches(references)];
+  return [...names, ...known, ...addresses(host), ...unsafeListeners(host), ...blindStandbys(host), ...checkTls(host), ...receivers(references), ...waitedFor(references), ...switches(references)];
 }
 
 function policyNames({ policies }: References): readonly ConfigProblem[] {
@@ -89,12 +89,39 @@ function receivers({ host, policies }: References): readonly ConfigProblem[] {
   const written = valueAt(host.value, ['notifiers']);
   const known = ['ops', ...(isObject(written) ? Object.keys(written) : [])];
   return policies.flatMap(({ document, path }) => {
-    return itemPaths(document, [...path, 'notify', 'to']).flatMap((at) => {
+    const rules = itemPaths(document, [...path, 'rules']);
+    const asked = rules.flatMap((rule) => itemPaths(document, [...rule, 'try'])).map((rung) => [...rung, 'approval', 'from']);
+    const told = rungsOf({ document, path }, 'notify').flatMap((rung) => oneOrManyPaths(document, [...rung, 'with', 'to']));
+    const lists: readonly Path[] = [[...path, 'notify', 'to'], ...rules.map((rule) => [...rule, 'notify']), ...asked];
+    return [...lists.flatMap((list) => itemPaths(document, list)), ...told].flatMap((at) => {
       const name = valueAt(document.value, at);
       if (typeof name !== 'string' || known.includes(name)) return [];
-      return [document.problem(at, 'value', `notify: no notifier has the name \`${name}\`${hint(name, known) || `; there are ${known.join(', ')}`}`)];
+      return [document.problem(at, 'value', `${at.at(-2) === 'from' ? 'from' : 'notify'}: no notifier has the name \`${name}\`${hint(name, known) || `; there are ${known.join(', ')}`}`)];
     });
   });
+}
+
+/** Whoever waits for a service that does not exist waits in vain, and for itself for ever. */
+function waitedFor({ policies, complete }: References): readonly ConfigProblem[] {
+  const names = policies.map(({ document, path }) => valueAt(document.value, [...path, 'name'])).filter((name) => typeof name === 'string');
+  if (!complete || names.length < policies.length) return [];
+  return policies.flatMap(({ document, path }) => {
+    const own = valueAt(document.value, [...path, 'name']);
+    const waits = rungsOf({ document, path }, 'wait_for').flatMap((rung) => oneOrManyPaths(document, [...rung, 'with', 'services']));
+    return waits.flatMap((at) => {
+      const service = valueAt(document.value, at);
+      if (typeof service !== 'string') return [];
+      if (service === own) return [document.problem(at, 'value', `services: ${service} cannot wait for itself`)];
+      if (names.includes(service)) return [];
+      return [document.problem(at, 'value', `services: no policy has the name \`${service}\`${hint(service, names) || `; there are ${names.slice(0, 20).join(', ')}`}`)];
+    });
+  });
+}
+
+/** The steps of a policy that name this action. */
+function rungsOf({ document, path }: PolicyEntry, action: string): readonly Path[] {
+  const rungs = itemPaths(document, [...path, 'rules']).flatMap((rule) => itemPaths(document, [...rule, 'try']));
+  return rungs.filter((rung) => valueAt(document.value, [...rung, 'do']) === action);
 }
 
 /** A step may narrow down where the upstream may be switched to, never widen it. */
@@ -104,9 +131,7 @@ function switches({ host, policies }: References): readonly ConfigProblem[] {
     const own = gatewayPaths(host).filter((gateway) => valueAt(host.value, [...gateway, 'service']) === name);
     if (own.length === 0) return [];
     const allowed = own.flatMap((gateway) => textsAt(host, [...gateway, 'also_allowed']).concat(textsAt(host, [...gateway, 'upstream'])));
-    const rungs = itemPaths(document, [...path, 'rules']).flatMap((rule) => itemPaths(document, [...rule, 'try']));
-    return rungs
-      .filter((rung) => valueAt(document.value, [...rung, 'do']) === 'switch_upstream')
+    return rungsOf({ document, path }, 'switch_upstream')
       .flatMap((rung) => oneOrManyPaths(document, [...rung, 'with', 'only_to']))
       .flatMap((at) => {
         const place = addressAt(document, at);

@@ -30,7 +30,9 @@ const hold = z
     fairness: z
       .enum(['client', 'none'], { error: 'expected client or none' })
       .default('client')
-      .describe('client: who waits takes turns by client address, and a full queue makes room for a new address. Trap: none where nginx sees only the addresses of a CDN or of a shared proxy.'),
+      .describe(
+        'client: who waits takes turns by client address, and a full queue makes room for a new address. While load is shed, it decides by the address whose pages are let in. Trap: say none where nginx sees only the addresses of a CDN or of a shared proxy.',
+      ),
     never: z
       .strictObject({
         paths: z.array(z.string()).default(['/livez', '/readyz', '/healthz', '/health', '/ping', '/status']).describe('Paths of health checks: answered at once, never held.'),

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { actionNames } from '../core/decision.ts';
 import { checkPolicy } from './check-policy.ts';
+import { checkPrograms } from './check-programs.ts';
 import { policyListSchema, policySchema, type PolicyConfig } from './policy-schema.ts';
 import { valueAt, type ConfigProblem, type Path } from './problem.ts';
 import { readConfigFile } from './read-config-file.ts';
@@ -40,6 +41,7 @@ export async function loadPolicyFile(file: string, bindings: ConfigBindings): Pr
     const own = entriesOf(document);
     entries.push(...own);
     problems.push(...checked.problems, ...own.flatMap(checkPolicy), ...own.flatMap((entry) => unsafeFile(entry, read.unsafe)));
+    for (const entry of own) if (needsSafeFiles(valueAt(document.value, [...entry.path, 'mode']))) problems.push(...(await checkPrograms(entry)));
     policies.push(...checked.policies.map((policy) => ({ policy, file, sha256: read.sha256 })));
   }
   return { file, entries, policies, problems };

@@ -4,6 +4,8 @@
  */
 import { access } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { checkLimits } from './check-limits.ts';
+import { checkNames } from './check-names.ts';
 import { checkReferences } from './check-references.ts';
 import { fileLimit, findPolicyFiles } from './find-policy-files.ts';
 import { hostSchema, type HostConfig } from './host-schema.ts';
@@ -49,11 +51,12 @@ export async function readConfiguration(file: string, bindings: ConfigBindings):
   const safety = await loadSafety(document);
   const found = host.ok ? [] : host.findings.map((each) => document.problem(each.path, each.at, each.message));
   const written = { host: document, policies: policies.files.flatMap((each) => each.entries) };
-  const references = checkReferences({ ...written, complete: policies.complete });
+  const references = [...checkReferences({ ...written, complete: policies.complete }), ...checkNames({ ...written, safety: safety.written, complete: policies.complete })];
+  const limits = host.ok && typeof host.value.safety !== 'string' ? host.value.safety : safety.limits;
+  if (limits) references.push(...checkLimits(written.policies, limits));
   const problems = [...read.problems, ...extraDocuments(read), ...found, ...policies.problems, ...safety.problems, ...references, ...unsafeHost([read, ...safety.read], policies.files)];
-  if (!host.ok || problems.length > 0) return { loaded: { ok: false, problems: sortProblems(problems) }, written };
+  if (!host.ok || !limits || problems.length > 0) return { loaded: { ok: false, problems: sortProblems(problems) }, written };
   const byName = new Map(policies.files.flatMap((each) => each.policies).map((each) => [each.policy.name, each]));
-  const limits = typeof host.value.safety === 'string' ? safety.limits! : host.value.safety;
   const files = [read.file, ...policies.files.map((each) => each.file), ...safety.files];
   return { loaded: { ok: true, configuration: { host: host.value, safety: limits, policies: byName, files } }, written };
 }
@@ -103,16 +106,24 @@ function patternsOf(host: YamlDocument): readonly { readonly path: Path; readonl
   return written.flatMap((pattern: unknown, i) => (typeof pattern === 'string' ? [{ path: ['policies', i], pattern }] : []));
 }
 
-async function loadSafety(
-  host: YamlDocument,
-): Promise<{ readonly limits?: SafetyConfig; readonly files: readonly string[]; readonly read: readonly ConfigFile[]; readonly problems: readonly ConfigProblem[] }> {
+interface Safety {
+  readonly limits?: SafetyConfig;
+  /** Where the limits stand as they were written. */
+  readonly written?: { readonly document: YamlDocument; readonly path: Path };
+  readonly files: readonly string[];
+  readonly read: readonly ConfigFile[];
+  readonly problems: readonly ConfigProblem[];
+}
+
+async function loadSafety(host: YamlDocument): Promise<Safety> {
   const named = valueAt(host.value, ['safety']);
-  if (typeof named !== 'string') return { files: [], read: [], problems: [] };
+  if (typeof named !== 'string') return { written: { document: host, path: ['safety'] }, files: [], read: [], problems: [] };
   const file = resolve(dirname(host.file), named);
   const read = await readConfigFile(file);
   if (read.sha256 === '') return { files: [], read: [], problems: read.problems.map((each) => host.problem(['safety'], 'value', `safety: ${file}: ${each.message}`)) };
   const { limits, problems } = checkSafety(read);
-  return limits && problems.length === 0 ? { limits, files: [file], read: [read], problems } : { files: [file], read: [read], problems };
+  const document = read.documents[0];
+  return { ...(limits && problems.length === 0 ? { limits } : {}), ...(document ? { written: { document, path: ['safety'] } } : {}), files: [file], read: [read], problems };
 }
 
 /** The limits that a safety file holds, and everything that is wrong with it. */

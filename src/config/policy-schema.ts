@@ -48,6 +48,7 @@ export const collectorNames = [
   'container_inspect',
   'container_logs_tail',
 ] as const;
+export type CollectorName = (typeof collectorNames)[number];
 
 /** When receivers are told. */
 export const noticeNames = ['started', 'recovered', 'gave_up', 'blocked', 'repeated'] as const;
@@ -69,7 +70,7 @@ const approval = z.strictObject({
   within: duration()
     .refine((ms) => ms >= 1000, { error: 'expected at least 1s: somebody must read the question' })
     .prefault('15m')
-    .describe('How long an answer is waited for.'),
+    .describe('How long an answer is waited for. A yes is good for as long again, then it is asked for anew.'),
   otherwise: z.enum(['skip', 'do'], { error: 'expected skip or do' }).default('skip').describe('Without an answer: skip goes on with the next step, do acts. Trap: do means that silence is consent.'),
 });
 
@@ -81,13 +82,13 @@ const rung = z.strictObject({
     .default([])
     .describe('Checks before the action. config_test is always made before reload and restart. disk_free, memory_free: at least 5% and 64MiB are free.'),
   attempts: z.int().min(1).max(10).default(1).describe('How often it is tried before the next step.'),
-  timeout: duration().prefault('1m').describe('How long one try may take.'),
+  timeout: duration().prefault('1m').describe('How long one try may take. wait and wait_for take their own `at_most` instead.'),
   approval: approval.optional().describe('A person must agree first, with `goodgateway approve`. Default: nobody is asked, but in mode approve.'),
   undo: z
     .enum(['automatic', 'never'], { error: 'expected automatic or never' })
     .optional()
     .describe(
-      'automatic: taken back when it did not help, and at the end of the incident. Only for actions that can be (shed_load, switch_upstream). Default: shed_load automatic, switch_upstream never.',
+      'automatic: taken back by itself: switch_upstream when it did not help, shed_load when its incident is over. Only for these two. Default: shed_load automatic, and nothing else is possible; switch_upstream never.',
     ),
 });
 
@@ -143,7 +144,9 @@ const check = z.union(
 
 const limits = z
   .strictObject({
-    cooldown: duration().prefault('1m').describe('Quiet time between incidents, measured from the end of verification.'),
+    cooldown: duration()
+      .prefault('1m')
+      .describe('Quiet time between incidents, measured from the end of verification. The start of a dead service waits for the back-off only, and never longer than this.'),
     max_attempts: z
       .strictObject({ times: z.int().min(1).max(1000).describe('So many attempts …'), within: duration().describe('… in so long.') })
       .prefault({ times: 3, within: '1h' })
@@ -243,7 +246,7 @@ export const policySchema = z.strictObject({
     .describe('What is done for those that depend on this service. Default: services whose depends_on names it are looked at anew after 30s.'),
   while_recovering: z
     .strictObject({
-      say: z.string().min(3).max(200).optional().describe('A sentence of your own for the page, instead of what goodgateway would say.'),
+      say: z.string().min(3).max(200).optional().describe('A sentence of your own for the page, instead of what goodgateway would say of the repair. Plain text, the same in every language.'),
       hold_requests: movedTo('hold.for of the gateway'),
       // oxlint-disable-next-line unicorn/no-thenable -- a word of the language; its value is text, never a function
       then: z.literal('friendly_page').default('friendly_page').describe('Who waited too long gets the page.'),

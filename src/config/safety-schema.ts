@@ -83,7 +83,7 @@ export const safetySchema = z.strictObject({
       within: duration().prefault('60s').describe('… began to fail within so long. Those that only depend on another one that failed are not counted.'),
       // oxlint-disable-next-line unicorn/no-thenable -- a word of the language; its value is text, never a function
       then: z.literal('stop_and_page').default('stop_and_page').describe('Nothing is disturbed and somebody is told. A dead service is still started.'),
-      over_after: duration().prefault('5m').describe('So long after that is no longer so, it is over.'),
+      over_after: duration().prefault('5m').describe('So long after fewer of them are in trouble at once, it is over.'),
     })
     .prefault({})
     .describe('Many things that fail at once are one cause, and not the one that a restart mends.'),

@@ -17,7 +17,11 @@ const shared = {
   config_test: command().optional().describe('Must exit 0 before reload and restart. Default: per type.'),
   config_test_timeout: duration().prefault('1m').describe('How long the configuration test may take. A test that does not end in time does not pass.'),
   defer_to_supervisor: duration().optional().describe("Wait for systemd's own restart first. Default: RestartSec + 2s while it is restarting."),
-  stop_timeout: duration().prefault('10s').describe('How long a stop by a command or a script may take before KILL. A stop by signal has its own `timeout`.'),
+  stop_timeout: duration()
+    .prefault('10s')
+    .describe(
+      'How long a stop by a command or a script may take before KILL. A stop by signal has its own `timeout`. Of a container: at least so long; the call waits 30s longer, so that a slow success is no failure.',
+    ),
   listen: z.array(address()).optional().describe('Where the service listens. Default: the upstreams of its gateways.'),
   log: oneOrMany(absolutePath()).optional().describe('Log files to read when something is wrong.'),
   status: z
@@ -73,7 +77,9 @@ export const serviceSchema = z.discriminatedUnion(
         .describe('One container, by its name.'),
       api: address()
         .prefault('unix:/var/run/docker.sock')
-        .describe("The Engine's API, a unix socket. Trap: who may use it is root; a filter that lets only inspect, logs, start and restart of this container through is safer."),
+        .describe(
+          "The Engine's API, a unix socket. Trap: who may use it is root; a filter that lets only inspect, logs, start, stop and restart of this container and the list of events through is safer. Without the events a container that ended with 0, 130, 131, 137 or 143 counts as stopped on purpose.",
+        ),
       ...shared,
     }),
   ],

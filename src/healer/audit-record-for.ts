@@ -2,7 +2,7 @@ import type { AuditEvent } from './audit/record.ts';
 import type { OpenCase, Ward } from './healer.ts';
 
 /** The fields that every record of an incident carries. */
-export function recordFor(open: OpenCase, ward: Ward): Pick<AuditEvent, 'policy' | 'service' | 'target' | 'actor'> & { readonly incident: string; readonly service: string } {
+export function recordFor(open: Pick<OpenCase, 'incident'>, ward: Ward): Pick<AuditEvent, 'policy' | 'service' | 'target' | 'actor'> & { readonly incident: string; readonly service: string } {
   return {
     incident: open.incident.id,
     service: ward.name,
@@ -12,7 +12,8 @@ export function recordFor(open: OpenCase, ward: Ward): Pick<AuditEvent, 'policy'
   };
 }
 
-function describeTarget({ policy: { service } }: Ward): string {
+/** What is acted on: unit, script, pidfile or command. */
+export function describeTarget({ policy: { service } }: Ward): string {
   switch (service.type) {
     case 'systemd':
       return service.unit;
@@ -20,7 +21,9 @@ function describeTarget({ policy: { service } }: Ward): string {
       return service.script;
     case 'process':
       return service.pidfile ?? service.start.join(' ');
-    default:
+    case 'docker':
+      return `container ${service.container}`;
+    case 'external':
       return service.type;
   }
 }

@@ -13,10 +13,6 @@ export interface ConnectionBounds {
   readonly firstWordMs: number;
 }
 
-export interface BoundLog {
-  warn(fields: object, message: string): void;
-}
-
 export interface BoundConnections {
   /** He is known now: silence is no reason any more. */
   known(socket: Socket): void;
@@ -28,7 +24,7 @@ const sayEveryMs = 60_000;
 export function boundConnections(
   server: Server,
   accept: (socket: Socket) => void,
-  { bounds, clock, log }: { readonly bounds: ConnectionBounds; readonly clock: Clock; readonly log: BoundLog },
+  { bounds, clock, log }: { readonly bounds: ConnectionBounds; readonly clock: Clock; readonly log: { warn(fields: object, message: string): void } },
 ): BoundConnections {
   const open = new Map<Socket, NodeJS.Timeout>();
   const fresh = new TokenBucket(bounds.perSecond, clock);

@@ -11,6 +11,7 @@ import type { AttemptResult } from '../upstream/exchange.ts';
 import { fastcgi } from '../upstream/fastcgi/exchange.ts';
 import { encodeParams } from '../upstream/fastcgi/params.ts';
 import { connectProbe, httpProbe } from '../upstream/probe.ts';
+import { askDatastore, type DatastoreKind } from './ask-datastore.ts';
 import type { RunCommand, ServiceTarget, ServiceType } from './leaves.ts';
 import type { CheckResult, RunCheck } from './verify.ts';
 
@@ -32,7 +33,9 @@ export function createChecks(context: ChecksContext): RunCheck {
     if ('service' in check) return isRunning(context, target, signal);
     if ('unit' in check) return target.config.type === 'systemd' ? isRunning(context, target, signal) : skip('the service is no systemd unit');
     if ('container' in check) return target.config.type === 'docker' ? isRunning(context, target, signal) : skip('the service is no container');
-    if ('mysql' in check || 'redis' in check || 'memcached' in check) return skip('not built yet');
+    if ('mysql' in check) return answersAs('mysql', target, signal);
+    if ('redis' in check) return answersAs('redis', target, signal);
+    if ('memcached' in check) return answersAs('memcached', target, signal);
     if ('connect' in check) return connects(target.upstreams[target.current], signal);
     if ('listening' in check) return connects(check.listening, signal);
     if ('fpm_ping' in check) return answersPing(target, signal);
@@ -53,6 +56,12 @@ async function connects(address: Address | undefined, signal: AbortSignal): Prom
   if (!address) return skip('no gateway leads to the service, so there is no address to connect to');
   const failure = await connectProbe(address, probeTimeoutMs, { signal });
   return failure ? { passed: false, text: failure.detail } : { passed: true, text: `connected to ${formatAddress(address)}` };
+}
+
+/** Asked where its gateways go, or where the policy says that it listens. */
+async function answersAs(kind: DatastoreKind, { upstreams, current }: ServiceTarget, signal: AbortSignal): Promise<CheckResult> {
+  const address = upstreams[current];
+  return address ? askDatastore(kind, address, { timeoutMs: probeTimeoutMs, signal }) : skip('no address is known to ask: name it under service.listen');
 }
 
 /** What its gateways reach over TLS is asked over TLS. */

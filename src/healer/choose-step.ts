@@ -1,7 +1,11 @@
 /** The decision of one round: the pure one by policy, then, only if all else lets it pass, the two looks that cost something. */
 import type { Decision } from '../core/decision.ts';
+import { endOldQuestions } from './approvals.ts';
+import { noteRelapse } from './breaker.ts';
+import { firstChecks } from './first-checks.ts';
 import { noteDiagnosis, withInvalidConfig, type Examined } from './examine.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
+import { keepEvidence } from './keep-evidence.ts';
 import { configTestOptions, tellingLine } from './service-parts/config-tests.ts';
 import { recordDecision } from './record-decision.ts';
 import { lookAround } from './look-around.ts';
@@ -11,12 +15,21 @@ import type { Surroundings } from './policy/surroundings.ts';
 /** What is done now, or why nothing is. A failed configuration test becomes the diagnosis, and is decided on anew. */
 export async function chooseStep(examined: Examined, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Decision> {
   const { open, ward, healer } = place;
+  await endOldQuestions(examined.state, place);
   const surroundings = await lookAround(ward, examined.state, healer);
   const decision = decide(inputFor(examined, surroundings, place));
+  await noteRelapse(decision, place);
   if (!wantsLastLook(decision)) return decision;
+  // before the last look: it may take seconds, in which somebody else may act
+  const unkept = decision.kind === 'recover' ? await keepEvidence(decision.step.action, place) : undefined;
   const config = needsConfigTest(decision, ward.policy, healer.actionTable) ? await testConfig(ward, healer) : noTest;
+  const firsts = await firstChecks(ward.policy.rules.find((rule) => rule.name === decision.rule)?.try[decision.step?.rung ?? 0]?.first ?? [], ward.target());
   const now = await ward.serviceType.state(ward.target(), healer.run, healer.stopping);
-  const finished = finishGates(decision, { ...config, fence: { expected: examined.state.fence, now: now.fence } }, healer.actionTable);
+  const finished = finishGates(
+    decision,
+    { ...config, firsts: [...firsts, ...(unkept === undefined ? [] : [{ name: 'evidence', passed: false, text: unkept }])], fence: { expected: examined.state.fence, now: now.fence } },
+    healer.actionTable,
+  );
   if (config.configTest !== 'fail' || open.configFailed) return finished;
   open.configFailed = true;
   const diagnosis = withInvalidConfig(examined.diagnosis, ward.name, config.detail);
@@ -25,14 +38,15 @@ export async function chooseStep(examined: Examined, place: { open: OpenCase; wa
   return decide(inputFor({ ...examined, diagnosis }, surroundings, place));
 }
 
-type ConfigLook = Pick<LastLook, 'configTest' | 'detail'>;
+export type ConfigLook = Pick<LastLook, 'configTest' | 'detail'>;
 const noTest: ConfigLook = { configTest: 'none', detail: '' };
 
 function wantsLastLook(decision: Decision): boolean {
   return decision.kind === 'recover' || decision.why === 'observe';
 }
 
-async function testConfig(ward: Ward, healer: Healer): Promise<ConfigLook> {
+/** The service's own configuration test, made now. */
+export async function testConfig(ward: Ward, healer: Healer): Promise<ConfigLook> {
   const argv = ward.serviceType.configTest(ward.target());
   if (!argv) return { configTest: 'none', detail: 'the service has no configuration test' };
   const result = await healer.run.run(argv, { timeoutMs: ward.target().config.config_test_timeout, ...configTestOptions(ward.target()) });
@@ -48,6 +62,7 @@ function inputFor({ diagnosis, state }: Examined, surroundings: Surroundings, { 
     now: { wallMs: healer.clock.wallMs(), monotonicMs: healer.clock.monotonicMs() },
     incident: open.incident,
     policy: ward.policy,
+    policySha256: ward.sha256,
     safety: healer.safety,
     actions: healer.actionTable,
     diagnosis,
@@ -55,7 +70,7 @@ function inputFor({ diagnosis, state }: Examined, surroundings: Surroundings, { 
     history,
     surroundings,
     ladder: remembered?.ladder ?? [],
-    approvals: remembered?.approvals ?? [],
+    approvals: remembered?.approvals.filter((approval) => approval.over === undefined) ?? [],
     causeSinceMs: open.causeSinceMs,
   };
 }

@@ -1,9 +1,14 @@
 /** After a step, or when the service looks well by itself: verification, its record, and the end of the incident. */
+import { voidQuestions } from './approvals.ts';
 import { recordFor } from './audit-record-for.ts';
+import { noteFailure, noteSuccess } from './breaker.ts';
 import { openGates } from './gate-orders.ts';
 import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
-import { checksFor, checksOf, symptom } from './looks-well.ts';
+import { checksFor, checksOf, staysAway, symptom } from './looks-well.ts';
+import { notify } from './notices.ts';
+import { noteRecovery, wasRepaired } from './repetition.ts';
 import { takeRequestIds } from './take-request-ids.ts';
+import { undoActs } from './undo.ts';
 import { verify, type Verification } from './verify.ts';
 
 /** Of so many recoveries the median is told; what was long ago says little about today. */
@@ -11,6 +16,7 @@ const rememberedRecoveries = 9;
 
 /** Waiting requests are let go at the first pass; the incident is closed once the checks stayed well. */
 export async function conclude(open: OpenCase, ward: Ward, healer: Healer, done?: { readonly sentence: string }): Promise<NextRound> {
+  if (!done && !(await staysAway(open, ward, healer))) return { kind: 'again', inMs: 10 };
   const { verify: settings } = ward.policy;
   const checks = checksOf(ward, healer);
   const sentence = storyOf(open, ward, done?.sentence);
@@ -35,8 +41,12 @@ export async function conclude(open: OpenCase, ward: Ward, healer: Healer, done?
   ended.abort();
   if (healer.stopping.aborted || interrupted.signal.aborted) return { kind: 'again', inMs: 10 };
   const outcome: Verification = died?.signal.aborted ? { ...verification, outcome: 'not_recovered', text: `${ward.name} ended again while it was watched` } : verification;
+  // before the verification counts as ended: what is counted late would be lost in a crash
+  if (outcome.outcome === 'not_recovered') await noteFailure({ open, ward, healer });
   await record(outcome, { open, ward, healer });
+  if (outcome.outcome === 'recovered') await noteSuccess({ open, ward, healer });
   if (outcome.outcome === 'recovered') return close(open, ward, healer);
+  if (outcome.outcome === 'not_recovered') await undoActs('not_recovered', { open, ward, healer });
   return { kind: 'again', inMs: 10 };
 }
 
@@ -79,6 +89,7 @@ async function close(open: OpenCase, ward: Ward, healer: Healer): Promise<NextRo
   ward.recoveriesMs.push(withoutStable);
   if (ward.recoveriesMs.length > rememberedRecoveries) ward.recoveriesMs.shift();
   ward.lastGoodMs = healer.clock.wallMs();
+  await undoActs('closed', { open, ward, healer });
   const best = open.diagnosis?.best;
   const { requests } = takeRequestIds(ward);
   const { symptom: first } = open.incident;
@@ -96,8 +107,11 @@ async function close(open: OpenCase, ward: Ward, healer: Healer): Promise<NextRo
     outcome: { result: 'recovered', duration_ms: Math.max(0, Math.round(tookMs)), detail: open.done.length > 0 ? open.done.join(', ') : 'by itself, or by somebody else' },
     text: storyOf(open, ward, undefined),
   });
+  await notify('recovered', { open, ward, healer });
+  await noteRecovery({ open, ward, healer });
+  await voidQuestions(`${ward.name} is well again`, { open, ward, healer });
   await healer.state.closeIncident(open.incident.id);
-  return { kind: 'closed' };
+  return { kind: 'closed', repaired: wasRepaired(open) };
 }
 
 /** The incident as one sentence: what it was and what was done. */

@@ -3,7 +3,8 @@ import { createServer, type Socket } from 'node:net';
 import { listenOn } from '../channel/listen-on.ts';
 import { openChannel, type Channel } from '../channel/frame.ts';
 import { systemClock } from '../core/time.ts';
-import { boundConnections, type BoundLog, type ConnectionBounds } from './bound-connections.ts';
+import { boundConnections, type ConnectionBounds } from './bound-connections.ts';
+import type { HealerLog } from './healer.ts';
 import { operatorRequestSchema, type OperatorRequest } from '../channel/operator-messages.ts';
 
 export interface ControlLink {
@@ -14,7 +15,7 @@ export interface ControlLink {
 const bounds: ConnectionBounds = { most: 32, perSecond: 50, firstWordMs: 5000 };
 
 /** Listens on `path`; whoever may open the socket (its group) may ask. Rejects when it cannot stand. `answer` never rejects. */
-export async function listenForOperators(path: string, answer: (request: OperatorRequest) => Promise<object>, log: BoundLog): Promise<ControlLink> {
+export async function listenForOperators(path: string, answer: (request: OperatorRequest) => Promise<object>, log: Pick<HealerLog, 'warn'>): Promise<ControlLink> {
   const channels = new Set<Channel<object>>();
   const server = createServer();
   const bound = boundConnections(server, (socket) => converse(socket), { bounds, clock: systemClock, log });

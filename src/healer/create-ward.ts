@@ -73,6 +73,10 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
     connectAgainAtMs: 0,
     recoveriesMs: [],
     workers: undefined,
+    lastLook: undefined,
+    atRest: undefined,
+    lastRun: undefined,
+    lastAct: undefined,
     target: () => now.target(),
     async useUpstream(index) {
       const address = now.target().upstreams[index];

@@ -4,16 +4,25 @@ import type { CaseFile, Cause } from './leaves.ts';
 /**
  * Among equally sure suspects the one that says more, or that makes the others' remedy useless, comes first:
  * what people and supervisors do goes before what happened by itself; what would make a start fail goes before the
- * crash that asks for one; "busy" goes before "hung", because to wait is harmless and to restart is not.
+ * crash that asks for one; what a service needs goes before its own being busy or slow for want of it; "busy" goes before
+ * "hung", because to wait is harmless and to restart is not.
  */
 const precedence: readonly CauseName[] = [
+  'change.in_progress',
   'service.stopped_by_operator',
   'service.starting',
   'config.invalid',
+  'data.corrupt',
+  'disk.full',
   'service.orphaned_workers',
   'net.port_moved',
   'config.socket_mismatch',
+  'service.start_limit_hit',
+  'oom.killed',
   'service.crashed',
+  'dependency.database',
+  'dependency.cache',
+  'dependency.other',
   'capacity.workers_exhausted',
   'service.hung',
   'capacity.backlog_full',

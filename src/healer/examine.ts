@@ -1,12 +1,15 @@
 /** Evidence and diagnosis of one round, recorded when they say something new. */
 import type { Diagnosis, Evidence, Suspect } from '../core/diagnosis.ts';
 import type { Symptom } from '../core/incident.ts';
+import { beginLook } from './acting.ts';
 import { recordFor } from './audit-record-for.ts';
+import { dependenciesOf } from './dependencies-of.ts';
 import { diagnose } from './diagnose.ts';
 import { freshTraffic } from './fresh-traffic.ts';
 import { gatherEvidence } from './gather-evidence.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import type { CaseFile, ProbeContext, ServiceState } from './leaves.ts';
+import { withOwnStop } from './own-stop.ts';
 import { sayOnce } from './say-once.ts';
 
 export interface Examined {
@@ -20,6 +23,7 @@ export interface Examined {
  * seen any more; the trouble may be over, and the next look says so or names another cause.
  */
 export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promise<Examined | undefined> {
+  beginLook(open, ward, healer);
   const seeing = ward.serviceType.state(ward.target(), healer.run, healer.stopping);
   const symptom = open.news ?? open.incident.symptom;
   open.news = undefined;
@@ -29,6 +33,7 @@ export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promi
   const passing = diagnosis.best.cause === 'unknown' && (state.state === 'stopping' || state.state === 'starting');
   if (passing || isFading(diagnosis, open, healer)) return undefined;
   if (open.configFailed) diagnosis = withInvalidConfig(diagnosis, ward.name, failedTest(diagnosis.evidence));
+  diagnosis = withOwnStop(diagnosis, open, healer);
   await noteDiagnosis(diagnosis, { open, ward, healer });
   return { diagnosis, state };
 }
@@ -49,7 +54,7 @@ function isFading({ best }: Diagnosis, open: OpenCase, healer: Healer): boolean 
 /** Evidence and diagnosis, without an incident and without a record. */
 export async function lookAt(ward: Ward, { symptom, which }: { readonly symptom: Symptom; readonly which: 'quick' | 'all' }, healer: Healer): Promise<Diagnosis> {
   const target = ward.target();
-  const context: ProbeContext = { target, run: healer.run, clock: healer.clock, serviceType: ward.serviceType, lastGoodMs: ward.lastGoodMs };
+  const context: ProbeContext = { target, run: healer.run, clock: healer.clock, serviceType: ward.serviceType, lastGoodMs: ward.lastGoodMs, dependencies: dependenciesOf(ward, healer) };
   const inTime = AbortSignal.any([healer.stopping, AbortSignal.timeout(ward.policy.evidence.timeout)]);
   const seen = await gatherEvidence(context, healer.probes, inTime, which);
   const evidence = [...seen, ...ward.deaths.evidence(healer.clock.monotonicMs())];

@@ -26,6 +26,9 @@ const worthWaitingMs = 10_000;
 
 /** Tells every gateway of the service what this decision means for those who wait. Busy is not broken: then nobody is told anything. */
 export function orderGates(decision: Decision, place: { open: OpenCase; ward: Ward; healer: Healer }): void {
+  const action = decision.step && place.healer.actions.get(decision.step.action);
+  // a notice on the way to the next step changes nothing for those who wait
+  if (decision.kind === 'recover' && action?.tells === 'notice') return;
   const cause = placeOfTrouble(place.open);
   const until = onlyTheHealerOpens.has(cause) ? 'order' : 'connect';
   if (willHeal(decision, place)) return touchesService(decision, place) ? hold(place, until) : undefined;
@@ -53,6 +56,11 @@ export function fallBackUntilRepaired(place: { open: OpenCase; ward: Ward; heale
   fallBack(place, { until: 'connect', say: place.open.told ? 'somebody has been told' : '' });
 }
 
+/** Lets only the share `keep` of the requests through, or (1) everybody again. Nobody is held or shut off for it: busy is not broken. */
+export function orderShed(level: { readonly keep: number; readonly retryAfterMs: number }, { open, ward, healer }: { open: Pick<OpenCase, 'incident'>; ward: Ward; healer: Healer }): void {
+  for (const { name } of ward.gateways) healer.order({ type: 'shed', gateway: name, incident: open.incident.id, ...level, say: ward.policy.while_recovering.say ?? '' });
+}
+
 /** The service answers again. `say` is for the administrator's page and the demo, not for visitors. */
 export function openGates({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }, say: string): void {
   open.gatesClosed = false;
@@ -60,7 +68,8 @@ export function openGates({ open, ward, healer }: { open: OpenCase; ward: Ward; 
 }
 
 function willHeal(decision: Decision, { healer }: { healer: Healer }): boolean {
-  if (decision.step?.action === 'page' || decision.step?.action === 'notify') return false;
+  const action = decision.step && healer.actions.get(decision.step.action);
+  if (action?.tells || action?.endsDown) return false;
   if (decision.kind === 'recover') return true;
   if (decision.why === 'observe' || decision.why === 'exhausted' || decision.why === 'no_rule') return false;
   return decision.retryAtMs !== undefined && decision.retryAtMs - healer.clock.wallMs() <= worthWaitingMs;
@@ -74,8 +83,8 @@ function touchesService(decision: Decision, { healer }: { healer: Healer }): boo
 function hold({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }, until: 'connect' | 'order'): void {
   open.gatesClosed = true;
   const estimateMs = median(ward.recoveriesMs);
-  for (const { name } of ward.gateways)
-    healer.order({ type: 'hold', gateway: name, incident: open.incident.id, until, ...(estimateMs === undefined ? {} : { estimateMs }), say: 'it is being repaired right now' });
+  const say = ward.policy.while_recovering.say ?? 'it is being repaired right now';
+  for (const { name } of ward.gateways) healer.order({ type: 'hold', gateway: name, incident: open.incident.id, until, ...(estimateMs === undefined ? {} : { estimateMs }), say });
 }
 
 /** `undefined` before the first recovery: visitors are told no time that nobody has measured. */
@@ -86,7 +95,8 @@ function median(timesMs: readonly number[]): number | undefined {
 
 function fallBack({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }, order: { readonly until: 'connect' | 'order'; readonly say: string }): void {
   open.gatesClosed = true;
-  for (const { name } of ward.gateways) healer.order({ type: 'fall_back', gateway: name, incident: open.incident.id, ...order });
+  const say = ward.policy.while_recovering.say ?? order.say;
+  for (const { name } of ward.gateways) healer.order({ type: 'fall_back', gateway: name, incident: open.incident.id, until: order.until, say });
 }
 
 /**

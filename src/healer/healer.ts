@@ -12,8 +12,9 @@ import type { Diagnosis } from '../core/diagnosis.ts';
 import type { AuditLog } from './audit/log.ts';
 import type { DeathMemory } from './death-memory.ts';
 import type { Detector } from './detect.ts';
-import type { Action, Cause, Probe, RunCommand, ServiceTarget, ServiceType } from './leaves.ts';
+import type { Action, Cause, Collector, Probe, RunCommand, ServiceState, ServiceTarget, ServiceType } from './leaves.ts';
 import type { ActionTable } from './policy/gates.ts';
+import type { Hindrance, Surroundings } from './policy/surroundings.ts';
 import type { TrafficSummary } from './proxy-link.ts';
 import type { StateStore } from './state-store.ts';
 
@@ -31,6 +32,7 @@ export interface Healer {
   /** As it is now; a reload puts another in its place. */
   readonly safety: SafetyConfig;
   readonly probes: readonly Probe[];
+  readonly collectors: readonly Collector[];
   readonly causes: readonly Cause[];
   readonly actions: ReadonlyMap<ActionName, Action>;
   readonly actionTable: ActionTable;
@@ -39,8 +41,16 @@ export interface Healer {
   readonly log: HealerLog;
   /** Orders go to every proxy, also to those that connect later. */
   readonly order: (order: Exclude<Order, { type: 'welcome' }>) => void;
+  /** What goes on around all services, and who else heals here. Absent: nobody looks, and nothing around hinders. */
+  readonly around?: Around;
   /** Aborts when the healer is to stop. */
   readonly stopping: AbortSignal;
+}
+
+/** Neither look rejects. */
+export interface Around {
+  readonly host: () => Promise<Pick<Surroundings, 'changes' | 'unfit'>>;
+  readonly otherHealer: () => Promise<Hindrance | undefined>;
 }
 
 export interface WardGateway {
@@ -84,6 +94,20 @@ export interface Ward {
   readonly recoveriesMs: number[];
   /** How many the backend serves at once, as its own configuration says. */
   workers: number | undefined;
+  /** What the watch saw last, and when (monotonic). */
+  lastLook: Look | undefined;
+  /** What it saw last that was not on its way to something else; what changes is judged against it. */
+  atRest: Look | undefined;
+  /** The run that was seen last, and its monotonic start. */
+  lastRun: { readonly fence: string; readonly startedMs: number } | undefined;
+  /** The last step that could touch it, on the monotonic clock; without an end it is under way. */
+  lastAct: { readonly action: ActionName; readonly startedMs: number; readonly endedMs?: number } | undefined;
+}
+
+/** One look at a service, at its monotonic time. */
+export interface Look {
+  readonly state: ServiceState;
+  readonly atMs: number;
 }
 
 /** A proxy's summary, stamped by our own clock: one that is old says nothing about now. */
@@ -109,7 +133,15 @@ export interface OpenCase {
   lastWakeMs: number;
   /** Since when the cause cannot be named any more; trouble that fades is not news. */
   unknownSinceMs: number | undefined;
+  /** When each step that only waits began for the first time (monotonic). */
+  readonly waitedSince: Map<string, number>;
   told: boolean;
+  /** Monotonic: when people were last asked for, whether or not it was told to them once more. */
+  askedAtMs: number;
+  /** A message of this incident that asks for a person has gone out, so its end is told, too. */
+  heard: boolean;
+  /** It was opened because another service had recovered: its own recovery is nobody else's business any more. */
+  followsAnother: boolean;
   /** The proxies hold or fall back by our order, so it is for us to open. */
   gatesClosed: boolean;
   configFailed: boolean;
@@ -119,5 +151,5 @@ export interface OpenCase {
   interrupt: () => void;
 }
 
-/** `closed`: the incident is over. `again`: the next round is due in so many ms, or when something changes. */
-export type NextRound = { readonly kind: 'closed' } | { readonly kind: 'again'; readonly inMs: number };
+/** `closed`: the incident is over (`repaired`: by an act of ours). `again`: the next round is due in so many ms, or when something changes. */
+export type NextRound = { readonly kind: 'closed'; readonly repaired?: boolean } | { readonly kind: 'again'; readonly inMs: number };

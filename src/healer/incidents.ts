@@ -4,6 +4,8 @@
  */
 import type { Incident, Symptom } from '../core/incident.ts';
 import { ulid } from '../core/ids.ts';
+import { isActedOn } from './acting.ts';
+import { createAfterRecovery } from './after-recovery.ts';
 import { recordFor } from './audit-record-for.ts';
 import { closeAbandoned } from './close-abandoned.ts';
 import { conclude } from './conclude.ts';
@@ -11,6 +13,7 @@ import { holdAtOpening } from './gate-orders.ts';
 import { heal } from './heal.ts';
 import { takeRequestIds } from './take-request-ids.ts';
 import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
+import { standing, undoActs } from './undo.ts';
 
 export interface Incidents {
   /** A symptom was seen: opens an incident, or wakes the one that is open. */
@@ -33,6 +36,7 @@ type First = (ward: Ward) => Promise<NextRound | undefined>;
 export function createIncidents(healer: Healer): Incidents {
   const open = new Map<string, OpenCase>();
   const running = new Set<Promise<void>>();
+  const afterRecovery = createAfterRecovery(healer, { openFor: (service) => open.get(service), seen });
   const abandoned = new Set<OpenCase>();
 
   function begin(ward: Ward, opened: OpenCase, first: First): void {
@@ -50,9 +54,15 @@ export function createIncidents(healer: Healer): Incidents {
     const begun = await first(ward);
     if (begun?.kind === 'closed') return ward.detector.clear();
     while (!healer.stopping.aborted) {
-      if (abandoned.has(opened)) return closeAbandoned(opened.incident, healer);
+      if (abandoned.has(opened)) {
+        await undoActs('closed', { open: opened, ward, healer });
+        return closeAbandoned(opened.incident, healer);
+      }
       const next = await heal(opened, ward, healer);
-      if (next.kind === 'closed') return ward.detector.clear();
+      if (next.kind === 'closed') {
+        if (next.repaired && !opened.followsAnother) afterRecovery(ward);
+        return ward.detector.clear();
+      }
       await pause(opened, next.inMs);
     }
   }
@@ -63,16 +73,20 @@ export function createIncidents(healer: Healer): Incidents {
     await healer.clock.sleep(ms, AbortSignal.any([healer.stopping, woken.signal]));
   }
 
+  function seen(ward: Ward, symptom: Symptom): void {
+    const known = open.get(ward.name);
+    if (known) return seenAgain(known, symptom, { healer, stableForMs: ward.policy.verify.stable_for });
+    // what a person does to it right now looks like trouble from outside; what lasts is seen again
+    if (isActedOn(ward, healer)) return;
+    const incident: Incident = { id: ulid(healer.clock.wallMs()), service: ward.name, openedAtMs: healer.clock.wallMs(), symptom };
+    const opened = openCase(incident, healer);
+    begin(ward, opened, (pinned) => announce(opened, pinned, healer).then(() => undefined));
+  }
+
   return {
     openFor: (service) => open.get(service),
     wake: (ward) => open.get(ward.name)?.wake(),
-    seen(ward, symptom) {
-      const known = open.get(ward.name);
-      if (known) return seenAgain(known, symptom, { healer, stableForMs: ward.policy.verify.stable_for });
-      const incident: Incident = { id: ulid(healer.clock.wallMs()), service: ward.name, openedAtMs: healer.clock.wallMs(), symptom };
-      const opened = openCase(incident, healer);
-      begin(ward, opened, (pinned) => announce(opened, pinned, healer).then(() => undefined));
-    },
+    seen,
     resume(ward, incident, unknownOutcome) {
       const opened = openCase(incident, healer);
       opened.rounds = 1;
@@ -133,7 +147,11 @@ function openCase(incident: Incident, healer: Healer): OpenCase {
     lastInterruptMs: 0,
     lastWakeMs: -Infinity,
     unknownSinceMs: undefined,
+    waitedSince: new Map(),
     told: false,
+    askedAtMs: now,
+    heard: false,
+    followsAnother: false,
     gatesClosed: false,
     configFailed: false,
     wake: () => undefined,
@@ -143,10 +161,8 @@ function openCase(incident: Incident, healer: Healer): OpenCase {
 
 /** What was done about it before a restart of the healer. */
 function doneBefore(incident: Incident, healer: Healer): string[] {
-  return healer.state
-    .state()
-    .attempts.filter((attempt) => attempt.incident === incident.id)
-    .map((attempt) => attempt.action);
+  const attempts = healer.state.state().attempts.filter((attempt) => attempt.incident === incident.id);
+  return [...new Set([...attempts, ...standing(incident, healer)].map(({ action }) => action))];
 }
 
 const connectSymptoms = ['connection_refused', 'destination_unavailable', 'connection_timeout', 'service_down'];

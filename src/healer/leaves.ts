@@ -3,7 +3,7 @@
  * line in its registry. It returns an outcome; it never retries, waits between tries, logs or audits by itself.
  */
 import type { z } from 'zod';
-import type { ServiceConfig } from '../config/policy-schema.ts';
+import type { CollectorName, ServiceConfig } from '../config/policy-schema.ts';
 import type { ActionName, Reach, StepResult } from '../core/decision.ts';
 import type { CauseName, Confidence, Evidence, Suspect } from '../core/diagnosis.ts';
 import type { Address } from '../core/failure.ts';
@@ -46,6 +46,10 @@ export interface ServiceState {
   readonly fence: string;
   /** The supervisor will act by itself within so many ms (systemd's auto-restart). */
   readonly supervisorActsInMs?: number;
+  /** How often its supervisor restarted it by itself since somebody started it last (systemd's NRestarts). */
+  readonly supervisorRestarts?: number;
+  /** Changes with every change of the state, also with a reload that leaves `fence` as it is. Only compared. */
+  readonly changeMark?: string;
   /** The kernel ended it for want of memory, as its supervisor says. */
   readonly oomKilled?: boolean;
   /** systemd refuses to start it again: too many starts in a time (StartLimitBurst). */
@@ -65,11 +69,13 @@ export interface ServiceType {
   /** Whether this configuration offers the verb; `reload` of a process without `reload:` does not exist. */
   can(target: ServiceTarget, verb: 'start' | 'stop' | 'reload' | 'restart'): boolean;
   control(target: ServiceTarget, verb: 'start' | 'stop' | 'reload' | 'restart', run: RunCommand, signal: AbortSignal): Promise<StepResult>;
+  /** Forgets that the service failed and how often it was started, where its manager counts that. */
+  resetFailed?(target: ServiceTarget, run: RunCommand, signal: AbortSignal): Promise<StepResult>;
   /** The service's own configuration test as an argv, or none. */
   configTest(target: ServiceTarget): readonly string[] | undefined;
 }
 
-/** The result of one finished program. `output` is both streams as they came, the last 4 KiB. */
+/** The result of one finished program. `output` is both streams as they came, the last 4 KiB unless more was asked for. */
 export interface CommandResult {
   readonly argv: readonly string[];
   readonly exitCode: number | undefined;
@@ -83,16 +89,37 @@ export interface CommandResult {
 
 /** The one way in which the healer starts a program. argv[0] is absolute; the environment is clean. */
 export interface RunCommand {
-  /** Runs to its end or to `timeoutMs`, when the whole process group is killed. Never rejects. */
+  /**
+   * Runs to its end or to `timeoutMs`, when the whole process group is killed. Never rejects. `descriptor`: an open file
+   * of ours that the program finds as its descriptor 3.
+   */
   run(
     argv: readonly string[],
-    options: { readonly timeoutMs: number; readonly signal?: AbortSignal; readonly user?: string; readonly folder?: string; readonly environment?: Readonly<Record<string, string>> },
+    options: {
+      readonly timeoutMs: number;
+      readonly signal?: AbortSignal;
+      readonly user?: string;
+      readonly folder?: string;
+      readonly environment?: Readonly<Record<string, string>>;
+      readonly outputBytes?: number;
+      readonly descriptor?: number;
+    },
   ): Promise<CommandResult>;
   /** Starts a program that stays: own session, output appended to `output`. The pid, or why it could not be started. */
   startDetached(
     argv: readonly string[],
     options: { readonly output: string; readonly user?: string; readonly folder?: string; readonly environment?: Readonly<Record<string, string>> },
   ): Promise<{ readonly pid: number } | { readonly startError: string }>;
+}
+
+/** A service that another one needs. */
+export interface Dependency {
+  readonly name: string;
+  readonly kind: 'database' | 'cache' | 'other';
+  /** What opened its incident, where one is open. */
+  readonly trouble: string | undefined;
+  /** Where it is reached; absent where nobody said. */
+  readonly address: Address | undefined;
 }
 
 export interface ProbeContext {
@@ -102,6 +129,8 @@ export interface ProbeContext {
   readonly serviceType: ServiceType;
   /** Wall time of the last moment at which the service was seen well. */
   readonly lastGoodMs: number;
+  /** What the service needs, by its policy. */
+  readonly dependencies: readonly Dependency[];
 }
 
 /** A read-only look at one thing. */
@@ -113,6 +142,24 @@ export interface Probe {
   applies(target: ServiceTarget): boolean;
   /** Never rejects for an expected reason; what it could not see is evidence with `missing`. */
   look(context: ProbeContext, signal: AbortSignal): Promise<readonly Evidence[]>;
+}
+
+/** What a collector may use. `sinceMs`: wall time since when it matters; `maxBytes`, `timeoutMs`: what it may take. */
+export interface CollectorContext {
+  readonly target: ServiceTarget;
+  readonly state: ServiceState;
+  readonly run: RunCommand;
+  readonly sinceMs: number;
+  readonly maxBytes: number;
+  readonly timeoutMs: number;
+}
+
+/** One thing that is kept in a file before an action destroys it. It only reads. */
+export interface Collector {
+  readonly name: CollectorName;
+  applies(target: ServiceTarget): boolean;
+  /** The text, before secrets are taken out. Rejects with the reason when there is none. */
+  collect(context: CollectorContext, signal: AbortSignal): Promise<string>;
 }
 
 /** What a cause judges by: the symptom, all evidence, the traffic (`limit`: most requests that its gateway lets in at once). Pure. */
@@ -135,6 +182,10 @@ export interface ActionContext {
   readonly run: RunCommand;
   readonly clock: Clock;
   readonly suspect: Suspect;
+  /** The incident's id: what the action does can be found by it in the audit log. */
+  readonly incident: string;
+  /** How long this try may take; `signal` aborts then, or earlier where there is nothing left to do. */
+  readonly timeoutMs: number;
   readonly signal: AbortSignal;
   /** Is this service, by the name of its policy, well? `undefined`: there is no such service. */
   readonly isWell: (service: string) => boolean | undefined;
@@ -142,8 +193,8 @@ export interface ActionContext {
   readonly shed: (level: { readonly keep: number; readonly retryAfterMs: number }) => Promise<void>;
   /** Sends the gateways of this service to the n-th of its upstreams. */
   readonly useUpstream: (index: number) => Promise<void>;
-  /** Tells these receivers, or the policy's. */
-  readonly tell: (text: string, to?: readonly string[]) => Promise<void>;
+  /** Tells these receivers, or the policy's. `false`: they were told the same moments ago, so it was only counted. */
+  readonly tell: (text: string, to?: readonly string[]) => Promise<boolean | void>;
 }
 
 /** One thing that can be done. */
@@ -157,10 +208,42 @@ export interface Action<Options = Readonly<Record<string, unknown>>> {
   readonly counts: boolean;
   /** Counts against the budget of disruptive actions, or against that of starts, or against none. */
   readonly budget: 'disruptive' | 'start' | 'none';
+  /** Whether it destroys what a person would look at afterwards: kept before it, beside it, or not at all. */
+  readonly evidence: 'before' | 'beside' | 'none';
   /** Is refused while the service's configuration test fails. */
   readonly configTest: boolean;
+  /**
+   * Only passes time: it ends early when there is nothing left to wait for, and is not used up when it was cut short
+   * or when the healer ended meanwhile.
+   */
+  readonly waits?: true;
+  /** Only tells people. `page`: somebody has to act, and visitors read that somebody was told; `notice`: for information. */
+  readonly tells?: 'page' | 'notice';
+  /** When it is done the service is down, on purpose: there is nothing to verify. */
+  readonly endsDown?: true;
   readonly options: z.ZodType<Options>;
+  /** What its options change of what it declares above. */
+  limitsFor?(options: Options): Partial<Pick<Action, 'reach' | 'budget'>>;
+  /** How long one try may take, where the options say so; else the rung's `timeout`. */
+  timeoutMs?(options: Options): number;
+  /** Returns within a moment after `signal` aborts, and does nothing when it has aborted already. Never rejects for an expected reason. */
   perform(context: ActionContext, options: Options): Promise<StepResult>;
-  /** Takes it back; only of actions that are `reversible` and change something. */
-  undo?(context: ActionContext, options: Options): Promise<StepResult>;
+  /** How it is taken back; only of actions that are `reversible` and change something. */
+  readonly undo?: Undo<Options>;
+}
+
+/** What taking an act back, or ordering it anew, may use. */
+export type UndoContext = Pick<ActionContext, 'target' | 'clock' | 'shed' | 'useUpstream'>;
+
+/** How an act of ours is taken back. */
+export interface Undo<Options> {
+  /** Where the rung's `undo` says nothing. */
+  readonly byDefault: 'automatic' | 'never';
+  /** `closed`: it stands until its incident is over; `not_recovered`: when a verification says that it did not help. */
+  readonly when: 'closed' | 'not_recovered';
+  /** What must be known of the time before the act; kept with the incident. */
+  before?(target: ServiceTarget): string;
+  perform(context: UndoContext, options: Options, before: string | undefined): Promise<StepResult>;
+  /** Orders anew what lives only as long as a healer orders it. */
+  renew?(context: UndoContext, options: Options): Promise<void>;
 }

@@ -4,6 +4,7 @@ import { createChecks } from './checks.ts';
 import { lookAt } from './examine.ts';
 import { freshTraffic } from './fresh-traffic.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
+import { standing } from './undo.ts';
 import type { CheckResult, RunCheck } from './verify.ts';
 
 /** Bad answers are gone when none was seen for so long: several summaries of every proxy. */
@@ -22,13 +23,38 @@ export async function looksWell(open: OpenCase, ward: Ward, healer: Healer): Pro
   const results = await Promise.all(looks.map((check) => runCheck(check, { signal, firstPassWallMs: undefined })));
   if (results.some((result) => result.passed === false)) return false;
   const before = open.diagnosis?.best.cause;
-  if (before === undefined || before === 'unknown') return true;
+  // after a restart of the healer nobody knows the cause for which load is shed: any that is found is one
+  if (before === 'unknown' || (before === undefined && !isShedding(open, healer))) return true;
   const { best } = await lookAt(ward, { symptom: open.incident.symptom, which: 'all' }, healer);
-  return best.cause !== before || isOnlyTheSymptom(best);
+  return (before === undefined ? best.cause === 'unknown' : best.cause !== before) || isOnlyTheSymptom(best);
 }
+
+const lookWhileSheddingMs = 1000;
+
+/**
+ * While load is shed, one worker that is free at one moment proves nothing, and everybody would be let in for it: it must
+ * look well for as long as the checks must pass. At once `true` where nothing is shed.
+ */
+export async function staysAway(open: OpenCase, ward: Ward, healer: Healer): Promise<boolean> {
+  if (!isShedding(open, healer)) return true;
+  const untilMs = healer.clock.monotonicMs() + ward.policy.verify.stable_for;
+  while (healer.clock.monotonicMs() < untilMs) {
+    await healer.clock.sleep(Math.min(lookWhileSheddingMs, untilMs - healer.clock.monotonicMs()), healer.stopping);
+    if (healer.stopping.aborted || open.news || !(await looksWell(open, ward, healer))) return false;
+  }
+  return true;
+}
+
+function isShedding(open: OpenCase, healer: Healer): boolean {
+  return standing(open.incident, healer).some(({ action }) => action === 'shed_load');
+}
+
+/** These are somebody else's troubles, which go on while the service is well again. */
+const outside: readonly Suspect['cause'][] = ['dependency.database', 'dependency.cache', 'dependency.other', 'change.in_progress', 'disk.full', 'data.corrupt'];
 
 /** Without junk in the healer's own answer, or a queue that is full now, what is left of these causes is the symptom, and that is gone. */
 function isOnlyTheSymptom({ cause, confidence }: Suspect): boolean {
+  if (outside.includes(cause)) return true;
   if (cause === 'app.bad_response') return confidence !== 'certain';
   return cause === 'capacity.backlog_full' && confidence === 'possible';
 }

@@ -114,6 +114,12 @@ export function parseTcpListeners(table: string): readonly Listener[] {
   return [...rows].map((row) => ({ address: { kind: 'tcp', host: hostFromHex(row[1]!), port: Number.parseInt(row[2]!, 16) }, inode: row[3]! }));
 }
 
+/** Reads /proc/net/tcp or /proc/net/tcp6: the connections that are up, or being made (states 01 and 02). */
+export function parseTcpPeers(table: string): readonly { readonly inode: string; readonly localPort: number; readonly peer: string }[] {
+  const rows = table.matchAll(/^ *\d+: [0-9A-F]+:([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) 0[12] (?:\S+ +){5}(\d+)/gm);
+  return [...rows].map((row) => ({ inode: row[4]!, localPort: Number.parseInt(row[1]!, 16), peer: `${hostFromHex(row[2]!)}:${Number.parseInt(row[3]!, 16)}` }));
+}
+
 /** The kernel's tables of sockets, each read at one moment; of TCP only the listening ones, which come first. */
 export interface SocketTables {
   readonly unix: string;

@@ -123,7 +123,8 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
       if (order.type === 'quarantine') return;
       const subject = order.type === 'hold' || order.type === 'fall_back' || order.type === 'open' ? 'gate' : order.type;
       standing.delete(`${order.gateway} ${subject}`);
-      if (order.type !== 'open') standing.set(`${order.gateway} ${subject}`, order);
+      const ends = order.type === 'open' || (order.type === 'shed' && order.keep === 1);
+      if (!ends) standing.set(`${order.gateway} ${subject}`, order);
     },
     connected: () => channels.size > 0,
     close: () =>

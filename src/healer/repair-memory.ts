@@ -12,7 +12,8 @@ import type { Healer } from './healer.ts';
 export async function countOnce(intent: AuditRecord, healer: Healer): Promise<void> {
   const { incident: id, service, action: name, action_id, rule, rung = 0, attempt = 1 } = intent;
   const action = name && healer.actions.get(name);
-  if (id === undefined || service === undefined || action_id === undefined || rule === undefined || !action) return;
+  // a wait is used up by its end only: it is begun again
+  if (id === undefined || service === undefined || action_id === undefined || rule === undefined || !action || action.waits) return;
   const wasCounted = healer.state.state().attempts.some((known) => known.id === action_id);
   const step = { action: action.name, options: {}, timeoutMs: 0, rung, attempt };
   await healer.state.startStep({ incident: { id, service }, rule, step, counts: action.counts && !wasCounted, id: action_id });

@@ -3,18 +3,19 @@
  * a clean environment; no terminal and no input. Each command leads its own session, so that its end is the end of
  * everything that it started. Expected failures are values; nothing here rejects.
  */
-import { readFileSync, statSync, type WriteStream } from 'node:fs';
+import { createReadStream, statSync, type ReadStream, type WriteStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { endProcesses } from './end-processes.ts';
 import type { CommandResult, RunCommand } from './leaves.ts';
 import { openOutput } from './open-output.ts';
 import { familyOf, isStillAlive, readAllStats } from './proc.ts';
+import { userIds } from './user-ids.ts';
 
 type RunOptions = Parameters<RunCommand['run']>[1];
 type Child = ReturnType<typeof execa>['nodeChildProcess'];
 
-const tailBytes = 4096;
+const defaultTailBytes = 4096;
 /** Between TERM and KILL of a command whose time is over. */
 const killAfterMs = 2000;
 /** A daemon that was just started may keep the pipe: its words after this are not the command's. */
@@ -39,7 +40,7 @@ async function run(argv: readonly string[], options: RunOptions): Promise<Comman
   if (options.signal?.aborted) return finish({ timedOut: true, startError: 'not started: its time was over' });
   const spawned = await spawn(argv, options, 'pipe');
   if ('startError' in spawned) return finish(spawned);
-  const output = collectTail(spawned.child);
+  const output = collectTail(spawned.child, options.outputBytes ?? defaultTailBytes);
   const exit = exitOf(spawned.child);
   const late = await isLate(exit, options);
   if (late) await endTree(spawned.pid);
@@ -65,13 +66,12 @@ async function spawn(
 ): Promise<{ readonly child: Child; readonly pid: number } | { readonly startError: string }> {
   const [program, ...rest] = argv;
   if (!program?.startsWith('/')) return { startError: `expected the program as an absolute path, got ${program ?? 'nothing'}` };
+  // Supplementary groups are dropped by the system call layer below Node; the primary one is the account's.
   const who = options.user === undefined ? {} : userIds(options.user);
   if (who === undefined) return { startError: `there is no user ${options.user} in /etc/passwd` };
   const started = execa(program, rest, {
     ...who,
-    stdin: 'ignore',
-    stdout: output,
-    stderr: output,
+    stdio: ['ignore', output, output, ...inherited(options.descriptor)],
     cwd: options.folder ?? '/',
     env: { ...cleanEnvironment, ...options.environment },
     extendEnv: false,
@@ -87,6 +87,11 @@ async function spawn(
   }
   const failed = await started;
   return { startError: `${program} could not be started: ${failed.code ?? failed.shortMessage ?? 'unknown error'}${folderMissing(options.folder)}` };
+}
+
+/** As a stream, because execa takes no bare descriptor; nothing is read from it, and it stays open here. */
+function inherited(descriptor: number | undefined): readonly ReadStream[] {
+  return descriptor === undefined ? [] : [createReadStream('', { fd: descriptor, autoClose: false })];
 }
 
 /** The system reports a missing folder as if the program were missing. */
@@ -114,8 +119,8 @@ async function endTree(pid: number): Promise<void> {
   await endProcesses({ processes, ask: { signal: 'SIGTERM', to: processes, waitMs: killAfterMs }, signal: new AbortController().signal });
 }
 
-/** Keeps the last 4 KiB while reading; everything else is forgotten at once. */
-function collectTail(child: Child): { finish(): Promise<string> } {
+/** Keeps the end while reading; everything before it is forgotten at once. */
+function collectTail(child: Child, tailBytes: number): { finish(): Promise<string> } {
   let kept = Buffer.alloc(0);
   let finished = false;
   const streams = [child.stdout, child.stderr].filter((stream) => stream !== null && stream !== undefined);
@@ -135,13 +140,4 @@ function collectTail(child: Child): { finish(): Promise<string> } {
       return kept.toString('utf8').trimEnd();
     },
   };
-}
-
-/** Supplementary groups are dropped by the system call layer below Node; the primary one is the account's. */
-function userIds(name: string): { readonly uid: number; readonly gid: number } | undefined {
-  const line = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .find((entry) => entry.startsWith(`${name}:`));
-  const [, , uid, gid] = line?.split(':') ?? [];
-  return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
 }

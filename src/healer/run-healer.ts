@@ -8,23 +8,29 @@ import type { LoadedPolicy } from '../config/load-policies.ts';
 import type { Configuration } from '../config/load.ts';
 import { systemClock } from '../core/time.ts';
 import * as registeredActions from './actions/registry.ts';
-import { answerOperator, type OperatorPlace } from './answer-operator.ts';
+import { answerOperator } from './answer-operator.ts';
 import { openAuditLog } from './audit/log.ts';
 import * as registeredCauses from './causes/registry.ts';
+import * as registeredCollectors from './collectors/registry.ts';
 import { listenForOperators } from './control-link.ts';
 import { createWard } from './create-ward.ts';
 import type { Healer, HealerLog, Ward } from './healer.ts';
 import { createIncidents } from './incidents.ts';
 import type { Action, RunCommand } from './leaves.ts';
 import { watchNginxLogs } from './nginx-log/watch-nginx-logs.ts';
+import { watchPauses } from './operators/pause.ts';
+import type { OperatorPlace } from './operators/place.ts';
 import { listenForProxies, type ProxyLink } from './proxy-link.ts';
+import { standAsOneHealer } from './one-healer.ts';
 import * as registeredProbes from './probes/registry.ts';
 import { createReloader } from './reload.ts';
 import { createRequestDeaths } from './request-deaths.ts';
 import { resumeAfterRestart } from './resume.ts';
 import { runCommand } from './run-command.ts';
 import * as registeredServices from './services/registry.ts';
+import { watchSharedCause } from './shared-cause.ts';
 import { takeFailure, takeSummary } from './take-facts.ts';
+import { createHostLook } from './surroundings/host-look.ts';
 import { openStateStore } from './state-store.ts';
 import { watchConfig } from './watch-config.ts';
 import { watchService } from './watch.ts';
@@ -66,6 +72,8 @@ export async function runHealer(configuration: Configuration, { product, log, op
   const wards = new Map<string, Ward>();
   let link: ProxyLink | undefined;
   const actions = new Map(Object.values(registeredActions).map((action) => [action.name, action as Action]));
+  const lockNow = (): string => safety.one_healer.lock ?? join(host.runtime, 'healer.lock');
+  const oneHealer = await standAsOneHealer({ lock: lockNow, run, clock: systemClock, stopping: stop.signal, log, audit });
   const healer: Healer = {
     wards,
     audit,
@@ -74,6 +82,7 @@ export async function runHealer(configuration: Configuration, { product, log, op
       return safety;
     },
     probes: Object.values(registeredProbes),
+    collectors: Object.values(registeredCollectors),
     causes: Object.values(registeredCauses),
     actions,
     actionTable: actions,
@@ -81,6 +90,7 @@ export async function runHealer(configuration: Configuration, { product, log, op
     clock: systemClock,
     log,
     order: (order) => link?.order(order),
+    around: { host: createHostLook({ pauseWhen: () => safety.pause_when, clock: systemClock, log, runtime: host.runtime }), otherHealer: oneHealer.other },
     stopping: stop.signal,
   };
   const incidents = createIncidents(healer);
@@ -113,6 +123,8 @@ export async function runHealer(configuration: Configuration, { product, log, op
   };
   const watch = (ward: Ward): void => untilEnd(watchService(ward, incidents, healer));
   for (const ward of wards.values()) watch(ward);
+  untilEnd(watchPauses(ready));
+  untilEnd(watchSharedCause(healer));
   untilEnd(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
   const reloader = await createReloader(configuration, { healer, incidents, deaths, wards, createWard: createOne, watch, takeSafety: (next) => (safety = next) });
   untilEnd(watchConfig({ watched: reloader.watched, changed: () => reloader.reload('a file was changed'), clock: systemClock, readAtMs, signal: stop.signal }));
@@ -123,6 +135,7 @@ export async function runHealer(configuration: Configuration, { product, log, op
       await Promise.race([Promise.all([...watches, incidents.settled()]), systemClock.sleep(2000)]);
       await audit.append({ event: 'agent.stopped', actor: 'auto' });
       await Promise.all([link.close(), control.close(), audit.close()]);
+      oneHealer.close();
     },
   };
 }

@@ -1,9 +1,11 @@
 /** Nothing is done in this round: why, who is told, and when it is looked at again. */
 import type { Decision } from '../core/decision.ts';
+import { askOrWait } from './approvals.ts';
 import { recordFor } from './audit-record-for.ts';
 import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
+import { notify, remind } from './notices.ts';
+import { needsPerson } from './policy/needs-person.ts';
 import { recordDecision } from './record-decision.ts';
-import { tell } from './tell.ts';
 
 type StandDown = Extract<Decision, { kind: 'stand_down' }>;
 
@@ -13,13 +15,19 @@ const lookAgainMs = 1000;
 /** Records the refusal once, tells people once where nothing else will happen, and comes back. */
 export async function standDown(decision: StandDown, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<NextRound> {
   const { open, ward, healer } = place;
+  const waiting = await askOrWait(decision, place);
+  if (waiting) return waiting;
   const isNew = await recordDecision(decision, place);
-  const forAPerson = decision.why === 'no_rule' || decision.why === 'exhausted' || (decision.why === 'refused' && decision.retryAtMs === undefined);
-  if (forAPerson && ward.policy.mode === 'act' && !open.told) {
-    open.told = true;
-    await tell(`${ward.name}: ${open.diagnosis?.best.sentence ?? ''} ${decision.reason}. ${open.diagnosis?.best.remedy ?? ''}`.trim(), place);
+  const forAPerson = needsPerson(decision, healer.clock.wallMs() - open.incident.openedAtMs);
+  const givesUp = decision.why === 'exhausted' && open.done.length > 0 && hasRealSteps(decision, place);
+  if (forAPerson && ward.policy.mode !== 'observe') {
+    const words = { rule: decision.rule, now: `${decision.reason}.` };
+    const gaveUpBefore = healer.state.state().services.get(ward.name)?.gaveUp?.incident === open.incident.id;
+    if (givesUp && isNew && !gaveUpBefore) await notify('gave_up', place, words);
+    else if (!open.told) await notify('blocked', place, words);
+    else await remind(place, words);
   }
-  if (decision.why === 'exhausted' && isNew && open.done.length > 0 && hasRealSteps(decision, place)) await giveUp(decision, place);
+  if (givesUp && isNew) await giveUp(decision, place);
   const inMs = decision.retryAtMs === undefined ? lookAgainMs : Math.max(10, Math.min(lookAgainMs, decision.retryAtMs - healer.clock.wallMs()));
   return { kind: 'again', inMs };
 }

@@ -15,7 +15,14 @@ export interface OpenIncident extends Incident {
   readonly ladder: Ladder;
   readonly approvals: readonly Approval[];
   /** Acts of ours that are to be taken back when it did not help, and at the end; the newest last. */
-  readonly undo: readonly { readonly action: ActionName; readonly options: Readonly<Record<string, unknown>> }[];
+  readonly undo: readonly UndoableAct[];
+}
+
+/** An act that may be taken back, with what must be known of the time before it. */
+export interface UndoableAct {
+  readonly action: ActionName;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly before?: string;
 }
 
 /** Everything that must survive a crash of the healer and a reboot. */
@@ -51,11 +58,18 @@ export function writeState(state: HealingState, now: Now): string {
       paused: paused(service.paused),
       off: off(service.off),
       recoveries: service.recoveries.map(({ incident, atMs }) => ({ incident, at: wall(atMs) })),
+      notices: service.notices?.map(({ atMs, ...notice }) => ({ ...notice, at: wall(atMs) })),
       human: service.humanActed && { at: wall(service.humanActed.atMs), text: service.humanActed.text },
     })),
     host: {
       failures: state.host.failures.map(({ atMs, ...failure }) => ({ ...failure, at: wall(atMs) })),
       breaker: state.host.breaker && { opened_at: wall(state.host.breaker.openedAtMs), reason: state.host.breaker.reason, tried: state.host.breaker.tried },
+      openings: state.host.openings?.map(({ atMs, ...opening }) => ({ ...opening, at: wall(atMs) })),
+      shared_cause: state.host.sharedCause && {
+        opened_at: wall(state.host.sharedCause.openedAtMs),
+        reason: state.host.sharedCause.reason,
+        calm_since: state.host.sharedCause.calmSinceMs === undefined ? undefined : wall(state.host.sharedCause.calmSinceMs),
+      },
       off: off(state.host.off),
       paused: paused(state.host.paused),
     },
@@ -64,7 +78,7 @@ export function writeState(state: HealingState, now: Now): string {
       opened_at: openedAtMs,
       ladder: [...ladder],
       approvals: approvals.map(({ askedAtMs, untilMs, ...approval }) => ({ ...approval, asked_at: wall(askedAtMs), until: wall(untilMs) })),
-      undo: undo.map(({ action, options }) => ({ action, options: { ...options } })),
+      undo: undo.map(({ options, ...act }) => ({ ...act, options: { ...options } })),
     })),
   };
   return `${JSON.stringify(file, undefined, 1)}\n`;
@@ -110,13 +124,16 @@ const approvalSchema = z.strictObject({
   until: moment,
   verdict: z.enum(['asked', 'given', 'denied', 'expired']),
   by: text.exactOptional(),
+  over: z.enum(['used', 'void']).exactOptional(),
 });
 
 /** What a version before this one has not written has its default. */
 const fileSchema = z.strictObject({
   version: z.literal(1),
   lost_at: moment.optional(),
-  attempts: z.array(z.strictObject({ id: text.exactOptional(), service: text, incident: text, action: z.enum(actionNames), at: moment })),
+  attempts: z.array(
+    z.strictObject({ id: text.exactOptional(), service: text, incident: text, action: z.enum(actionNames), budget: z.enum(['disruptive', 'start', 'none']).exactOptional(), at: moment }),
+  ),
   services: z.array(
     z.strictObject({
       name: text,
@@ -126,6 +143,7 @@ const fileSchema = z.strictObject({
       paused: pauseSchema.optional(),
       off: offSchema.optional(),
       recoveries: z.array(z.strictObject({ incident: text, at: moment })).default([]),
+      notices: z.array(z.strictObject({ key: text, at: moment, held: z.int().min(0) })).optional(),
       human: z.strictObject({ at: moment, text }).optional(),
     }),
   ),
@@ -133,6 +151,8 @@ const fileSchema = z.strictObject({
     .strictObject({
       failures: z.array(z.strictObject({ service: text, incident: text, at: moment })),
       breaker: z.strictObject({ opened_at: moment, reason: text, tried: z.boolean() }).optional(),
+      openings: z.array(z.strictObject({ service: text, incident: text, dependent: z.boolean().exactOptional(), at: moment })).optional(),
+      shared_cause: z.strictObject({ opened_at: moment, reason: text, calm_since: moment.optional() }).optional(),
       off: offSchema.optional(),
       paused: pauseSchema.optional(),
     })
@@ -145,7 +165,7 @@ const fileSchema = z.strictObject({
       symptom,
       ladder: z.array(z.strictObject({ rule: text, rung: z.int().min(0), attempt: z.int().min(0) })),
       approvals: z.array(approvalSchema).default([]),
-      undo: z.array(z.strictObject({ action: z.enum(actionNames), options: z.record(text, z.unknown()) })).default([]),
+      undo: z.array(z.strictObject({ action: z.enum(actionNames), options: z.record(text, z.unknown()), before: text.exactOptional() })).default([]),
     }),
   ),
 });
@@ -179,13 +199,14 @@ function toState(file: StateFile, now: Now): HealingState {
 }
 
 function toService(service: StateFile['services'][number], { past, end }: Moments): ServiceHistory {
-  const { verifications, backoff, gave_up: gaveUp, paused, off, human } = service;
+  const { verifications, backoff, gave_up: gaveUp, paused, off, human, notices } = service;
   const healthy = backoff.healthy_since === undefined ? {} : { healthySinceMs: past(backoff.healthy_since) };
   const given: GaveUp | undefined = gaveUp && { incident: gaveUp.incident, reason: gaveUp.reason, sinceMs: past(gaveUp.since), retried: gaveUp.retried };
   return {
     verifications: verifications.map((verification) => ({ incident: verification.incident, endedAtMs: past(verification.ended_at) })),
     backoff: { attempts: backoff.attempts, draw: backoff.draw, ...healthy },
     recoveries: service.recoveries.map(({ incident, at }) => ({ incident, atMs: past(at) })),
+    ...(notices ? { notices: notices.map(({ at, ...notice }) => ({ ...notice, atMs: past(at) })) } : {}),
     ...(given ? { gaveUp: given } : {}),
     ...(paused ? { paused: { untilMs: end(paused.until), reason: paused.reason } } : {}),
     ...(off ? { off: { sinceMs: past(off.since), reason: off.reason, by: off.by } } : {}),
@@ -193,10 +214,12 @@ function toService(service: StateFile['services'][number], { past, end }: Moment
   };
 }
 
-function toHost({ failures, breaker, off, paused }: StateFile['host'], { past, end }: Moments): HostHistory {
+function toHost({ failures, breaker, openings, shared_cause: shared, off, paused }: StateFile['host'], { past, end }: Moments): HostHistory {
   return {
     failures: failures.map(({ at, ...failure }) => ({ ...failure, atMs: past(at) })),
     ...(breaker ? { breaker: { openedAtMs: past(breaker.opened_at), reason: breaker.reason, tried: breaker.tried } } : {}),
+    ...(openings ? { openings: openings.map(({ at, ...opening }) => ({ ...opening, atMs: past(at) })) } : {}),
+    ...(shared ? { sharedCause: { openedAtMs: past(shared.opened_at), reason: shared.reason, ...(shared.calm_since === undefined ? {} : { calmSinceMs: past(shared.calm_since) }) } } : {}),
     ...(off ? { off: { sinceMs: past(off.since), reason: off.reason, by: off.by } } : {}),
     ...(paused ? { paused: { untilMs: end(paused.until), reason: paused.reason } } : {}),
   };

@@ -11,6 +11,7 @@ import type { Incident, Outcome } from '../core/incident.ts';
 import type { Clock } from '../core/time.ts';
 import { climb } from './policy/ladder.ts';
 import type { Attempt, HostHistory, Now, ServiceHistory } from './policy/limits.ts';
+import { countAttempt, forgetOldTrouble, givenUp, noHistory, rememberAttempt, useUpApprovals, verified } from './policy/remember.ts';
 import { emptyState, longestPauseMs, readState, writeState, type HealingState, type OpenIncident } from './state-file.ts';
 
 /** `not_saved`: the change counts in memory only, and would be lost with the process; so nothing may be done on it. */
@@ -23,8 +24,18 @@ export interface StateStore {
   state(): HealingState;
   /** Begins an incident, or goes on with it. Health of `resetAfterMs` before it sets the back-off to its beginning. */
   openIncident(incident: Incident, resetAfterMs: number): Promise<SaveResult>;
-  /** To be called with the intent, before the act: climbs the ladder, and counts an attempt where the action counts. `id`: the action's. */
-  startStep(started: { readonly incident: Pick<Incident, 'id' | 'service'>; readonly rule: string; readonly step: Step; readonly counts: boolean; readonly id?: string }): Promise<SaveResult>;
+  /**
+   * To be called with the intent, before the act: climbs the ladder, and counts an attempt where the action counts,
+   * against `budget` where the step's options decided that. `id`: the action's.
+   */
+  startStep(started: {
+    readonly incident: Pick<Incident, 'id' | 'service'>;
+    readonly rule: string;
+    readonly step: Step;
+    readonly counts: boolean;
+    readonly budget?: Attempt['budget'] | undefined;
+    readonly id?: string;
+  }): Promise<SaveResult>;
   /**
    * After a repair the cooldown starts here; what came back without an attempt leaves nothing to cool down from.
    * `recovered` also ends a give-up: the service is well, whoever did it.
@@ -68,11 +79,13 @@ export async function openStateStore(folder: string, clock: Clock, random: () =>
       state = { ...state, incidents: [...state.incidents.filter((known) => known.service !== incident.service), { ...incident, ladder: [], approvals: [], undo: [] }] };
       return changeService(incident.service, (service) => forgetOldTrouble(service, clock.monotonicMs() - resetAfterMs));
     },
-    startStep({ incident, rule, step, counts, id }) {
-      const incidents = state.incidents.map((known) => (known.id === incident.id ? { ...known, ladder: climb(known.ladder, rule, step) } : known));
+    startStep({ incident, rule, step, counts, budget, id }) {
+      const incidents = state.incidents.map((known) =>
+        known.id === incident.id ? { ...known, ladder: climb(known.ladder, rule, step), approvals: useUpApprovals(known.approvals, rule, step) } : known,
+      );
       if (!counts) return change({ incidents });
-      const attempt: Attempt = { ...(id === undefined ? {} : { id }), service: incident.service, incident: incident.id, action: step.action, atMs: clock.monotonicMs() };
-      state = { ...state, incidents, attempts: remember(state.attempts, attempt) };
+      const attempt: Attempt = { ...(id === undefined ? {} : { id }), service: incident.service, incident: incident.id, action: step.action, ...(budget ? { budget } : {}), atMs: clock.monotonicMs() };
+      state = { ...state, incidents, attempts: rememberAttempt(state.attempts, attempt) };
       return changeService(incident.service, (service) => countAttempt(service, random()));
     },
     endVerification: (incident, outcome) =>
@@ -80,48 +93,13 @@ export async function openStateStore(folder: string, clock: Clock, random: () =>
     closeIncident: (id) => change({ incidents: state.incidents.filter((incident) => incident.id !== id) }),
     giveUp(incident, reason) {
       if (!wasAttempted(incident.id)) return save();
-      return changeService(incident.service, ({ gaveUp, ...service }) => ({
-        ...service,
-        gaveUp: { incident: incident.id, reason: reason.slice(0, 1000), sinceMs: gaveUp?.sinceMs ?? clock.monotonicMs(), retried: gaveUp?.retried ?? false },
-      }));
+      return changeService(incident.service, (service) => givenUp(service, { incident: incident.id, reason, atMs: clock.monotonicMs() }));
     },
     updateService: changeService,
     updateHost: (next) => change({ host: next(state.host) }),
     updateIncident: (id, next) => change({ incidents: state.incidents.map((known) => (known.id === id ? next(known) : known)) }),
     pause: (name, { forMs, reason }) => changeService(name, (service) => ({ ...service, paused: { untilMs: clock.monotonicMs() + Math.min(longestPauseMs, forMs), reason: reason.slice(0, 1000) } })),
   };
-}
-
-const noHistory: ServiceHistory = { verifications: [], backoff: { attempts: 0, draw: 0.5 }, recoveries: [] };
-
-/** As many as any limit can ask for (`max_attempts.times` and the host's budgets go up to 1000); the oldest goes. */
-const attemptsKept = 1000;
-
-function remember(attempts: readonly Attempt[], attempt: Attempt): readonly Attempt[] {
-  const own = attempts.filter((known) => known.service === attempt.service);
-  const oldest = own.length >= attemptsKept ? own[0] : undefined;
-  return [...attempts.filter((known) => known !== oldest), attempt];
-}
-
-/** Attempts are forgotten for the back-off when the service was verified and then well since before `wellBeforeMs`. */
-function forgetOldTrouble(service: ServiceHistory, wellBeforeMs: number): ServiceHistory {
-  const { healthySinceMs, ...backoff } = service.backoff;
-  const wellForLong = healthySinceMs !== undefined && healthySinceMs <= wellBeforeMs;
-  return { ...service, backoff: wellForLong ? { ...backoff, attempts: 0 } : backoff };
-}
-
-function countAttempt(service: ServiceHistory, draw: number): ServiceHistory {
-  const counted = { ...service, backoff: { attempts: service.backoff.attempts + 1, draw } };
-  return counted.gaveUp ? { ...counted, gaveUp: { ...counted.gaveUp, retried: true } } : counted;
-}
-
-function verified(service: ServiceHistory, ended: { readonly incident: string; readonly attempted: boolean; readonly outcome: Outcome; readonly atMs: number }): ServiceHistory {
-  const { gaveUp, ...rest } = service;
-  const { healthySinceMs: _before, ...backoff } = service.backoff;
-  const others = service.verifications.filter((verification) => verification.incident !== ended.incident);
-  const verifications = ended.attempted ? [...others.slice(-1), { incident: ended.incident, endedAtMs: ended.atMs }] : service.verifications;
-  if (ended.outcome === 'recovered') return { ...rest, verifications, backoff: { ...backoff, healthySinceMs: ended.atMs } };
-  return { ...rest, verifications, backoff, ...(gaveUp ? { gaveUp } : {}) };
 }
 
 const fileName = 'healing.json';

@@ -3,6 +3,7 @@ import { incidentCode } from '../core/ids.ts';
 import { formatAddress } from '../core/failure.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
+import { describeHost, describeWords } from './operators/describe.ts';
 import { useOfWindow } from './policy/limits.ts';
 
 const oneLookMs = 3000;
@@ -11,7 +12,8 @@ const oneLookMs = 3000;
 export async function describeStatus({ wards, incidents, healer }: { wards: ReadonlyMap<string, Ward>; incidents: Incidents; healer: Healer }): Promise<object> {
   const services = await Promise.all([...wards.values()].map((ward) => describeWard(ward, incidents, healer)));
   const trouble = healer.audit.failure();
-  return { healing: healer.safety.enabled ? 'on' : 'off', audit: trouble ? trouble.detail : 'ok', services };
+  const isOn = healer.safety.enabled && healer.state.state().host.off === undefined;
+  return { healing: isOn ? 'on' : 'off', audit: trouble ? trouble.detail : 'ok', ...describeHost(healer), services };
 }
 
 async function describeWard(ward: Ward, incidents: Incidents, healer: Healer): Promise<object> {
@@ -34,6 +36,7 @@ async function describeWard(ward: Ward, incidents: Incidents, healer: Healer): P
       code: incidentCode(incident),
       until: new Date(healer.clock.wallMs() + untilMs - healer.clock.monotonicMs()).toISOString(),
     })),
+    ...describeWords(ward.name, healer),
     gave_up: history.services.get(ward.name)?.gaveUp?.reason ?? null,
     incident: open
       ? {

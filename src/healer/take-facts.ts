@@ -5,6 +5,7 @@ import { lookAt } from './examine.ts';
 import { keepSummary } from './fresh-traffic.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
+import { isWarmingUp } from './start-period.ts';
 import type { FailureReport, TrafficSummary } from './proxy-link.ts';
 
 interface Place {
@@ -29,6 +30,7 @@ export async function takeFailure(report: FailureReport, { wards, incidents, hea
   // nginx's log names no request
   if (report.requestId !== '') ward.requestIds.push(report.requestId);
   if (ward.requestIds.length > mostRequestIds) ward.requestIds.shift();
+  if (await isWarmingUp(ward, healer)) return;
   const counted = ward.detector.failed({ gateway: report.gateway, kind: report.kind, detail: report.detail, errno: report.errno, atMs: report.atMs });
   if (counted && isBelieved(report, seenBy, incidents.openFor(ward.name) !== undefined)) return incidents.seen(ward, { ...counted, seenBy });
   if (report.phase !== 'connect' || incidents.openFor(ward.name)) return;
@@ -87,6 +89,7 @@ export async function takeSilence(symptom: Symptom & { readonly gateway: string 
   if (incidents.openFor(ward.name)) return incidents.seen(ward, symptom);
   if (healer.clock.monotonicMs() < ward.confirmAgainAtMs) return;
   ward.confirmAgainAtMs = healer.clock.monotonicMs() + confirmAgainMs;
+  if (await isWarmingUp(ward, healer)) return;
   const { best } = await lookAt(ward, { symptom, which: 'all' }, healer);
   if (best.cause !== 'unknown') incidents.seen(ward, symptom);
 }

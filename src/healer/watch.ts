@@ -8,6 +8,8 @@ import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
 import type { ServiceState } from './leaves.ts';
 import { limitGateways } from './limit-gateways.ts';
+import { noticeHumans } from './notice-humans.ts';
+import { isWarmingUp } from './start-period.ts';
 
 const oneLookMs = 5000;
 const connectMs = 1000;
@@ -26,6 +28,7 @@ export async function watchService(ward: Ward, incidents: Incidents, healer: Hea
   while (isWatched()) {
     const state = await ward.serviceType.state(ward.target(), healer.run, AbortSignal.any([healer.stopping, AbortSignal.timeout(oneLookMs)]));
     if (!isWatched()) return;
+    await noticeHumans(ward, state, healer);
     const changed = before !== `${state.state} ${state.fence}`;
     if (before !== '' && changed) incidents.wake(ward);
     if (changed || healer.clock.monotonicMs() >= nextLimitMs) {
@@ -37,6 +40,7 @@ export async function watchService(ward: Ward, incidents: Incidents, healer: Hea
     before = `${state.state} ${state.fence}`;
     const symptom = passing ? undefined : symptomOf(ward, state);
     if (symptom) incidents.seen(ward, symptom);
+    else if (await isWarmingUp(ward, healer)) failedConnects = 0;
     else if (healer.clock.monotonicMs() >= nextConnectMs) {
       nextConnectMs = healer.clock.monotonicMs() + ward.policy.watch.connect_every;
       failedConnects = (await connects(ward, healer)) ? 0 : failedConnects + 1;

@@ -17,6 +17,8 @@ export interface Slot {
 export type Admission =
   | { readonly outcome: 'proceed'; readonly slot: Slot }
   | { readonly outcome: 'quarantined'; readonly incident: string; readonly forMs: number }
+  /** Turned away because there is too much to do; `say`: the administrator's words for visitors, empty without any. */
+  | { readonly outcome: 'shed'; readonly incident: string; readonly retryAfterMs: number; readonly say: string }
   | { readonly outcome: 'hold_expired' | 'queue_full' | 'upstream_down' | 'client_gone' };
 
 export interface GateLimits {

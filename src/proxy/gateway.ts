@@ -10,6 +10,7 @@ import type { ByteBudget } from './kept-body.ts';
 import type { PassiveHealth } from './passive-health.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { RequestLog } from './request-log.ts';
+import type { Shedding } from './shedding.ts';
 
 export interface Gateway {
   readonly name: string;
@@ -22,6 +23,7 @@ export interface Gateway {
   readonly gate: Gate;
   readonly health: PassiveHealth;
   readonly quarantine: Quarantine;
+  readonly shedding: Shedding;
   readonly log: RequestLog;
   /** What visitors read, in every language, when there is no answer to pass on. */
   readonly pages: FallbackPages;

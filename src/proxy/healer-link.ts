@@ -42,7 +42,7 @@ export function createHealerLink(options: HealerLinkOptions): HealerLink {
         const beganMs = options.clock.monotonicMs();
         const wasUp = await converse(options, gateways, signal, (now) => (channel = now));
         channel = undefined;
-        if (wasUp) for (const gateway of gateways.values()) gateway.gate.orphaned();
+        if (wasUp) for (const gateway of gateways.values()) leaveAlone(gateway);
         // who is refused (another version, other gateways) was connected too, and is refused again
         if (wasUp && options.clock.monotonicMs() - beganMs > longestRetryMs) retryMs = firstRetryMs;
         await options.clock.sleep(retryMs, signal);
@@ -79,14 +79,21 @@ function converse(options: HealerLinkOptions, gateways: ReadonlyMap<string, Gate
   });
 }
 
+/** The healer is gone: what it ordered goes on by itself, or ends by itself. */
+function leaveAlone({ gate, shedding }: Gateway): void {
+  gate.orphaned();
+  shedding.orphaned();
+}
+
 function obey(order: Order, gateways: ReadonlyMap<string, Gateway>, { log }: HealerLinkOptions): void {
   if (order.type === 'welcome') {
+    for (const { shedding } of gateways.values()) shedding.end(); // what still stands follows at once
     if (order.version !== protocolVersion) log.warn({ healer: order.version, proxy: protocolVersion }, 'the healer speaks another version; restart the older process');
     return;
   }
   const gateway = gateways.get(order.gateway);
   if (!gateway) return log.warn({ gateway: order.gateway }, 'the healer named a gateway that this proxy does not have; do both read the same file?');
-  const { gate, quarantine, connections } = gateway;
+  const { gate, quarantine, shedding, connections } = gateway;
   if (order.type === 'hold' || order.type === 'fall_back') connections.closeIdle();
   switch (order.type) {
     case 'hold':
@@ -102,12 +109,17 @@ function obey(order: Order, gateways: ReadonlyMap<string, Gateway>, { log }: Hea
       return gate.setLimit(order.inFlight);
     case 'quarantine':
       return quarantine.add(order);
+    case 'shed':
+      return shedding.order(order);
   }
 }
 
 async function summarise(gateways: ReadonlyMap<string, Gateway>, clock: Clock, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     await clock.sleep(summaryEveryMs, signal);
-    for (const { health, gate } of gateways.values()) health.summarise(gate);
+    for (const { health, gate, shedding } of gateways.values()) {
+      health.summarise(gate);
+      shedding.expire();
+    }
   }
 }

@@ -64,9 +64,12 @@ export function openJourney(request: GatewayRequest, gateway: Gateway): Journey 
     aside: undefined,
     async waitAtGate() {
       const came = clock.monotonicMs();
-      const admission = await gateway.quarantine.admit(request, () => gate.admit(request, () => journey.holdMs - note.heldMs, note.replays > 0));
+      const atGate = (): Promise<Admission> => gateway.quarantine.admit(request, () => gate.admit(request, () => journey.holdMs - note.heldMs, note.replays > 0));
+      // what has been sent once has been let in
+      const admission = note.attempts > 0 ? await atGate() : await gateway.shedding.admit(request, atGate);
       note.heldMs += clock.monotonicMs() - came;
       if (admission.outcome === 'quarantined') note.quarantined = admission;
+      if (admission.outcome === 'shed') note.shed = admission;
       return admission;
     },
     async pause({ as, afterMs }) {

@@ -10,6 +10,7 @@ import { errnoPattern, type Fact } from '../channel/messages.ts';
 /** Failures told one by one, per second; the summary counts them all. */
 const failuresToldPerSecond = 20;
 
+/** What a summary tells. */
 export interface TrafficCounts {
   completed: number;
   failed: number;
@@ -27,8 +28,8 @@ export class PassiveHealth {
   #awaitingHead = 0;
   /** Since when the oldest unanswered wait lasts; a time-out does not end it while others still wait. */
   #waitingSinceMs: number | undefined;
-  /** Since the start; for metrics and the state page. */
-  readonly total: TrafficCounts = { completed: 0, failed: 0, status5xx: 0, fellBack: 0 };
+  /** Since the start; for metrics and the state page. `shed`: of those that fell back, turned away on purpose. */
+  readonly total: TrafficCounts & { shed: number } = { completed: 0, failed: 0, status5xx: 0, fellBack: 0, shed: 0 };
 
   constructor(gateway: string, clock: Clock, tell: (fact: Fact) => void) {
     this.#gateway = gateway;
@@ -66,8 +67,9 @@ export class PassiveHealth {
     this.#report(failure, upstream, requestId);
   }
 
-  fellBack(): void {
+  fellBack(shed: boolean): void {
     this.#count('fellBack');
+    if (shed) this.total.shed += 1;
   }
 
   /** For how long nothing was answered although something was asked; 0 when that is not so. */

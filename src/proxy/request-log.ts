@@ -20,6 +20,8 @@ export interface RequestNote {
   failure?: UpstreamFailure;
   /** Why it was not sent at all, and for how long nobody sends it. */
   quarantined?: { readonly incident: string; readonly forMs: number };
+  /** Why it was turned away, when to come back, and what the administrator says to it. */
+  shed?: { readonly incident: string; readonly retryAfterMs: number; readonly say: string };
   outcome?: string;
 }
 
@@ -30,6 +32,7 @@ export interface RequestLog {
 
 /** Writes the line, unless nothing worth a line happened. */
 export function logRequest(log: RequestLog, note: RequestNote, nowMs: number): void {
+  const incident = (note.quarantined ?? note.shed)?.incident;
   if (!note.failure && note.attempts < 2 && note.heldMs < 1 && note.outcome === 'answered') return;
   log.info(
     {
@@ -43,7 +46,7 @@ export function logRequest(log: RequestLog, note: RequestNote, nowMs: number): v
       replays: note.replays,
       ...(note.raced ? { raced: true } : {}),
       ...(note.status === undefined ? {} : { status: note.status }),
-      ...(note.quarantined ? { incident: incidentCode(note.quarantined.incident) } : {}),
+      ...(incident === undefined ? {} : { incident: incidentCode(incident) }),
       ...(note.resend ? { resend: note.resend } : {}),
       ...(note.failure ? { failure: note.failure.kind, phase: note.failure.phase, detail: note.failure.detail, bytes_written: note.failure.bytesWritten, bytes_read: note.failure.bytesRead } : {}),
     },

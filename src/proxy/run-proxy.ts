@@ -22,6 +22,7 @@ import { PassiveHealth } from './passive-health.ts';
 import { poolLimits } from './pool-limits.ts';
 import { Quarantine } from './quarantine.ts';
 import { watchForRecovery } from './recovery-watch.ts';
+import { Shedding } from './shedding.ts';
 
 export interface ProxyLog {
   info(fields: object, message: string): void;
@@ -88,6 +89,7 @@ async function createGateway({ name, config, link, log, builtIn }: Parts): Promi
     gate,
     health: new PassiveHealth(name, systemClock, link.tell),
     quarantine: new Quarantine(name, systemClock, link.tell),
+    shedding: new Shedding({ gateway: name, hold: config.hold, clock: systemClock, log }),
     log,
     pages,
     keptBytes: byteBudget(config.hold.memory),

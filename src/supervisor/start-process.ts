@@ -1,6 +1,6 @@
 /**
- * Starts one of goodgateway's own processes for the supervisor. They are its children in every sense: they end when it
- * ends, and they are not detached.
+ * Starts one of goodgateway's own processes for the supervisor, or the program of `goodgateway deploy`. They are its
+ * children in every sense: they end when it ends, and they are not detached.
  */
 import { execa } from 'execa';
 
@@ -20,6 +20,8 @@ export interface StartOptions {
   readonly account?: { readonly uid: number; readonly gid: number };
   /** A file to which both streams are appended. Default: the supervisor's own output. */
   readonly output?: string;
+  /** It also gets our standard input. Default: none. */
+  readonly interactive?: boolean;
 }
 
 export interface StartedProcess {
@@ -29,11 +31,21 @@ export interface StartedProcess {
   kill(signal: NodeJS.Signals): boolean;
 }
 
-/** Starts argv without a shell, with no input. Never throws. */
+/** Starts argv without a shell. Never throws. */
 export function startProcess(argv: readonly [string, ...string[]], options: StartOptions): StartedProcess {
   const [program, ...rest] = argv;
   const output = options.output === undefined ? 'inherit' : { file: options.output, append: true };
-  const child = execa(program, rest, { ...options.account, stdin: 'ignore', stdout: output, stderr: output, env: { ...options.environment }, buffer: false, reject: false });
+  const child = execa(program, rest, {
+    ...options.account,
+    stdin: options.interactive ? 'inherit' : 'ignore',
+    stdout: output,
+    stderr: output,
+    env: { ...options.environment },
+    // how long a polite end may take is the caller's to say; execa would kill it 5 s after a TERM
+    forceKillAfterDelay: false,
+    buffer: false,
+    reject: false,
+  });
   void child.then((result) =>
     options.onExit({ exitCode: result.exitCode, signal: result.signal, startError: child.pid === undefined ? (result.code ?? result.shortMessage ?? 'unknown error') : undefined }),
   );

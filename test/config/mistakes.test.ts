@@ -3,13 +3,14 @@
  * ▸ stands before the character where the problem must be reported and is removed before the file is written.
  */
 import t from 'tap';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { formatProblem } from '../../src/config/problem.ts';
-import { address, duration, oneOrMany } from '../../src/config/values.ts';
+import { address, command, duration, name, oneOrMany } from '../../src/config/values.ts';
+import { isRoot } from '../support/skip.ts';
 
 const bindings = {
   actionOptions: {
@@ -19,6 +20,13 @@ const bindings = {
     switch_upstream: z.strictObject({ only_to: oneOrMany(address()).optional() }),
     page: z.strictObject({}),
     wait: z.strictObject({ at_most: duration().default(60_000) }),
+    shed_load: z.strictObject({}),
+    terminate_orphans: z.strictObject({}),
+    terminate_stuck_workers: z.strictObject({}),
+    wait_for: z.strictObject({ services: oneOrMany(name()) }),
+    notify: z.strictObject({ to: oneOrMany(name()).optional() }),
+    run: z.strictObject({ command: command() }),
+    reset_failed_and_start: z.strictObject({}),
   },
 };
 
@@ -107,7 +115,7 @@ const inPolicy: readonly Row[] = [
   ['half of a cause', 'cause: service.crashed', 'cause: ▸crashed', 'did you mean `service.crashed`?'],
   ['an unknown cause in a list', '[capacity.workers_exhausted]', '[unknown, ▸capacity.worker_exhausted]', 'did you mean `capacity.workers_exhausted`?'],
   ['an unknown action', 'do: start', 'do: ▸strat', 'do: expected the name of an action, got "strat": did you mean `start`?'],
-  ['an action that is not built', 'do: start', 'do: ▸shed_load', 'not yet: the action shed_load'],
+  ['an action that is not built', 'do: start', 'do: ▸stop', 'not yet: the action stop'],
   ['an unknown action under never', 'never: [restart]', 'never: [▸kill]', 'never: expected the name of an action, got "kill"'],
   ['an unknown failure kind', '[connection_refused, no', '[▸connection_refuse, no', 'did you mean `connection_refused`?'],
   ['an unknown group of kinds', 'no_answer]', '▸no_anwser]', 'did you mean `no_answer`?'],
@@ -143,6 +151,7 @@ const inPolicy: readonly Row[] = [
   ['a notifier like no other', 'notify: { to: [ops] }', 'notify: { to: [▸developers] }', 'no notifier has the name `developers`; there are ops'],
   ['two rules of one name', '- name: Busy is not broken', '- name: ▸Crashed, so start it', 'name: this policy has a rule "Crashed, so start it" already'],
   ['a step that its rule forbids', 'never: [restart]\n    try:\n      - do: wait', 'never: [wait]\n    try:\n      - do: ▸wait', 'do: `never` of this rule forbids wait'],
+  ['an undo of what cannot be undone', 'do: start', 'do: start\n        undo: ▸automatic', 'undo: start cannot be taken back, only shed_load and switch_upstream can'],
   [
     'a step that the policy forbids',
     'rules:\n  - name: Crashed, so start it\n    when: { cause: service.crashed, confidence: likely }\n    try:\n      - do: start',
@@ -167,6 +176,20 @@ const inPolicy: readonly Row[] = [
     '      - do: switch_upstream\n        with: { only_to: [unix:/run/php/php8.2-fpm.sock, unix:/run/php/spare.sock, ▸127.0.0.1:9000] }',
     'only_to: no gateway of php-fpm may go to 127.0.0.1:9000: add it to also_allowed',
   ],
+  [
+    'a service that nobody can wait for',
+    'do: wait\n        with: { at_most: 5m }',
+    'do: wait_for\n        with: { services: [mariadb, ▸mariadbd] }',
+    'services: no policy has the name `mariadbd`: did you mean `mariadb`?',
+  ],
+  [
+    'a service like no other',
+    'do: wait\n        with: { at_most: 5m }',
+    'do: wait_for\n        with: { services: ▸elasticsearch }',
+    'no policy has the name `elasticsearch`; there are php-fpm, apache, mariadb',
+  ],
+  ['who waits for itself', 'do: wait\n        with: { at_most: 5m }', 'do: wait_for\n        with: { services: [▸php-fpm] }', 'services: php-fpm cannot wait for itself'],
+  ['an unknown receiver of a notice', 'do: wait\n        with: { at_most: 5m }', 'do: notify\n        with: { to: [ops, ▸opps] }', 'no notifier has the name `opps`: did you mean `ops`?'],
   ['a symptom that nothing counts', '[connection_refused, no_answer]', '[connection_refused, ▸status_5xx]', "if: not yet: the application's own errors are not counted"],
   ['a probe as a symptom', '[connection_refused, no_answer]', '▸probe_failed', 'not yet: failed probes'],
   ['a unit as a symptom', '[connection_refused, no_answer]', '[▸unit_failed]', 'not yet: failed units'],
@@ -177,6 +200,90 @@ const inPolicy: readonly Row[] = [
   ['connects without a pause', 'limits:\n', 'watch: { connect_every: ▸0s }\nlimits:\n', 'connect_every: expected at least 100ms'],
   ['a verification without time', 'verify:\n', 'verify:\n  within: ▸0s\n', 'within: expected more than 0s'],
   ['the hold time in the policy', 'limits:\n', 'while_recovering: { ▸hold_requests: 5s }\nlimits:\n', 'this is set by hold.for of the gateway'],
+  ['a question as an event', 'notify: { to: [ops] }', 'notify: { to: [ops], events: [▸approval] }', 'expected started, recovered, gave_up, blocked, repeated'],
+  ['R26 empty selector: nobody to tell', 'notify: { to: [ops] }', 'notify: { to: ▸[] }', 'to: expected at least one name; somebody must be told'],
+  ['R26 empty selector: a rule that tells nobody', '    never: [restart]\n', '    never: [restart]\n    notify: ▸[]\n', 'notify: expected at least one name'],
+  ['R26 empty selector: depends on an empty list', 'limits:\n', 'depends_on: ▸[]\nlimits:\n', 'depends_on: expected at least one name; remove the line where it depends on nothing'],
+  ['R26 empty selector: nobody to look at', 'limits:\n', 'after_recovery: { recheck: ▸[] }\nlimits:\n', 'recheck: expected at least one name'],
+  ['R26 empty selector: nothing to restart', 'limits:\n', 'after_recovery: { restart: ▸[] }\nlimits:\n', 'restart: expected at least one name'],
+  ['R26 empty selector: a rule without a cause', 'cause: [capacity.workers_exhausted]', 'cause: ▸[]', 'expected at least one entry'],
+  ['R26 empty selector: nobody to ask', '        timeout: 30s', '        approval: { from: ▸[] }', 'from: expected at least one receiver'],
+  ['R26 empty selector: a pattern of units', 'unit: php8.2-fpm.service', 'unit: ▸php*.service', 'expected one unit name such as php8.2-fpm.service, got "php*.service"'],
+  ['R26 empty selector: all units', 'unit: php8.2-fpm.service', 'unit: ▸all.service', 'unit: expected exactly one, and got "all.service": "all" names more than one service, or none'],
+  [
+    'R26 empty selector: a pattern of scripts',
+    '  type: systemd\n  unit: php8.2-fpm.service',
+    '  type: init\n  script: ▸/etc/init.d/php*\n  pidfile: /run/php.pid',
+    'script: expected exactly one, and got "/etc/init.d/php*": "*" may match more than one service',
+  ],
+  [
+    'R26 empty selector: a pattern of pidfiles',
+    '  type: systemd\n  unit: php8.2-fpm.service',
+    '  type: init\n  script: /etc/init.d/php\n  pidfile: ▸/run/php-[0-9].pid',
+    'pidfile: expected exactly one',
+  ],
+  ['R26 empty selector: all containers', '  type: systemd\n  unit: php8.2-fpm.service', '  type: docker\n  container: ▸all', 'container: expected exactly one'],
+  ['a service that it depends on and that there is not', 'limits:\n', 'depends_on: [apache, ▸mariabd]\nlimits:\n', 'depends_on: no policy has the name `mariabd`: did you mean `mariadb`?'],
+  ['a service to look at that there is not', 'limits:\n', 'after_recovery: { recheck: [▸shop] }\nlimits:\n', 'recheck: no policy has the name `shop`; there are php-fpm, apache, mariadb'],
+  ['a service to restart that there is not', 'limits:\n', 'after_recovery: { restart: [▸apche] }\nlimits:\n', 'restart: no policy has the name `apche`: did you mean `apache`?'],
+  ['a service that waits for itself', 'limits:\n', 'depends_on: [▸php-fpm]\nlimits:\n', 'depends_on: `php-fpm` is this service itself: it would wait for itself'],
+  ['a service that restarts itself', 'limits:\n', 'after_recovery: { restart: [▸php-fpm] }\nlimits:\n', 'restart: `php-fpm` is this service itself: it would restart itself without end'],
+  ['a receiver of a rule that there is not', '    never: [restart]\n', '    never: [restart]\n    notify: [▸opps]\n', 'notify: no notifier has the name `opps`: did you mean `ops`?'],
+  ['a question to nobody', '        timeout: 30s', '        approval: { from: [ops, ▸dba] }', 'from: no notifier has the name `dba`; there are ops'],
+  [
+    'more attempts than the host allows',
+    'max_attempts: { times: 3, within: 1h }',
+    'max_attempts: { times: ▸37, within: 90m }',
+    "times: 37 attempts within 90m are looser than the host's limits, which allow at most 36 in that time (safety.host_budget: 12 starts and 6 disruptive actions)",
+  ],
+  [
+    'a restart of what is busy',
+    '    never: [restart]\n    try:\n      - do: wait\n        with: { at_most: 5m }',
+    '    try: [{ do: page }, { do: ▸restart }]',
+    'do: restart does harm while the cause is capacity.workers_exhausted: a busy, healthy service is never disturbed',
+  ],
+  [
+    'workers ended where all are busy',
+    '    never: [restart]\n    try:\n      - do: wait\n        with: { at_most: 5m }',
+    '    try: [{ do: ▸terminate_stuck_workers }]',
+    'do: terminate_stuck_workers does harm',
+  ],
+  [
+    'a start of what was stopped on purpose',
+    'cause: service.crashed, confidence: likely }\n    try:\n      - do: start',
+    'cause: [service.crashed, service.stopped_by_operator] }\n    try:\n      - do: ▸start',
+    'do: start does harm while the cause is service.stopped_by_operator: what was stopped on purpose is never started',
+  ],
+  [
+    'a restart of what waits in a queue, asking nobody',
+    'cause: [capacity.workers_exhausted] }\n    never: [restart]\n    try:\n      - do: wait\n        with: { at_most: 5m }',
+    'cause: [capacity.backlog_full] }\n    try: [{ do: ▸restart }]',
+    'only a person may decide so: add `approval` to the step',
+  ],
+  [
+    'a restart into a broken configuration',
+    'cause: [capacity.workers_exhausted] }\n    never: [restart]\n    try:\n      - do: wait\n        with: { at_most: 5m }',
+    'cause: config.invalid }\n    try: [{ do: ▸reload }]',
+    'do: reload does harm while the cause is config.invalid: it would not come up again',
+  ],
+  ['shedding that never ends', '        timeout: 30s', '        timeout: 30s\n      - do: shed_load\n        undo: ▸never', 'undo: shed_load ends with its incident in any case'],
+  ['a command as a line', 'config_test: [/usr/sbin/php-fpm8.2, -t]', 'config_test: ▸/usr/sbin/php-fpm8.2 -t', 'expected a command as a list, such as [/usr/sbin/nginx, -t]'],
+  [
+    'a command as a line in a list',
+    'config_test: [/usr/sbin/php-fpm8.2, -t]',
+    'config_test: [▸"/usr/sbin/php-fpm8.2 -t"]',
+    'config_test: expected the program alone, and each argument as an entry of its own: [/usr/sbin/php-fpm8.2, -t]',
+  ],
+  ['a line for a shell', 'config_test: [/usr/sbin/php-fpm8.2, -t]', 'config_test: [/bin/sh, ▸-c, "php-fpm8.2 -t && true"]', 'config_test: a line for a shell is refused'],
+  [
+    'a line for a shell behind another program',
+    'config_test: [/usr/sbin/php-fpm8.2, -t]',
+    'config_test: [/usr/bin/env, LANG=C, bash, -e, ▸-lc, "php-fpm8.2 -t"]',
+    'config_test: a line for a shell is refused',
+  ],
+  ['a line for the shell of another user', 'config_test: [/usr/sbin/php-fpm8.2, -t]', 'config_test: [/usr/bin/su, www-data, ▸-c, "php-fpm8.2 -t"]', 'config_test: a line for a shell is refused'],
+  ['a line that env takes apart', 'config_test: [/usr/sbin/php-fpm8.2, -t]', 'config_test: [/usr/bin/env, ▸-S, "bash -c true"]', 'config_test: a line for a shell is refused'],
+  ['a program by a relative path', 'config_test: [/usr/sbin/php-fpm8.2, -t]', 'config_test: [▸php-fpm8.2, -t]', 'expected the program as an absolute path'],
   ['a wrong version', 'version: 1', 'version: ▸2', 'version: expected 1, got 2'],
   ['a name that is a number', 'name: php-fpm', 'name: ▸8.2', 'expected a name, got 8.2'],
   ['a duplicate key', '  cooldown: 60s', '  cooldown: 60s\n  ▸cooldown: 70s', 'duplicate key `cooldown`'],
@@ -216,6 +323,75 @@ const inList: readonly Row[] = [
     external,
     `mode: observe\n    service: { type: process, start: [/bin/true] }\n    rules: [{ name: Hung, when: { cause: service.hung }, try: [{ do: ▸reload }] }]`,
     'do: this service has no `reload:`',
+  ],
+  [
+    'a container that is none',
+    external,
+    `mode: act\n    service: { type: process, start: [/bin/true] }\n    verify: { checks: [{ ▸container: running }] }`,
+    'container: the service is no container; use service: running',
+  ],
+  [
+    'a unit that is none, when a person is asked',
+    external,
+    `mode: approve\n    service: { type: docker, container: shop-web-1 }\n    verify: { checks: [{ ▸unit: active }] }`,
+    'unit: the service is no systemd unit; use service: running',
+  ],
+  [
+    'a reload of a container',
+    external,
+    `mode: act\n    service: { type: docker, container: shop-web-1 }\n    rules: [{ name: Hung, when: { cause: service.hung }, try: [{ do: ▸reload }] }]`,
+    'do: a container cannot reload; use start, restart or stop',
+  ],
+  [
+    'workers of a container',
+    external,
+    `mode: act\n    service: { type: docker, container: shop-web-1 }\n    rules: [{ name: Hung, when: { cause: service.hung }, try: [{ do: ▸terminate_stuck_workers }] }]`,
+    'do: a container cannot terminate_stuck_workers',
+  ],
+  [
+    'a failed start that nobody remembers',
+    external,
+    `mode: act\n    service: { type: process, start: [/bin/true] }\n    rules: [{ name: Limit, when: { cause: service.start_limit_hit }, try: [{ do: ▸reset_failed_and_start }] }]`,
+    'do: only systemd remembers that a start failed; use start',
+  ],
+  ['a line for a shell as a start', external, `mode: observe\n    service: { type: process, start: [/usr/bin/bash, ▸-c, "exec x"] }`, 'start: a line for a shell is refused'],
+  ['a line for a shell as a stop', external, `mode: observe\n    service: { type: process, start: [/bin/true], stop: [/bin/dash, -e, ▸-c, x] }`, 'stop: a line for a shell is refused'],
+  ['a command with its arguments in one', external, `mode: observe\n    service: { type: process, start: [/bin/true], reload: [▸"/bin/kill -HUP 1"] }`, 'reload: expected the program alone'],
+  [
+    'services that wait for each other',
+    '    service: { type: systemd, unit: apache2.service }\n  - name: mariadb\n    mode: observe',
+    '    service: { type: systemd, unit: apache2.service }\n    depends_on: [mariadb]\n  - name: mariadb\n    mode: observe\n    depends_on: [▸apache]',
+    'depends_on: this closes a circle, apache → mariadb → apache: each would wait for the other',
+  ],
+  [
+    'services that restart each other',
+    '    service: { type: systemd, unit: apache2.service }\n  - name: mariadb\n    mode: observe',
+    '    service: { type: systemd, unit: apache2.service }\n    after_recovery: { restart: [mariadb] }\n  - name: mariadb\n    mode: observe\n    after_recovery: { restart: [▸apache] }',
+    'restart: this closes a circle, apache → mariadb → apache: they would restart each other without end',
+  ],
+  [
+    'a unit of what is none',
+    external,
+    `mode: observe\n    service: { type: external }\n    rules: [{ name: Hung, when: { cause: service.hung }, try: [{ do: run, with: { command: [/bin/true, "▸{unit}"] } }] }]`.replace('"▸', '▸"'),
+    'command: {unit} stands for nothing here, because the service is of type external',
+  ],
+  [
+    'a start limit that nobody keeps',
+    external,
+    `mode: act\n    service: { type: process, start: [/bin/true] }\n    rules: [{ name: Hung, when: { cause: service.hung }, try: [{ do: ▸reset_failed_and_start }] }]`,
+    'do: only systemd remembers that a start failed; use start',
+  ],
+  [
+    'a step that ends before the stop inside it',
+    external,
+    `mode: observe\n    service: { type: process, start: [/bin/true], stop: { signal: TERM, timeout: 90s } }\n    rules: [{ name: Hung, when: { cause: service.hung }, try: [{ do: restart, timeout: ▸1m }] }]`,
+    'timeout: expected more than the 1.5 min that the stop of the service itself may take (stop.timeout), got 1 min',
+  ],
+  [
+    'a step that has as little time by default',
+    external,
+    `mode: observe\n    service: { type: init, script: /etc/init.d/x, pidfile: /run/x.pid, stop_timeout: 1m }\n    rules: [{ name: Hung, when: { cause: service.hung }, try: [{ do: ▸restart }] }]`,
+    '(stop_timeout), got 1 min',
   ],
   ['a missing key in a list', '  - name: mariadb\n    mode: observe', '  - ▸name: mariadb', 'missing key `mode`'],
 ];
@@ -257,6 +433,18 @@ const inHost: readonly Row[] = [
   ['an unknown notifier type', '{ type: log }', '{ type: ▸lgo }', 'did you mean `log`?'],
   ['a field that is not built', 'audit:', 'safety: { one_healer: { ▸fleet_lease: redis } }\naudit:', 'not yet: a lease for several hosts'],
   ['a time zone that there is not', 'audit:', 'safety: { maintenance: [{ name: night, every: "02:00-03:00", timezone: ▸Europe/Madird }] }\naudit:', 'expected a time zone'],
+  [
+    'R26 empty selector: a window for no service',
+    'audit:',
+    'safety: { maintenance: [{ name: night, every: "02:00-03:00", timezone: UTC, services: ▸[] }] }\naudit:',
+    'services: expected at least one name; remove the line for all services',
+  ],
+  [
+    'a window for a service that there is not',
+    'audit:',
+    'safety: { maintenance: [{ name: night, every: "02:00-03:00", timezone: UTC, services: [apache, ▸php-fmp] }] }\naudit:',
+    'services: no policy has the name `php-fmp`: did you mean `php-fpm`?',
+  ],
   ['the age of audit files', 'folder: /var/log/goodgateway }', 'folder: /var/log/goodgateway, keep: ▸4000d }', 'expected at most 3650d'],
   ['a number for the limits', 'audit:', 'safety: ▸5\naudit:', 'expected the limits themselves'],
   ['a safety file that is not there', 'audit:', 'safety: ▸none.yaml\naudit:', 'none.yaml: there is no such file'],
@@ -316,3 +504,32 @@ for (const [file, rows] of [
     }
   });
 }
+
+t.test('a program that others may change is refused where it is started as root', { skip: !isRoot && 'only root has something to lose' }, async (t) => {
+  const open = join(folder, 'open');
+  mkdirSync(open);
+  chmodSync(open, 0o777);
+  const tool = join(folder, 'tool');
+  writeFileSync(tool, '#!/bin/sh\n', { mode: 0o700 });
+  const withTest = (program: string, mode: string) => problemsOf({ 'php-fpm.yaml': policy.replace('/usr/sbin/php-fpm8.2', program).replace('mode: observe', `mode: ${mode}`) });
+  t.same(await withTest(tool, 'act'), []);
+  chmodSync(tool, 0o702);
+  t.match(await withTest(tool, 'act'), [/^php-fpm\.yaml:7:17: config_test: .*tool is refused, because others may change the file .*: chmod go-w/]);
+  t.match(await withTest(tool, 'approve'), [/config_test: /]);
+  t.same(await withTest(tool, 'observe'), [], 'who only observes starts nothing');
+  t.match(await withTest(join(open, 'new/tool'), 'act'), [/config_test: .* is refused, because it does not exist, and others may put one into the folder .*open$/]);
+  const script = policy.replace('type: systemd', 'type: init').replace('unit: php8.2-fpm.service', `script: ${tool}\n  pidfile: /run/php.pid`).replace('mode: observe', 'mode: act');
+  t.match(await problemsOf({ 'php-fpm.yaml': script }), [/^php-fpm\.yaml:6:11: script: .*others may change the file/]);
+});
+
+t.test('limits of the host in a file of their own are compared, and their names looked up', async (t) => {
+  writeFileSync(
+    join(folder, 'safety.yaml'),
+    'version: 1\nsafety:\n  host_budget: { starts: 1, disruptive_actions: 1 }\n  maintenance: [{ name: night, every: "02:00-03:00", timezone: UTC, services: [apche] }]\n',
+    { mode: 0o600 },
+  );
+  t.match(await problemsOf({ 'goodgateway.yaml': `${host}safety: safety.yaml\n` }), [
+    /^php-fpm\.yaml:26:26: times: 3 attempts within 1h are looser .* at most 2 in that time \(safety\.host_budget: 1 starts and 1 disruptive actions\)/,
+    /^safety\.yaml:4:80: services: no policy has the name `apche`: did you mean `apache`\?/,
+  ]);
+});

@@ -19,7 +19,7 @@ export const yamls = documentedBlocks(page, 'yaml');
 const inATest = {
   mode: 'act',
   'limits.cooldown': '0s',
-  'limits.max_attempts.times': 20,
+  'limits.max_attempts.times': 18,
   'verify.within': '10s',
   'verify.stable_for': '1s',
   'verify.checks': [{ service: 'running' }, { connect: 'ok' }],

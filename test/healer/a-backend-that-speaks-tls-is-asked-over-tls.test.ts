@@ -39,7 +39,7 @@ async function eyesOn(t: Test, gateways: Readonly<Record<string, object>>) {
   const serviceTypes = new Map(Object.values(services).map((type) => [type.name as string, type]));
   const ward = await createWard({ loaded, gateways: Object.fromEntries(parsed), stateFolder: folder, serviceTypes, order: () => undefined });
   const signal = AbortSignal.timeout(10_000);
-  const look = async () => (await httpAnswer.look({ target: ward.target(), run: runCommand, clock: systemClock, serviceType: ward.serviceType, lastGoodMs: 0 }, signal))[0];
+  const look = async () => (await httpAnswer.look({ target: ward.target(), run: runCommand, clock: systemClock, serviceType: ward.serviceType, lastGoodMs: 0, dependencies: [] }, signal))[0];
   const runCheck = createChecks({ target: () => ward.target(), serviceType: ward.serviceType, run: runCommand, traffic: () => [] });
   const check = (url: string) => runCheck({ http: { url, status: '200' } }, { signal, firstPassWallMs: undefined });
   return { ward, look, check };

@@ -1,61 +1,27 @@
-import { chmodSync, chownSync, existsSync, lchownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
-import type { Suspect } from '../../src/core/diagnosis.ts';
-import type { Clock } from '../../src/core/time.ts';
 import * as registered from '../../src/healer/actions/registry.ts';
-import type { Action, ActionContext, ServiceTarget } from '../../src/healer/leaves.ts';
+import type { Action, ServiceTarget } from '../../src/healer/leaves.ts';
 import { findOrphans } from '../../src/healer/find-orphans.ts';
+import { firstChecks } from '../../src/healer/first-checks.ts';
 import { isAlive, isStopped, listenersAt, parseStat, parseTcpListeners, parseUnixListeners, readStat } from '../../src/healer/proc.ts';
+import { finishGates } from '../../src/healer/policy/decide.ts';
 import { runCommand } from '../../src/healer/run-command.ts';
 import * as types from '../../src/healer/services/registry.ts';
 import { serviceTarget } from '../fixtures/services/target.ts';
+import { contextOf } from '../support/action-context.ts';
 import { preparePhpFpm, type PhpFpm } from '../support/php-fpm.ts';
 import { answersLate } from '../support/php-scripts.ts';
 import { signal } from '../support/processes.ts';
 import { isRoot, missing } from '../support/skip.ts';
-import { start as startProgram } from '../support/program.ts';
+import { start as startProgram, succeed } from '../support/program.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 
 const all: readonly Action[] = Object.values(registered);
 const lives = (pid: number): boolean => isAlive(readStat(pid));
-const suspect: Suspect = { cause: 'service.crashed', confidence: 'certain', subject: 'shop', sentence: 'php-fpm was killed.', because: [], against: [], remedy: 'Start it.' };
-
-/** A clock whose sleep ends when the test says so. */
-function heldClock(): Clock & { readonly slept: number[] } {
-  const slept: number[] = [];
-  let now = 0;
-  return {
-    slept,
-    wallMs: () => now,
-    monotonicMs: () => now,
-    sleep: async (ms, abort) => {
-      slept.push(ms);
-      if (!abort?.aborted) now += ms;
-    },
-  };
-}
-
-function contextOf(target: ServiceTarget, more: Partial<ActionContext> = {}): ActionContext & { readonly used: number[]; readonly told: string[] } {
-  const [used, told]: [number[], string[]] = [[], []];
-  return {
-    target,
-    serviceType: types[target.config.type],
-    run: runCommand,
-    clock: heldClock(),
-    suspect,
-    signal: AbortSignal.timeout(20_000),
-    used,
-    told,
-    isWell: () => undefined,
-    shed: async () => undefined,
-    useUpstream: async (index) => void used.push(index),
-    tell: async (text) => void told.push(text),
-    ...more,
-  };
-}
 
 function fpmTarget(fpm: PhpFpm): ServiceTarget {
   return serviceTarget({ type: 'process', pidfile: fpm.pidfile, start: fpm.startArgv, stop: { signal: 'QUIT', timeout: '5s' } }, { stateFolder: join(fpm.folder, 'state'), upstreams: [fpm.address] });
@@ -70,20 +36,58 @@ async function killMaster(fpm: PhpFpm): Promise<number[]> {
 }
 
 t.test('every action declares what it needs and costs', async (t) => {
-  const table = Object.fromEntries(all.map((action) => [action.name, [action.needs, action.counts, action.budget, action.configTest, action.reversible]]));
-  t.same(table, {
-    start: ['likely', true, 'start', false, false],
-    restart: ['likely', true, 'disruptive', true, false],
-    reload: ['likely', true, 'disruptive', true, false],
-    terminate_orphans: ['likely', true, 'start', false, false],
-    switch_upstream: ['certain', true, 'none', false, true],
-    run: ['likely', true, 'none', false, false],
-    wait: ['possible', false, 'none', false, true],
-    page: ['possible', false, 'none', false, true],
+  const table = Object.fromEntries(all.map((action) => [action.name, [action.reach, action.needs, action.counts, action.budget, action.configTest, action.reversible]]));
+  t.match(table, {
+    start: ['service', 'likely', true, 'start', false, false],
+    restart: ['service', 'likely', true, 'disruptive', true, false],
+    reload: ['service', 'likely', true, 'disruptive', true, false],
+    stop: ['service', 'certain', true, 'disruptive', false, false],
+    terminate_stuck_workers: ['worker', 'likely', true, 'disruptive', false, false],
+    terminate_orphans: ['service', 'likely', true, 'start', false, false],
+    reset_failed_and_start: ['service', 'certain', true, 'start', false, false],
+    shed_load: ['none', 'likely', false, 'none', false, true],
+    switch_upstream: ['service', 'certain', true, 'none', false, true],
+    run: ['service', 'likely', true, 'disruptive', false, false],
+    wait: ['none', 'possible', false, 'none', false, true],
+    wait_for: ['none', 'possible', false, 'none', false, true],
+    page: ['none', 'possible', false, 'none', false, true],
+    notify: ['none', 'possible', false, 'none', false, true],
+  });
+});
+
+/** What each action cannot do without; the others need nothing. */
+const least: Readonly<Record<string, object>> = { run: { command: ['/bin/true'] }, wait_for: { services: ['redis'] }, shed_load: { keep: '80%' } };
+
+t.test('what every action has to keep to', async (t) => {
+  const daemon = startProgram(['/bin/sleep', '1000']);
+  t.teardown(async () => {
+    signal(daemon.pid, 'SIGKILL');
+    await daemon.ended;
   });
   for (const action of all) {
-    const checked = action.options.safeParse({ no_such_option: 1, command: ['/bin/true'] });
-    t.equal(checked.success, false, `${action.name} refuses an option that it does not have`);
+    await t.test(action.name, async (t) => {
+      if (action.budget === 'disruptive') t.ok(action.counts, 'what disturbs is an attempt');
+      if (action.reach === 'none') t.match(action, { counts: false, budget: 'none', configTest: false, needs: 'possible' }, 'what touches nothing costs nothing');
+      t.notOk((action.waits || action.tells) && action.reach !== 'none', 'waiting and telling touch nothing');
+      if (action.undo) t.ok(action.reversible, 'only what is reversible is taken back');
+      const options = { ...least[action.name] };
+      t.equal(action.options.safeParse({ ...options, no_such_option: 1 }).success, false, 'an option that it does not have is refused');
+      const parsed = action.options.parse(options);
+      if (action.timeoutMs) t.ok(action.timeoutMs(parsed) > 0);
+      const limits = { reach: action.reach, budget: action.budget, ...action.limitsFor?.(parsed) };
+      t.match(limits, { reach: action.reach, budget: action.budget }, 'what it declares is what it does without options');
+
+      const folder = tempFolder(t);
+      const began = join(folder, 'began');
+      writeFileSync(join(folder, 'pid'), `${daemon.pid}`);
+      const service = { type: 'process', pidfile: join(folder, 'pid'), start: ['/usr/bin/touch', began], stop: { signal: 'TERM' }, reload: { signal: 'HUP' } };
+      const plain = contextOf(serviceTarget(service, { stateFolder: folder, upstreams: ['127.0.0.1:1', '127.0.0.1:2'] }));
+      const context = { ...plain, signal: AbortSignal.abort(), suspect: { ...plain.suspect, facts: { found: '127.0.0.1:2' } } };
+      const started = performance.now();
+      await action.perform(context, parsed);
+      t.ok(performance.now() - started < 1000, 'an action whose time is over returns at once');
+      t.same([existsSync(began), lives(daemon.pid), context.used, context.told], [false, true, [], []], '… and does nothing');
+    });
   }
 });
 
@@ -172,7 +176,8 @@ t.test('whoever else holds the socket is left alone', async (t) => {
 t.test('the gateways are switched only to a configured place, and only where it was found', async (t) => {
   const target = serviceTarget({ type: 'external' }, { stateFolder: '/nowhere', upstreams: ['127.0.0.1:1001', '127.0.0.1:1002', '127.0.0.1:1003'] });
   const to = async (found: string | undefined, onlyTo?: readonly string[], current = 0) => {
-    const context = contextOf({ ...target, current }, { suspect: found === undefined ? suspect : { ...suspect, facts: { found } } });
+    const plain = contextOf({ ...target, current });
+    const context = found === undefined ? plain : { ...plain, suspect: { ...plain.suspect, facts: { found } } };
     const options = registered.switchUpstream.options.parse(onlyTo ? { only_to: onlyTo } : {});
     return { ...(await registered.switchUpstream.perform(context, options)), used: context.used };
   };
@@ -184,19 +189,33 @@ t.test('the gateways are switched only to a configured place, and only where it 
   t.match(await to('127.0.0.1:1001'), { result: 'done', detail: /already/, used: [] });
 });
 
-t.test('waiting takes its time, and ends well when it is cut short', async (t) => {
-  const target = serviceTarget({ type: 'external' }, { stateFolder: '/nowhere' });
-  const clock = heldClock();
-  const options = registered.wait.options.parse({ at_most: '5m' });
-  t.match(await registered.wait.perform(contextOf(target, { clock }), options), { result: 'done', detail: 'waited 5 min', durationMs: 300_000 });
-  t.same(clock.slept, [300_000]);
-  t.match(await registered.wait.perform(contextOf(target, { signal: AbortSignal.abort() }), options), { result: 'done', detail: 'waited 0 ms' });
-});
-
 t.test('a page says what was found and what would help', async (t) => {
   const context = contextOf(serviceTarget({ type: 'external' }, { stateFolder: '/nowhere' }));
   t.match(await registered.page.perform(context, {}), { result: 'done' });
   t.same(context.told, ['shop: php-fpm was killed. Start it.']);
+});
+
+t.test('a notice goes to those that it names, in the words of the policy', async (t) => {
+  const context = contextOf(serviceTarget({ type: 'external' }, { stateFolder: '/nowhere' }));
+  const notify = (options: object) => registered.notify.perform(context, registered.notify.options.parse(options));
+  t.match(await notify({}), { result: 'done', detail: 'told: shop: php-fpm was killed. Start it.' });
+  t.match(await notify({ to: ['developers', 'ops'], text: 'Busy is not broken.' }), { result: 'done', detail: 'told developers, ops: shop: Busy is not broken.' });
+  t.same(context.told, ['shop: php-fpm was killed. Start it.', 'developers, ops: shop: Busy is not broken.']);
+});
+
+t.test('a service that goodgateway stops is stopped on purpose, and says who may start it', async (t) => {
+  const folder = tempFolder(t);
+  const target = serviceTarget({ type: 'process', start: ['/bin/sleep', '1000'] }, { stateFolder: folder });
+  const context = contextOf(target);
+  t.match(await registered.start.perform(context, {}), { result: 'done' });
+  t.match(await registered.stop.perform(context, {}), { result: 'done', detail: /shop stays stopped until a person starts it$/ });
+  t.match(await types.process.state(target, runCommand, AbortSignal.timeout(5000)), { state: 'stopped' });
+  t.match(await registered.stop.perform(contextOf(serviceTarget({ type: 'external' }, { stateFolder: folder })), {}), { result: 'failed', detail: /cannot stop shop, which is external/ });
+});
+
+t.test('only systemd counts starts', async (t) => {
+  const target = serviceTarget({ type: 'process', start: ['/bin/true'] }, { stateFolder: tempFolder(t) });
+  t.match(await registered.resetFailedAndStart.perform(contextOf(target), {}), { result: 'failed', detail: 'only systemd counts starts, and shop is of type process: use start' });
 });
 
 t.test('a reload that the policy does not offer fails with that sentence', async (t) => {
@@ -204,58 +223,51 @@ t.test('a reload that the policy does not offer fails with that sentence', async
   t.match(await registered.reload.perform(contextOf(target), {}), { result: 'failed', detail: 'the policy of shop names no reload' });
 });
 
-t.test('a program of the policy is run as it stands there, and its end is told', async (t) => {
-  const context = contextOf(serviceTarget({ type: 'external' }, { stateFolder: '/nowhere' }));
-  const run = (argv: readonly string[], more: Partial<ActionContext> = {}) => registered.run.perform({ ...context, ...more }, { command: argv });
-  t.match(await run(['/bin/sh', '-c', 'echo cleaned']), { result: 'done', exitCode: 0, outputTail: 'cleaned' });
-  t.match(await run(['/bin/sh', '-c', 'echo no space >&2; exit 2']), { result: 'failed', exitCode: 2, detail: '/bin/sh failed with exit status 2: no space' });
-  t.match(await run(['/bin/sleep', '1000'], { signal: AbortSignal.timeout(100) }), { result: 'unknown' });
+t.test('R10 config test: reload and restart are never done while it fails or gives no result; a start of a dead service is', async (t) => {
+  const table = new Map(all.map((action) => [action.name, action]));
+  const finish = (action: Action, configTest: 'fail' | 'unknown') => {
+    const step = { action: action.name, options: {}, timeoutMs: 1000, attempt: 1, rung: 0 };
+    const gates = [{ gate: 'config_test' as const, verdict: 'not_evaluated' as const, reason: '' }];
+    return finishGates({ kind: 'recover', rule: 'r', step, gates }, { configTest, detail: 'line 7', fence: { expected: '', now: '' } }, table);
+  };
+  const tested = all.filter((action) => action.configTest);
+  t.same(tested.map(({ name }) => name).toSorted(), ['reload', 'restart']);
+  for (const action of tested) {
+    t.match(finish(action, 'fail'), { kind: 'stand_down', why: 'refused', reason: /the configuration test failed: line 7/ });
+    t.match(finish(action, 'unknown'), { kind: 'stand_down', why: 'refused' });
+  }
+  t.match(finish(registered.start, 'unknown'), { kind: 'recover' });
 });
 
-t.test('a program that somebody else could change is refused at load and at the run', async (t) => {
+t.test('before a step that asks for it there must be room on the disks, and memory', async (t) => {
   const folder = tempFolder(t);
-  const path = join(folder, 'fix');
-  writeFileSync(path, '#!/bin/sh\n', { mode: 0o755 });
-  const load = (program: string) => registered.run.options.safeParse({ command: [program] }).error?.issues[0]?.message;
-  t.equal(load('/bin/true'), undefined);
-  t.match(load('/nowhere/program'), /does not exist/);
-  t.match(load('true'), /absolute path/);
-  t.match(load(path), /can be written by others/, 'a folder above it is open to all');
-  const link = join(folder, 'link');
-  symlinkSync('/bin/true', link);
-  t.match(load(link), /can be written by others/, 'a good program, but by a link that others could lead elsewhere');
-  t.match(await registered.run.perform(contextOf(serviceTarget({ type: 'external' }, { stateFolder: '/nowhere' })), { command: [link] }), { result: 'failed', detail: /can be written by others/ });
-  t.equal(load('/usr/../bin/./true'), undefined);
-  t.match(load('/bin/true/more'), /does not exist/);
-  const context = contextOf(serviceTarget({ type: 'external' }, { stateFolder: '/nowhere' }));
-  t.match(await registered.run.perform(context, { command: [path] }), { result: 'failed', detail: /can be written by others/ });
+  const target = serviceTarget({ type: 'external', log: [join(folder, 'deep', 'not', 'there', 'log')] }, { stateFolder: folder });
+  t.same(await firstChecks(['config_test'], target), []);
+  const [disk, memory] = await firstChecks(['disk_free', 'memory_free'], target);
+  t.match(disk, { name: 'disk_free', passed: true, text: / MiB of \d+ MiB free on the disk of / });
+  t.match(memory, { name: 'memory_free', passed: true, text: /^\d+ MiB of \d+ MiB available \(needed: \d+ MiB\)$/ });
+
+  const step = { action: 'start' as const, options: {}, timeoutMs: 1000, attempt: 1, rung: 0 };
+  const gates = [{ gate: 'config_test' as const, verdict: 'not_evaluated' as const, reason: '' }];
+  const look = { configTest: 'none' as const, detail: '', fence: { expected: '', now: '' }, firsts: [{ name: 'disk_free', passed: false, text: '0 MiB of 2 MiB free' }] };
+  t.match(finishGates({ kind: 'recover', rule: 'r', step, gates }, look, new Map([['start', registered.start]])), { kind: 'stand_down', why: 'refused', reason: /disk_free: 0 MiB of 2 MiB free/ });
 });
 
-t.test("the program, its folders and each link on the way to it must be root's", { skip: isRoot ? false : 'needs root' }, async (t) => {
-  // /tmp is anybody's: a folder above which all is root's
-  const folder = mkdtempSync('/run/gg-');
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const load = (program: string) => registered.run.options.safeParse({ command: [program] }).error?.issues[0]?.message;
-  const [path, theirs, link] = [join(folder, 'fix'), join(folder, 'theirs'), join(folder, 'link')];
-  writeFileSync(path, '#!/bin/sh\n', { mode: 0o755 });
-  t.equal(load(path), undefined);
-  chmodSync(path, 0o777);
-  t.match(load(path), new RegExp(`^${path} can be written by others`));
-  chmodSync(path, 0o755);
-  chownSync(path, 65534, 65534);
-  t.match(load(path), /fix belongs to another user \(uid 65534\)/);
-
-  mkdirSync(theirs);
-  symlinkSync('/bin/true', join(theirs, 'true'));
-  symlinkSync('theirs/true', link);
-  t.equal(load(link), undefined);
-  lchownSync(join(theirs, 'true'), 65534, 65534);
-  t.match(load(link), /theirs\/true belongs to another user/, 'a link in the middle of the chain');
-  lchownSync(join(theirs, 'true'), 0, 0);
-  chownSync(theirs, 65534, 65534);
-  t.match(load(link), /theirs belongs to another user/, 'a folder in the middle of the chain');
-  symlinkSync('loop', join(folder, 'loop'));
-  t.match(load(join(folder, 'loop')), /more than 40 symbolic links/);
+t.test('a full disk is seen, a small one with room is none', { skip: isRoot ? false : 'needs root' }, async (t) => {
+  const folder = tempFolder(t);
+  const module = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
+  const ask = `const { firstChecks } = await import(${module('src/healer/first-checks.ts')});
+    const { serviceTarget } = await import(${module('test/fixtures/services/target.ts')});
+    console.log(JSON.stringify(await firstChecks(['disk_free'], serviceTarget({ type: 'external', log: '${folder}/log' }, { stateFolder: '/run' }))));`;
+  const look = `"$2" --disable-warning=ExperimentalWarning --input-type=module -e "$3"`;
+  const inside = `mount -t tmpfs -o size=8m tmpfs "$1" && ${look} && head -c 7800k /dev/zero > "$1/full" && ${look}`;
+  const output = await succeed(['/usr/bin/unshare', '--mount', '/bin/sh', '-c', inside, 'sh', folder, process.execPath, ask]);
+  const [roomy, full] = output
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line)[0]);
+  t.match(roomy, { name: 'disk_free', passed: true });
+  t.match(full, { name: 'disk_free', passed: false, text: new RegExp(`^0 MiB of 8 MiB free on the disk of ${folder} \\(needed: 0 MiB\\)$`) });
 });
 
 t.test("the kernel's tables are read as they are", async (t) => {

@@ -49,6 +49,7 @@ async function scene(t: Test) {
     audit,
     state: await openStateStore(join(folder, 'state'), systemClock),
     safety: safetySchema.parse({}),
+    collectors: [],
     probes: Object.values(probes),
     causes: Object.values(causes),
     actions,

@@ -21,6 +21,9 @@ const answer = (result: string) => evidence('http_answer', { result });
 const orphans = evidence('orphans', { pids: ['11', '12'], address: at, program: 'php-fpm8.2' });
 const killer = (request: string) => evidence('killed_worker', { request, deaths: 2, how: ['by SIGSEGV'] });
 const deaths = (count: number) => evidence('worker_deaths', { deaths: count, how: ['by SIGSEGV'] });
+const database = (more = {}) => evidence('dependency', { name: 'mariadb', kind: 'database', incident: true, ...more });
+const diskFull = evidence('disk_full', { path: '/var/log', freeBytes: 0, totalBytes: 1e9 });
+const unlimited = { startLimitHit: true, startsLeft: 0 };
 const external = serviceTarget({ config: serviceConfig({ type: 'external' }), protocol: 'http', upstreams: [at, other] });
 const http = serviceTarget({ protocol: 'http' });
 const onSocket = serviceTarget({ upstreams: ['unix:/run/shop.sock'] });
@@ -418,6 +421,169 @@ const rows: readonly Row[] = [
     best: ['unknown', 'possible'],
     says: /^Why shop fails is not known: /,
   },
+  {
+    scene: 'failed, and systemd does not start it any more',
+    file: { evidence: [state('failed', { exitCode: 1, ...unlimited }), listener('nobody')] },
+    best: ['service.start_limit_hit', 'certain'],
+    says: /ended again and again, so that systemd does not start it any more\..*systemctl reset-failed php8\.2-fpm\.service/,
+  },
+  {
+    scene: 'its start limit is hit because memory runs out again and again',
+    file: { evidence: [state('failed', { oomKilled: true, ...unlimited }), listener('nobody')] },
+    best: ['service.start_limit_hit', 'certain'],
+    says: /for want of memory/,
+  },
+  {
+    scene: 'its start limit is hit because of its configuration',
+    file: { evidence: [state('failed', unlimited), listener('nobody'), configTest(false)] },
+    best: ['config.invalid', 'certain'],
+  },
+  {
+    scene: 'it hit its start limit once, and runs',
+    file: { evidence: [state('running', unlimited), workers(1, 4)] },
+    best: ['unknown', 'possible'],
+    never: ['service.start_limit_hit'],
+  },
+  {
+    scene: 'the kernel ended it, says its supervisor',
+    file: { evidence: [state('failed', { exitSignal: 'SIGKILL', oomKilled: true }), listener('nobody')] },
+    best: ['oom.killed', 'certain'],
+    says: /because memory ran out\..*systemctl start/,
+  },
+  { scene: "the kernel ended it, says the kernel's log", file: { evidence: [state('failed'), listener('nobody'), evidence('oom_kill', { pid: 7 })] }, best: ['oom.killed', 'certain'] },
+  {
+    scene: 'the kernel ended it, and systemd is about to restart it',
+    file: { evidence: [state('failed', { oomKilled: true, supervisorActsInMs: 900 }), listener('nobody')] },
+    best: ['service.starting', 'certain'],
+  },
+  {
+    scene: 'a child was ended by the kernel, and the service runs',
+    file: { evidence: [state('running', { oomKilled: true }), workers(1, 4)] },
+    best: ['unknown', 'possible'],
+    never: ['oom.killed'],
+  },
+  {
+    scene: 'a container is paused',
+    file: { evidence: [state('frozen', { changing: 'the container is paused' }), processes({ frozen: true })] },
+    best: ['change.in_progress', 'certain'],
+    says: /Somebody is changing shop: the container is paused\./,
+    never: ['service.hung'],
+  },
+  {
+    scene: 'stopped, and a job waits to start it',
+    file: { evidence: [state('stopped', { changing: 'systemd has a job for it (job 7)' }), listener('nobody')] },
+    best: ['change.in_progress', 'certain'],
+  },
+  {
+    scene: 'a package operation left it stopped',
+    file: { evidence: [state('stopped', { stoppedByPackage: true }), listener('nobody')] },
+    best: ['service.crashed', 'certain'],
+    says: /was stopped by the package manager and not started again/,
+    never: ['service.stopped_by_operator'],
+  },
+  {
+    scene: 'the disk is full, and the service says so',
+    file: { evidence: [state('failed'), listener('nobody'), diskFull, log('no_space', 'write failed: No space left on device')] },
+    best: ['disk.full', 'certain'],
+    says: /The file system of \/var\/log, which shop needs, is full\./,
+  },
+  { scene: 'the disk is full, and nobody complains', file: { evidence: [state('running'), workers(1, 4), diskFull] }, best: ['disk.full', 'likely'] },
+  { scene: 'the disk is full, but what keeps it down is another thing', file: { evidence: [state('failed'), listener('nobody'), diskFull] }, best: ['service.crashed', 'certain'] },
+  {
+    scene: 'the service found no space, and there is some again',
+    file: { evidence: [state('running'), workers(1, 4), log('no_space', 'No space left on device')] },
+    best: ['disk.full', 'possible'],
+    says: /there is some again/,
+  },
+  {
+    scene: 'a page of the database is damaged',
+    file: { evidence: [state('failed'), listener('nobody'), log('data_corrupt', '[ERROR] InnoDB: Failed to read page 3')] },
+    best: ['data.corrupt', 'certain'],
+    says: /its data files are damaged/,
+  },
+  {
+    scene: 'a table is marked as crashed, the server runs',
+    file: { evidence: [state('running'), log('table_crashed', '[ERROR] …', { table: './shop/cart' })] },
+    best: ['data.corrupt', 'certain'],
+    says: /the table \.\/shop\/cart is damaged.*REPAIR TABLE/,
+  },
+  {
+    scene: 'a table was marked as crashed, and then the server was killed: a start mends many of them',
+    file: { evidence: [state('failed'), listener('nobody'), log('table_crashed', '[ERROR] …', { table: './shop/cart' })] },
+    best: ['service.crashed', 'certain'],
+    never: ['data.corrupt'],
+  },
+  {
+    scene: 'a database recovers from its crash and takes no connections yet',
+    file: { evidence: [state('running'), listener('path_missing'), connect('destination_unavailable'), log('database_start', 'InnoDB: Starting crash recovery from checkpoint LSN=44744')] },
+    best: ['service.starting', 'certain'],
+    says: /shop is recovering from a crash\. Wait/,
+    never: ['service.crashed', 'service.hung'],
+  },
+  {
+    scene: 'a database has recovered from its crash',
+    file: { evidence: [state('running'), listener('listening'), log('database_start', 'mariadbd: ready for connections.')] },
+    best: ['unknown', 'possible'],
+    never: ['service.starting'],
+  },
+  {
+    scene: 'php waits for its database: some workers are free, connections pile up, nothing finishes',
+    file: {
+      symptom: { kind: 'no_progress' },
+      traffic: { inFlight: 9, noProgressMs: 60_000 },
+      evidence: [state('running'), processes(), workers(4, 1), listener('listening', { queue: 4 }), connect('connected'), database()],
+    },
+    best: ['dependency.database', 'certain'],
+    says: /shop runs, but mariadb, which it needs, is in trouble\..*Do not restart shop/,
+  },
+  {
+    scene: 'php waits for its database with every worker: busy is not hung',
+    file: {
+      symptom: { kind: 'no_progress' },
+      traffic: { inFlight: 5, held: 9, noProgressMs: 60_000 },
+      evidence: [state('running'), processes(), workers(5, 0), pool(5), listener('listening', { queue: 3 }), database()],
+    },
+    best: ['dependency.database', 'certain'],
+    never: ['service.hung'],
+  },
+  {
+    scene: 'php waits for a slow database that has no incident: busy, and not hung',
+    file: {
+      symptom: { kind: 'no_progress' },
+      traffic: { inFlight: 5, held: 9, noProgressMs: 60_000 },
+      evidence: [state('running'), processes(), workers(5, 0), pool(5), listener('listening', { queue: 3 })],
+    },
+    best: ['capacity.workers_exhausted', 'certain'],
+    never: ['service.hung', 'dependency.database'],
+  },
+  {
+    scene: 'its cache has just refused a connection',
+    file: { evidence: [state('running'), workers(1, 4), evidence('dependency', { name: 'redis', kind: 'cache', incident: false })] },
+    best: ['dependency.cache', 'likely'],
+  },
+  {
+    scene: 'another service that it needs is in trouble',
+    file: { evidence: [state('running'), evidence('dependency', { name: 'search', kind: 'other', incident: true })] },
+    best: ['dependency.other', 'certain'],
+  },
+  {
+    scene: 'it is down itself, whatever its database does',
+    file: { evidence: [state('failed'), listener('nobody'), database()] },
+    best: ['service.crashed', 'certain'],
+    never: ['dependency.database'],
+  },
+  {
+    scene: 'it refuses connections itself, whatever its database does',
+    file: { evidence: [state('running'), listener('nobody'), connect('connection_refused'), database()] },
+    best: ['unknown', 'possible'],
+    never: ['dependency.database'],
+  },
+  {
+    scene: 'its own processes are stopped, whatever its database does',
+    file: { evidence: [state('running'), processes({ stopped: 6 }), database()] },
+    best: ['service.hung', 'certain'],
+    never: ['dependency.database'],
+  },
   { scene: 'nothing could be seen', file: { evidence: [{ ...state('running'), missing: 'not finished after 150 ms' }] }, best: ['unknown', 'possible'], says: /3 requests were not answered in time/ },
 ];
 
@@ -464,6 +630,7 @@ t.test('the command of the remedy is the one of the service type', (t) => {
     diagnose(caseFile({ target: serviceTarget({ config: serviceConfig(service) }), evidence: [state('failed'), listener('nobody')] }), causes).best.remedy;
   t.equal(remedy({ type: 'init', script: '/etc/init.d/shop', pidfile: '/run/shop.pid' }), 'Start it: /etc/init.d/shop start');
   t.equal(remedy({ type: 'process', start: ['/usr/bin/shop', '--title', "it's on"] }), String.raw`Start it: /usr/bin/shop --title 'it'\''s on'`);
+  t.equal(remedy({ type: 'docker', container: 'shop-web-1' }), 'Start it: docker start shop-web-1');
   t.equal(remedy({ type: 'external' }), 'Start shop, so that it listens on 127.0.0.1:9000 again.');
   t.end();
 });

@@ -59,6 +59,11 @@ export class FakeClock implements Clock {
     this.#wallMs += byMs;
   }
 
+  /** Who was woken has done its work: somebody sleeps again. */
+  async settle(): Promise<void> {
+    while (this.#sleepers.length === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+
   /** Goes from one wake-up to the next until the promise settles. */
   async runUntil<T>(promise: Promise<T>): Promise<T> {
     let settled = false;

@@ -412,7 +412,7 @@ function context(target: ServiceTarget, state: ServiceState): ProbeContext {
     control: () => Promise.reject(new Error('a probe must not act')),
     configTest: () => undefined,
   };
-  return { target, run: runCommand, clock: systemClock, serviceType, lastGoodMs: Date.now() - 60_000 };
+  return { target, run: runCommand, clock: systemClock, serviceType, lastGoodMs: Date.now() - 60_000, dependencies: [] };
 }
 
 /** The quick probes are given time here: a machine that runs tests is slow, and their deadline has a test of its own. */

@@ -56,6 +56,7 @@ async function scene(t: Test, options: { readonly journal?: boolean; readonly of
     audit,
     state: await openStateStore(join(folder, 'state'), systemClock),
     safety: safetySchema.parse({}),
+    collectors: [],
     probes: [],
     causes: Object.values(causes),
     actions,

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import t from 'tap';
 import { isAlive, isStopped, readStat } from '../../src/healer/proc.ts';
 import { runCommand } from '../../src/healer/run-command.ts';
-import type { ServiceTarget } from '../../src/healer/leaves.ts';
+import type { ServiceState, ServiceTarget } from '../../src/healer/leaves.ts';
 import { configTestOptions } from '../../src/healer/service-parts/config-tests.ts';
 import { startRemembered } from '../../src/healer/services/process.ts';
 import * as types from '../../src/healer/services/registry.ts';
+import { startFakeEngine } from '../fixtures/services/fake-engine.ts';
 import { writeInitScript, writeSlowStopScript } from '../fixtures/services/init-script.ts';
 import { serviceTarget } from '../fixtures/services/target.ts';
 import { preparePhpFpm, type PhpFpm } from '../support/php-fpm.ts';
@@ -321,6 +322,7 @@ t.test('a stop command that fails asked nobody, so TERM asks before KILL does', 
     const stopped = await control(target, 'stop');
     t.match(stopped, { result: 'done', detail: /failed with exit status 2: no such option, so they got TERM; ended \d processes$/ });
     t.equal(readFileSync(said, 'utf8'), 'orderly\n');
+    t.match(await stateOf(target), { state: 'stopped' }, 'on purpose, although the daemon left its pidfile: nothing starts it again');
     rmSync(said);
   }
 });
@@ -389,6 +391,61 @@ t.test('a process of a plain user that looks like a stop does not hold up the re
   await until(async () => (await stateOf(target)).state === 'failed', { timeoutMs: 5000, what: 'the end to count as a crash' });
 });
 
+/** One service of each kind that can be made here, and how its main process is made to crash. */
+const kinds: readonly { readonly kind: string; readonly make: (t: TestScope) => Promise<{ readonly target: ServiceTarget; readonly crash: (state: ServiceState) => unknown }> }[] = [
+  {
+    kind: 'process',
+    async make(t) {
+      return { target: serviceTarget({ type: 'process', start: ['/bin/sleep', '1000'] }, { stateFolder: tempFolder(t) }), crash: ({ mainPid }) => signal(mainPid!, 'SIGKILL') };
+    },
+  },
+  {
+    kind: 'init',
+    async make(t) {
+      const folder = tempFolder(t);
+      const pidfile = join(folder, 'pid');
+      const script = join(folder, 'script');
+      const start = `grep -qs 'State:.[RS]' /proc/$(cat ${pidfile} 2> /dev/null)/status && exit 0; sleep 1000 > /dev/null 2>&1 & echo $! > ${pidfile}`;
+      writeFileSync(script, `#!/bin/sh\ncase "$1" in\n  start) ${start} ;;\n  stop) kill $(cat ${pidfile}) 2> /dev/null; rm -f ${pidfile} ;;\nesac\n:\n`, { mode: 0o755 });
+      return { target: serviceTarget({ type: 'init', script, pidfile, stop_timeout: '5s' }, { stateFolder: folder }), crash: ({ mainPid }) => signal(mainPid!, 'SIGKILL') };
+    },
+  },
+  {
+    kind: 'docker',
+    async make(t) {
+      const engine = await startFakeEngine(t);
+      engine.start();
+      return { target: serviceTarget({ type: 'docker', container: 'shop', api: engine.api }, { stateFolder: tempFolder(t) }), crash: () => engine.crash(1) };
+    },
+  },
+];
+
+for (const { kind, make } of kinds) {
+  t.test(`a service of type ${kind} answers the same questions in the same words`, async (t) => {
+    const { target, crash } = await make(t);
+    t.teardown(() => control(target, 'stop'));
+    t.match(await control(target, 'start'), { result: 'done', durationMs: Number });
+    const first = await stateOf(target);
+    t.match(first, { state: 'running', fence: /./ });
+    t.match(await control(target, 'start'), { result: 'done' }, 'what runs is started already');
+    t.equal((await stateOf(target)).fence, first.fence, 'and is the same run');
+    t.match(await control(target, 'restart'), { result: 'done' });
+    const second = await stateOf(target);
+    t.match(second, { state: 'running' });
+    t.not(second.fence, first.fence, 'another run has another fence');
+    crash(second);
+    await until(async () => (await stateOf(target)).state === 'failed', { timeoutMs: 5000, what: 'the end to count as a crash' });
+    const failed = await stateOf(target);
+    t.equal(failed.oomKilled, undefined);
+    t.equal(failed.supervisorActsInMs, undefined, 'nobody else starts it');
+    t.match(await control(target, 'start'), { result: 'done' });
+    t.match(await control(target, 'stop'), { result: 'done' });
+    t.match(await stateOf(target), { state: 'stopped' }, 'our own stop is on purpose');
+    t.match(await control(target, 'stop'), { result: 'done' }, 'what is stopped is stopped already');
+    for (const verb of ['start', 'stop', 'restart'] as const) t.ok(types[target.config.type].can(target, verb), verb);
+  });
+}
+
 t.test('an external service is not controlled', async (t) => {
   const target = serviceTarget({ type: 'external' }, { stateFolder: tempFolder(t) });
   t.match(await stateOf(target), { state: 'unknown', text: 'not controlled by goodgateway' });
@@ -406,6 +463,8 @@ t.test('each service gets the configuration test of its kind, or the one that it
   t.same(test({ type: 'process', start: ['/usr/sbin/php-fpm8.2', '-D', '-y', '/x.conf'] }), ['/usr/sbin/php-fpm8.2', '-y', '/x.conf', '-t']);
   t.equal(test({ type: 'process', start: ['/usr/bin/node', 'shop.js'] }), undefined);
   t.same(test({ type: 'systemd', unit: 'shop.service', config_test: ['/bin/check'] }), ['/bin/check']);
+  t.same(test({ type: 'docker', container: 'shop', config_test: ['/bin/check'] }), ['/bin/check'], 'of a container only one that its policy names, run on the host');
+  t.equal(test({ type: 'docker', container: 'shop' }), undefined);
   const options = (service: object) => configTestOptions(serviceTarget(service, { stateFolder: '/nowhere' }));
   t.same(
     options({ type: 'process', start: ['/bin/shop'], user: 'nobody', folder: '/srv', environment: { A: '1' } }),

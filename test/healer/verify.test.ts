@@ -39,7 +39,7 @@ const good: CheckResult = { passed: true, text: 'fine' };
 const refused: CheckResult = { passed: false, text: 'nobody listens' };
 const skipped: CheckResult = { passed: 'skipped', text: 'not configured here' };
 
-t.test('recovered: waiting requests are let go at the first pass, the end comes after stable_for', async (t) => {
+t.test('R12 verify: recovered; waiting requests are let go at the first pass, the end comes after stable_for', async (t) => {
   const { verification, looksAt, passedAt } = await verifying((_, afterMs) => (afterMs < 700 ? refused : good));
   t.match(verification, { outcome: 'recovered', text: /stayed so for 20 s/, checks: [{ check: 'connect: ok', passed: true }] });
   t.equal(passedAt.length, 1, 'let go once');
@@ -61,7 +61,7 @@ t.test('not recovered: not well within the time, and the text says what failed',
   ]);
 });
 
-t.test('not recovered: a failure while it has to stay well, and the text says which and when', async (t) => {
+t.test('R12 verify: not recovered; a failure while it has to stay well, and the text says which and when', async (t) => {
   const { verification, passedAt } = await verifying((check, afterMs) => ('service' in check && afterMs > 5000 ? { passed: false, text: 'php-fpm ended with signal 11' } : good), {
     checks: [connect, running],
   });

@@ -9,6 +9,10 @@ const programs = {
   chromium: { path: '/usr/bin/chromium', package: 'chromium' },
   curl: { path: '/usr/bin/curl', package: 'curl' },
   ip: { path: '/usr/sbin/ip', package: 'iproute2' },
+  mariadbd: { path: '/usr/sbin/mariadbd', package: 'mariadb-server' },
+  'redis-server': { path: '/usr/bin/redis-server', package: 'redis-server' },
+  memcached: { path: '/usr/bin/memcached', package: 'memcached' },
+  python3: { path: '/usr/bin/python3', package: 'python3-minimal' },
   ps: { path: '/usr/bin/ps', package: 'procps' },
 } as const;
 export type ProgramName = keyof typeof programs;

@@ -11,12 +11,15 @@ export const page: Action<z.output<typeof options>> = {
   needs: 'possible',
   counts: false,
   budget: 'none',
+  evidence: 'none',
   configTest: false,
+  tells: 'page',
   options,
-  async perform({ target, suspect, tell, clock }) {
+  async perform({ target, suspect, tell, clock, signal }) {
     const started = clock.monotonicMs();
+    if (signal.aborted) return { result: 'failed', detail: 'nobody was told: its time was over', durationMs: 0 };
     const text = [`${target.name}: ${suspect.sentence}`, suspect.remedy].filter((part) => part !== '').join(' ');
-    await tell(text);
-    return { result: 'done', detail: `told: ${text}`, durationMs: clock.monotonicMs() - started };
+    const told = (await tell(text)) !== false;
+    return { result: 'done', detail: told ? `told: ${text}` : `not told once more, because the same was told a moment ago: ${text}`, durationMs: clock.monotonicMs() - started };
   },
 };

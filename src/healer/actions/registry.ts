@@ -1,8 +1,14 @@
+export { notify } from './notify.ts';
 export { page } from './page.ts';
 export { reload } from './reload.ts';
+export { resetFailedAndStart } from './reset-failed-and-start.ts';
 export { restart } from './restart.ts';
 export { run } from './run.ts';
+export { shedLoad } from './shed-load.ts';
 export { start } from './start.ts';
+export { stop } from './stop.ts';
 export { switchUpstream } from './switch-upstream.ts';
 export { terminateOrphans } from './terminate-orphans.ts';
+export { terminateStuckWorkers } from './terminate-stuck-workers.ts';
 export { wait } from './wait.ts';
+export { waitFor } from './wait-for.ts';

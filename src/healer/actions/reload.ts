@@ -14,9 +14,11 @@ export const reload: Action<z.output<typeof options>> = {
   needs: 'likely',
   counts: true,
   budget: 'disruptive',
+  evidence: 'before',
   configTest: true,
   options,
   async perform({ target, serviceType, run, signal }) {
+    if (signal.aborted) return { result: 'failed', detail: 'not reloaded: its time was over', durationMs: 0 };
     if (!serviceType.can(target, 'reload')) return { result: 'failed', detail: `the policy of ${target.name} names no reload`, durationMs: 0 };
     return serviceType.control(target, 'reload', run, signal);
   },

@@ -11,7 +11,11 @@ export const restart: Action<z.output<typeof options>> = {
   needs: 'likely',
   counts: true,
   budget: 'disruptive',
+  evidence: 'before',
   configTest: true,
   options,
-  perform: ({ target, serviceType, run, signal }) => serviceType.control(target, 'restart', run, signal),
+  async perform({ target, serviceType, run, signal }) {
+    if (signal.aborted) return { result: 'failed', detail: 'not restarted: its time was over', durationMs: 0 };
+    return serviceType.control(target, 'restart', run, signal);
+  },
 };

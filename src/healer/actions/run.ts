@@ -1,75 +1,67 @@
-import { lstatSync, readlinkSync, type Stats } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { realpathSync } from 'node:fs';
 import { z } from 'zod';
-import { command } from '../../config/values.ts';
-import type { Action } from '../leaves.ts';
-import { stepFromCommand } from '../service-parts/step-result.ts';
+import { fillPlaceholders, refusedWord } from '../../config/program-words.ts';
+import { absolutePath, command } from '../../config/values.ts';
+import type { Action, ActionContext } from '../leaves.ts';
+import { runContained } from '../run-contained.ts';
+import { userIds } from '../user-ids.ts';
+import { whyUnsafe } from './read-program-owners.ts';
 
 const options = z
   .strictObject({
-    command: command().describe('A program by its absolute path, with its arguments. Nothing from a request can become one of them.'),
+    command: command().describe('A program by its absolute path, with its arguments. Nothing from a request can become one of them. A whole argument may be {service}, {unit}, {incident} or {cause}.'),
+    user: z.string().min(1).optional().describe('User that it runs as. Default: the user that runs the healer.'),
+    folder: absolutePath().optional().describe('Working folder. Default: /.'),
+    reach: z
+      .enum(['worker', 'pool', 'service', 'host'], { error: 'expected worker, pool, service or host' })
+      .default('service')
+      .describe('How much it can disturb: worker, pool, service or host. host needs a cause that is certain.'),
+    disruptive: z.boolean().default(true).describe('false: it drops no request and stops nothing, so it costs nothing of the budget of the host. It is an attempt in any case.'),
   })
-  .superRefine((value, context) => {
-    const unsafe = whyUnsafe(value.command[0] ?? '');
+  .superRefine(({ command: argv, user }, context) => {
+    const refused = refusedWord(argv) ?? refusedWord([behindLinks(argv[0] ?? ''), ...argv.slice(1)]);
+    if (refused) context.addIssue({ code: 'custom', message: refused.message, path: ['command', refused.index] });
+    const unsafe = refused?.index === 0 ? undefined : whyUnsafe(argv[0] ?? '');
     if (unsafe !== undefined) context.addIssue({ code: 'custom', message: unsafe, path: ['command', 0] });
+    if (user !== undefined && !userIds(user)) context.addIssue({ code: 'custom', message: `there is no user ${user} in /etc/passwd`, path: ['user'] });
   });
+type Options = z.output<typeof options>;
 
-/** The step's own time limit aborts it long before. */
-const ceilingMs = 3_600_000;
-/** As many as the kernel follows. */
-const mostLinks = 40;
-
-/** Runs a program that the policy names. Who could change the program could act as us, so it is checked at load and again before each run. */
-export const run: Action<z.output<typeof options>> = {
+/**
+ * Runs a program that the policy names, and ends it with everything that it started when its time is over. Who could
+ * change the program could act as us, so it is checked at load and again before each run.
+ */
+export const run: Action<Options> = {
   name: 'run',
   reach: 'service',
   reversible: false,
   needs: 'likely',
   counts: true,
-  budget: 'none',
+  budget: 'disruptive',
+  evidence: 'before',
   configTest: false,
   options,
-  async perform({ run: program, signal }, { command: argv }) {
+  limitsFor: ({ reach, disruptive }) => ({ reach, budget: disruptive ? 'disruptive' : 'none' }),
+  async perform(context, { command: words, user, folder }) {
+    const filled = fillPlaceholders(words, valuesOf(context));
+    if ('missing' in filled) return { result: 'failed', detail: `${filled.missing} stands for nothing here: ${context.target.name} is of type ${context.target.config.type}`, durationMs: 0 };
+    const { argv } = filled;
     const unsafe = whyUnsafe(argv[0] ?? '');
     if (unsafe !== undefined) return { result: 'failed', detail: unsafe, argv, durationMs: 0 };
-    return stepFromCommand(argv[0] ?? '', await program.run(argv, { timeoutMs: ceilingMs, signal }));
+    return runContained(argv, { ...context, ...(user === undefined ? {} : { user }), ...(folder === undefined ? {} : { folder }) });
   },
 };
 
-/**
- * The file and everything on the way to it, step by step as the kernel goes: each folder, each symbolic link and what
- * that leads through. All must be owned by root (or by us, when we are not root) and writable by nobody else. Then the
- * path is run as it is written: nobody else can change where it leads, and a program of many names (busybox) needs its name.
- */
-function whyUnsafe(path: string): string | undefined {
-  const ahead = path.split('/');
-  for (let at = '/', links = 0; links < mostLinks;) {
-    const about = look(at);
-    if (!about) return `${path} does not exist`;
-    const unsafe = whoElse(at, about);
-    if (unsafe !== undefined) return unsafe;
-    if (about.isSymbolicLink()) {
-      const leadsTo = readlinkSync(at);
-      ahead.unshift(...leadsTo.split('/'));
-      at = leadsTo.startsWith('/') ? '/' : dirname(at);
-      links++;
-    } else if (ahead.length > 0) at = join(at, ahead.shift() ?? '');
-    else return undefined;
-  }
-  return `${path} leads through more than ${mostLinks} symbolic links`;
+function valuesOf({ target: { name, config }, incident, suspect }: ActionContext): Parameters<typeof fillPlaceholders>[1] {
+  return { '{service}': name, '{unit}': config.type === 'systemd' ? config.unit : undefined, '{incident}': incident, '{cause}': suspect.cause };
 }
 
-function look(path: string): Stats | undefined {
+/** A link to a shell is one, whatever its name. */
+function behindLinks(program: string): string {
   try {
-    return lstatSync(path);
+    return realpathSync(program);
   } catch {
-    return undefined;
+    // It does not exist, which is said by itself.
+    return program;
   }
-}
-
-function whoElse(path: string, about: Stats): string | undefined {
-  if (about.uid !== 0 && about.uid !== process.getuid?.()) return `${path} belongs to another user (uid ${about.uid}): whoever owns it could act through goodgateway`;
-  // A sticky folder (/tmp) lets nobody replace another's file, but anybody could have put this one there. A link's mode means nothing.
-  if (!about.isSymbolicLink() && (about.mode & 0o022) !== 0) return `${path} can be written by others than its owner: chmod go-w ${path}`;
-  return undefined;
 }

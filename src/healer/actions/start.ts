@@ -11,6 +11,7 @@ export const start: Action<z.output<typeof options>> = {
   needs: 'likely',
   counts: true,
   budget: 'start',
+  evidence: 'beside',
   configTest: false,
   options,
   perform: ({ target, serviceType, run, signal }) => serviceType.control(target, 'start', run, signal),

@@ -20,11 +20,13 @@ export const switchUpstream: Action<Options> = {
   needs: 'certain',
   counts: true,
   budget: 'none',
+  evidence: 'none',
   configTest: false,
   options,
-  async perform({ target, suspect, useUpstream, clock }, { only_to: onlyTo }) {
+  async perform({ target, suspect, useUpstream, clock, signal }, { only_to: onlyTo }) {
     const started = clock.monotonicMs();
     const failed = (detail: string) => ({ result: 'failed' as const, detail, durationMs: clock.monotonicMs() - started });
+    if (signal.aborted) return failed('not switched: its time was over');
     const found = suspect.facts?.['found'];
     if (typeof found !== 'string') return failed('the diagnosis names no place where the service listens');
     const index = target.upstreams.findIndex((upstream) => formatAddress(upstream) === found);
@@ -33,5 +35,16 @@ export const switchUpstream: Action<Options> = {
     if (index === target.current) return { result: 'done', detail: `the gateways use ${found} already`, durationMs: 0 };
     await useUpstream(index);
     return { result: 'done', detail: `the gateways use ${found} now`, durationMs: clock.monotonicMs() - started };
+  },
+  undo: {
+    byDefault: 'never',
+    when: 'not_recovered',
+    before: ({ upstreams, current }) => (upstreams[current] ? formatAddress(upstreams[current]) : ''),
+    async perform({ target, useUpstream }, _options, before) {
+      const index = target.upstreams.findIndex((upstream) => formatAddress(upstream) === before);
+      if (index < 0) return { result: 'failed', detail: `${before || 'the place before'} is not among the configured upstreams any more`, durationMs: 0 };
+      if (index !== target.current) await useUpstream(index);
+      return { result: 'done', detail: `the gateways use ${before} again, as before`, durationMs: 0 };
+    },
   },
 };

@@ -26,10 +26,12 @@ export const terminateOrphans: Action<Options> = {
   needs: 'likely',
   counts: true,
   budget: 'start',
+  evidence: 'before',
   configTest: false,
   options,
   async perform(context, { grace }) {
     const started = performance.now();
+    if (context.signal.aborted) return step('failed', 'not begun: its time was over', started);
     const { orphans, strangers } = await holders(context);
     if (strangers.length > 0) return step('failed', `process ${strangers.join(', ')} holds the socket and is not known to belong to ${context.target.name}: left alone`, started);
     if (orphans.length === 0) return startAfter(context, 'there were no orphaned workers', started);

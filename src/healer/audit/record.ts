@@ -181,6 +181,7 @@ const fields = z.object({
   argv: z.array(text).max(maxListLength).optional().describe('Exactly what is executed; secrets replaced'),
   as: text.optional().describe('The user that it runs as'),
   limits: z.object({ timeout_ms: milliseconds }).optional(),
+  reversible: z.boolean().optional().describe('action.intent: whether goodgateway can take it back'),
   outcome: outcome.optional(),
   verify: verification.optional(),
   evidence: evidence.optional(),
@@ -232,7 +233,8 @@ type ActEventName = 'action.intent' | 'action.started' | 'action.finished' | 'ac
 export type AuditEvent = (Fields & { readonly event: Exclude<AuditEventName, ActEventName> }) | (Fields & ActFields & { readonly event: AuditEventName });
 
 interface ActFields {
-  readonly incident: string;
+  /** None: a person asked for it while nothing was wrong. */
+  readonly incident?: string;
   readonly service: string;
   readonly action: NonNullable<Fields['action']>;
   readonly action_id: string;

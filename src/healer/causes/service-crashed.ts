@@ -2,18 +2,22 @@ import type { Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
 import { commandLine, currentAddress, currentListener, factOf, logLine, sentences, somebodyListens, stateOf } from './read-case.ts';
 
-/** The service ended by itself. Certain when its supervisor or pidfile says so, and nobody was seen to listen in its place. */
+/** The service ended by itself, or a package operation left it down, which nobody meant to last. Certain when its supervisor or pidfile says so, and nobody was seen to listen in its place. */
 export const serviceCrashed: Cause = {
   name: 'service.crashed',
   suspect(file) {
     const state = stateOf(file);
     const listens = somebodyListens(file);
-    if (state === 'failed') return suspicion(file, isVacant(file) ? 'certain' : 'likely');
+    if (state === 'failed' || isLeftStopped(file)) return suspicion(file, isVacant(file) ? 'certain' : 'likely');
     // Of a service that nobody controls only its address can be seen.
     if (state === 'unknown' && listens === false && factOf(file, 'connect')?.word('result') !== 'connected') return suspicion(file, 'likely');
     return undefined;
   },
 };
+
+function isLeftStopped(file: CaseFile): boolean {
+  return stateOf(file) === 'stopped' && factOf(file, 'service_state')?.flag('stoppedByPackage') === true;
+}
 
 /** Seen, not assumed: without an answer from the address somebody's new process may be there already. */
 function isVacant(file: CaseFile): boolean {
@@ -27,7 +31,13 @@ function suspicion(file: CaseFile, confidence: Suspect['confidence']): Suspect {
   const state = factOf(file, 'service_state');
   const signal = state?.word('exitSignal');
   const code = state?.number('exitCode');
-  const how = signal ? `was ended by ${signal}` : code !== undefined ? `ended by itself with exit status ${code}` : 'is not running, and nobody asked it to stop';
+  const how = isLeftStopped(file)
+    ? 'was stopped by the package manager and not started again'
+    : signal
+      ? `was ended by ${signal}`
+      : code !== undefined
+        ? `ended by itself with exit status ${code}`
+        : 'is not running, and nobody asked it to stop';
   const start = commandLine(file.target, 'start');
   const listener = currentListener(file);
   return {

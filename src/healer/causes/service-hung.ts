@@ -25,6 +25,8 @@ export const serviceHung: Cause = {
     const total = (processes?.number('total') ?? 0) - (processes?.number('zombie') ?? 0);
     // Leftovers of a dead service may be stopped too; that is not what keeps it from answering.
     if (!['running', 'frozen', 'unknown'].includes(stateOf(file))) return undefined;
+    // Paused by somebody: frozen on purpose.
+    if (factOf(file, 'service_state')?.word('changing')) return undefined;
     if (stateOf(file) === 'frozen' || processes?.flag('frozen') || (total > 0 && stopped === total)) {
       return suspicion(file, 'certain', processes?.flag('frozen') ? 'is frozen by its control group' : 'is stopped: every process is in state T');
     }

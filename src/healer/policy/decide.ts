@@ -5,9 +5,11 @@
 import type { PolicyConfig, RuleConfig } from '../../config/policy-schema.ts';
 import type { Decision, GateResult, Step } from '../../core/decision.ts';
 import { formatDuration } from '../../core/time.ts';
-import { askGates, limitsOf, touches, type ActionTable, type GateInput } from './gates.ts';
+import { isRefused, termsFor } from './approvals.ts';
+import { askGates } from './ask-gates.ts';
+import { disturbs, limitsOf, touches, type ActionTable, type GateInput } from './gates.ts';
 import { halfOpen } from './limits.ts';
-import { lastStep, nextStep, type Ladder } from './ladder.ts';
+import { lastStep, nextStep, type Ladder, type NextStep } from './ladder.ts';
 
 export interface DecisionInput extends Omit<GateInput, 'rule' | 'step'> {
   /** How far the rules were climbed in this incident; empty for a new one. */
@@ -24,11 +26,10 @@ type StandDown = Extract<Decision, { kind: 'stand_down' }>;
  */
 export function decide(input: DecisionInput): Decision {
   const {
-    policy,
     diagnosis: { best },
     now,
   } = input;
-  const next = nextStep(policy.rules, input.ladder, { suspect: best, lastedMs: now.monotonicMs - input.causeSinceMs });
+  const next = upNext(input);
   switch (next.kind) {
     case 'no_rule':
       return standDown('no_rule', `no rule is for ${best.cause} (${best.confidence}), so somebody is told`, { rule: undefined, step: pageStep });
@@ -45,11 +46,21 @@ export function decide(input: DecisionInput): Decision {
   }
 }
 
+/** The step whose turn it is, before any gate is asked. */
+export function upNext(input: DecisionInput): NextStep {
+  const { policy, diagnosis, now, ladder } = input;
+  return nextStep(policy.rules, ladder, {
+    suspect: diagnosis.best,
+    lastedMs: now.monotonicMs - input.causeSinceMs,
+    isRefused: (rule, rung) => isRungRefused(input, rule, rung),
+  });
+}
+
 /** Must the service's own configuration test pass before this step? The action says so, or the rung's `first`. */
 export function needsConfigTest(decision: Decision, policy: PolicyConfig, actions: ActionTable): boolean {
   if (!decision.step) return false;
   const rung = policy.rules.find((rule) => rule.name === decision.rule)?.try[decision.step.rung];
-  return limitsOf(actions, decision.step.action).configTest || (rung?.first.includes('config_test') ?? false);
+  return limitsOf(actions, decision.step).configTest || (rung?.first.includes('config_test') ?? false);
 }
 
 /** What the two last gates found. */
@@ -58,6 +69,8 @@ export interface LastLook {
   readonly configTest: 'pass' | 'fail' | 'unknown' | 'none';
   /** The tool's own line, or why there is no result. */
   readonly detail: string;
+  /** The other checks that the rung asks for with `first`, made; `text` has the numbers. */
+  readonly firsts?: readonly { readonly name: string; readonly passed: boolean; readonly text: string }[];
   /** The service's run when it was diagnosed, and now; empty when nothing runs. */
   readonly fence: { readonly expected: string; readonly now: string };
 }
@@ -67,7 +80,7 @@ export function finishGates(decision: Decision, look: LastLook, actions: ActionT
   if (decision.kind === 'stand_down' && decision.why !== 'observe') return decision;
   const { step, rule } = decision;
   if (!step || rule === undefined) return decision;
-  const last: Partial<Record<string, GateResult>> = { config_test: configTestGate(look, step, actions), fence: fenceGate(look, step, actions) };
+  const last: Partial<Record<string, GateResult>> = { config_test: firstChecksGate(look, step, actions), fence: fenceGate(look, step, actions) };
   const gates = decision.gates.map((result) => last[result.gate] ?? result);
   if (gates.some((result) => result.verdict === 'refuse')) return refused(rule, step, gates);
   return { ...decision, gates };
@@ -77,11 +90,11 @@ function afterLastRung(input: DecisionInput, rule: RuleConfig): Decision {
   const { policy, now, history, incident, actions } = input;
   const retryAfter = policy.give_up.retry_after;
   const open = halfOpen(history.services.get(incident.service)?.gaveUp, retryAfter, now.monotonicMs);
-  const again = lastStep(rule, (rung) => limitsOf(actions, rung.do).counts);
+  const again = lastStep(rule, (rung, index) => limitsOf(actions, rung.do).counts && !isRungRefused(input, rule, index));
   if (open.kind === 'one_try' && again) return judge(input, rule, again);
   const waitMs = open.kind === 'later' ? open.atMs - now.monotonicMs : open.kind === 'not_given_up' && retryAfter !== 'never' ? retryAfter : undefined;
   const then = again && waitMs !== undefined ? `one further attempt in ${formatDuration(waitMs)}` : 'waiting for a human';
-  return standDown('exhausted', `every step of the rule "${rule.name}" was tried and did not help; ${then}`, {
+  return standDown('exhausted', `every step of the rule "${rule.name}" was ${refusedRungs(input, rule) ? 'tried without help, or nobody agreed to it' : 'tried and did not help'}; ${then}`, {
     rule: rule.name,
     step: pageStep,
     ...(again && waitMs !== undefined ? { retryAtMs: Math.ceil(now.wallMs + waitMs) } : {}),
@@ -91,7 +104,7 @@ function afterLastRung(input: DecisionInput, rule: RuleConfig): Decision {
 function judge(input: DecisionInput, rule: RuleConfig, step: Step): Decision {
   const gates = askGates({ ...input, rule, step });
   if (gates.some((result) => result.verdict === 'refuse')) return refused(rule.name, step, gates);
-  if (input.policy.mode === 'act') return { kind: 'recover', rule: rule.name, step, gates };
+  if (input.policy.mode !== 'observe') return { kind: 'recover', rule: rule.name, step, gates };
   return standDown('observe', `would do ${step.action} by the rule "${rule.name}", but the policy's mode is ${input.policy.mode}`, { rule: rule.name, step, gates });
 }
 
@@ -102,6 +115,27 @@ function refused(rule: string, step: Step, gates: readonly GateResult[]): StandD
   const retry = times.length === refusing.length ? { retryAtMs: Math.max(...times) } : {};
   const why = refusing.map((result) => `${result.gate} (${result.reason})`).join(' and ');
   return standDown('refused', `${step.action} is refused by ${why}`, { rule, step, gates, ...retry });
+}
+
+/** Of this incident: a person said no to the rung, or said nothing where that is a no. */
+function isRungRefused({ policy, approvals, now }: DecisionInput, rule: RuleConfig, index: number): boolean {
+  const rung = rule.try[index]!;
+  const otherwise = termsFor(policy, rule, { rung: index }, true)?.otherwise;
+  return otherwise !== undefined && isRefused(approvals, { rule: rule.name, rung: index, action: rung.do }, { otherwise, now });
+}
+
+function refusedRungs(input: DecisionInput, rule: RuleConfig): boolean {
+  return rule.try.some((_, index) => isRungRefused(input, rule, index));
+}
+
+/** What the rung wants to see first. All of it is said; one that fails is enough. */
+function firstChecksGate(look: LastLook, step: Step, actions: ActionTable): GateResult {
+  const test = configTestGate(look, step, actions);
+  const firsts = look.firsts ?? [];
+  const failed = firsts.filter(({ passed }) => !passed);
+  if (failed.length === 0) return { ...test, reason: [test.reason, ...firsts.map(({ text }) => text)].join('; ') };
+  const said = failed.map(({ name, text }) => `${name} failed: ${text}`).join('; ');
+  return { gate: 'config_test', verdict: 'refuse', reason: test.verdict === 'refuse' ? `${test.reason}; ${said}` : said };
 }
 
 function configTestGate(look: LastLook, step: Step, actions: ActionTable): GateResult {
@@ -115,18 +149,18 @@ function configTestGate(look: LastLook, step: Step, actions: ActionTable): GateR
       return { gate, verdict: 'refuse', reason: `the configuration test failed: ${look.detail}` };
     case 'unknown': {
       // Loading hundreds of pools takes long. A dead service has nothing to lose by a start; a living one has.
-      const disturbs = limitsOf(actions, step.action).budget === 'disruptive';
+      const harm = disturbs(limitsOf(actions, step));
       return {
         gate,
-        verdict: disturbs ? 'refuse' : 'pass',
-        reason: `the configuration test gave no result (${look.detail}), which ${disturbs ? `blocks ${step.action}` : `never blocks ${step.action}`}`,
+        verdict: harm ? 'refuse' : 'pass',
+        reason: `the configuration test gave no result (${look.detail}), which ${harm ? `blocks ${step.action}` : `never blocks ${step.action}`}`,
       };
     }
   }
 }
 
 function fenceGate({ fence }: LastLook, step: Step, actions: ActionTable): GateResult {
-  if (!touches(limitsOf(actions, step.action))) return { gate: 'fence', verdict: 'pass', reason: `${step.action} does not touch the service` };
+  if (!touches(limitsOf(actions, step))) return { gate: 'fence', verdict: 'pass', reason: `${step.action} does not touch the service` };
   const shown = (text: string) => text || 'nothing running';
   if (fence.expected === fence.now) return { gate: 'fence', verdict: 'pass', reason: `still the run that was diagnosed (${shown(fence.now)})` };
   return { gate: 'fence', verdict: 'refuse', reason: `stale decision: ${shown(fence.expected)} was diagnosed, now it is ${shown(fence.now)}; somebody else acted` };

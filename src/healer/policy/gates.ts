@@ -1,18 +1,15 @@
-/**
- * The gates: each says, with its numbers, whether an action may be done now. All are asked, in one fixed order, so that
- * the record shows everything that stood in the way and not only the first. Pure: no gate looks at the machine.
- */
+/** What the gates are asked with, what they answer, and the words about actions that several of them need. Pure. */
 import type { PolicyConfig, RuleConfig } from '../../config/policy-schema.ts';
 import type { SafetyConfig } from '../../config/safety-schema.ts';
-import { gateNames, type ActionName, type GateName, type GateResult, type Reach, type Step } from '../../core/decision.ts';
-import { confidences, isAtLeast, type Confidence, type Diagnosis } from '../../core/diagnosis.ts';
+import type { ActionName, GateResult, Step } from '../../core/decision.ts';
+import type { Diagnosis } from '../../core/diagnosis.ts';
 import { formatDuration } from '../../core/time.ts';
 import type { Action, ServiceState } from '../leaves.ts';
-import { assumedAttempts, backoffEndMs, cooldownEndMs, halfOpen, useOfWindow, type Approval, type HealingHistory, type Now } from './limits.ts';
-import type { Surroundings } from './surroundings.ts';
+import type { Approval, HealingHistory, Now } from './limits.ts';
+import type { Hindrance, Surroundings } from './surroundings.ts';
 
 /** What the limits need to know of an action. */
-export type ActionLimits = Pick<Action, 'reach' | 'needs' | 'counts' | 'budget' | 'configTest'>;
+export type ActionLimits = Pick<Action, 'reach' | 'reversible' | 'needs' | 'counts' | 'budget' | 'configTest' | 'limitsFor'>;
 
 /** The limits of every action that exists, by its name in policies. */
 export type ActionTable = ReadonlyMap<ActionName, ActionLimits>;
@@ -22,6 +19,8 @@ export interface GateInput {
   readonly now: Now;
   readonly incident: { readonly id: string; readonly service: string; readonly openedAtMs: number };
   readonly policy: PolicyConfig;
+  /** Of the policy's text: an approval is for this one and no other. */
+  readonly policySha256: string;
   readonly safety: SafetyConfig;
   readonly actions: ActionTable;
   readonly diagnosis: Diagnosis;
@@ -34,16 +33,17 @@ export interface GateInput {
   readonly step: Step;
 }
 
-/** Asks every gate, in the order of {@link gateNames}. Config test and fence cost something and are left `not_evaluated`. */
-export function askGates(input: GateInput): readonly GateResult[] {
-  return gateNames.map((gate) => ({ gate, ...gates[gate](input) }));
-}
+/** One gate's word. */
+export type Verdict = Omit<GateResult, 'gate'>;
 
-/** The limits of an action; throws for one that the loader must have refused. */
-export function limitsOf(actions: ActionTable, name: ActionName): ActionLimits {
+/** The limits of an action, or of a step, whose options may change them; throws for one that the loader must have refused. */
+export function limitsOf(actions: ActionTable, what: ActionName | Pick<Step, 'action' | 'options'>): ActionLimits {
+  const name = typeof what === 'string' ? what : what.action;
   const found = actions.get(name);
   if (!found) throw new Error(`expected the action ${name} to be known: policies that name another are refused when they are read`);
-  return found;
+  if (typeof what === 'string' || !found.limitsFor) return found;
+  const { reach, reversible, needs, counts, budget, configTest } = found;
+  return { reach, reversible, needs, counts, budget, configTest, ...found.limitsFor(what.options) };
 }
 
 /** Can the action disturb or start the service at all? Waiting and telling people cannot. */
@@ -51,165 +51,55 @@ export function touches(action: ActionLimits): boolean {
   return action.counts || action.reach !== 'none';
 }
 
-type Verdict = Omit<GateResult, 'gate'>;
-
-const gates: Readonly<Record<GateName, (input: GateInput) => Verdict>> = {
-  enabled: ({ safety }) => (safety.enabled ? pass('healing is switched on') : refuse('healing is switched off for this host (safety.enabled is false)')),
-  paused,
-  maintenance: () => pass('no maintenance window is configured'),
-  change_in_progress: changeInProgress,
-  deliberate_stop: deliberateStop,
-  humans_first: () => pass('no quiet time after the work of people is configured'),
-  supervisor_first: supervisorFirst,
-  dependency_open: () => pass('no dependencies are configured'),
-  never,
-  confidence,
-  breaker: () => pass('no circuit breaker is configured'),
-  host_budget: hostBudget,
-  max_attempts: maxAttempts,
-  cooldown,
-  approval: () => pass('no approval is asked for'),
-  config_test: () => later('asked only when every other gate passes'),
-  fence: () => later('compared only when every other gate passes'),
-};
-
-function paused({ history, incident, now }: GateInput): Verdict {
-  const pause = history.services.get(incident.service)?.paused;
-  const leftMs = pause ? pause.untilMs - now.monotonicMs : 0;
-  if (!pause || leftMs <= 0) return pass('not paused');
-  const untilMs = Math.ceil(now.wallMs + leftMs);
-  return refuse(`paused until ${new Date(untilMs).toISOString()} (${formatDuration(leftMs)} more): ${pause.reason}`, untilMs);
+/** Starts what is dead. It takes nothing from anybody, so what only protects a living service does not hold it up. */
+export function startsTheDead(action: ActionLimits): boolean {
+  return action.budget === 'start';
 }
 
-function changeInProgress(input: GateInput): Verdict {
-  const { state, text } = input.serviceState;
-  if (state !== 'starting' && state !== 'stopping') return pass('no change of the service is under way');
-  return stepTouches(input) ? refuse(`the service is ${state} right now: ${text}`) : harmless(input);
+/** Can it drop a request, or end what works? A start of what is dead cannot; what only steers traffic is taken back. */
+export function disturbs(action: ActionLimits): boolean {
+  return touches(action) && !startsTheDead(action) && !action.reversible;
 }
 
-function deliberateStop(input: GateInput): Verdict {
-  const { serviceState, diagnosis } = input;
-  const stopped = serviceState.state === 'stopped';
-  if (!stopped && diagnosis.best.cause !== 'service.stopped_by_operator') return pass('the service was not stopped on purpose');
-  if (!stepTouches(input)) return harmless(input);
-  return refuse(`${stopped ? serviceState.text : diagnosis.best.sentence}; what was stopped on purpose is never started by goodgateway`);
+/** {@link touches}, of the step that is judged. */
+export function stepTouches({ actions, step }: Pick<GateInput, 'actions' | 'step'>): boolean {
+  return touches(limitsOf(actions, step));
 }
 
-function supervisorFirst(input: GateInput): Verdict {
-  const { serviceState, policy, incident, now } = input;
-  if (serviceState.supervisorActsInMs === undefined) return pass('no supervisor is about to act by itself');
-  if (!stepTouches(input)) return harmless(input);
-  // 2 s: time for the supervisor's own start to show, so that two starts do not meet.
-  const configuredMs = policy.service.defer_to_supervisor;
-  const waitMs = configuredMs ?? serviceState.supervisorActsInMs + 2000;
-  const fromMs = configuredMs === undefined ? now.wallMs : incident.openedAtMs;
-  const allowedAtMs = Math.ceil(fromMs + waitMs);
-  if (allowedAtMs <= now.wallMs) return pass(`the supervisor had its ${formatDuration(waitMs)}`);
-  return refuse(`the supervisor restarts the service by itself in ${formatDuration(serviceState.supervisorActsInMs)}; it goes first`, allowedAtMs);
-}
-
-function never({ rule, policy, step }: GateInput): Verdict {
-  if (rule.never.includes(step.action)) return refuse(`the rule "${rule.name}" forbids ${step.action}`);
-  if (policy.never.includes(step.action)) return refuse(`the policy ${policy.name} forbids ${step.action}`);
-  return pass(`neither rule nor policy forbids ${step.action}`);
-}
-
-/** Who can disturb more must be surer; an action's own `needs` may ask for more still. */
-const neededForReach: Readonly<Record<Reach, Confidence>> = { none: 'possible', worker: 'possible', pool: 'likely', service: 'likely', host: 'certain' };
-
-function confidence({ actions, step, diagnosis: { best } }: GateInput): Verdict {
-  const { needs, reach } = limitsOf(actions, step.action);
-  if (best.cause === 'unknown') return pass(`the rule asks for ${step.action} although the cause is unknown`);
-  const needed = confidences[Math.max(confidences.indexOf(needs), confidences.indexOf(neededForReach[reach]))]!;
-  const compared = `${best.cause} is ${best.confidence}; ${step.action} (reach: ${reach}) needs ${needed}`;
-  return isAtLeast(best.confidence, needed) ? pass(compared) : refuse(compared);
-}
-
-function hostBudget({ actions, step, safety, history, now }: GateInput): Verdict {
-  const { budget } = limitsOf(actions, step.action);
-  if (budget === 'none') return pass(`${step.action} costs nothing of the host's budget`);
-  const times = budget === 'start' ? safety.host_budget.starts : safety.host_budget.disruptive_actions;
-  const spent = history.attempts.filter((attempt) => actions.get(attempt.action)?.budget === budget);
-  // Starts are not assumed after a lost record: a dead service disturbs nobody by being started.
-  const assumed = budget === 'start' ? [] : assumedAttempts(history, times);
-  const withinMs = safety.host_budget.within;
-  const use = useOfWindow([...spent.map((attempt) => attempt.atMs), ...assumed], { times, withinMs }, now.monotonicMs);
-  const kind = budget === 'start' ? 'starts of dead services' : 'disruptive actions';
-  const counted = `${use.used} of ${times} ${kind} on this host within ${formatDuration(withinMs)} are used`;
-  if (use.used < times) return pass(counted);
-  return refuseUntil(`${counted}${spentBy(spent, withinMs, now)}`, use.freeAtMs, now);
-}
-
-function spentBy(spent: GateInput['history']['attempts'], withinMs: number, now: Now): string {
-  const inside = spent.filter((attempt) => now.monotonicMs - attempt.atMs < withinMs);
-  // Twelve are enough to see who it was, and the record stays small.
-  const shown = inside.slice(-12).map((attempt) => `${attempt.service} ${attempt.action} ${formatDuration(now.monotonicMs - attempt.atMs)} ago`);
-  return shown.length > 0 ? ` (${shown.join(', ')})` : '';
-}
-
-function maxAttempts(input: GateInput): Verdict {
-  const { history, incident, now, policy } = input;
-  if (!counts(input)) return pass(`${input.step.action} does not count as an attempt`);
-  const { times, within } = policy.limits.max_attempts;
-  const own = history.attempts.filter((attempt) => attempt.service === incident.service).map((attempt) => attempt.atMs);
-  const use = useOfWindow([...own, ...assumedAttempts(history, times)], { times, withinMs: within }, now.monotonicMs);
-  const counted = `${use.used} of ${times} attempts within ${formatDuration(within)} are used${history.lostAtMs === undefined ? '' : ' (the record was lost: all but one are assumed)'}`;
-  const gaveUp = history.services.get(incident.service)?.gaveUp;
-  const open = halfOpen(gaveUp, policy.give_up.retry_after, now.monotonicMs);
-  switch (open.kind) {
-    case 'not_given_up':
-      return use.used < times ? pass(counted) : refuseUntil(counted, use.freeAtMs, now);
-    case 'one_try':
-      return pass(`given up ${formatDuration(now.monotonicMs - gaveUp!.sinceMs)} ago; this is the one further attempt, whatever the window says (${counted})`);
-    case 'later':
-      return refuseUntil(`given up: ${gaveUp!.reason}; one further attempt is allowed`, open.atMs, now);
-    case 'human_only':
-      return refuse(`given up: ${gaveUp!.reason}; ${gaveUp!.retried ? 'the one further attempt is used; ' : ''}waiting for a human`);
-  }
-}
-
-function cooldown(input: GateInput): Verdict {
-  const { history, incident, now, policy } = input;
-  if (!counts(input)) return pass(`${input.step.action} needs no quiet time`);
-  const service = history.services.get(incident.service);
-  const lastHere = history.attempts.findLast((attempt) => attempt.service === incident.service && attempt.incident === incident.id);
-  if (service && lastHere) {
-    const endMs = backoffEndMs(service, lastHere.atMs, policy.limits.backoff);
-    const text = `back-off after attempt ${service.backoff.attempts} since the service was last healthy for ${formatDuration(policy.limits.backoff.reset_after)}`;
-    return endMs <= now.monotonicMs ? pass(`${text} is over`) : refuseUntil(text, endMs, now);
-  }
-  const endMs = cooldownEndMs(service, incident.id, policy.limits.cooldown);
-  if (endMs === undefined) return pass('no incident before this one is known');
-  const text = `cooldown of ${formatDuration(policy.limits.cooldown)} after the verification of the incident before`;
-  return endMs <= now.monotonicMs ? pass(`${text} is over`) : refuseUntil(text, endMs, now);
-}
-
-function counts({ actions, step }: GateInput): boolean {
-  return limitsOf(actions, step.action).counts;
-}
-
-function stepTouches({ actions, step }: GateInput): boolean {
-  return touches(limitsOf(actions, step.action));
-}
-
-function harmless({ step }: GateInput): Verdict {
+/** The word of every gate that protects the service alone, about a step that does nothing to it. */
+export function harmless({ step }: Pick<GateInput, 'step'>): Verdict {
   return pass(`${step.action} does not touch the service`);
 }
 
-function pass(reason: string): Verdict {
+export function pass(reason: string): Verdict {
   return { verdict: 'pass', reason };
 }
 
-function refuse(reason: string, allowedAtMs?: number): Verdict {
+/** `allowedAtMs`: wall time, where time alone will open the gate. */
+export function refuse(reason: string, allowedAtMs?: number): Verdict {
   return allowedAtMs === undefined ? { verdict: 'refuse', reason } : { verdict: 'refuse', reason, allowedAtMs };
 }
 
-function refuseUntil(reason: string, atMonotonicMs: number | undefined, now: Now): Verdict {
+/** Refuses until a moment on the monotonic clock, where one is known, and says how long that is. */
+export function refuseUntil(reason: string, atMonotonicMs: number | undefined, now: Now): Verdict {
   if (atMonotonicMs === undefined) return refuse(reason);
   const leftMs = atMonotonicMs - now.monotonicMs;
   return refuse(`${reason}; allowed in ${formatDuration(leftMs)}`, Math.ceil(now.wallMs + leftMs));
 }
 
-function later(reason: string): Verdict {
-  return { verdict: 'not_evaluated', reason };
+/** Refuses for every hindrance, all of them named; a time is given only when it ends them all. */
+export function refuseFor(hindrances: readonly Hindrance[], now: Now): Verdict {
+  const reason = hindrances.map(({ text }) => text).join('; ');
+  const ends = hindrances.flatMap(({ untilMs }) => untilMs ?? []);
+  return ends.length < hindrances.length ? refuse(reason) : refuse(reason, wallOf(Math.max(...ends), now));
+}
+
+/** `until 2026-11-22T03:32:00.000Z (20 min more)` */
+export function until(atMonotonicMs: number, now: Now): string {
+  return `until ${new Date(wallOf(atMonotonicMs, now)).toISOString()} (${formatDuration(atMonotonicMs - now.monotonicMs)} more)`;
+}
+
+/** The wall time of a moment on the monotonic clock, never earlier than it. */
+export function wallOf(atMonotonicMs: number, now: Now): number {
+  return Math.ceil(now.wallMs + atMonotonicMs - now.monotonicMs);
 }

@@ -24,8 +24,17 @@ export type NextStep =
   | { readonly kind: 'used_up'; readonly rule: RuleConfig }
   | { readonly kind: 'no_rule' };
 
-/** The next step of the rule in use, or of the first rule that matches. `lastedMs`: for how long the cause has been the same. */
-export function nextStep(rules: readonly RuleConfig[], ladder: Ladder, cause: { readonly suspect: Suspect; readonly lastedMs: number }): NextStep {
+/** What the next step is looked for with. */
+export interface SuspectedCause {
+  readonly suspect: Suspect;
+  /** For how long the cause has been the same. */
+  readonly lastedMs: number;
+  /** A rung that nobody agreed to counts as used. */
+  readonly isRefused: (rule: RuleConfig, rung: number) => boolean;
+}
+
+/** The next step of the rule in use, or of the first rule that matches. */
+export function nextStep(rules: readonly RuleConfig[], ladder: Ladder, cause: SuspectedCause): NextStep {
   const begun = rules.find((rule) => rule.name === ladder.at(-1)?.rule);
   const goesOn = begun !== undefined && matches(begun, cause.suspect);
   const rule = goesOn ? begun : rules.find((candidate) => matches(candidate, cause.suspect));
@@ -33,6 +42,7 @@ export function nextStep(rules: readonly RuleConfig[], ladder: Ladder, cause: { 
   const step = stepAfter(
     rule,
     ladder.find((position) => position.rule === rule.name),
+    (rung) => cause.isRefused(rule, rung),
   );
   if (!step) return { kind: 'used_up', rule };
   // A rule that began has waited already: its own first step may have made the cause look new.
@@ -46,7 +56,7 @@ export function climb(ladder: Ladder, rule: string, step: Step): Ladder {
 }
 
 /** The heaviest step of the rule for which `isAttempt` holds, for the one try after giving up; `undefined` when it has none. */
-export function lastStep(rule: RuleConfig, isAttempt: (rung: RungConfig) => boolean): Step | undefined {
+export function lastStep(rule: RuleConfig, isAttempt: (rung: RungConfig, index: number) => boolean): Step | undefined {
   const rung = rule.try.findLastIndex(isAttempt);
   return rung < 0 ? undefined : toStep(rule.try[rung]!, rung, rule.try[rung]!.attempts + 1);
 }
@@ -57,13 +67,10 @@ function matches(rule: RuleConfig, suspect: Suspect): boolean {
   return suspect.cause === 'unknown' || isAtLeast(suspect.confidence, rule.when.confidence);
 }
 
-function stepAfter(rule: RuleConfig, position: LadderPosition | undefined): Step | undefined {
-  const current = rule.try[position?.rung ?? 0];
-  const used = position?.attempt ?? 0;
-  if (current && used < current.attempts) return toStep(current, position?.rung ?? 0, used + 1);
-  const next = (position?.rung ?? 0) + 1;
-  const heavier = rule.try[next];
-  return heavier && toStep(heavier, next, 1);
+function stepAfter(rule: RuleConfig, position: LadderPosition | undefined, isRefused: (rung: number) => boolean): Step | undefined {
+  const first = position?.rung ?? 0;
+  const index = rule.try.findIndex((rung, i) => i >= first && !isRefused(i) && (i > first || (position?.attempt ?? 0) < rung.attempts));
+  return index < 0 ? undefined : toStep(rule.try[index]!, index, index === first ? (position?.attempt ?? 0) + 1 : 1);
 }
 
 function toStep(rung: RungConfig, index: number, attempt: number): Step {

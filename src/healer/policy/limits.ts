@@ -20,6 +20,8 @@ export interface Attempt {
   readonly service: string;
   readonly incident: string;
   readonly action: ActionName;
+  /** What it was counted against, where its options decided that; else as the action declares. */
+  readonly budget?: 'disruptive' | 'start' | 'none';
   readonly atMs: number;
 }
 
@@ -55,8 +57,17 @@ export interface ServiceHistory {
   readonly off?: SwitchedOff;
   /** Incidents that an act of ours ended, of the last day: the loop must not hide the fault. */
   readonly recoveries: readonly { readonly incident: string; readonly atMs: number }[];
+  /** What people were told of it within the last day, by what was said; `held`: how often it was left unsaid since. */
+  readonly notices?: readonly Notice[];
   /** The last time that a person, or a program for one, acted on the service. */
   readonly humanActed?: { readonly atMs: number; readonly text: string };
+}
+
+/** One thing that people were told. */
+export interface Notice {
+  readonly key: string;
+  readonly atMs: number;
+  readonly held: number;
 }
 
 /** Ends by itself. */
@@ -73,11 +84,31 @@ export interface Breaker {
   readonly tried: boolean;
 }
 
+/** A service began to fail. */
+export interface Opening {
+  readonly service: string;
+  readonly incident: string;
+  /** While it was in trouble, something that it needs was so too: that explains it, and goes on doing so. */
+  readonly dependent?: boolean;
+  readonly atMs: number;
+}
+
+/** Many services began to fail together. */
+export interface SharedCause {
+  readonly openedAtMs: number;
+  readonly reason: string;
+  /** Since when they are not in trouble together any more; absent while they are. */
+  readonly calmSinceMs?: number;
+}
+
 /** What is remembered of the whole host. */
 export interface HostHistory {
   /** Attempts that did not help, or that relapsed, of all services; newest last. */
   readonly failures: readonly { readonly service: string; readonly incident: string; readonly atMs: number }[];
   readonly breaker?: Breaker;
+  /** The last time that each service began to fail, as far as that is of use for seeing a shared cause. */
+  readonly openings?: readonly Opening[];
+  readonly sharedCause?: SharedCause;
   readonly off?: SwitchedOff;
   readonly paused?: Paused;
 }
@@ -96,6 +127,8 @@ export interface Approval {
   readonly untilMs: number;
   readonly verdict: 'asked' | 'given' | 'denied' | 'expired';
   readonly by?: string;
+  /** `used`: the step that it allowed has begun. `void`: what it was bound to has changed. No decision sees it any more. */
+  readonly over?: 'used' | 'void';
 }
 
 /** What the limits of every service are computed from. */

@@ -3,24 +3,15 @@
  * `fpm_status`. The page is asked for only where it can answer: on pm.status_listen, or while a worker is free.
  * Its full form is not used: that one tells visitors' addresses and URLs.
  */
-import { Readable } from 'node:stream';
 import type { Evidence } from '../../core/diagnosis.ts';
-import { formatAddress, type Address } from '../../core/failure.ts';
-import { fastcgi } from '../../upstream/fastcgi/exchange.ts';
-import { encodeParams } from '../../upstream/fastcgi/params.ts';
-import { responderRole } from '../../upstream/fastcgi/record.ts';
-import type { Probe, ServiceTarget } from '../leaves.ts';
+import { formatAddress } from '../../core/failure.ts';
+import type { Probe } from '../leaves.ts';
+import { askFpmPage, statusPageOf, type StatusPage } from './read-fpm-page.ts';
 import { readFpmPool, type FpmPool } from './read-fpm-pool.ts';
 import { workersOf } from './read-once.ts';
 
-const limits = { connectTimeoutMs: 500, responseTimeoutMs: 1000, idleTimeoutMs: 500 };
 /** The short status is some 400 bytes. */
 const answerLimitBytes = 8192;
-
-interface StatusPage {
-  readonly address: Address;
-  readonly path: string;
-}
 
 /** Applies to FastCGI services. A stock pool has no status page: then only its configuration is evidence. */
 export const fpmStatus: Probe = {
@@ -32,7 +23,7 @@ export const fpmStatus: Probe = {
     const { target, run, serviceType } = context;
     const state = await serviceType.state(target, run, signal);
     const pool = readFpmPool(target, state.mainPid);
-    const page = statusPage(target, pool);
+    const page = statusPageOf(target, pool);
     const evidence = pool ? [poolEvidence(pool)] : [];
     if (!page || state.state !== 'running') return evidence;
     const own = formatAddress(page.address) === formatAddress(target.upstreams[target.current]!);
@@ -47,48 +38,13 @@ function poolEvidence(pool: FpmPool): Evidence {
   return { kind: 'fpm_pool', source: file, text: `pm.max_children = ${maxChildren} for the pool ${name} (${file}:${line}).`, facts: { pool: name, file, line, maxChildren } };
 }
 
-function statusPage({ config, upstreams, current }: ServiceTarget, pool: FpmPool | undefined): StatusPage | undefined {
-  if (config.status) return { address: config.status.fpm, path: config.status.path };
-  return pool?.statusPath ? { address: pool.statusListen ?? upstreams[current]!, path: pool.statusPath } : undefined;
-}
-
 async function askPage(page: StatusPage, signal: AbortSignal): Promise<Evidence> {
-  const params = encodeParams([
-    ['REQUEST_METHOD', 'GET'],
-    ['SCRIPT_NAME', page.path],
-    ['SCRIPT_FILENAME', page.path],
-    ['REQUEST_URI', `${page.path}?json`],
-    ['QUERY_STRING', 'json'],
-    ['SERVER_PROTOCOL', 'HTTP/1.1'],
-    ['GATEWAY_INTERFACE', 'CGI/1.1'],
-  ]);
-  const request = {
-    method: 'GET',
-    target: `${page.path}?json`,
-    clientGone: signal,
-    wire: { protocol: 'fastcgi', params, role: responderRole },
-    body: { length: 0, open: () => Readable.from([]) },
-  } as const;
-  const result = await fastcgi.attempt(request, page.address, limits);
-  if (result.kind === 'client_gone') return unseen(page, 'the time for evidence was over');
-  if (result.kind === 'failure') return unseen(page, result.failure.detail);
-  const status = result.head.status === 200 ? parseStatus(await readSome(result.body)) : undefined;
-  if (!status) return unseen(page, `expected php-fpm's status as JSON, got status ${result.head.status} and something else`);
+  const answer = await askFpmPage(page, { query: 'json', limitBytes: answerLimitBytes }, signal);
+  if ('missing' in answer) return unseen(page, answer.missing);
+  const status = parseStatus(answer.text);
+  if (!status) return unseen(page, "expected php-fpm's status as JSON, got something else");
   const text = `php-fpm's status page: ${status.active} of ${status.total} workers ${status.active === 1 ? 'is' : 'are'} busy, ${status.queue} ${status.queue === 1 ? 'waits' : 'wait'} in the queue.`;
   return { kind: 'fpm_status', source: `${page.path} at ${formatAddress(page.address)}`, text, facts: status };
-}
-
-async function readSome(body: Readable): Promise<string> {
-  let text = '';
-  try {
-    for await (const piece of body) {
-      text += String(piece);
-      if (text.length > answerLimitBytes) break;
-    }
-  } catch {
-    // A cut answer is no JSON: the parser says so.
-  }
-  return text;
 }
 
 function parseStatus(text: string): { readonly active: number; readonly idle: number; readonly total: number; readonly queue: number; readonly maxChildrenReached: number } | undefined {

@@ -1,10 +1,11 @@
 /**
  * What the service's logs say since it was last well: one evidence `log` for each known kind of line, with the last
  * such line and how often it came. Logs: those that the policy names, else php-fpm's own error_log or the captured
- * output; for a systemd unit its journal besides.
+ * output; for a systemd unit its journal besides, for a container what it writes.
  */
 import type { Evidence } from '../../core/diagnosis.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
+import { containerLogsTail } from '../service-parts/container-logs.ts';
 import { readJournal } from './read-journal.ts';
 import { matchSignature, readTail } from './read-lines.ts';
 import { logFilesOf } from './read-log-files.ts';
@@ -25,7 +26,8 @@ export const logTail: Probe = {
   applies: () => true,
   async look(context, signal) {
     const sinceMs = Math.max(context.lastGoodMs - marginMs, context.clock.wallMs() - longestMs);
-    const sources = await Promise.all([...logFilesOf(context.target).map((file) => fromFile(file, sinceMs)), fromJournal(context, sinceMs, signal)]);
+    const files = logFilesOf(context.target).map((file) => fromFile(file, sinceMs));
+    const sources = await Promise.all([...files, fromJournal(context, sinceMs, signal), fromContainer(context, sinceMs, signal)]);
     return sources.flat();
   },
 };
@@ -44,6 +46,13 @@ async function fromJournal({ target, run }: ProbeContext, sinceMs: number, signa
   if (!result) return [];
   if (result.exitCode === 0) return linesEvidence(result.output.split('\n'), 'journal');
   return [{ kind: 'log', source: 'journal', text: 'The journal could not be read.', facts: {}, missing: result.startError ?? result.output.slice(0, quoteLimit) }];
+}
+
+async function fromContainer({ target: { config } }: ProbeContext, sinceMs: number, signal: AbortSignal): Promise<readonly Evidence[]> {
+  if (config.type !== 'docker') return [];
+  const read = await containerLogsTail(config, { lines: 200, sinceMs }, signal);
+  if ('lines' in read) return linesEvidence(read.lines, 'container');
+  return [{ kind: 'log', source: 'container', text: 'What the container wrote could not be read.', facts: {}, missing: read.missing }];
 }
 
 function linesEvidence(lines: readonly string[], source: string): readonly Evidence[] {

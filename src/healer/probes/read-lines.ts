@@ -30,8 +30,13 @@ function writtenSince(lines: readonly string[], sinceMs: number): readonly strin
   });
 }
 
-/** php-fpm `[22-Nov-2026 08:08:03]` and Apache `[Sun Nov 22 08:08:03.123456 2026]` write local time; `undefined` for other lines. */
+/**
+ * php-fpm `[22-Nov-2026 08:08:03]`, Apache `[Sun Nov 22 08:08:03.123456 2026]`, MariaDB and dpkg `2026-11-22  8:08:03`
+ * write local time, MySQL `2026-11-22T08:08:03.123456Z`; `undefined` for other lines.
+ */
 export function timeOf(line: string): number | undefined {
+  const plain = /^(\d{4}-\d{2}-\d{2})[ T]( \d|\d{2})(:\d{2}:\d{2})(?:\.\d{1,9})?(Z?)/.exec(line);
+  if (plain) return Date.parse(`${plain[1]}T${plain[2]!.replace(' ', '0')}${plain[3]}${plain[4]}`) || undefined;
   const fpm = /^\[(\d{2})-([A-Z][a-z]{2})-(\d{4}) (\d{2}:\d{2}:\d{2})/.exec(line);
   const apache = /^\[[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d{2}) (\d{2}:\d{2}:\d{2})(?:\.\d+)? (\d{4})\]/.exec(line);
   const text = fpm ? `${fpm[1]} ${fpm[2]} ${fpm[3]} ${fpm[4]}` : apache ? `${apache[2]} ${apache[1]} ${apache[4]} ${apache[3]}` : undefined;

@@ -1,6 +1,9 @@
 import type { Signature } from './read-lines.ts';
 
-/** The lines of php-fpm's, Apache's and nginx's logs that decide something. The first that matches names the line. */
+/**
+ * The lines of php-fpm's, Apache's, nginx's and MariaDB's logs that decide something. The first that matches names the
+ * line. Signatures of one name are one thing in several words: the last line of them is kept.
+ */
 export const logSignatures: readonly Signature[] = [
   { name: 'max_children_reached', pattern: '[pool {pool}] server reached pm.max_children setting ({limit:int})' },
   { name: 'max_children_reached', pattern: '[pool {pool}] server reached max_children setting ({limit:int})' },
@@ -15,4 +18,12 @@ export const logSignatures: readonly Signature[] = [
   { name: 'config_error', pattern: 'ERROR: [{file}:{line:int}] {reason}' },
   { name: 'config_error', pattern: "failed to load configuration file '{file}'" },
   { name: 'config_error', pattern: 'Syntax error on line {line:int} of {file}:' },
+  { name: 'no_space', pattern: 'No space left on device' },
+  { name: 'no_space', pattern: 'Disk is full writing ' },
+  { name: 'data_corrupt', pattern: "[ERROR] InnoDB: Failed to read page {page:int} from file '{file}': Page read from tablespace is corrupted" },
+  { name: 'data_corrupt', pattern: '[ERROR] InnoDB: Database page corruption on disk or a failed' },
+  { name: 'data_corrupt', pattern: '[ERROR] [MY-{code:int}] [InnoDB] Database page corruption on disk or a failed' },
+  { name: 'table_crashed', pattern: "[ERROR] {program}: Table '{table}' is marked as crashed" },
+  { name: 'database_start', pattern: 'InnoDB: Starting crash recovery' },
+  { name: 'database_start', pattern: ': ready for connections' },
 ];

@@ -1,8 +1,11 @@
 export { configTest } from './config-test.ts';
+export { dependencies } from './dependencies.ts';
+export { diskSpace } from './disk-space.ts';
 export { fpmStatus } from './fpm-status.ts';
 export { httpAnswer } from './http-answer.ts';
 export { listenSocket } from './listen-socket.ts';
 export { logTail } from './log-tail.ts';
+export { oomKills } from './oom-kills.ts';
 export { orphans } from './orphans.ts';
 export { processStates } from './process-states.ts';
 export { serviceState } from './service-state.ts';

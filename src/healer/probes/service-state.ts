@@ -20,6 +20,11 @@ export const serviceState: Probe = {
           ...(state.exitCode === undefined ? {} : { exitCode: state.exitCode }),
           ...(state.exitSignal === undefined ? {} : { exitSignal: state.exitSignal }),
           ...(state.supervisorActsInMs === undefined ? {} : { supervisorActsInMs: state.supervisorActsInMs }),
+          ...(state.oomKilled ? { oomKilled: true } : {}),
+          ...(state.startLimitHit ? { startLimitHit: true } : {}),
+          ...(state.startsLeft === undefined ? {} : { startsLeft: state.startsLeft }),
+          ...(state.changing === undefined ? {} : { changing: state.changing }),
+          ...(state.stoppedByPackage ? { stoppedByPackage: true } : {}),
         },
       },
     ];

@@ -3,7 +3,7 @@ import { listenAddresses } from '../find-orphans.ts';
 import type { ServiceState, ServiceTarget } from '../leaves.ts';
 import { familyOf, isAlive, isStopped, listenersAt, processFence, readAllStats, readListeners, readStat, socketOwners, startedAtMs, type ProcessStat } from '../proc.ts';
 import { readPidfile, uidOf, type Pidfile } from './read-pidfile.ts';
-import { clearRestarting, isRestarting } from './restart-marker.ts';
+import { isRestarting, seenRunning } from './restart-marker.ts';
 import { forgetEnd, stopUnderWay, type StopCommands } from './stop-under-way.ts';
 
 /** A daemon writes its pidfile right after its start; file systems and clocks round. */
@@ -25,7 +25,7 @@ export async function pidfileState(target: ServiceTarget, path: string, stops: S
   if (owner !== undefined && !speaksFor(pidfile, owner))
     return { state: 'unknown', text: `${path} can be written by uid ${pidfile.onlyUid}, who does not own process ${pidfile.pid} (uid ${owner})`, pids: [], fence: '' };
   if (!main) return afterEnd(deadState(pidfile.pid, source, pidfile), stopUnderWay(path, `${pidfile.pid} ${pidfile.writtenAtMs}`, stops));
-  clearRestarting(target);
+  seenRunning(target, startedAtMs(main));
   return livingState(main, source);
 }
 

@@ -31,6 +31,12 @@ export const unitProperties = [
   'ExecMainStartTimestampMonotonic',
   'ExecMainExitTimestampMonotonic',
   'StateChangeTimestampMonotonic',
+  'FragmentPath',
+  'NeedDaemonReload',
+  'RestartPreventExitStatus',
+  'StartLimitBurst',
+  'StartLimitIntervalUSec',
+  'TriggeredBy',
 ] as const;
 
 export type UnitProperties = Readonly<Record<(typeof unitProperties)[number], string>>;
@@ -59,20 +65,44 @@ export function parseUnit(output: string): UnitProperties {
     ExecMainStartTimestampMonotonic: value('ExecMainStartTimestampMonotonic'),
     ExecMainExitTimestampMonotonic: value('ExecMainExitTimestampMonotonic'),
     StateChangeTimestampMonotonic: value('StateChangeTimestampMonotonic'),
+    FragmentPath: value('FragmentPath'),
+    NeedDaemonReload: value('NeedDaemonReload'),
+    RestartPreventExitStatus: value('RestartPreventExitStatus'),
+    StartLimitBurst: value('StartLimitBurst'),
+    StartLimitIntervalUSec: value('StartLimitIntervalUSec'),
+    TriggeredBy: value('TriggeredBy'),
   };
 }
 
-/** What the unit's cgroup holds, and the kernel's monotonic clock (which systemd's moments are of) in microseconds. */
+/** What is known beside the unit's properties: what its cgroup holds, the time, what others have to do with it. */
 export interface Surroundings {
   readonly pids: readonly number[];
   readonly allStopped: boolean;
+  /** The kernel's monotonic clock, which systemd's moments are of, in microseconds. */
   readonly nowUs: number;
+  readonly startsLeft?: number | undefined;
+  /** The socket unit that listens for it and starts it when somebody connects. */
+  readonly waitingSocket?: string | undefined;
+  /** The package whose operation stopped it. */
+  readonly stoppingPackage?: string | undefined;
 }
 
 /** The unit's state. `text` quotes the properties that decided it. */
 export function unitState(unit: UnitProperties, around: Surroundings): ServiceState {
-  const known = { pids: around.pids, fence: unit.InvocationID, ...mainPid(unit), ...exit(unit) };
-  const seen = `systemd says ${unit.ActiveState} (${unit.SubState}), Result=${unit.Result}, NRestarts=${unit.NRestarts}`;
+  const limit = around.startsLeft === undefined ? {} : { startsLeft: around.startsLeft };
+  const known = {
+    pids: around.pids,
+    fence: unit.InvocationID,
+    supervisorRestarts: Number(unit.NRestarts),
+    changeMark: unit.StateChangeTimestampMonotonic,
+    ...mainPid(unit),
+    ...exit(unit),
+    ...limit,
+    ...endedFor(unit),
+    ...changing(unit),
+  };
+  const edited = unit.NeedDaemonReload === 'yes' ? ', its unit file changed on disk since systemd read it' : '';
+  const seen = `systemd says ${unit.ActiveState} (${unit.SubState}), Result=${unit.Result}, NRestarts=${unit.NRestarts}${edited}`;
   const state = (name: ServiceState['state'], why: string): ServiceState => ({ state: name, text: `${seen}: ${why}`, ...known });
   if (unit.LoadState === 'not-found') return { state: 'unknown', text: 'systemd knows no such unit', pids: [], fence: '' };
   switch (unit.ActiveState) {
@@ -88,9 +118,9 @@ export function unitState(unit: UnitProperties, around: Surroundings): ServiceSt
     case 'deactivating':
       return state('stopping', 'a stop is under way');
     case 'failed':
-      return wasStopped(unit) ? state('stopped', 'a stop job ended it') : state('failed', unit.Restart === 'no' ? 'systemd does not restart it' : `systemd has given up (Restart=${unit.Restart})`);
+      return failed(unit, around, state);
     case 'inactive':
-      return inactive(unit, state);
+      return around.waitingSocket ? state('running', `idle: ${around.waitingSocket} starts it when somebody connects`) : inactive(unit, around, state);
     default:
       return state('unknown', 'this state is not known');
   }
@@ -109,10 +139,71 @@ export function parseTimespan(text: string): number | undefined {
   return total;
 }
 
-function inactive(unit: UnitProperties, state: (name: ServiceState['state'], why: string) => ServiceState): ServiceState {
+/** When a stop job ended the unit's last run, in microseconds of the monotonic clock; `undefined` when none did, as far as systemd remembers. */
+export function stoppedAtUs(unit: UnitProperties): number | undefined {
+  const down = unit.ActiveState === 'inactive' || unit.ActiveState === 'failed';
+  return down && wasStopped(unit) ? Number(unit.ActiveExitTimestampMonotonic) : undefined;
+}
+
+type Say = (name: ServiceState['state'], why: string) => ServiceState;
+
+function failed(unit: UnitProperties, around: Surroundings, state: Say): ServiceState {
+  if (unit.LoadState === 'masked') return state('stopped', 'the unit is masked');
+  if (wasStopped(unit)) return stopped(around, state);
+  if (unit.Restart === 'no') return state('failed', hitStartLimit(unit) ? 'systemd refuses to start it again: too many starts in a short time' : 'systemd does not restart it');
+  return state('failed', `systemd has given up (Restart=${unit.Restart})${hitStartLimit(unit) ? `: ${unit.StartLimitBurst} starts within ${unit.StartLimitIntervalUSec} are all that it makes` : ''}`);
+}
+
+function stopped({ stoppingPackage }: Surroundings, state: Say): ServiceState {
+  if (stoppingPackage === undefined) return state('stopped', 'a stop job ended it');
+  return { ...state('stopped', `the package manager stopped it while it worked on ${stoppingPackage}, and did not start it again`), stoppedByPackage: true };
+}
+
+/**
+ * systemd 252 names the start limit only where the last run ended well; an automatic restart that it refuses leaves the
+ * Result of the run before (measured). But a unit whose Restart= would have it started again rests as failed for no
+ * other reason.
+ */
+function hitStartLimit(unit: UnitProperties): boolean {
+  if (unit.ActiveState !== 'failed') return false;
+  if (unit.Result === 'start-limit-hit') return true;
+  const limited = Number(unit.StartLimitBurst) > 0 && Number(unit.NRestarts) > 0 && unit.RestartPreventExitStatus === '';
+  return limited && !wasStopped(unit) && restartsAfter(unit);
+}
+
+/** Would Restart= have it started again after such an end? @see systemd.service(5), the table of Restart= */
+function restartsAfter({ Restart: restart, Result: result }: UnitProperties): boolean {
+  switch (restart) {
+    case 'always':
+      return true;
+    case 'on-failure':
+      return result !== 'success';
+    case 'on-abnormal':
+      return result !== 'success' && result !== 'exit-code';
+    case 'on-abort':
+      return result === 'signal' || result === 'core-dump';
+    case 'on-watchdog':
+      return result === 'watchdog';
+    default:
+      return false;
+  }
+}
+
+function endedFor(unit: UnitProperties): Pick<ServiceState, 'oomKilled' | 'startLimitHit'> {
+  const down = unit.ActiveState === 'failed' || unit.SubState === 'auto-restart';
+  return { ...(down && unit.Result === 'oom-kill' ? { oomKilled: true } : {}), ...(hitStartLimit(unit) ? { startLimitHit: true } : {}) };
+}
+
+/** A job that waits for others, or is about to begin. One that is at work shows in the state itself. */
+function changing(unit: UnitProperties): Pick<ServiceState, 'changing'> {
+  const atRest = unit.ActiveState === 'active' || unit.ActiveState === 'inactive' || unit.ActiveState === 'failed';
+  return atRest && Number(unit.Job) > 0 ? { changing: `systemd has a job for it (job ${unit.Job})` } : {};
+}
+
+function inactive(unit: UnitProperties, around: Surroundings, state: Say): ServiceState {
   if (unit.LoadState === 'masked') return state('stopped', 'the unit is masked');
   if (unit.ExecMainExitTimestampMonotonic === '0') return state('stopped', 'it was not started since boot, or systemd keeps no record of its end');
-  if (wasStopped(unit)) return state('stopped', 'a stop job ended it');
+  if (wasStopped(unit)) return stopped(around, state);
   if (unit.Result !== 'success' || unit.Restart === 'always' || unit.Restart === 'on-success') return state('stopped', 'a stop job cancelled its restart');
   return state('failed', 'it ended by itself, without a stop job');
 }

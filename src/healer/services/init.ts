@@ -1,4 +1,5 @@
 /** A service with an init script (`start|stop|reload|restart`) and a pidfile. The script is trusted to act, not to tell. */
+import { rmSync } from 'node:fs';
 import type { StepResult } from '../../core/decision.ts';
 import type { RunCommand, ServiceState, ServiceTarget, ServiceType } from '../leaves.ts';
 import { isStopped } from '../proc.ts';
@@ -27,7 +28,7 @@ export const init: ServiceType = {
     const call = async (word: string, timeoutMs = longestCommandMs): Promise<StepResult> => stepFromCommand(`${path} ${word}`, await run.run([path, word], { timeoutMs, signal }));
     const script = { target, pidfile, call, run, signal };
     if (verb === 'start') return start(script);
-    if (verb === 'stop') return stop(script);
+    if (verb === 'stop') return stopForGood(script);
     return verb === 'reload' ? call('reload') : restart(script);
   },
   configTest: configTestOf,
@@ -47,6 +48,19 @@ async function start(script: Script): Promise<StepResult> {
   const result = started.result === 'done' ? await awaitPidfile(script.target, script.pidfile, { started, signal: script.signal }) : started;
   if (result.result === 'done') clearRestarting(script.target);
   return result;
+}
+
+/** After a KILL, or from a script that does not tidy up, the pidfile stays and would read as a crash; so would a restart that was never ended. */
+async function stopForGood(script: Script): Promise<StepResult> {
+  const stopped = await stop(script);
+  if (stopped.result !== 'done') return stopped;
+  try {
+    rmSync(script.pidfile, { force: true });
+  } catch (error) {
+    return { ...stopped, result: 'failed', detail: `${stopped.detail}, but ${script.pidfile} cannot be removed (${String(error)}), so it looks like a crash` };
+  }
+  clearRestarting(script.target);
+  return stopped;
 }
 
 /**

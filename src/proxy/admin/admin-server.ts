@@ -39,8 +39,9 @@ export function describeState({ gateways, healerConnected }: Pick<AdminOptions, 
   };
 }
 
-function describeGateway({ gate, health, quarantine }: Gateway): object {
+function describeGateway({ gate, health, quarantine, shedding }: Gateway): object {
   const { state, lastRecovery } = gate;
+  const { level } = shedding;
   return {
     gate: state.kind,
     say: state.kind === 'open' ? '' : state.say,
@@ -49,6 +50,7 @@ function describeGateway({ gate, health, quarantine }: Gateway): object {
     in_flight: gate.inFlight,
     limit: gate.limit ?? null,
     quarantined: quarantine.size,
+    shedding: level ? { keep: level.keep, incident: incidentCode(level.incident) } : null,
     upstream: formatAddress(gate.upstreams[gate.current] ?? { kind: 'unix', path: '/' }),
     no_progress_ms: health.noProgressMs(),
     total: health.total,

@@ -5,8 +5,12 @@ import type { TextKey } from '../../config/fallback-texts.ts';
 export interface FallbackContent {
   readonly status: 408 | 500 | 502 | 503 | 504;
   readonly kind: FailureKind;
+  /** What the kind alone does not tell, for Proxy-Status. */
+  readonly details: 'load shed' | undefined;
   /** What happened, then what is being done about it. */
   readonly sentences: readonly TextKey[];
+  /** After them, the administrator's own words, plain text in whatever language; empty without any. */
+  readonly ownWords: string;
   /** What those do who sent something. Empty for GET and HEAD. */
   readonly advice: readonly TextKey[];
   /** The request may have been executed: the visitor must not simply repeat it. */

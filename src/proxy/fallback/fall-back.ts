@@ -14,7 +14,7 @@ import { renderProblem } from './problem.ts';
 /** Ends the journey with our own answer. */
 export function fallBack(journey: Journey, reason: FallbackReason): Answer {
   const { gateway, request } = journey;
-  gateway.health.fellBack();
+  gateway.health.fellBack(reason === 'shed');
   const content = describe(journey, reason);
   journey.end(reason);
   return answerOf(content, render(content, journey), request.method === 'HEAD');
@@ -39,7 +39,7 @@ function answerOf(content: FallbackContent, rendered: Rendered | undefined, head
     'Retry-After',
     String(content.retryAfterSeconds),
     'Proxy-Status',
-    `goodgateway; error=${content.kind}`,
+    `goodgateway; error=${content.kind}${content.details === undefined ? '' : `; details="${content.details}"`}`,
     'Vary',
     'Accept, Accept-Language, Sec-Fetch-Mode, Sec-Fetch-Dest',
     'X-Content-Type-Options',

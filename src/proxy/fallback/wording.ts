@@ -9,11 +9,11 @@ export interface Wording {
 }
 
 export function wordingOf(content: FallbackContent, texts: Texts): Wording {
-  const say = (keys: readonly TextKey[]): string => joined(keys.map((key) => texts[key]));
-  const { usual, refreshSeconds } = content;
+  const textsOf = (keys: readonly TextKey[]): readonly string[] => keys.map((key) => texts[key]);
+  const { usual, refreshSeconds, ownWords } = content;
   return {
-    sentence: say(content.sentences),
-    advice: refreshSeconds === undefined ? say(content.advice) : fillText(texts.refresh, duration(refreshSeconds, texts)),
+    sentence: joined([...textsOf(content.sentences), ...(ownWords === '' ? [] : [ownWords])]),
+    advice: refreshSeconds === undefined ? joined(textsOf(content.advice)) : fillText(texts.refresh, duration(refreshSeconds, texts)),
     time: usual ? joined([fillText(texts.time, duration(usual.seconds, texts)), ...(usual.exceeded ? [texts.longer] : [])]) : '',
   };
 }

@@ -142,6 +142,8 @@ t.test('nothing that is configured or told can leave its place in the page', asy
   const content = (code: string): FallbackContent => ({
     status: 503,
     kind: 'connection_refused',
+    details: undefined,
+    ownWords: code,
     sentences: ['unavailable', 'repairing'],
     advice: ['not_processed'],
     mayHaveBeenProcessed: false,

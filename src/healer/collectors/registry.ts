@@ -1,0 +1,12 @@
+export { containerInspect } from './container-inspect.ts';
+export { containerLogsTail } from './container-logs-tail.ts';
+export { coredumpList } from './coredump-list.ts';
+export { diskUsage } from './disk-usage.ts';
+export { fpmStatusFull } from './fpm-status-full.ts';
+export { journalTail } from './journal-tail.ts';
+export { logTail } from './log-tail.ts';
+export { oomKills } from './oom-kills.ts';
+export { pressure } from './pressure.ts';
+export { sockets } from './sockets.ts';
+export { unitStatus } from './unit-status.ts';
+export { workerStacks } from './worker-stacks.ts';

@@ -1,0 +1,52 @@
+/** R11: what an action is about to destroy is kept first; what a start leaves as it is, beside it. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ActionName } from '../core/decision.ts';
+import { ulid } from '../core/ids.ts';
+import { recordFor } from './audit-record-for.ts';
+import { captureEvidence, type Captured } from './capture-evidence.ts';
+import type { Healer, OpenCase, Ward } from './healer.ts';
+import { retireEvidence } from './retire-evidence.ts';
+
+/** A repair that is tried again and again shows nothing new. */
+const mostPerIncident = 5;
+/** A pool's warning may come some time before the first request suffers. */
+const lookBackMs = 600_000;
+
+interface Place {
+  readonly open: OpenCase;
+  readonly ward: Ward;
+  readonly healer: Healer;
+}
+
+/** `undefined`: the action may go on. Else why it may not: the policy wants evidence, and none could be had. Takes at most the policy's time. */
+export async function keepEvidence(name: ActionName, place: Place): Promise<string | undefined> {
+  const action = place.healer.actions.get(name);
+  if (!action || action.evidence === 'none') return undefined;
+  const keeping = keep(place);
+  // a start of a dead service destroys nothing and is not delayed
+  if (action.evidence === 'beside') return undefined;
+  const captured = await keeping;
+  if (!place.ward.policy.evidence.required || captured === 'enough' || (captured.kind === 'kept' && captured.files > 0)) return undefined;
+  return `${name} would destroy evidence, and the policy wants it kept first (evidence.required): ${captured.kind === 'kept' ? 'no collector saw anything' : captured.detail}`;
+}
+
+async function keep({ open, ward, healer }: Place): Promise<Captured | 'enough'> {
+  const target = ward.target();
+  const { evidence } = ward.policy;
+  const folder = join(target.stateFolder, 'evidence', open.incident.id);
+  const before = await readdir(folder).catch(() => []);
+  if (before.length >= mostPerIncident) return 'enough';
+  const state = await ward.serviceType.state(target, healer.run, healer.stopping);
+  const context = { target, state, run: healer.run, sinceMs: Math.max(ward.lastGoodMs, healer.clock.wallMs() - lookBackMs), maxBytes: evidence.max_size, timeoutMs: evidence.timeout };
+  const captured = await captureEvidence({ folder: join(folder, ulid(healer.clock.wallMs())), wanted: evidence.capture, collectors: healer.collectors, context, signal: healer.stopping });
+  await healer.audit.append({
+    ...recordFor(open, ward),
+    event: captured.kind === 'kept' ? 'evidence.captured' : 'evidence.failed',
+    ...(captured.kind === 'kept' ? { files: { folder: captured.folder, manifest_sha256: captured.manifestSha256, bytes: captured.bytes, count: captured.files } } : {}),
+    text: captured.kind === 'kept' ? `${captured.files} files of evidence are kept in ${captured.folder}` : captured.detail,
+  });
+  const openIds = new Set(healer.state.state().incidents.map(({ id }) => id));
+  await retireEvidence(join(target.stateFolder, 'evidence'), { open: openIds.add(open.incident.id), wallMs: healer.clock.wallMs() });
+  return captured;
+}

@@ -1,0 +1,50 @@
+/** What people have said to the healer, and what it asks them, as `status --json` spells it. */
+import { assumedAttempts, useOfWindow } from '../policy/limits.ts';
+import type { Healer } from '../healer.ts';
+import { isLive } from '../questions.ts';
+import { hostScope, serviceScope, type Restraint } from './scope.ts';
+
+/** The host: switched off, paused, the circuit breaker, what is left of its budgets. */
+export function describeHost(healer: Healer): object {
+  const { breaker } = healer.state.state().host;
+  const { disruptive_actions: disruptive, starts, within } = healer.safety.host_budget;
+  return {
+    ...describeRestraint(hostScope(healer).restraint(), healer),
+    breaker: breaker ? { since: wallOf(breaker.openedAtMs, healer), reason: breaker.reason, tried: breaker.tried } : null,
+    budget: { disruptive: { used: used('disruptive', disruptive, healer), of: disruptive }, starts: { used: used('start', starts, healer), of: starts }, within_ms: within },
+  };
+}
+
+/** One service: switched off, paused, since when it was given up, what a person is asked. */
+export function describeWords(service: string, healer: Healer): object {
+  const { services, incidents } = healer.state.state();
+  const gaveUp = services.get(service)?.gaveUp;
+  const open = incidents.find((incident) => incident.service === service);
+  return {
+    ...describeRestraint(serviceScope(service, healer).restraint(), healer),
+    gave_up_since: gaveUp ? wallOf(gaveUp.sinceMs, healer) : null,
+    questions: (open?.approvals ?? [])
+      .filter((one) => isLive(one) && one.verdict === 'asked' && one.untilMs > healer.clock.monotonicMs())
+      .map(({ code, action, rule, untilMs }) => ({ code, action, rule, until: wallOf(untilMs, healer) })),
+  };
+}
+
+function describeRestraint({ off, paused }: Restraint, healer: Healer): object {
+  const isPaused = paused && paused.untilMs > healer.clock.monotonicMs();
+  return {
+    off: off ? { since: wallOf(off.sinceMs, healer), by: off.by, reason: off.reason } : null,
+    paused: isPaused ? { until: wallOf(paused.untilMs, healer), reason: paused.reason } : null,
+  };
+}
+
+/** As the gate counts it: after a lost record all disruptive actions but one are assumed. */
+function used(budget: 'disruptive' | 'start', times: number, { state, safety, actionTable, clock }: Healer): number {
+  const history = state.state();
+  const spent = history.attempts.filter((attempt) => actionTable.get(attempt.action)?.budget === budget).map(({ atMs }) => atMs);
+  const assumed = budget === 'start' ? [] : assumedAttempts(history, times);
+  return useOfWindow([...spent, ...assumed], { times, withinMs: safety.host_budget.within }, clock.monotonicMs()).used;
+}
+
+function wallOf(monotonicMs: number, { clock }: Healer): string {
+  return new Date(clock.wallMs() + monotonicMs - clock.monotonicMs()).toISOString();
+}

@@ -1,0 +1,41 @@
+import { stat, statfs } from 'node:fs/promises';
+
+/** What is left on a file system for those who are not root. */
+export interface DiskSpace {
+  /** Which file system it is. */
+  readonly device: number;
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+  /** `undefined` where it has no fixed number of them. */
+  readonly freeInodes: number | undefined;
+}
+
+const smallShare = 0.01;
+const littleBytes = 16 * 1024 ** 2;
+/** A file system of some MiB, such as a tmpfs for sockets, always has little; so much of it is not full. */
+const roomyShare = 0.1;
+
+/** Less than 1 % free, or less than 16 MiB of a file system that is not tiny, or no inode. One without size, such as /proc, is never full. */
+export function isFull({ freeBytes, totalBytes, freeInodes }: Omit<DiskSpace, 'device'>): boolean {
+  if (totalBytes === 0) return false;
+  return freeInodes === 0 || freeBytes < smallShare * totalBytes || (freeBytes < littleBytes && freeBytes < roomyShare * totalBytes);
+}
+
+/** Questions that a dead network file system has not answered yet: each keeps one of Node's few threads for files. */
+const unanswered = new Set<string>();
+
+/** The space on the file system of `path`; `undefined` when there is no such path; or why it cannot be seen. A path that once did not answer is not asked again before it does. */
+export async function readSpace(path: string): Promise<DiskSpace | string | undefined> {
+  if (unanswered.has(path)) return 'the file system does not answer';
+  unanswered.add(path);
+  try {
+    const { dev: device } = await stat(path);
+    const { bsize, blocks, bavail, files, ffree } = await statfs(path);
+    return { device, freeBytes: bavail * bsize, totalBytes: blocks * bsize, freeInodes: files > 0 ? ffree : undefined };
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    unanswered.delete(path);
+  }
+}

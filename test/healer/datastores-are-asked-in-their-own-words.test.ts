@@ -1,0 +1,113 @@
+import { mkdirSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import t from 'tap';
+import { parseAddress } from '../../src/core/failure.ts';
+import { askDatastore, type DatastoreKind } from '../../src/healer/ask-datastore.ts';
+import { startMariadb, startMemcached, startRedis } from '../support/datastores.ts';
+import { freePort } from '../support/ports.ts';
+import { signal } from '../support/processes.ts';
+import { start, succeed } from '../support/program.ts';
+import { missing } from '../support/skip.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { until } from '../support/until.ts';
+
+const never = new AbortController().signal;
+
+function ask(kind: DatastoreKind, address: string, timeoutMs = 1000) {
+  const parsed = parseAddress(address);
+  if (!parsed) throw new Error(`no address: ${address}`);
+  return askDatastore(kind, parsed, { timeoutMs, signal: never });
+}
+
+t.test('MariaDB: its greeting; "Too many connections" is none; nor is a frozen one', { skip: missing('mariadbd') }, async (t) => {
+  const { address, running } = await startMariadb(t, ['--max-connections=10']);
+  t.match(await ask('mysql', address), { passed: true, text: /^greeted as .*MariaDB/ });
+  const path = address.slice('unix:'.length);
+  const guests = await Promise.all(
+    Array.from(
+      { length: 11 },
+      () =>
+        new Promise<ReturnType<typeof connect>>((resolve) => {
+          const socket = connect({ path });
+          socket.once('data', () => resolve(socket));
+        }),
+    ),
+  );
+  t.match(await ask('mysql', address), { passed: false, text: 'answered with error 1040: Too many connections' });
+  for (const guest of guests) guest.destroy();
+  await until(async () => (await ask('mysql', address)).passed, { timeoutMs: 5000, what: 'room again' });
+  signal(running.pid, 'SIGSTOP');
+  t.match(await ask('mysql', address, 200), { passed: false, text: /took the connection and said nothing within 200 ms/ });
+  signal(running.pid, 'SIGCONT');
+});
+
+t.test('MariaDB of another host is not asked: it would count the look as an error of ours', async (t) => {
+  t.match(await ask('mysql', '192.0.2.1:3306'), { passed: 'skipped', text: /another host/ });
+});
+
+t.test('Redis: PONG, and that it wants a password; not while it loads, is full, or cannot save', { skip: missing('redis-server') }, async (t) => {
+  t.match(await ask('redis', (await startRedis(t)).address), { passed: true, text: 'answered +PONG' });
+  t.match(await ask('redis', (await startRedis(t, ['--requirepass', 'x'])).address), { passed: true, text: /^answered -NOAUTH/ });
+
+  const full = await startRedis(t, ['--maxclients', '1']);
+  const guest = connect({ path: full.address.slice('unix:'.length) });
+  await new Promise((resolve) => guest.once('connect', resolve));
+  await until(async () => (await ask('redis', full.address)).text.includes('max number of clients'), { timeoutMs: 5000, what: 'the only place to be taken' });
+  t.match(await ask('redis', full.address), { passed: false });
+  guest.destroy();
+
+  const folder = tempFolder(t, 'gg-redis');
+  const first = await startRedis(t, ['--dbfilename', 'd.rdb', '--enable-debug-command', 'yes', '--enable-protected-configs', 'yes'], folder);
+  const cli = (...words: readonly string[]) => succeed(['/usr/bin/redis-cli', '-s', first.address.slice('unix:'.length), ...words]);
+  await cli('debug', 'populate', '20000');
+  await cli('save');
+  await cli('config', 'set', 'save', '3600 1');
+  // a folder of that name is in the way of every save
+  mkdirSync(join(folder, 'taken'));
+  await cli('config', 'set', 'dbfilename', 'taken');
+  await cli('bgsave');
+  await until(async () => (await ask('redis', first.address)).text.startsWith('answered -MISCONF'), { timeoutMs: 5000, what: 'a save that failed' });
+  t.match(await ask('redis', first.address), { passed: false });
+  await cli('config', 'set', 'save', '');
+  await cli('shutdown', 'nosave').catch(() => '');
+  await first.running.ended;
+
+  const loading = start([...first.argv, '--key-load-delay', '500', '--loading-process-events-interval-bytes', '1024']);
+  t.teardown(() => signal(loading.pid, 'SIGKILL'));
+  await until(async () => (await ask('redis', first.address)).text.startsWith('answered -LOADING'), { timeoutMs: 5000, what: 'a look while it loads' });
+  t.match(await ask('redis', first.address), { passed: false, text: /loading the dataset/ });
+});
+
+t.test('memcached: its version', { skip: missing('memcached') }, async (t) => {
+  t.match(await ask('memcached', (await startMemcached(t)).address), { passed: true, text: /^answered VERSION \d/ });
+});
+
+t.test('who refuses, says nothing, says too much or something else has not answered', async (t) => {
+  const port = await freePort();
+  t.match(await ask('redis', `127.0.0.1:${port}`), { passed: false, text: /nobody listens/ });
+  const words = ['', 'SSH-2.0-OpenSSH_9.2\r\n', 'x'.repeat(10_000), '\u001b[2J\n'];
+  for (const said of words) {
+    const server = createServer((socket) => socket.on('error', () => undefined).end(said));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const at = `127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
+    for (const kind of ['mysql', 'redis', 'memcached'] as const) {
+      const heard = await ask(kind, at);
+      t.equal(heard.passed, false, `${kind} hears ${JSON.stringify(said.slice(0, 20))}`);
+      t.match(heard.text, /^[\x20-\x7e]{1,300}$/, 'fit for a record');
+    }
+    server.close();
+  }
+});
+
+t.test('a look that is called off ends at once', async (t) => {
+  const server = createServer(() => undefined);
+  const socket = `${tempFolder(t)}/silent.sock`;
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  const off = new AbortController();
+  const asked = askDatastore('redis', { kind: 'unix', path: socket }, { timeoutMs: 60_000, signal: off.signal });
+  off.abort();
+  t.match(await asked, { passed: false, text: 'the look was called off' });
+  server.close();
+});

@@ -1,0 +1,49 @@
+/** One situation in which nothing may be disturbed: real servers, real traffic, a policy that may act. */
+import type { AuditRecord } from '../support/goodgateway.ts';
+import type { TestScope } from '../support/temp-folder.ts';
+
+export interface Scenario {
+  /** As an administrator would say it. */
+  readonly name: string;
+  /** Why it cannot run here; `false` when it can. */
+  readonly skip?: string | false;
+  /** Brings it about, keeps it up until goodgateway has answered it, and returns everything that was recorded. */
+  play(t: TestScope): Promise<Played>;
+}
+
+export interface Played {
+  readonly records: readonly AuditRecord[];
+  /** What visitors got meanwhile: `200: 31, 503: 12`. */
+  readonly visitors: string;
+}
+
+/** Every act that a visitor or the service could feel: not a start of what is dead, not a word to somebody. */
+const disturbs: ReadonlySet<unknown> = new Set(['stop', 'reload', 'restart', 'terminate_stuck_workers', 'terminate_orphans', 'run']);
+
+export interface Row {
+  readonly name: string;
+  readonly causes: readonly string[];
+  readonly done: readonly string[];
+  /** Gates that refused something. */
+  readonly refusedBy: readonly string[];
+  readonly disturbed: number;
+  readonly visitors: string;
+}
+
+/** The row of the matrix that what was recorded makes. */
+export function rowOf(name: string, { records, visitors }: Played): Row {
+  const intents = records.filter(({ event }) => event === 'action.intent').map(({ action }) => String(action));
+  const refusals = records.filter(({ event }) => event === 'action.refused').flatMap(({ gates }) => (Array.isArray(gates) ? gates : []) as readonly { gate: string; verdict: string }[]);
+  return {
+    name,
+    causes: distinct(records.filter(({ event }) => event.startsWith('diagnosis.')).map(({ cause }) => String(cause))),
+    done: distinct(intents),
+    refusedBy: distinct(refusals.filter(({ verdict }) => verdict === 'refuse').map(({ gate }) => gate)),
+    disturbed: intents.filter((action) => disturbs.has(action)).length,
+    visitors,
+  };
+}
+
+function distinct(words: readonly string[]): readonly string[] {
+  return [...new Set(words)];
+}
