@@ -70,7 +70,7 @@ function steps(policy: Written, rule: Path): readonly ConfigProblem[] {
     const at = [...rung, 'do'];
     const action = valueAt(document.value, at);
     if (typeof action !== 'string') return [];
-    const why = byRule.includes(action) ? `\`never\` of this rule forbids ${action}` : byPolicy.includes(action) ? `\`never\` of the policy forbids ${action}` : cannotDo(policy, action);
+    const why = byRule.includes(action) ? `\`never\` of this rule forbids ${action}` : byPolicy.includes(action) ? `\`never\` of the policy forbids ${action}` : cannotDo(policy, rule, action);
     const undo = wrongUndo(action, valueAt(document.value, [...rung, 'undo']));
     return [
       ...(why === undefined ? [] : [document.problem(at, 'value', `do: ${why}`)]),
@@ -85,7 +85,7 @@ function wrongUndo(action: string, undo: unknown): string | undefined {
   return undo === 'automatic' && action !== 'switch_upstream' ? `${action} cannot be taken back, only shed_load and switch_upstream can; remove it` : undefined;
 }
 
-function cannotDo({ document, path }: Written, action: string): string | undefined {
+function cannotDo({ document, path }: Written, rule: Path, action: string): string | undefined {
   const type = valueAt(document.value, [...path, 'service', 'type']);
   if (type === 'process' && action === 'reload' && valueAt(document.value, [...path, 'service', 'reload']) === undefined) {
     return 'this service has no `reload:`; say how, such as reload: { signal: HUP } under `service`';
@@ -93,7 +93,9 @@ function cannotDo({ document, path }: Written, action: string): string | undefin
   if (!acts({ document, path })) return undefined;
   if (type === 'external' && controls.includes(action)) return `external services are not controlled, so ${action} is impossible; use wait, switch_upstream, run or page`;
   if (type === 'docker' && notInDocker.includes(action)) return `a container cannot ${action}; use start, restart or stop`;
-  if (typeof type === 'string' && type !== 'systemd' && action === 'reset_failed_and_start') return `only systemd remembers that a start failed; use start`;
+  // a rule for what only systemd has never matches elsewhere, and a ready policy need not be cut for another kind of service
+  const neverMatches = textsAt(document, [...rule, 'when', 'cause']).every((cause) => cause === 'service.start_limit_hit');
+  if (typeof type === 'string' && type !== 'systemd' && action === 'reset_failed_and_start' && !neverMatches) return `only systemd remembers that a start failed; use start`;
   return undefined;
 }
 

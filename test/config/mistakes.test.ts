@@ -348,12 +348,6 @@ const inList: readonly Row[] = [
     `mode: act\n    service: { type: docker, container: shop-web-1 }\n    rules: [{ name: Hung, when: { cause: service.hung }, try: [{ do: ▸terminate_stuck_workers }] }]`,
     'do: a container cannot terminate_stuck_workers',
   ],
-  [
-    'a failed start that nobody remembers',
-    external,
-    `mode: act\n    service: { type: process, start: [/bin/true] }\n    rules: [{ name: Limit, when: { cause: service.start_limit_hit }, try: [{ do: ▸reset_failed_and_start }] }]`,
-    'do: only systemd remembers that a start failed; use start',
-  ],
   ['a line for a shell as a start', external, `mode: observe\n    service: { type: process, start: [/usr/bin/bash, ▸-c, "exec x"] }`, 'start: a line for a shell is refused'],
   ['a line for a shell as a stop', external, `mode: observe\n    service: { type: process, start: [/bin/true], stop: [/bin/dash, -e, ▸-c, x] }`, 'stop: a line for a shell is refused'],
   ['a command with its arguments in one', external, `mode: observe\n    service: { type: process, start: [/bin/true], reload: [▸"/bin/kill -HUP 1"] }`, 'reload: expected the program alone'],
