@@ -2,7 +2,7 @@
  * What the proxy is started with: its user, the files that it may read, the folders that it may write to. As root, and
  * with `proxy.user`, also the folders themselves: the names of all sockets are in folders that only root may write to.
  */
-import { chmodSync, chownSync, lstatSync, mkdirSync, symlinkSync, unlinkSync, type Stats } from 'node:fs';
+import { chmodSync, lchownSync, lstatSync, mkdirSync, symlinkSync, unlinkSync, type Stats } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { someoneListens } from '../channel/listen-on.ts';
 import { proxyAccount, type Account } from '../config/account.ts';
@@ -27,7 +27,9 @@ export async function proxyRights(file: string, host: HostConfig): Promise<Proxy
   if (uid !== 0) return `proxy.user: only root can start the proxy as "${host.proxy.user}"; goodgateway runs as the user ${uid}: leave proxy.user out, or start it as root`;
   const place = { host, account: found.account };
   const own = join(host.runtime, 'proxy');
-  const wrong = prepareOwnFolders(own, place) ?? whatItCouldChange(file, place) ?? (await placeSockets(sockets, own, place));
+  prepareRootsFolders(host);
+  // before anything is given away in them: whoever could move it meanwhile would be given something else
+  const wrong = whatItCouldChange(file, place) ?? giveFolder(own, found.account) ?? (await placeSockets(sockets, own, place));
   if (wrong !== undefined) return wrong;
   const elsewhere = sockets.map((path) => dirname(path)).filter((folder) => folder !== host.runtime);
   return { account: found.account, reads, writes: [...new Set([own, ...elsewhere])], cache: join(own, 'compile-cache') };
@@ -55,26 +57,28 @@ function unixPaths(addresses: readonly Address[]): readonly string[] {
   return addresses.flatMap((address) => (address.kind === 'unix' ? [address.path] : []));
 }
 
-/** Root's are `runtime`, `state` and the audit log; the proxy's is one folder in `runtime`. */
-function prepareOwnFolders(own: string, { host, account }: Place): string | undefined {
-  for (const [folder, mode] of [
-    [host.runtime, 0o755],
-    [host.state, 0o700],
-    [host.audit.folder, 0o750],
-  ] as const)
-    mkdirSync(folder, { recursive: true, mode });
+/** The sockets' names, the memory and the record are root's, or whose they were made before. */
+function prepareRootsFolders({ runtime, state, audit }: HostConfig): void {
+  const folders: readonly (readonly [folder: string, mode: number])[] = [
+    [runtime, 0o755],
+    [state, 0o700],
+    [audit.folder, 0o750],
+  ];
+  for (const [folder, mode] of folders) mkdirSync(folder, { recursive: true, mode });
+}
+
+/** The one folder in `runtime` that is the proxy's. Others find their way to the sockets in it, whose own modes decide. */
+function giveFolder(own: string, { uid, gid }: Account): string | undefined {
   mkdirSync(own, { recursive: true, mode: 0o755 });
-  const found = lstatSync(own);
-  if (!found.isDirectory()) return `${own} is no folder: remove it, the proxy's sockets are made there`;
-  chownSync(own, account.uid, account.gid);
-  // others find their way to the sockets, whose own modes decide
+  if (!lstatSync(own).isDirectory()) return `${own} is no folder: remove it, the proxy's sockets are made there`;
+  lchownSync(own, uid, gid);
   chmodSync(own, 0o755);
   return undefined;
 }
 
 /** Whoever could change one of these could make the healer do what he likes. */
 function whatItCouldChange(file: string, { host, account }: Place): string | undefined {
-  for (const path of [file, host.runtime, host.state, host.audit.folder, import.meta.filename]) {
+  for (const path of [file, host.runtime, host.state, host.audit.folder, import.meta.filename, process.execPath]) {
     const loose = whoMayWrite(path, account);
     if (loose !== undefined) return `proxy.user: as "${host.proxy.user}" the proxy could change ${loose}, which the healer relies on: chown root ${loose}; chmod go-w ${loose}`;
   }
@@ -90,7 +94,7 @@ async function placeSockets(sockets: readonly string[], own: string, { host, acc
       if (wrong !== undefined) return wrong;
     } else if (!lstatSync(folder, { throwIfNoEntry: false })) {
       mkdirSync(folder, { recursive: true, mode: 0o755 });
-      chownSync(folder, account.uid, account.gid);
+      lchownSync(folder, account.uid, account.gid);
     } else if (whoMayWrite(folder, account) !== folder) {
       return `unix:${path}: the user "${host.proxy.user}" may make no socket in ${folder}: chown ${host.proxy.user} ${folder}, or listen in ${host.runtime}`;
     }

@@ -6,7 +6,9 @@ import { renewActs } from './undo.ts';
 
 /**
  * After a restart of the healer: an act that had begun and whose outcome nobody knows is recorded as unknown and then
- * verified, never repeated blindly; incidents that were open go on.
+ * verified, never repeated blindly; incidents that were open go on. They go on under the policy that was read at this
+ * start: how far a rule was climbed is kept by the rule's name, so one that was renamed meanwhile begins anew, within the
+ * same limits; what was asked about another version of the policy is void.
  */
 export async function resumeAfterRestart({ wards, incidents, healer }: { wards: ReadonlyMap<string, Ward>; incidents: Incidents; healer: Healer }): Promise<void> {
   const intents = healer.audit.openIntents();

@@ -205,7 +205,7 @@ t.test('the configuration that is named is used, else the usual one, else the on
 });
 
 t.test('each kind of file can be checked by itself', async (t) => {
-  const { folder, file } = files(t, { 'goodgateway.yaml': host, 'policies.d/shop.yaml': policy('shop'), 'safety.yaml': 'version: 1\nsafety: { enabled: no }\n' });
+  const { folder, file } = files(t, { 'goodgateway.yaml': `${host}proxy: { user: nobody }\n`, 'policies.d/shop.yaml': policy('shop'), 'safety.yaml': 'version: 1\nsafety: { enabled: no }\n' });
   t.same(await checkFile(file, bindings), { problems: [], warnings: [], policies: 1, gateways: 1 });
   t.same(await checkFile(join(folder, 'policies.d/shop.yaml'), bindings), { problems: [], warnings: [], policies: 1, gateways: 0 });
   const { problems } = await checkFile(join(folder, 'safety.yaml'), bindings);

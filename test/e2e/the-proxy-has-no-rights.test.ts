@@ -105,6 +105,8 @@ t.test('R24 least privilege: the proxy is another user without rights, and the h
   t.not((await asProxy('/bin/sh', '-c', `mkdir ${runtime}/healer.sock || ln -s /tmp/x ${runtime}/control.sock || touch ${runtime}/healer.lock`)).code, 0);
   process.kill(supervisor, 'SIGCONT');
   await until(async () => (await gateway.command('status')).output.includes('healing is on'), { timeoutMs: 30_000, what: 'the healer to be back' });
+  process.kill(supervisor, 'SIGHUP');
+  await until(() => /"why":"SIGHUP".*"msg":"the configuration was read again/.test(gateway.log()), { timeoutMs: 10_000, what: 'SIGHUP to reach the healer' });
   const killed = await gateway.kill('proxy');
   await until(() => gateway.pid('proxy') !== undefined && gateway.pid('proxy') !== killed && ask(join(runtime, 'shop.sock')).then((code) => code === 200), {
     timeoutMs: 30_000,

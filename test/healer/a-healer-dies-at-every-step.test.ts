@@ -1,10 +1,11 @@
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { listAuditFiles } from '../../src/healer/audit/files.ts';
 import { verifyAuditFolder } from '../../src/healer/audit/verify-audit-folder.ts';
 import { processInfo, signal } from '../support/processes.ts';
 import { start, type Running } from '../support/program.ts';
+import { isRoot } from '../support/skip.ts';
 import { smallService, type SmallService } from '../support/small-service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
@@ -81,13 +82,14 @@ async function dieAtEachStep(t: Test, first: number): Promise<readonly string[]>
     await until(() => !isAlive() || isOver(), { ...patience, what: 'death, or recovery' });
     if (isAlive()) return died;
     const step = running.output().trim().split('\n').at(-1) ?? '';
+    const isBeforeTheAct = running.output().includes('action.intent') && !running.output().includes('after command');
     died.push(step);
     running = await live();
     await atPeace(small, () => `after death at ${step}`);
     const after = numbers(small);
     const intents = after.intents - before.intents;
     // an act that may not have begun is verified all the same, and only when that fails another one follows
-    t.equal(intents, /(after action.intent|after startStep|before command)$/.test(step) ? 2 : 1, `${step}: as many intents as are needed`);
+    t.equal(intents, isBeforeTheAct ? 2 : 1, `${step}: as many intents as are needed`);
     t.equal(after.starts - before.starts, 1, `${step}: one start`);
     t.equal(after.attempts - before.attempts, intents, `${step}: every intent is counted, and once`);
     t.equal(after.intents, after.outcomes, `${step}: no intent is without an outcome`);
@@ -155,5 +157,40 @@ t.test('R22 unknown outcome: the clock goes back between two lives, and limits h
   await small.crash();
   const refused = await until(() => small.audit().find(({ event }) => event === 'action.refused'), { ...patience, what: 'the refusal' });
   t.match(refused['text'], /max_attempts/);
+  t.equal(small.starts(), 1);
+});
+
+const noRoot = !isRoot && 'needs root, for a small file system of its own';
+
+t.test('R30 fail safe: the disk of the audit log is full: nothing is done, somebody is told, and it goes on when there is room', { skip: noRoot }, async (t) => {
+  const small = await smallService(t);
+  const audit = join(small.folder, 'audit');
+  mkdirSync(audit);
+  // a mount of its own: what is seen there is seen through /proc/PID/root only
+  const script = `mount -t tmpfs -o size=64k tmpfs ${audit} && exec ${process.execPath} --disable-warning=ExperimentalWarning ${program} ${small.config}`;
+  const running = start(['/usr/bin/unshare', '--mount', '/bin/sh', '-c', script], { environment: { NODE_COMPILE_CACHE: compiled } });
+  t.teardown(() => signal(running.pid, 'SIGKILL'));
+  const inside = (name: string): string => join(`/proc/${running.pid}/root`, audit, name);
+  const records = (): string => {
+    const file = readdirSync(inside('')).find((name) => name.endsWith('.jsonl'));
+    return file === undefined ? '' : readFileSync(inside(file), 'utf8');
+  };
+  await until(() => records().includes('agent.started'), { ...patience, what: () => `the healer: ${running.output()}` });
+  const fill = (): void => {
+    for (let bytes = 64; bytes >= 1; bytes /= 2)
+      try {
+        for (;;) appendFileSync(inside('filler'), 'x'.repeat(bytes));
+      } catch (error) {
+        if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
+      }
+  };
+  fill();
+  await small.crash();
+  await until(() => running.output().includes('told: small: start is not done, because it could not be recorded'), { ...patience, what: () => `somebody to be told: ${running.output()}` });
+  t.match(running.output(), /no space left on the device/, 'with the reason');
+  t.equal(small.starts(), 0);
+  rmSync(inside('filler'));
+  await until(() => small.isRunning(), { ...patience, what: 'the start' });
+  await until(() => records().includes('incident.recovered'), { ...patience, what: 'the recovery on record' });
   t.equal(small.starts(), 1);
 });

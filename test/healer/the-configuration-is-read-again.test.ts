@@ -6,7 +6,7 @@ import { actionOptions } from '../../src/healer/action-options.ts';
 import { runHealer, type RunningHealer } from '../../src/healer/run-healer.ts';
 import { watchConfig } from '../../src/healer/watch-config.ts';
 import type { AuditRecord } from '../support/goodgateway.ts';
-import { patientStart, smallService, type SmallService } from '../support/small-service.ts';
+import { boldly, patientStart, smallService, type SmallService } from '../support/small-service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -45,7 +45,7 @@ t.test('R30 fail safe: reloaded twenty times, every second one broken, while an 
   const { small, healer, errors, records } = await scene(t);
   small.break(true);
   await small.crash();
-  await until(() => records('action.intent').length > 1, { timeoutMs: 5000, what: 'the incident, and attempts that fail' });
+  await until(() => records('action.intent').length > 1, { timeoutMs: 15_000, what: 'the incident, and attempts that fail' });
   const first = records('action.intent')[0]!;
   for (let i = 1; i <= 20; i++) {
     const before = small.audit().length;
@@ -64,29 +64,29 @@ t.test('R30 fail safe: reloaded twenty times, every second one broken, while an 
   const taken = records('policy.loaded').filter(({ service }) => service === 'small');
   t.equal(taken.length, 11);
   const attempts = records('action.intent').length;
-  await until(() => records('action.intent').length > attempts, { timeoutMs: 5000, what: 'one more attempt' });
+  await until(() => records('action.intent').length > attempts, { timeoutMs: 15_000, what: 'one more attempt' });
   const intents = records('action.intent');
   t.same(new Set(intents.map(({ incident, rule, policy }) => JSON.stringify([incident, rule, policy]))).size, 1, 'the incident goes on under the policy that it was opened with');
-  await until(() => small.state().attempts.length === records('action.intent').length, { timeoutMs: 5000, what: 'all that was counted to be counted still' });
+  await until(() => small.state().attempts.length === records('action.intent').length, { timeoutMs: 15_000, what: 'all that was counted to be counted still' });
   t.equal(intents[0]?.['rule'], 'Crashed, so start it');
 
   small.break(false);
-  await until(() => records('incident.recovered').length === 1, { timeoutMs: 5000, what: 'the recovery' });
+  await until(() => records('incident.recovered').length === 1, { timeoutMs: 15_000, what: 'the recovery' });
   await small.crash();
-  const again = await until(() => records('action.intent').find(({ incident }) => incident !== first['incident']), { timeoutMs: 5000, what: 'the next incident' });
+  const again = await until(() => records('action.intent').find(({ incident }) => incident !== first['incident']), { timeoutMs: 15_000, what: 'the next incident' });
   t.match(again, { rule: 'Rule 19', policy: { sha256: (taken.at(-1)!['policy'] as { sha256: string }).sha256 } }, 'the next one is healed by what was taken last');
-  await until(() => records('incident.recovered').length === 2, { timeoutMs: 5000, what: 'the second recovery' });
+  await until(() => records('incident.recovered').length === 2, { timeoutMs: 15_000, what: 'the second recovery' });
   t.equal(records('incident.opened').length, 2, 'one watch: one incident each time');
 });
 
 t.test('a changed file is read by itself, and one mistake is told once', async (t) => {
   const { small, errors, records } = await scene(t);
   writeFileSync(join(small.folder, 'policies.d', 'small.yaml'), 'version: 1\n');
-  await until(() => records('policy.rejected').length === 1, { timeoutMs: 8000, what: 'the refusal' });
+  await until(() => records('policy.rejected').length === 1, { timeoutMs: 15_000, what: 'the refusal' });
   const before = small.audit().length;
   small.writePolicy({ name: 'second' }, 'second');
   small.writePolicy(rule('Whole again'));
-  await until(() => records('policy.loaded', before).some(({ service }) => service === 'second'), { timeoutMs: 8000, what: 'a new file to be noticed' });
+  await until(() => records('policy.loaded', before).length === 2, { timeoutMs: 15_000, what: 'a new file to be noticed' });
   t.match(
     records('policy.loaded', before)
       .map(({ service }) => service)
@@ -147,24 +147,25 @@ t.test('every way in which files change is noticed, once they are left alone', a
   writeFileSync(host, 'two');
   const writtenMs = Date.now();
   wallMs = Date.now;
-  await until(() => Date.now() > writtenMs + 100, { timeoutMs: 5000, what: 'the stamp to be older than a tick' });
+  await until(() => Date.now() > writtenMs + 100, { timeoutMs: 15_000, what: 'the stamp to be older than a tick' });
   for (let i = 0; i < 4; i++) await look();
   t.ok(changes >= before + 2, 'it is read again');
 });
 
 t.test('a service that comes is watched, one that goes is let go, and its open incident is closed', async (t) => {
-  const { small, healer, records } = await scene(t);
+  const { small, healer, records, errors } = await scene(t);
   small.writePolicy({ name: 'second' }, 'second');
   await healer.reload('SIGHUP');
+  t.same(errors, []);
   small.break(true);
   await small.crash();
-  const open = await until(() => records('incident.opened').find(({ service }) => service === 'second'), { timeoutMs: 5000, what: 'the new service to be watched' });
+  const open = await until(() => records('incident.opened').find(({ service }) => service === 'second'), { timeoutMs: 15_000, what: 'the new service to be watched' });
   rmSync(join(small.folder, 'policies.d', 'second.yaml'));
   await healer.reload('SIGHUP');
   t.match(records('policy.removed'), [{ service: 'second' }]);
-  await until(() => records('incident.closed').some(({ incident }) => incident === open['incident']), { timeoutMs: 5000, what: 'its incident to be closed' });
+  await until(() => records('incident.closed').some(({ incident }) => incident === open['incident']), { timeoutMs: 15_000, what: 'its incident to be closed' });
   const after = small.audit().length;
-  await until(() => records('action.intent', after).length > 3, { timeoutMs: 5000, what: 'the other one to go on' });
+  await until(() => records('action.intent', after).length > 3, { timeoutMs: 15_000, what: 'the other one to go on' });
   t.same(
     small
       .audit()
@@ -183,11 +184,11 @@ t.test('what needs a restart refuses the whole reload and is named; limits of th
   await healer.reload('SIGHUP');
   t.match(records('policy.rejected'), [{ text: /state, admin: changed, which needs a restart/ }]);
   t.match(errors, [/needs a restart/]);
-  small.writeHost({ safety: { enabled: false } });
+  small.writeHost({ safety: { ...boldly, enabled: false } });
   const before = small.audit().length;
   await healer.reload('SIGHUP');
   t.match(records('policy.loaded', before), [{ service: 'small' }, { text: /limits/ }]);
   await small.crash();
-  t.match(await until(() => records('action.refused')[0], { timeoutMs: 5000, what: 'the refusal' }), { rule: 'Not taken either', text: /switched off for this host/ });
+  t.match(await until(() => records('action.refused')[0], { timeoutMs: 15_000, what: 'the refusal' }), { rule: 'Not taken either', text: /switched off for this host/ });
   t.equal(small.starts(), 0);
 });

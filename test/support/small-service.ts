@@ -30,7 +30,7 @@ export interface SmallService {
 }
 
 /** Limits that no test of another thing runs into. */
-const boldly = {
+export const boldly = {
   host_budget: { starts: 1000, disruptive_actions: 1000 },
   breaker: { open_when: { failed_actions: 100, within: '1s' } },
   pause_when: [],
