@@ -67,7 +67,8 @@ t.test('what every action has to keep to', async (t) => {
   for (const action of all) {
     await t.test(action.name, async (t) => {
       if (action.budget === 'disruptive') t.ok(action.counts, 'what disturbs is an attempt');
-      if (action.reach === 'none') t.match(action, { counts: false, budget: 'none', configTest: false, evidence: 'none', ...(action.undo ? {} : { needs: 'possible' }) }, 'what touches nothing costs nothing');
+      if (action.reach === 'none')
+        t.match(action, { counts: false, budget: 'none', configTest: false, evidence: 'none', ...(action.undo ? {} : { needs: 'possible' }) }, 'what touches nothing costs nothing');
       t.notOk((action.waits || action.tells) && action.reach !== 'none', 'waiting and telling touch nothing');
       if (action.undo) t.ok(action.reversible, 'only what is reversible is taken back');
       const options = { ...least[action.name] };
@@ -251,7 +252,11 @@ t.test('before a step that asks for it there must be room on the disks, and memo
   const step = { action: 'start' as const, options: {}, timeoutMs: 1000, attempt: 1, rung: 0 };
   const gates = [{ gate: 'config_test' as const, verdict: 'not_evaluated' as const, reason: '' }];
   const look = { configTest: 'none' as const, detail: '', fence: { expected: '', now: '' }, firsts: [{ name: 'disk_free', passed: false, text: '0 MiB of 2 MiB free' }] };
-  t.match(finishGates({ kind: 'recover', rule: 'r', step, gates }, look, new Map([['start', registered.start]])), { kind: 'stand_down', why: 'refused', reason: /disk_free failed: 0 MiB of 2 MiB free/ });
+  t.match(finishGates({ kind: 'recover', rule: 'r', step, gates }, look, new Map([['start', registered.start]])), {
+    kind: 'stand_down',
+    why: 'refused',
+    reason: /disk_free failed: 0 MiB of 2 MiB free/,
+  });
 });
 
 t.test('a full disk is seen, a small one with room is none', { skip: isRoot ? false : 'needs root' }, async (t) => {

@@ -149,7 +149,10 @@ t.test('R8 circuit breaker: three attempts that did not help open it, with a rec
   await failsAt('c');
   t.match(
     records().find(({ event }) => event === 'breaker.opened'),
-    { service: 'c', text: /^3 attempts within 30 min did not help \(a, b, c\), so for 1 h goodgateway does nothing on this host but to look, to tell people, and to start a dead service that none of these attempts was about/ },
+    {
+      service: 'c',
+      text: /^3 attempts within 30 min did not help \(a, b, c\), so for 1 h goodgateway does nothing on this host but to look, to tell people, and to start a dead service that none of these attempts was about/,
+    },
   );
   t.equal(told.length, 1);
   t.match(told[0], /circuit breaker opened: 3 attempts within 30 min did not help/);

@@ -87,9 +87,11 @@ t.test('the budget of the host is one for all services, in the order of time', a
 t.test('R8 breaker: three attempts that did not help stop everything for a while; then one try decides', async (t) => {
   const setup = setupOf({ shop: { verify: { within: '10s' } }, blog: {} }, { assume: 'fails' });
   const helps = { results: [{ helps: true }] };
-  const stories = play([trouble(0), { kind: 'well', atMs: begins + 5 * minute, service: 'shop', by: 'itself' }, trouble(10 * minute, 'blog', 'service.crashed', helps)], setup, 3 * hour);
+  const well = (atMs: number, service: string) => ({ kind: 'well', atMs: begins + atMs, service, by: 'itself' }) as const;
+  const stories = play([trouble(0), well(5 * minute, 'shop'), trouble(10 * minute, 'blog', 'service.crashed', helps), trouble(20 * minute, 'blog', 'service.hung', helps)], setup, 3 * hour);
   t.match(stories[0], /^start@0 fails, .*start@12 fails, .*start@25 fails, exhausted/);
-  t.match(stories[1], /^no start@600 breaker, start@3636 helps; helped$/, 'an hour after the third was known');
+  t.match(stories[1], /^start@600 helps; helped$/, 'a dead service that none of them was about is started');
+  t.match(stories[2], /^pending@1200, no restart@1260 breaker, restart@3636 helps; helped$/, 'an hour after the third was known');
 });
 
 t.test('waiting and telling go on until it is well; nothing of it counts', async (t) => {

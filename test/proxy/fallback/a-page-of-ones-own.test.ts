@@ -220,7 +220,7 @@ t.test('check warns of a folder that cannot be used, and of every mistake in it'
   const wrong = await check(folder);
   t.match(wrong.output, /page\.html:1:\d+: warning: there is no \{\{nothing\}\}: expected one of language, .*; this file is not used\n/);
   t.match(wrong.output, /de\.txt:1:1: warning: there is no sentence `titel`: did you mean `title`\?; this file is not used\n/);
-  t.match(wrong.output, /goodgateway\.yaml: fine \(1 gateway, 1 policy\), but with 2 warnings\n$/);
+  t.match(wrong.output, /goodgateway\.yaml: fine \(1 gateway, 1 policy\), but with [23] warnings\n$/, 'as root, one of them is about that');
   t.equal(wrong.code, 0, 'goodgateway would run');
   t.match((await check('/no/such')).output, /goodgateway\.yaml:3:\d+: warning: folder: \/no\/such: there is no such folder, so the pages that come with goodgateway are used\n/);
 });
