@@ -1,6 +1,6 @@
 /**
- * Shedding load, by the healer's order: about so large a share of the requests goes on, the rest is asked to come back.
- * What matters least goes first (`traffic-class.ts`): from the counts of the last seconds follows which share of each
+ * Shedding load, by the healer's order: about so large a share of the requests goes on, the rest is asked to come back;
+ * when fewer come than that share of those who came when it was ordered, everybody is let in. What matters least goes first (`traffic-class.ts`): from the counts of the last seconds follows which share of each
  * class is let in. Health checks, WebSockets and what is in the backend already are left alone, and nothing is
  * remembered of any client. Without a healer it ends by itself.
  */
@@ -35,6 +35,8 @@ export class Shedding {
   readonly #options: SheddingOptions;
   readonly #mix: RecentMix;
   #level: Level | undefined;
+  /** How many had come, in the time of the mix, when it was ordered: the load that was too much. */
+  #cameAtOrder = 0;
   #orphanedAtMs: number | undefined;
 
   constructor(options: SheddingOptions) {
@@ -50,7 +52,11 @@ export class Shedding {
   /** The healer's order; it replaces the one before. `keep: 1` ends it. */
   order(level: Level): void {
     this.#orphanedAtMs = undefined;
+    const before = this.#level;
     this.#level = level.keep < 1 ? level : undefined;
+    // the same order again, for a proxy that was away, begins nothing anew
+    if (before?.incident === level.incident && before.keep === level.keep) return;
+    this.#cameAtOrder = sumOf(this.#mix.recent());
   }
 
   /** Everybody is let in. A healer that has just come tells anew what is to be shed. */
@@ -92,19 +98,24 @@ export class Shedding {
     const level = this.#level;
     if (!level) return undefined;
     const { hold, random = Math.random } = this.#options;
-    const share = admittedShare(this.#mix.recent(), kind, level.keep);
+    const recent = this.#mix.recent();
+    const share = admittedShare(recent, kind, level.keep * Math.max(this.#cameAtOrder, sumOf(recent)));
     const together = hold.fairness === 'client' && byVisitor.has(kind) && request.clientAddress !== '';
     if ((together ? drawOf(`${level.incident} ${request.clientAddress}`) : random()) < share) return undefined;
     return { outcome: 'shed', incident: level.incident, retryAfterMs: level.retryAfterMs, say: level.say };
   }
 }
 
-/** The share of one class that is let in when `keep` of all are: the classes before it are turned away first. Pure. */
-export function admittedShare(counts: Readonly<Record<TrafficClass, number>>, kind: TrafficClass, keep: number): number {
-  const all = trafficClasses.reduce((sum, one) => sum + counts[one], 0);
+/** The share of one class that is let in when `allowed` of all are: the classes before it are turned away first. Pure. */
+export function admittedShare(counts: Readonly<Record<TrafficClass, number>>, kind: TrafficClass, allowed: number): number {
+  const all = sumOf(counts);
   const before = trafficClasses.slice(0, trafficClasses.indexOf(kind)).reduce((sum, one) => sum + counts[one], 0);
-  const toShed = (1 - keep) * all - before;
+  const toShed = all - allowed - before;
   return counts[kind] === 0 ? 1 : Math.min(1, Math.max(0, 1 - toShed / counts[kind]));
+}
+
+function sumOf(counts: Readonly<Record<TrafficClass, number>>): number {
+  return trafficClasses.reduce((sum, one) => sum + counts[one], 0);
 }
 
 /** How many of each class came in the last seconds. */

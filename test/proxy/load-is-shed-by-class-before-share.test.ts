@@ -60,7 +60,7 @@ t.test('a request belongs to a class by what it says of itself', async (t) => {
 const mixOf = (counts: Partial<Record<TrafficClass, number>>): Record<TrafficClass, number> => ({ crawler: 0, xmlrpc: 0, login: 0, search: 0, feed: 0, page: 0, customer: 0, ...counts });
 
 t.test('the classes are turned away in their order, and only the last of them in part', async (t) => {
-  const shares = (counts: Partial<Record<TrafficClass, number>>, keep: number) => trafficClasses.filter((kind) => counts[kind]).map((kind) => admittedShare(mixOf(counts), kind, keep));
+  const shares = (counts: Partial<Record<TrafficClass, number>>, keep: number) => trafficClasses.filter((kind) => counts[kind]).map((kind) => admittedShare(mixOf(counts), kind, keep * 100));
   t.same(shares({ crawler: 20, page: 80 }, 0.8).map(rounded), [0, 1]);
   t.same(shares({ crawler: 40, page: 60 }, 0.8).map(rounded), [0.5, 1], 'no more crawlers than must be');
   t.same(shares({ crawler: 5, search: 5, page: 40, customer: 50 }, 0.8).map(rounded), [0, 0, 0.75, 1]);
@@ -131,6 +131,18 @@ t.test('the share is met by the mix of the last seconds, and follows it', async 
   t.ok(Math.abs((changed['visitors'] ?? 0) - 400) <= 60, `two of three visitors (${changed['visitors']} of 600)`);
   shed.order(level(1));
   t.same(await traffic(1, { crawlers: { of100: 100, came: crawler } }), { crawlers: 100 }, 'keep 1 ends it');
+});
+
+t.test('once fewer come than may, everybody is let in, and again fewer when more come', async (t) => {
+  const { shed, traffic } = shedding();
+  await traffic(5, { crawlers: { of100: 60, came: crawler }, customers: { of100: 40, came: customer } });
+  shed.order(level(0.5));
+  await traffic(5, { customers: { of100: 40, came: customer } });
+  t.same(await traffic(5, { customers: { of100: 40, came: customer } }), { customers: 200 }, '40 of the 50 a second that are allowed');
+  await traffic(5, { crawlers: { of100: 60, came: crawler }, customers: { of100: 40, came: customer } });
+  const again = await traffic(5, { crawlers: { of100: 60, came: crawler }, customers: { of100: 40, came: customer } });
+  t.equal(again['customers'], 200);
+  t.ok(Math.abs((again['crawlers'] ?? 0) - 50) <= 15, `one of six crawlers (${again['crawlers']} of 300)`);
 });
 
 t.test('one visitor is in or out as long as the incident lasts; another incident may choose others', async (t) => {
