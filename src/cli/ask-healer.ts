@@ -32,7 +32,7 @@ export function askHealer<Answer extends object>(path: string, request: z.input<
     socket.once('error', (error: NodeJS.ErrnoException) =>
       error.code === 'ENOENT' || error.code === 'ECONNREFUSED'
         ? none(`the healer does not run (nobody listens on ${path}); traffic flows without it`, true)
-        : none(`the healer cannot be asked at ${path}: ${error.message}`),
+        : none(`the healer cannot be asked at ${path}: ${error.code === 'EACCES' ? 'this user may not; ask as root, or as a member of the group of that socket' : error.message}`),
     );
     socket.once('close', () => {
       clearTimeout(late);

@@ -51,6 +51,6 @@ export async function tellHealer(wish: Wish, options: OperatorOptions): Promise<
 export function durationOf(option: string, text: string, mostMs: number): number | undefined {
   const parsed = duration().safeParse(text);
   if (parsed.success && parsed.data >= 1000 && parsed.data <= mostMs) return parsed.data;
-  const why = parsed.success ? 'expected at least 1s and at most 24h' : parsed.error.issues.map(({ message }) => message).join('; ');
-  return complain(`${option}: ${why}, and got ${JSON.stringify(text)}`, 2);
+  const why = parsed.success ? `expected at least 1s and at most 24h, got ${JSON.stringify(text)}` : parsed.error.issues.map(({ message }) => message).join('; ');
+  return complain(`${option}: ${why}`, 2);
 }

@@ -44,7 +44,7 @@ export async function takeLock(path: string, words: { readonly by?: string; read
   if (result.exitCode === 0 && isSameFile(path, file)) return taken(path, file, words);
   closeSync(file);
   if (result.exitCode === 0) return { kind: 'unusable', problem: `the lock file ${path} was replaced while it was locked` };
-  if (result.exitCode === 1) return { kind: 'held', note: readNote(path) };
+  if (result.exitCode === 1) return { kind: 'held', note: noteOfHolder(path) };
   return { kind: 'unusable', problem: `${path} could not be locked: ${result.startError ?? (result.timedOut ? `flock did not end within ${flockMs / 1000} s` : result.output)}` };
 }
 
@@ -62,6 +62,12 @@ export function readNote(path: string): LockNote | undefined {
     // best effort: a note is for people
     return undefined;
   }
+}
+
+/** Who was killed has left his note, and whoever holds the lock now may have written none. Of another host nothing can be said. */
+function noteOfHolder(path: string): LockNote | undefined {
+  const note = readNote(path);
+  return note && note.host === hostname() && !isWriterAlive(note) ? undefined : note;
 }
 
 /** Whether the process that wrote the note still runs here. */

@@ -23,6 +23,7 @@ import type { OperatorPlace } from './operators/place.ts';
 import { listenForProxies, type ProxyLink } from './proxy-link.ts';
 import { standAsOneHealer } from './one-healer.ts';
 import * as registeredProbes from './probes/registry.ts';
+import { redactedLog } from './redacted-log.ts';
 import { createReloader } from './reload.ts';
 import { createRequestDeaths } from './request-deaths.ts';
 import { resumeAfterRestart } from './resume.ts';
@@ -52,8 +53,9 @@ export interface RunningHealer {
 }
 
 /** Starts everything that the configuration asks for; rejects with a sentence when a socket cannot stand. */
-export async function runHealer(configuration: Configuration, { product, log, openAudit = openAuditLog, openState = openStateStore, run = runCommand }: HealerParts): Promise<RunningHealer> {
+export async function runHealer(configuration: Configuration, { product, log: plainLog, openAudit = openAuditLog, openState = openStateStore, run = runCommand }: HealerParts): Promise<RunningHealer> {
   const { host, policies } = configuration;
+  const log = redactedLog(plainLog);
   const readAtMs = performance.timeOrigin;
   let { safety } = configuration;
   const stop = new AbortController();

@@ -97,7 +97,7 @@ t.test('a second deploy is refused and told who runs, or waits if it is asked to
 });
 
 t.test('R17 change detection: what a deploy leaves running keeps no lock, and neither does a killed one', async (t) => {
-  const { begin, look, long } = scene(t);
+  const { begin, look, long, runtime } = scene(t);
   const daemon = await begin(['--', '/bin/sh', '-c', 'sleep 1000 > /dev/null 2>&1 & echo pid $!']).ended;
   const pid = Number(/pid (\d+)/.exec(daemon.output)?.[1]);
   t.teardown(() => signal(pid, 'SIGKILL'));
@@ -107,6 +107,10 @@ t.test('R17 change detection: what a deploy leaves running keeps no lock, and ne
   t.equal((await look()).length, 1);
   signal(processInfo(deploy.child)?.parent ?? 0, 'SIGKILL');
   await until(async () => (await look()).length === 0, { timeoutMs: 5000, what: 'the lock to be free' });
+  const script = start(['/usr/bin/flock', '--no-fork', join(runtime, 'deploy.lock'), '/bin/sh', '-c', 'echo locked; exec sleep 1000']);
+  t.teardown(() => signal(script.pid, 'SIGKILL'));
+  await until(() => script.output().includes('locked'), { timeoutMs: 5000, what: 'a script to hold the lock' });
+  t.match(await begin(['--', '/bin/true']).ended, { code: 75, output: /another deploy is running: a process that left no note of itself/ }, 'whose note is still there does not hold it');
 });
 
 t.test('where it cannot be locked, nothing is deployed', async (t) => {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { containerInspect } from '../../src/healer/collectors/container-inspect.ts';
 import type { ServiceTarget } from '../../src/healer/leaves.ts';
 import { runCommand } from '../../src/healer/run-command.ts';
 import { containerLogsTail, readFrames } from '../../src/healer/service-parts/container-logs.ts';
@@ -244,4 +245,17 @@ t.test('the last lines of a container’s log, with and without the frames of it
   t.same(readFrames(Buffer.from([1, 0, 0])), Buffer.from([1, 0, 0]));
   engine.exists = false;
   t.same(await read(), { missing: 'the Engine answered 404: No such container: shop' });
+});
+
+t.test('R11: the evidence of a container holds neither its environment nor the secrets in its commands', async (t) => {
+  const engine = await startFakeEngine(t);
+  engine.config = {
+    Env: ['DB_PASSWORD=hunter2'],
+    Cmd: ['redis-server', '--requirepass', 'hunter2', '--port', '6379'],
+    Healthcheck: { Test: ['CMD', 'mysqladmin', 'ping', '-uroot', '-phunter2'] },
+  };
+  const target = targetOf(t, engine);
+  const text = await containerInspect.collect({ target, state: await stateOf(target), run: runCommand, sinceMs: 0, maxBytes: 1024 ** 2, timeoutMs: 5000 }, soon());
+  t.notMatch(text, /hunter2/);
+  t.match(JSON.parse(text), { Config: { Cmd: ['redis-server', '--requirepass', '[redacted]', '--port', '6379'], Healthcheck: { Test: ['CMD', 'mysqladmin', 'ping', '-uroot', '-p[redacted]'] } } });
 });

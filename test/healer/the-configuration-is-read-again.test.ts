@@ -192,3 +192,11 @@ t.test('what needs a restart refuses the whole reload and is named; limits of th
   t.match(await until(() => records('action.refused')[0], { timeoutMs: 15_000, what: 'the refusal' }), { rule: 'Not taken either', text: /switched off for this host/ });
   t.equal(small.starts(), 0);
 });
+
+t.test('the process log holds no more secrets than the audit log, whatever it quotes', async (t) => {
+  const { small, healer, errors } = await scene(t);
+  writeFileSync(join(small.folder, 'policies.d/small.yaml'), 'version: 1\nname: DB_PASSWORD=hunter2\n');
+  await healer.reload('SIGHUP');
+  t.match(errors, [/DB_PASSWORD=\[redacted\]/]);
+  t.notMatch(errors.join(), /hunter2/);
+});

@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { attribute, type Attribution, type Moment } from '../../src/healer/attribute-deaths.ts';
@@ -7,7 +7,9 @@ import { DeathMemory } from '../../src/healer/death-memory.ts';
 import { readTail } from '../../src/healer/probes/read-lines.ts';
 import { readDeath, type WorkerDeath } from '../../src/healer/probes/read-deaths.ts';
 import { NewLines } from '../../src/healer/probes/read-new-lines.ts';
+import { isRoot } from '../support/skip.ts';
 import { tempFolder } from '../support/temp-folder.ts';
+import { until } from '../support/until.ts';
 
 const segfault = (pid: number): WorkerDeath => ({ pid, how: 'by SIGSEGV', byFault: true });
 const killed = (pid: number): WorkerDeath => ({ pid, how: 'by SIGKILL', byFault: false });
@@ -156,4 +158,21 @@ t.test('a FIFO in the place of a log keeps nobody waiting', async (t) => {
   const lines = new NewLines();
   for (let i = 0; i < 5; i++) t.same(await lines.read([file], 0), []);
   await t.rejects(readTail(file, 0), /no regular file/);
+});
+
+t.test('what is put in the place of a log is not even opened: a device may act on that', async (t) => {
+  const file = join(tempFolder(t), 'fpm.log');
+  execFileSync('mkfifo', [file]);
+  // The writer waits for the first who opens the FIFO; its word is for him.
+  const writer = execFile('/bin/sh', ['-c', 'echo untouched > "$1"', 'sh', file]);
+  t.teardown(() => writer.kill('SIGKILL'));
+  await until(() => /^State:\tS/m.test(readFileSync(`/proc/${writer.pid}/status`, 'utf8')), { timeoutMs: 5000, what: 'the writer to wait' });
+  await t.rejects(readTail(file, 0), /no regular file/);
+  t.equal(execFileSync('/bin/cat', [file], { encoding: 'utf8', timeout: 5000 }), 'untouched\n');
+});
+
+t.test('a log that may not be read is named by its own path', { skip: isRoot && 'root may read every file' }, async (t) => {
+  const file = join(tempFolder(t), 'fpm.log');
+  writeFileSync(file, 'x', { mode: 0 });
+  await t.rejects(readTail(file, 0), new RegExp(`EACCES.*${file}`));
 });

@@ -1,7 +1,8 @@
+import { redactWords } from '../audit/redact.ts';
 import { askEngine, containerPath, engineMessage } from '../service-parts/engine.ts';
 import type { Collector } from '../leaves.ts';
 
-/** What the Engine knows of the container, but for its environment, which holds secrets by custom. */
+/** What the Engine knows of the container, but for its environment and what its commands keep secret. */
 export const containerInspect: Collector = {
   name: 'container_inspect',
   applies: ({ config }) => config.type === 'docker',
@@ -10,6 +11,15 @@ export const containerInspect: Collector = {
     const answer = await askEngine(config.api, { method: 'GET', path: containerPath(config, 'json'), timeoutMs, mostBytes: maxBytes }, signal);
     if (answer.kind !== 'answered') throw new Error(answer.why);
     if (answer.status !== 200) throw new Error(`the Engine answered ${answer.status}: ${engineMessage(answer.body)}`);
-    return JSON.stringify(JSON.parse(answer.body.toString('utf8')), (key, value: unknown) => (key === 'Env' ? '[left out]' : value), 1);
+    return withoutSecrets(JSON.parse(answer.body.toString('utf8')));
   },
 };
+
+/** Environments hold secrets by custom. Of a command, written word by word, only its words together tell which one is a secret. */
+function withoutSecrets(inspected: unknown): string {
+  return JSON.stringify(inspected, (key, value: unknown) => (key === 'Env' ? '[left out]' : isWords(value) ? redactWords(value).text : value), 1);
+}
+
+function isWords(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((word) => typeof word === 'string');
+}

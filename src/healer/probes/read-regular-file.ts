@@ -1,13 +1,20 @@
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 
+/** Of Linux, unknown to Node: a handle on the file that does not open it. @see open(2) */
+const pathOnly = 0o10000000;
+
 /**
- * Opens a log for reading; throws when it cannot be, or is no regular file. Whoever may write to a log's folder may
- * put a FIFO in its place, and a plain open waits for ever for its writer: four such waits stop all work on files.
+ * Opens a log for reading; throws when it cannot be, or is no regular file. Whoever may write to a log's folder may put
+ * anything in its place. A plain open waits for ever for a FIFO's writer (four such waits stop all work on files), and
+ * to open a device can be to use it: a watchdog begins to count, and reboots the host. So the file is looked at before
+ * it is opened, and what is opened is what was looked at.
  */
 export async function openRegularFile(path: string): Promise<FileHandle> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  if ((await handle.stat()).isFile()) return handle;
-  await handle.close();
-  throw new Error(`${path} is no regular file`);
+  await using found = await open(path, pathOnly);
+  if (!(await found.stat()).isFile()) throw new Error(`${path} is no regular file`);
+  const same = `/proc/self/fd/${found.fd}`;
+  return open(same, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
+    throw new Error(error instanceof Error ? error.message.replace(same, path) : String(error), { cause: error });
+  });
 }
