@@ -1,0 +1,57 @@
+/** Between a decision and its act lie looks that may take a minute. What happens in them counts; on a fake clock. */
+import t from 'tap';
+import type { Collector } from '../../src/healer/leaves.ts';
+import type { Diagnosis } from '../../src/core/diagnosis.ts';
+import { ulid } from '../../src/core/ids.ts';
+import { chooseStep } from '../../src/healer/choose-step.ts';
+import type { Healer } from '../../src/healer/healer.ts';
+import type { Surroundings } from '../../src/healer/policy/surroundings.ts';
+import { openCase, scene } from '../fixtures/healer/scene.ts';
+
+const best = { cause: 'service.hung', confidence: 'certain', subject: 'php', sentence: 'php hangs.', because: [], against: [], remedy: 'Look.' } as const;
+const diagnosis: Diagnosis = { best, others: [], evidence: [] };
+const policy = { name: 'php', evidence: { capture: ['log_tail'] }, rules: [{ name: 'Hung, so restart it', when: { cause: 'service.hung' }, try: [{ do: 'restart' }] }] };
+
+async function placeOf(t: Parameters<typeof scene>[0], meanwhile: (at: { readonly healer: Healer; stop(): void; wake(): void; change(): void }) => Promise<unknown> | void) {
+  const place = await scene(t, { policies: [policy] });
+  place.trouble.set('php', { cause: 'service.hung', state: 'frozen' });
+  let changes: Surroundings['changes'] = [];
+  const whileItIsKept: Collector = {
+    name: 'log_tail',
+    applies: () => true,
+    collect: async () => {
+      await meanwhile({ healer, stop: () => void place.trouble.set('php', { state: 'stopped' }), wake: () => void place.trouble.clear(), change: () => void (changes = [{ text: 'dpkg holds its lock' }]) });
+      return 'the last lines';
+    },
+  };
+  const healer: Healer = { ...place.healer, collectors: [whileItIsKept], around: { host: async () => ({ changes, unfit: [] }), otherHealer: async () => undefined } };
+  const incident = { id: ulid(place.clock.wallMs()), service: 'php', openedAtMs: place.clock.wallMs(), symptom: { seenBy: 'watch', kind: 'service_frozen', count: 1, text: 'php hangs' } } as const;
+  await place.healer.state.openIncident(incident, 0);
+  const open = openCase({ incident, diagnosis });
+  const state = await place.ward('php').serviceType.state(place.ward('php').target(), healer.run, healer.stopping);
+  return chooseStep({ diagnosis, state }, { open, ward: place.ward('php'), healer });
+}
+
+t.test('R11, R21: nothing happens while evidence is kept, so the step is done', async (t) => {
+  t.match(await placeOf(t, () => undefined), { kind: 'recover', step: { action: 'restart' } });
+});
+
+t.test('R18 deliberate stop: what somebody stops while evidence is kept stays stopped, though systemd and Docker name the same run', async (t) => {
+  const decision = await placeOf(t, ({ stop }) => stop());
+  t.match(decision, { kind: 'stand_down', why: 'refused', reason: /deliberate_stop/ });
+});
+
+t.test('R17 change detection: a package manager that begins while evidence is kept is waited for', async (t) => {
+  const decision = await placeOf(t, ({ change }) => change());
+  t.match(decision, { kind: 'stand_down', why: 'refused', reason: /change_in_progress .*dpkg holds its lock/ });
+});
+
+t.test('R16 pauses: a pause that is set while evidence is kept counts', async (t) => {
+  const decision = await placeOf(t, ({ healer }) => healer.state.pause('php', { forMs: 60_000, reason: 'deploy 4711' }));
+  t.match(decision, { kind: 'stand_down', why: 'refused', reason: /paused .*deploy 4711/ });
+});
+
+t.test('R21 fence: what came to life again while evidence is kept is not restarted on what was seen before', async (t) => {
+  const decision = await placeOf(t, ({ wake }) => wake());
+  t.match(decision, { kind: 'stand_down', why: 'refused', reason: /fence \(stale decision: no run \(frozen\) was diagnosed, now it is no run \(running\)/ });
+});
