@@ -7,6 +7,7 @@ import { chooseStep } from '../../src/healer/choose-step.ts';
 import type { Healer } from '../../src/healer/healer.ts';
 import type { Surroundings } from '../../src/healer/policy/surroundings.ts';
 import { openCase, scene } from '../fixtures/healer/scene.ts';
+import { until } from '../support/until.ts';
 
 const best = { cause: 'service.hung', confidence: 'certain', subject: 'php', sentence: 'php hangs.', because: [], against: [], remedy: 'Look.' } as const;
 const diagnosis: Diagnosis = { best, others: [], evidence: [] };
@@ -54,4 +55,18 @@ t.test('R16 pauses: a pause that is set while evidence is kept counts', async (t
 t.test('R21 fence: what came to life again while evidence is kept is not restarted on what was seen before', async (t) => {
   const decision = await placeOf(t, ({ wake }) => wake());
   t.match(decision, { kind: 'stand_down', why: 'refused', reason: /fence \(stale decision: no run \(frozen\) was diagnosed, now it is no run \(running\)/ });
+});
+
+t.test('R11 evidence before action: where it is required, nothing is done without it, however often it was tried', async (t) => {
+  const place = await scene(t, { policies: [{ ...policy, evidence: { capture: ['log_tail'], required: true }, limits: { cooldown: '0s' } }] });
+  place.trouble.set('php', { cause: 'service.hung', state: 'frozen' });
+  place.incidents.seen(place.ward('php'), { seenBy: 'watch', kind: 'service_frozen', count: 1, text: 'php hangs' });
+  const roundsPass = async (): Promise<boolean> => {
+    await place.pass(500);
+    return place.controlled.length > 0 || (place.incidents.openFor('php')?.rounds ?? 0) > 12;
+  };
+  await until(roundsPass, { timeoutMs: 10_000, what: 'twelve rounds' });
+  t.same(place.controlled, []);
+  t.equal(place.records.filter(({ event }) => event === 'evidence.failed').length, 1, 'and the record is not flooded');
+  t.match(place.records, [{ event: 'incident.opened' }]);
 });
