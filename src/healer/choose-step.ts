@@ -28,7 +28,7 @@ export async function chooseStep(examined: Examined, place: { open: OpenCase; wa
   const now = await ward.serviceType.state(ward.target(), healer.run, healer.stopping);
   // those looks may take a minute: what people and programs did in it counts
   const latest = decide(inputFor({ ...examined, state: now }, await lookAround(ward, now, healer), place));
-  if (now.fence === examined.state.fence && !wantsLastLook(latest)) return latest;
+  if (now.fence === examined.state.fence && (!wantsLastLook(latest) || (latest.kind === 'stand_down' && decision.kind === 'recover'))) return latest;
   const finished = finishGates(
     decision,
     { ...config, firsts: [...firsts, ...(unkept === undefined ? [] : [{ name: 'evidence', passed: false, text: unkept }])], fence: fencesOf(examined.state, now) },

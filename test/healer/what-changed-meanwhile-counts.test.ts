@@ -13,15 +13,17 @@ const best = { cause: 'service.hung', confidence: 'certain', subject: 'php', sen
 const diagnosis: Diagnosis = { best, others: [], evidence: [] };
 const policy = { name: 'php', evidence: { capture: ['log_tail'] }, rules: [{ name: 'Hung, so restart it', when: { cause: 'service.hung' }, try: [{ do: 'restart' }] }] };
 
-async function placeOf(t: Parameters<typeof scene>[0], meanwhile: (at: { readonly healer: Healer; stop(): void; wake(): void; change(): void }) => Promise<unknown> | void) {
+async function placeOf(t: Parameters<typeof scene>[0], meanwhile: (at: { readonly healer: Healer; stop(): void; wake(): void; change(): void; observe(): void }) => Promise<unknown> | void) {
   const place = await scene(t, { policies: [policy] });
   place.trouble.set('php', { cause: 'service.hung', state: 'frozen' });
+  const ward = place.ward('php').pinned();
+  const read = (mode: 'observe'): void => place.ward('php').adopt({ policy: { ...ward.policy, mode, rules: [] }, file: 'f', sha256: '1'.repeat(64) });
   let changes: Surroundings['changes'] = [];
   const whileItIsKept: Collector = {
     name: 'log_tail',
     applies: () => true,
     collect: async () => {
-      await meanwhile({ healer, stop: () => void place.trouble.set('php', { state: 'stopped' }), wake: () => void place.trouble.clear(), change: () => void (changes = [{ text: 'dpkg holds its lock' }]) });
+      await meanwhile({ healer, stop: () => void place.trouble.set('php', { state: 'stopped' }), wake: () => void place.trouble.clear(), change: () => void (changes = [{ text: 'dpkg holds its lock' }]), observe: () => read('observe') });
       return 'the last lines';
     },
   };
@@ -29,8 +31,8 @@ async function placeOf(t: Parameters<typeof scene>[0], meanwhile: (at: { readonl
   const incident = { id: ulid(place.clock.wallMs()), service: 'php', openedAtMs: place.clock.wallMs(), symptom: { seenBy: 'watch', kind: 'service_frozen', count: 1, text: 'php hangs' } } as const;
   await place.healer.state.openIncident(incident, 0);
   const open = openCase({ incident, diagnosis });
-  const state = await place.ward('php').serviceType.state(place.ward('php').target(), healer.run, healer.stopping);
-  return chooseStep({ diagnosis, state }, { open, ward: place.ward('php'), healer });
+  const state = await ward.serviceType.state(ward.target(), healer.run, healer.stopping);
+  return chooseStep({ diagnosis, state }, { open, ward, healer });
 }
 
 t.test('R11, R21: nothing happens while evidence is kept, so the step is done', async (t) => {
@@ -50,6 +52,11 @@ t.test('R17 change detection: a package manager that begins while evidence is ke
 t.test('R16 pauses: a pause that is set while evidence is kept counts', async (t) => {
   const decision = await placeOf(t, ({ healer }) => healer.state.pause('php', { forMs: 60_000, reason: 'deploy 4711' }));
   t.match(decision, { kind: 'stand_down', why: 'refused', reason: /paused .*deploy 4711/ });
+});
+
+t.test('R14 observe first: who sets the policy to observe stops what an open incident would do, though its rules are the old ones', async (t) => {
+  const decision = await placeOf(t, ({ observe }) => observe());
+  t.match(decision, { kind: 'stand_down', why: 'observe', rule: 'Hung, so restart it' });
 });
 
 t.test('R21 fence: what came to life again while evidence is kept is not restarted on what was seen before', async (t) => {
