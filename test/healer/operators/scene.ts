@@ -84,6 +84,8 @@ export async function operatorScene(t: Test, options: SceneOptions = {}) {
       life.place.incidents.seen(life.ward, { seenBy: 'watch', kind: 'service_frozen', count: 1, text: 'php-fpm is frozen' });
     },
     openCase: () => life.place.incidents.openFor('php-fpm'),
+    /** Another text of the policy is read; it says the same. */
+    reload: (sha256: string) => life.ward.adopt({ policy: life.ward.policy, file: 'policy.yaml', sha256 }),
     /** Lets time pass in small steps until it is so. */
     passUntil: <T>(condition: () => T, what: string) =>
       until(
