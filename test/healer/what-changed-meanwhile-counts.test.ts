@@ -77,3 +77,18 @@ t.test('R11 evidence before action: where it is required, nothing is done withou
   t.equal(place.records.filter(({ event }) => event === 'evidence.failed').length, 1, 'and the record is not flooded');
   t.match(place.records, [{ event: 'incident.opened' }]);
 });
+
+t.test('R22 unknown outcome: what is seen dead after a restart of the healer is started, not watched until the verification is over', async (t) => {
+  const crashed = { name: 'Crashed, so start it', when: { cause: 'service.crashed' }, try: [{ do: 'start' }] };
+  const place = await scene(t, { policies: [{ ...policy, rules: [crashed], verify: { within: '15m', stable_for: '1s', checks: [{ service: 'running' }] } }] });
+  place.trouble.set('php', { cause: 'service.crashed', state: 'failed' });
+  const incident = { id: ulid(place.clock.wallMs()), service: 'php', openedAtMs: place.clock.wallMs(), symptom: { seenBy: 'watch', kind: 'service_down', count: 1, text: 'php is down' } } as const;
+  await place.healer.state.openIncident(incident, 0);
+  place.incidents.resume(place.ward('php'), incident, true);
+  await place.pass(10_000);
+  t.match(
+    place.records.find(({ event }) => event === 'verify.failed'),
+    { text: 'php was seen dead twice while it was watched' },
+  );
+  t.same(place.controlled, ['start php']);
+});
