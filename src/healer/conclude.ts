@@ -41,7 +41,9 @@ export async function conclude(open: OpenCase, ward: Ward, healer: Healer, done?
   });
   ended.abort();
   if (healer.stopping.aborted || interrupted.signal.aborted) return { kind: 'again', inMs: 10 };
-  const outcome: Verification = died.signal.aborted ? { ...verification, outcome: 'not_recovered', text: `${ward.name} ${done ? 'ended again' : 'was seen dead twice'} while it was watched` } : verification;
+  const outcome: Verification = died.signal.aborted
+    ? { ...verification, outcome: 'not_recovered', text: `${ward.name} ${done ? 'ended again' : 'was seen dead twice'} while it was watched` }
+    : verification;
   // before the verification counts as ended: what is counted late would be lost in a crash
   if (outcome.outcome === 'not_recovered') await noteFailure({ open, ward, healer });
   await record(outcome, { open, ward, healer });

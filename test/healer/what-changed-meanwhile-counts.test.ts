@@ -23,7 +23,13 @@ async function placeOf(t: Parameters<typeof scene>[0], meanwhile: (at: { readonl
     name: 'log_tail',
     applies: () => true,
     collect: async () => {
-      await meanwhile({ healer, stop: () => void place.trouble.set('php', { state: 'stopped' }), wake: () => void place.trouble.clear(), change: () => void (changes = [{ text: 'dpkg holds its lock' }]), observe: () => read('observe') });
+      await meanwhile({
+        healer,
+        stop: () => void place.trouble.set('php', { state: 'stopped' }),
+        wake: () => void place.trouble.clear(),
+        change: () => void (changes = [{ text: 'dpkg holds its lock' }]),
+        observe: () => read('observe'),
+      });
       return 'the last lines';
     },
   };
