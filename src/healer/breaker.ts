@@ -63,7 +63,7 @@ export async function noteRelapse({ step }: Decision, { open, ward, healer }: Pl
 export async function noteTry({ open, ward, healer }: Place): Promise<void> {
   const state = breakerState(healer.state.state(), healer.safety.breaker, healer.clock.monotonicMs());
   if (state.kind !== 'one_try') return;
-  await healer.state.updateHost((host) => ({ ...host, breaker: { ...state.breaker, tried: true } }));
+  await healer.state.updateHost((host) => ({ ...host, breaker: { ...state.breaker, tried: true, triedBy: open.incident.id } }));
   await healer.audit.append({
     ...recordFor(open, ward),
     event: 'breaker.half_open',

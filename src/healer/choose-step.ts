@@ -6,6 +6,7 @@ import { firstChecks } from './first-checks.ts';
 import { noteDiagnosis, withInvalidConfig, type Examined } from './examine.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import { keepEvidence } from './keep-evidence.ts';
+import type { ServiceState } from './leaves.ts';
 import { configTestOptions, tellingLine } from './service-parts/config-tests.ts';
 import { recordDecision } from './record-decision.ts';
 import { lookAround } from './look-around.ts';
@@ -25,9 +26,12 @@ export async function chooseStep(examined: Examined, place: { open: OpenCase; wa
   const config = needsConfigTest(decision, ward.policy, healer.actionTable) ? await testConfig(ward, healer) : noTest;
   const firsts = await firstChecks(ward.policy.rules.find((rule) => rule.name === decision.rule)?.try[decision.step?.rung ?? 0]?.first ?? [], ward.target());
   const now = await ward.serviceType.state(ward.target(), healer.run, healer.stopping);
+  // those looks may take a minute: what people and programs did in it counts
+  const latest = decide(inputFor({ ...examined, state: now }, await lookAround(ward, now, healer), place));
+  if (now.fence === examined.state.fence && (!wantsLastLook(latest) || (latest.kind === 'stand_down' && decision.kind === 'recover'))) return latest;
   const finished = finishGates(
     decision,
-    { ...config, firsts: [...firsts, ...(unkept === undefined ? [] : [{ name: 'evidence', passed: false, text: unkept }])], fence: { expected: examined.state.fence, now: now.fence } },
+    { ...config, firsts: [...firsts, ...(unkept === undefined ? [] : [{ name: 'evidence', passed: false, text: unkept }])], fence: fencesOf(examined.state, now) },
     healer.actionTable,
   );
   if (config.configTest !== 'fail' || open.configFailed) return finished;
@@ -36,6 +40,13 @@ export async function chooseStep(examined: Examined, place: { open: OpenCase; wa
   await recordRefusal(finished, place);
   await noteDiagnosis(diagnosis, place);
   return decide(inputFor({ ...examined, diagnosis }, surroundings, place));
+}
+
+/** systemd and Docker name a run by the same fence when it was frozen, woke up again, or has ended: then its state tells. */
+function fencesOf(before: ServiceState, now: ServiceState): LastLook['fence'] {
+  if (before.state === now.state) return { expected: before.fence, now: now.fence };
+  const shown = ({ fence, state }: ServiceState): string => `${fence || 'no run'} (${state})`;
+  return { expected: shown(before), now: shown(now) };
 }
 
 export type ConfigLook = Pick<LastLook, 'configTest' | 'detail'>;

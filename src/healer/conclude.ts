@@ -23,7 +23,8 @@ export async function conclude(open: OpenCase, ward: Ward, healer: Healer, done?
   const interrupted = new AbortController();
   const ended = new AbortController();
   open.interrupt = () => interrupted.abort();
-  const died = done ? diesAgain(ward, healer, ended.signal) : undefined;
+  // also after a restart of the healer, when nobody knows what came of the step before it
+  const died = diesAgain(ward, healer, ended.signal);
   const verification = await verify({
     checks: checksFor(ward),
     within: settings.within,
@@ -35,12 +36,14 @@ export async function conclude(open: OpenCase, ward: Ward, healer: Healer, done?
       return result.passed === true && seen.passed === false ? seen : result;
     },
     clock: healer.clock,
-    signal: AbortSignal.any([healer.stopping, interrupted.signal, ...(died ? [died.signal] : [])]),
+    signal: AbortSignal.any([healer.stopping, interrupted.signal, died.signal]),
     onFirstPass: () => openGates({ open, ward, healer }, sentence),
   });
   ended.abort();
   if (healer.stopping.aborted || interrupted.signal.aborted) return { kind: 'again', inMs: 10 };
-  const outcome: Verification = died?.signal.aborted ? { ...verification, outcome: 'not_recovered', text: `${ward.name} ended again while it was watched` } : verification;
+  const outcome: Verification = died.signal.aborted
+    ? { ...verification, outcome: 'not_recovered', text: `${ward.name} ${done ? 'ended again' : 'was seen dead twice'} while it was watched` }
+    : verification;
   // before the verification counts as ended: what is counted late would be lost in a crash
   if (outcome.outcome === 'not_recovered') await noteFailure({ open, ward, healer });
   await record(outcome, { open, ward, healer });

@@ -96,10 +96,24 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
 /** What follows from the policy alone. */
 interface UnderPolicy extends Pick<Ward, 'policy' | 'sha256' | 'serviceType' | 'target'> {}
 
-/** Everything but what follows from the policy is the ward's own, also what is written to it. */
+/** Everything but what follows from the policy is the ward's own, also what is written to it. A mode that allows less counts at once. */
 function pin(ward: Ward, { policy, sha256, serviceType, target }: UnderPolicy): Ward {
-  const pinned = { policy, sha256, serviceType, target };
+  const pinned = {
+    get policy(): PolicyConfig {
+      return isStricter(ward.policy.mode, policy.mode) ? { ...policy, mode: ward.policy.mode } : policy;
+    },
+    sha256,
+    serviceType,
+    target,
+  };
   return new Proxy(ward, { get: (live, key) => Reflect.get(Object.hasOwn(pinned, key) ? pinned : live, key) });
+}
+
+type Mode = PolicyConfig['mode'];
+const modes: readonly Mode[] = ['observe', 'approve', 'act'];
+
+function isStricter(mode: Mode, than: Mode): boolean {
+  return modes.indexOf(mode) < modes.indexOf(than);
 }
 
 function tlsByAddress(gateways: readonly GatewayConfig[]): ReadonlyMap<string, BackendTls> {

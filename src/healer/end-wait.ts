@@ -6,6 +6,7 @@ import type { Decision } from '../core/decision.ts';
 import { lookAt } from './examine.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import { looksWell } from './looks-well.ts';
+import { isHandsOff } from './undo.ts';
 
 type Recover = Extract<Decision, { kind: 'recover' }>;
 
@@ -38,6 +39,7 @@ export async function endWhenPointless(ended: AbortController, { open, ward, hea
     await healer.clock.sleep(everyMs, AbortSignal.any([ended.signal, healer.stopping, woken.signal]));
     if (ended.signal.aborted) return;
     if (healer.stopping.aborted || (await looksWell(open, ward, healer))) return ended.abort();
+    if (isHandsOff(ward, healer)) return ended.abort();
     if (!woken.signal.aborted) continue;
     const { best } = await lookAt(ward, { symptom: open.news ?? open.incident.symptom, which: 'all' }, healer);
     if (best.cause !== waitedFor) return ended.abort();

@@ -10,9 +10,11 @@ import { looksWell } from './looks-well.ts';
 import { recover } from './recover.ts';
 import { standDown } from './stand-down.ts';
 import { conclude } from './conclude.ts';
+import { undoWhereHandsOff } from './undo.ts';
 
 /** Does what can be done now about one open incident. Expected failures never make it reject. */
 export async function heal(open: OpenCase, ward: Ward, healer: Healer): Promise<NextRound> {
+  await undoWhereHandsOff({ open, ward, healer });
   if (open.rounds++ > 0 && !open.news && (await looksWell(open, ward, healer))) return conclude(open, ward, healer);
   const examined = await examine(open, ward, healer);
   if (!examined) return { kind: 'again', inMs: 500 };

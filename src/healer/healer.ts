@@ -72,7 +72,7 @@ export interface Ward {
   readonly detector: Detector;
   /** The policy was read again, and is another: the one place that puts it in the old one's place. */
   adopt(loaded: LoadedPolicy): void;
-  /** The same ward, but with the policy of now for ever: what an incident was opened under is what it is healed by. */
+  /** The same ward, but with the policy of now for ever: what an incident was opened under is what it is healed by, unless a mode that allows less is read. */
   pinned(): Ward;
   readonly gateways: readonly WardGateway[];
   /** The last summaries of every gateway, oldest first, with the monotonic time at which they came. */

@@ -1,5 +1,5 @@
 /** R11: what an action is about to destroy is kept first; what a start leaves as it is, beside it. */
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ActionName } from '../core/decision.ts';
 import { ulid } from '../core/ids.ts';
@@ -7,6 +7,7 @@ import { recordFor } from './audit-record-for.ts';
 import { captureEvidence, type Captured } from './capture-evidence.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import { retireEvidence } from './retire-evidence.ts';
+import { sayOnce } from './say-once.ts';
 
 /** A repair that is tried again and again shows nothing new. */
 const mostPerIncident = 5;
@@ -39,7 +40,9 @@ async function keep({ open, ward, healer }: Place): Promise<Captured | 'enough'>
   if (before.length >= mostPerIncident) return 'enough';
   const state = await ward.serviceType.state(target, healer.run, healer.stopping);
   const context = { target, state, run: healer.run, sinceMs: Math.max(ward.lastGoodMs, healer.clock.wallMs() - lookBackMs), maxBytes: evidence.max_size, timeoutMs: evidence.timeout };
-  const captured = await captureEvidence({ folder: join(folder, ulid(healer.clock.wallMs())), wanted: evidence.capture, collectors: healer.collectors, context, signal: healer.stopping });
+  const own = join(folder, ulid(healer.clock.wallMs()));
+  const captured = await captureEvidence({ folder: own, wanted: evidence.capture, collectors: healer.collectors, context, signal: healer.stopping });
+  if (evidence.required && (captured.kind === 'not_kept' || captured.files === 0)) return nothing(captured, own, { open, ward, healer });
   await healer.audit.append({
     ...recordFor(open, ward),
     event: captured.kind === 'kept' ? 'evidence.captured' : 'evidence.failed',
@@ -48,5 +51,13 @@ async function keep({ open, ward, healer }: Place): Promise<Captured | 'enough'>
   });
   const openIds = new Set(healer.state.state().incidents.map(({ id }) => id));
   await retireEvidence(join(target.stateFolder, 'evidence'), { open: openIds.add(open.incident.id), wallMs: healer.clock.wallMs() });
+  return captured;
+}
+
+/** The action waits for evidence and is tried again every second: such a try is none of those that are enough, and is recorded now and then. */
+async function nothing(captured: Captured, folder: string, { open, ward, healer }: Place): Promise<Captured> {
+  await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+  const text = captured.kind === 'kept' ? 'no collector saw anything' : captured.detail;
+  if (sayOnce(open, 'evidence.failed', healer)) await healer.audit.append({ ...recordFor(open, ward), event: 'evidence.failed', text });
   return captured;
 }

@@ -24,9 +24,14 @@ export function questionsOfService({ name }: Ward): string {
   return `questions of ${name}`;
 }
 
-/** Is it still about the same run of the service and the same policy? A look that failed says nothing against it. */
-export function isBoundStill({ fence, policy }: Approval, now: Pick<ServiceState, 'state' | 'fence'>, ward: Ward): boolean {
-  return policy === ward.sha256 && (fence === now.fence || now.state === 'unknown');
+/** Is it still about the same run of the service? A look that failed says nothing against it. */
+export function isOfRun({ fence }: Approval, now: Pick<ServiceState, 'state' | 'fence'>): boolean {
+  return fence === now.fence || now.state === 'unknown';
+}
+
+/** Is it still about the same run of the service and the same policy? To be asked with the ward of the incident: another policy may have been read since. */
+export function isBoundStill(question: Approval, now: Pick<ServiceState, 'state' | 'fence'>, ward: Ward): boolean {
+  return question.policy === ward.sha256 && isOfRun(question, now);
 }
 
 /** Changes a question that is still as it was: one that was used up meanwhile stays so. */

@@ -18,7 +18,7 @@ export async function standDown(decision: StandDown, place: { open: OpenCase; wa
   const waiting = await askOrWait(decision, place);
   if (waiting) return waiting;
   const isNew = await recordDecision(decision, place);
-  const forAPerson = needsPerson(decision, healer.clock.wallMs() - open.incident.openedAtMs);
+  const forAPerson = needsPerson(decision, healer.clock.wallMs() - open.incident.openedAtMs, healer.clock.wallMs());
   const givesUp = decision.why === 'exhausted' && open.done.length > 0 && hasRealSteps(decision, place);
   if (forAPerson && ward.policy.mode !== 'observe') {
     const words = { rule: decision.rule, now: `${decision.reason}.` };

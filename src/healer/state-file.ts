@@ -63,7 +63,7 @@ export function writeState(state: HealingState, now: Now): string {
     })),
     host: {
       failures: state.host.failures.map(({ atMs, ...failure }) => ({ ...failure, at: wall(atMs) })),
-      breaker: state.host.breaker && { opened_at: wall(state.host.breaker.openedAtMs), reason: state.host.breaker.reason, tried: state.host.breaker.tried },
+      breaker: state.host.breaker && { opened_at: wall(state.host.breaker.openedAtMs), reason: state.host.breaker.reason, tried: state.host.breaker.tried, tried_by: state.host.breaker.triedBy },
       openings: state.host.openings?.map(({ atMs, ...opening }) => ({ ...opening, at: wall(atMs) })),
       shared_cause: state.host.sharedCause && {
         opened_at: wall(state.host.sharedCause.openedAtMs),
@@ -150,7 +150,7 @@ const fileSchema = z.strictObject({
   host: z
     .strictObject({
       failures: z.array(z.strictObject({ service: text, incident: text, at: moment })),
-      breaker: z.strictObject({ opened_at: moment, reason: text, tried: z.boolean() }).optional(),
+      breaker: z.strictObject({ opened_at: moment, reason: text, tried: z.boolean(), tried_by: text.optional() }).optional(),
       openings: z.array(z.strictObject({ service: text, incident: text, dependent: z.boolean().exactOptional(), at: moment })).optional(),
       shared_cause: z.strictObject({ opened_at: moment, reason: text, calm_since: moment.optional() }).optional(),
       off: offSchema.optional(),
@@ -217,7 +217,7 @@ function toService(service: StateFile['services'][number], { past, end }: Moment
 function toHost({ failures, breaker, openings, shared_cause: shared, off, paused }: StateFile['host'], { past, end }: Moments): HostHistory {
   return {
     failures: failures.map(({ at, ...failure }) => ({ ...failure, atMs: past(at) })),
-    ...(breaker ? { breaker: { openedAtMs: past(breaker.opened_at), reason: breaker.reason, tried: breaker.tried } } : {}),
+    ...(breaker ? { breaker: { openedAtMs: past(breaker.opened_at), reason: breaker.reason, tried: breaker.tried, ...(breaker.tried_by === undefined ? {} : { triedBy: breaker.tried_by }) } } : {}),
     ...(openings ? { openings: openings.map(({ at, ...opening }) => ({ ...opening, atMs: past(at) })) } : {}),
     ...(shared ? { sharedCause: { openedAtMs: past(shared.opened_at), reason: shared.reason, ...(shared.calm_since === undefined ? {} : { calmSinceMs: past(shared.calm_since) }) } } : {}),
     ...(off ? { off: { sinceMs: past(off.since), reason: off.reason, by: off.by } } : {}),

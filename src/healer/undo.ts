@@ -58,8 +58,19 @@ export async function undoActs(due: 'closed' | 'not_recovered', place: Place): P
  */
 export async function renewActs(incident: Incident, { ward, healer }: { readonly ward: Ward; readonly healer: Healer }): Promise<void> {
   const place = { open: { incident }, ward, healer };
-  if (ward.policy.mode === 'observe' || !healer.safety.enabled) return undoActs('closed', place);
+  if (isHandsOff(ward, healer)) return undoActs('closed', place);
   for (const act of standing(incident, healer)) await healer.actions.get(act.action)?.undo?.renew?.(undoContext(place), act.options);
+}
+
+/** What still turns visitors away ends as soon as nothing may be done any more; a pause ends by itself, so it leaves things as they are. */
+export async function undoWhereHandsOff(place: Place): Promise<void> {
+  if (isHandsOff(place.ward, place.healer)) await undoActs('closed', place);
+}
+
+/** Somebody has said, for good, that nothing is to be done. */
+export function isHandsOff({ name, policy }: Ward, { safety, state }: Healer): boolean {
+  const { host, services } = state.state();
+  return policy.mode === 'observe' || !safety.enabled || host.off !== undefined || services.get(name)?.off !== undefined;
 }
 
 /** Acts of this incident that stand and can be taken back, the newest last. */

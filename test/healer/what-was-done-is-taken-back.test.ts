@@ -101,6 +101,21 @@ t.test('R13 undo: a healer that may not act any more lets everybody in when it c
   t.same(openUndo(after), []);
 });
 
+t.test('R29 people first: who switches healing off, or the policy to observe, has everybody let in again at once', async (t) => {
+  for (const how of ['off', 'observe'] as const) {
+    const php = await shedding(t);
+    const off = { sinceMs: php.clock.monotonicMs(), reason: 'hands off', by: 'eva' };
+    if (how === 'off') await php.healer.state.updateService('php', (known) => ({ ...known, off }));
+    else php.ward('php').adopt({ policy: { ...php.ward('php').policy, mode: 'observe' }, file: 'f', sha256: '1'.repeat(64) });
+    php.incidents.wake(php.ward('php'));
+    await php.pass(5000);
+    t.same(shedOf(php), [0.8, 1], how);
+    t.same(openUndo(php), []);
+    await php.pass(60_000);
+    t.same(shedOf(php), [0.8, 1], 'and nothing is begun anew');
+  }
+});
+
 t.test('R13 undo: what cannot be taken back says so before it is done', async (t) => {
   const start = { name: 'Crashed, so start it', when: { cause: 'service.crashed' }, try: [{ do: 'start' }] };
   const php = await scene(t, { policies: [{ ...settings, rules: [start] }] });

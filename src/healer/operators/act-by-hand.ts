@@ -46,7 +46,11 @@ export async function actByHand({ action, reason, by }: Extract<OperatorRequest,
     text: `${action} by hand, asked for by ${by}: ${reason}.${warning}`,
   });
   if (intent.kind !== 'appended') return refused(`${action} is not done, because it could not be recorded: ${intent.detail}`);
+  // the watch, which sees it happen, must not record it as the work of a person who is not known
+  const lastAct = { action, startedMs: healer.clock.monotonicMs() };
+  ward.lastAct = lastAct;
   const result = await step.action.perform(contextOf(act, open?.incident.id ?? id), step.options);
+  ward.lastAct = { ...lastAct, endedMs: healer.clock.monotonicMs() };
   await remember(`${action} by ${by}: ${reason}`, result, act);
   const recorded = await healer.audit.append({
     ...base,

@@ -5,7 +5,7 @@ import type { AuditEvent } from '../audit/record.ts';
 import type { Healer, Ward } from '../healer.ts';
 import { inTurn } from '../in-turn.ts';
 import type { Approval } from '../policy/limits.ts';
-import { isBoundStill, isLive, questionsOf, questionsOfService, writeQuestion } from '../questions.ts';
+import { isLive, isOfRun, questionsOf, questionsOfService, writeQuestion } from '../questions.ts';
 import type { OpenIncident } from '../state-file.ts';
 import { done, permit, refused, restrain } from './answers.ts';
 import { heldBy } from './held-by.ts';
@@ -54,7 +54,8 @@ async function whyTooLate(question: Approval, ward: Ward, healer: Healer): Promi
   if (verdict === 'denied') return `${action} was denied already, by ${by}`;
   if (verdict === 'expired' || agoMs >= 0) return `nobody answered in time, and the time is over since ${new Date(healer.clock.wallMs() - Math.max(0, agoMs)).toISOString()}`;
   const now = await ward.serviceType.state(ward.target(), healer.run, AbortSignal.any([healer.stopping, AbortSignal.timeout(oneLookMs)]));
-  return isBoundStill(question, now, ward) ? undefined : `the question is void: ${ward.name} is not the run any more that it was asked about (${now.text})`;
+  // the incident goes on under the policy that it was asked under, and voids the question itself when that has gone
+  return isOfRun(question, now) ? undefined : `the question is void: ${ward.name} is not the run any more that it was asked about (${now.text})`;
 }
 
 const oneLookMs = 3000;
@@ -105,7 +106,7 @@ function recordOf(event: 'approval.given' | 'approval.denied' | 'approval.expire
     actor: { by },
     incident: incident.id,
     service: ward.name,
-    policy: { name: ward.policy.name, sha256: ward.sha256, mode: ward.policy.mode },
+    policy: { name: ward.policy.name, sha256: question.policy, mode: ward.policy.mode },
     rule,
     rung,
     action,

@@ -24,7 +24,7 @@ export function breakerState({ host, attempts }: HealingHistory, config: Breaker
   const halfOpenMs = breaker.openedAtMs + config.stay_open;
   if (nowMs < halfOpenMs) return { kind: 'open', breaker, untilMs: halfOpenMs };
   if (!breaker.tried) return { kind: 'one_try', breaker };
-  const untilMs = (attempts.at(-1)?.atMs ?? halfOpenMs) + config.stay_open;
+  const untilMs = (theTry(breaker, attempts)?.atMs ?? halfOpenMs) + config.stay_open;
   return nowMs < untilMs ? { kind: 'trying', breaker, untilMs } : { kind: 'one_try', breaker };
 }
 
@@ -53,7 +53,7 @@ function breakerAfter(
   { config, nowMs }: { readonly config: BreakerConfig; readonly nowMs: number },
 ): Breaker | undefined {
   // An attempt that began before it opened, and ends now, neither renews nor decides anything.
-  const wasTheTry = breaker?.tried === true && attempts.at(-1) === failed;
+  const wasTheTry = breaker?.tried === true && theTry(breaker, attempts) === failed;
   if (breaker && !wasTheTry) return breaker;
   if (wasTheTry) return { openedAtMs: nowMs, reason: `the one try, ${said(failed)}, did not help`, tried: false };
   const { failed_actions: times, within: withinMs } = config.open_when;
@@ -65,9 +65,14 @@ function breakerAfter(
 
 /** The host's memory once the one try helped; the very same value when the recovery of `incident` was none of its doing. */
 export function withSuccess({ host, attempts }: HealingHistory, incident: { readonly id: string }): HostHistory {
-  if (!host.breaker?.tried || attempts.at(-1)?.incident !== incident.id) return host;
+  if (!host.breaker?.tried || theTry(host.breaker, attempts)?.incident !== incident.id) return host;
   const { breaker: _closed, ...rest } = host;
   return { ...rest, failures: [] };
+}
+
+/** A record of a version before this one does not name it: then it was the last attempt. */
+function theTry({ triedBy }: Breaker, attempts: readonly Attempt[]): Attempt | undefined {
+  return attempts.findLast(({ incident }) => triedBy === undefined || incident === triedBy);
 }
 
 function said({ service, action }: Attempt): string {

@@ -82,6 +82,8 @@ export interface Breaker {
   readonly reason: string;
   /** The one try after `stay_open` has been started. */
   readonly tried: boolean;
+  /** The incident whose attempt that is; starts of other dead services, which go on meanwhile, decide nothing. */
+  readonly triedBy?: string;
 }
 
 /** A service began to fail. */

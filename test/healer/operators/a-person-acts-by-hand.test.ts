@@ -44,6 +44,19 @@ t.test('R29 people first: do start brings back what was stopped on purpose, do s
   t.same(scene.service.acts, ['stop', 'start']);
 });
 
+t.test('R29 people first: what the watch sees of an act by hand is not recorded once more, as the work of somebody unknown', async (t) => {
+  const scene = await operatorScene(t);
+  await scene.watchLooks();
+  const goOn = hold(scene);
+  const answer = scene.ask({ ...order, action: 'restart' });
+  await until(() => scene.service.acts.length === 1, { timeoutMs: 5000, what: 'the act' });
+  scene.service.set('running', 'run 9');
+  await scene.watchLooks();
+  goOn();
+  t.match(await answer, { ok: true });
+  t.same(scene.records('human.acted'), []);
+});
+
 t.test('do is refused where it could not be what is meant', async (t) => {
   const run = (program: string) => ({ do: 'run', with: { command: [program] } });
   const rules = [{ name: 'Crashed, so call', when: { cause: 'service.crashed' }, try: [run('/bin/true'), run('/bin/false')] }];

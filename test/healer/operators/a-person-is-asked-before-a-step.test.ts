@@ -160,6 +160,17 @@ t.test('R15 approval: an incident that ends by itself ends its question, and who
   t.same(scene.service.acts, []);
 });
 
+t.test('R15 approval: a policy that is read again while the incident goes on under the old one takes nobody the answer', async (t) => {
+  const scene = await operatorScene(t, { policy: hungRule() });
+  scene.hangs();
+  const code = await asked(scene);
+  scene.reload('b'.repeat(64));
+  t.match(await scene.ask({ ask: 'approve', code }), { ok: true });
+  t.match(scene.records('approval.given'), [{ policy: { sha256: 'a'.repeat(64) } }], 'of the policy that was asked about');
+  await scene.passUntil(() => scene.records('incident.recovered').length > 0, 'the end');
+  t.same(scene.service.acts, ['restart']);
+});
+
 t.test('R15 approval: survives kill -9 of the healer, before and after the answer', async (t) => {
   const scene = await operatorScene(t, { policy: hungRule() });
   scene.hangs();

@@ -15,6 +15,7 @@ import { createWard } from '../../../src/healer/create-ward.ts';
 import type { Healer, Ward } from '../../../src/healer/healer.ts';
 import { createIncidents } from '../../../src/healer/incidents.ts';
 import type { Action, Cause, ServiceState, ServiceType } from '../../../src/healer/leaves.ts';
+import { noticeHumans } from '../../../src/healer/notice-humans.ts';
 import { watchPauses } from '../../../src/healer/operators/pause.ts';
 import type { OperatorPlace } from '../../../src/healer/operators/place.ts';
 import { resumeAfterRestart } from '../../../src/healer/resume.ts';
@@ -84,6 +85,10 @@ export async function operatorScene(t: Test, options: SceneOptions = {}) {
       life.place.incidents.seen(life.ward, { seenBy: 'watch', kind: 'service_frozen', count: 1, text: 'php-fpm is frozen' });
     },
     openCase: () => life.place.incidents.openFor('php-fpm'),
+    /** The watch looks at it, as it does every second. */
+    watchLooks: () => noticeHumans(life.ward, service.now(), life.place.healer, { uptime: '/proc/uptime', packageLocks: [], traces: [] }),
+    /** Another text of the policy is read; it says the same. */
+    reload: (sha256: string) => life.ward.adopt({ policy: life.ward.policy, file: 'policy.yaml', sha256 }),
     /** Lets time pass in small steps until it is so. */
     passUntil: <T>(condition: () => T, what: string) =>
       until(

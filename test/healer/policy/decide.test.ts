@@ -109,7 +109,7 @@ t.test('R15 approval: a step that needs a yes waits for it, and only for that ru
     t.match(gateOf(decision, 'approval'), { verdict, reason: says }, name);
     t.equal(decision.kind, verdict === 'pass' ? 'recover' : 'stand_down', name);
     t.equal(approvalNeeded(decision, input) !== undefined, asks, `${name}: ${asks ? 'asked' : 'nobody is asked'}`);
-    if (decision.kind === 'stand_down') t.notOk(needsPerson(decision, hour), `${name}: the question itself is the message`);
+    if (decision.kind === 'stand_down') t.notOk(needsPerson(decision, hour, wallMs), `${name}: the question itself is the message`);
   }
   t.strictSame(approvalNeeded(decide(hungBy()), hungBy()), {
     terms: { from: ['ops', 'eva'], withinMs: 10 * minute, otherwise: 'skip' },
@@ -159,7 +159,7 @@ t.test('R15 approval: mode approve asks before each step that touches the servic
 });
 
 t.test('a person is told of what only a person can end, and not of what was told already or ends by itself', async (t) => {
-  const toldOf = (when: Case, openMs = second): boolean => needsPerson(stoodDown(decide(inputOf(when))), openMs);
+  const toldOf = (when: Case, openMs = second): boolean => needsPerson(stoodDown(decide(inputOf(when))), openMs, wallMs);
   const upgrade = { around: { changes: [{ text: 'dpkg holds its lock' }] } };
   t.ok(toldOf({ serviceState: stateOf('stopped') }));
   t.ok(toldOf({ own: { off: { sinceMs: 0, reason: 'migration', by: 'eva' } } }));
@@ -167,6 +167,10 @@ t.test('a person is told of what only a person can end, and not of what was told
   t.notOk(toldOf({ own: { paused: { untilMs: monotonicMs + minute, reason: 'deploy' } } }), 'a pause ends');
   t.notOk(toldOf(upgrade));
   t.ok(toldOf(upgrade, 5 * minute), 'a change that does not end');
+  const used = (endsInMs: number): Case => ({ attempts: [ago(hour - endsInMs), ago(2), ago(1)] });
+  t.notOk(toldOf(used(minute)), 'a limit that ends soon');
+  t.ok(toldOf(used(20 * minute)), 'it would stay down for so long, and nobody would know');
+  t.notOk(toldOf({ own: { paused: { untilMs: monotonicMs + hour, reason: 'deploy' } } }, hour), 'who paused it knows');
   t.notOk(toldOf({ ...hung, around: { sharedCause: { text: '3 of 9 services began to fail' } } }, hour), 'one message, not one a service');
 });
 

@@ -137,6 +137,12 @@ t.test('R8 circuit breaker: 3 failures in 30 min open it for 1 h; then one try c
   t.match(anew.breaker, { openedAtMs: later, tried: false, reason: /the one try, restart of s0, did not help/ });
   t.strictSame(withSuccess({ host: tried, attempts: theTry, services: new Map() }, { id: 'TRY' }), { failures: [] }, 'it helped: all is forgotten');
   t.equal(withSuccess({ host: tried, attempts: theTry, services: new Map() }, { id: 'OTHER' }), tried, 'what came back without the try proves nothing');
+  const named: HostHistory = { ...tried, breaker: { ...tried.breaker!, triedBy: 'TRY' } };
+  const beside = [...theTry, { ...ago(0, { incident: 'DEAD', service: 's9' }), atMs: later }];
+  t.equal(withSuccess({ host: named, attempts: beside, services: new Map() }, { id: 'DEAD' }), named, 'nor does the start of another dead service, which goes on meanwhile');
+  const reopened = withFailure({ host: named, attempts: beside, services: new Map() }, { id: 'TRY', service: 's0' }, { config, nowMs: later });
+  t.match(reopened.breaker, { openedAtMs: later, tried: false }, 'nor does it hide that the try failed');
+  t.match(stateAt(later, named, beside), { kind: 'trying', untilMs: openedAtMs + 2 * hour + 5 * second });
   t.equal(withSuccess({ host: opened, attempts: theTry, services: new Map() }, { id: 'TRY' }), opened);
 });
 
