@@ -23,7 +23,7 @@ export async function chooseStep(examined: Examined, place: { open: OpenCase; wa
   if (!wantsLastLook(decision)) return decision;
   // before the last look: it may take seconds, in which somebody else may act
   const unkept = decision.kind === 'recover' ? await keepEvidence(decision.step.action, place) : undefined;
-  const config = needsConfigTest(decision, ward.policy, healer.actionTable) ? await testConfig(ward, healer) : noTest;
+  const config = needsConfigTest(decision, ward.policy, healer.actionTable) ? await configLook(decision, place) : noTest;
   const firsts = await firstChecks(ward.policy.rules.find((rule) => rule.name === decision.rule)?.try[decision.step?.rung ?? 0]?.first ?? [], ward.target());
   const now = await ward.serviceType.state(ward.target(), healer.run, healer.stopping);
   // those looks may take a minute: what people and programs did in it counts
@@ -54,6 +54,19 @@ const noTest: ConfigLook = { configTest: 'none', detail: '' };
 
 function wantsLastLook(decision: Decision): boolean {
   return decision.kind === 'recover' || decision.why === 'observe';
+}
+
+/** Who only observes need not load hundreds of pools each second. */
+const observedAgainMs = 60_000;
+const lastLooks = new WeakMap<OpenCase, { readonly atMs: number; readonly look: ConfigLook }>();
+
+async function configLook(decision: Decision, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<ConfigLook> {
+  const known = lastLooks.get(open);
+  const atMs = healer.clock.monotonicMs();
+  if (decision.kind !== 'recover' && known && atMs - known.atMs < observedAgainMs) return known.look;
+  const look = await testConfig(ward, healer);
+  lastLooks.set(open, { atMs, look });
+  return look;
 }
 
 /** The service's own configuration test, made now. */

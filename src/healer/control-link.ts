@@ -14,6 +14,9 @@ export interface ControlLink {
 /** People and their scripts; each question may cost a look at every service. */
 const bounds: ConnectionBounds = { most: 32, perSecond: 50, firstWordMs: 5000 };
 
+/** An answer has some KiB. */
+const readWithinMs = 5000;
+
 /** Listens on `path`; whoever may open the socket (its group) may ask. Rejects when it cannot stand. `answer` never rejects. */
 export async function listenForOperators(path: string, answer: (request: OperatorRequest) => Promise<object>, log: Pick<HealerLog, 'warn'>): Promise<ControlLink> {
   const channels = new Set<Channel<object>>();
@@ -30,7 +33,11 @@ export async function listenForOperators(path: string, answer: (request: Operato
         onMessage: (request) => {
           asked = true;
           bound.known(socket);
-          void answer(request).then((answered) => channel.send(answered));
+          void answer(request).then((answered) => {
+            channel.send(answered);
+            // who does not hang up must not keep others out
+            setTimeout(() => channel.close(), readWithinMs).unref();
+          });
         },
         onEnd: () => channels.delete(channel),
       },

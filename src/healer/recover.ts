@@ -47,6 +47,9 @@ async function carryOut(decision: Recover, { open, ward, healer }: { open: OpenC
   if (!action || !suspect) throw new Error(`expected a known action and a diagnosis, got ${step.action}`);
   const timeoutMs = action.waits ? waitLeftMs(decision, { open, healer }) : step.timeoutMs;
   const base = { ...recordFor(open, ward), action: step.action, action_id: ulid(healer.clock.wallMs()), rule, rung: step.rung, attempt: step.attempt };
+  // a disk that takes no memory of it would count it only until the next start, and use up steps that were never made
+  const kept = action.counts ? await healer.state.updateIncident(open.incident.id, (incident) => incident) : ({ kind: 'saved' } as const);
+  if (kept.kind !== 'saved') return refuseWithoutAudit(`${step.action} is not done, because it could not be remembered: ${kept.detail}`, { open, ward, healer });
   using turn = await takeHostTurn(decision, { open, ward, healer });
   // spent by another service, or forbidden by a person, since this was decided: the next round says so
   if (turn.over !== undefined) return { next: 'again', inMs: 100 };

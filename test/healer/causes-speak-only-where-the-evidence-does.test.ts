@@ -153,9 +153,9 @@ const rows: readonly Row[] = [
     says: /every worker is in state T/,
   },
   {
-    scene: 'no progress although workers are free',
+    scene: 'no progress although workers are free, which only the proxy says',
     file: { symptom: { kind: 'no_progress' }, traffic: { inFlight: 4, noProgressMs: 16_000 }, evidence: [state('running'), processes(), workers(1, 4)] },
-    best: ['service.hung', 'likely'],
+    best: ['service.hung', 'possible'],
     says: /none of 4 requests for 16 s/,
     never: ['capacity.workers_exhausted'],
   },

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { collectorNames } from '../../src/config/policy-schema.ts';
 import { captureEvidence, type CaptureRequest } from '../../src/healer/capture-evidence.ts';
+import { readCommand } from '../../src/healer/collectors/read-command.ts';
 import * as registered from '../../src/healer/collectors/registry.ts';
 import type { Collector } from '../../src/healer/leaves.ts';
 import { retireEvidence } from '../../src/healer/retire-evidence.ts';
@@ -122,4 +123,19 @@ t.test('evidence is removed after two weeks, the oldest first, never of an open 
   t.same(await retireEvidence(folder, { open: new Set(['OPEN']), wallMs: nowMs }), ['OLD']);
   t.same(readdirSync(folder).sort(), ['NEW', 'OPEN']);
   t.same(await retireEvidence(join(folder, 'none'), { open: new Set(), wallMs: nowMs }), []);
+});
+
+t.test('R11: a cut beginning is left out: of half a line nobody can say whether it is a secret', async (t) => {
+  const folder = tempFolder(t);
+  const log = join(folder, 'app.log');
+  writeFileSync(log, `${'x'.repeat(50)}PASSWORD_HALF\nwhole line\n`);
+  const target = serviceTarget({ type: 'process', start: ['/bin/true'], log: [log] }, { stateFolder: folder });
+  await captureEvidence(request(folder, { wanted: ['log_tail'] }, { target, maxBytes: 20 }));
+  t.equal(readFileSync(join(folder, 'evidence/INCIDENT/1/log-tail.txt'), 'utf8').includes('HALF'), false);
+  const printed = await readCommand(
+    ['/bin/echo', 'Environment=SECRET=1\nActiveState=active'],
+    { target, state: { state: 'unknown', text: '', pids: [], fence: '' }, run: runCommand, sinceMs: 0, maxBytes: 30, timeoutMs: 5000 },
+    never,
+  );
+  t.equal(printed, 'ActiveState=active');
 });

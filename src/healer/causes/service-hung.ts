@@ -13,10 +13,8 @@ const idleCpuShare = 0.25;
 const longSilenceMs = 15_000;
 /** A symptom of silence is old news once something finished more lately than this: a traffic summary's period. */
 const freshSilenceMs = 1000;
-/** One long request, and one more beside it, is what a healthy application looks like too. */
-const fewRequests = 2;
 
-/** Certain when every process is stopped; likely when requests lie untouched and nothing finishes, and the processor is idle. */
+/** Certain when every process is stopped; likely when nothing finishes, connections wait that nobody accepts, and the processor is idle. */
 export const serviceHung: Cause = {
   name: 'service.hung',
   suspect(file) {
@@ -56,7 +54,8 @@ function noProgress(file: CaseFile): Suspect | undefined {
   const computing = (factOf(file, 'processes')?.number('cpuShare') ?? 0) > idleCpuShare;
   // that some requests were not answered in time, which is all that nginx tells, and a queue: so does a busy one look
   const onlyNginxSays = noProgressMs < longSilenceMs && file.symptom.seenBy === 'nginx_log' && workers === undefined;
-  const twoSigns = (queue > 0 && !onlyNginxSays) || (untouched && inFlight > fewRequests);
+  // how many requests are inside, and for how long, only the proxy says: whatever it claims, nothing is likely by its word alone
+  const twoSigns = queue > 0 && !onlyNginxSays;
   const what = noProgressMs > 0 ? `has finished none of ${counted(inFlight, 'request')} for ${formatDuration(noProgressMs)}` : 'runs but does not answer';
   return suspicion(file, twoSigns && !computing ? 'likely' : 'possible', what);
 }

@@ -19,8 +19,13 @@ async function tailOf(path: string, bytes: number): Promise<string> {
     const { size } = await file.stat();
     const buffer = Buffer.alloc(Math.min(size, bytes));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, size - buffer.length);
-    return `==> ${path} (the last ${bytesRead} of ${size} bytes)\n${buffer.toString('utf8', 0, bytesRead)}`;
+    return `==> ${path} (the last ${bytesRead} of ${size} bytes)\n${wholeLines(buffer.toString('utf8', 0, bytesRead), size > bytes)}`;
   } catch (error) {
     return `==> ${path}: ${error instanceof Error ? error.message : String(error)}`;
   }
+}
+
+/** Half a line may begin in the middle of a secret. */
+function wholeLines(text: string, isCut: boolean): string {
+  return isCut ? text.slice(text.indexOf('\n') + 1) : text;
 }
