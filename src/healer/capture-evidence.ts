@@ -39,10 +39,11 @@ interface Entry {
 export async function captureEvidence(request: CaptureRequest): Promise<Captured> {
   const { folder, wanted, context } = request;
   const over = new AbortController();
-  const timer = setTimeout(() => over.abort(), context.timeoutMs);
+  let timer: NodeJS.Timeout | undefined;
   try {
     await mkdir(join(folder, '..'), { recursive: true, mode: 0o700 });
     await mkdir(folder, { mode: 0o700 });
+    timer = setTimeout(() => over.abort(), context.timeoutMs);
     const inTime = AbortSignal.any([request.signal, over.signal]);
     // As many equal parts as there are collectors: none can push another's words out.
     const share = { ...context, maxBytes: Math.floor(context.maxBytes / Math.max(1, wanted.length)) };
