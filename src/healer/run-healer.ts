@@ -53,10 +53,10 @@ export interface RunningHealer {
 }
 
 /** Starts everything that the configuration asks for; rejects with a sentence when a socket cannot stand. */
-export async function runHealer(configuration: Configuration, { product, log: plainLog, openAudit = openAuditLog, openState = openStateStore, run = runCommand }: HealerParts): Promise<RunningHealer> {
+export async function runHealer(configuration: Configuration, parts: HealerParts): Promise<RunningHealer> {
   const { host, policies } = configuration;
-  const log = redactedLog(plainLog);
-  const readAtMs = performance.timeOrigin;
+  const { run = runCommand, product } = parts;
+  const log = redactedLog(parts.log);
   let { safety } = configuration;
   const stop = new AbortController();
   // whoever holds this socket is the healer of this folder; nothing is touched before it is ours
@@ -66,35 +66,13 @@ export async function runHealer(configuration: Configuration, { product, log: pl
     async (request) => (ready ? answerOperator(request, ready) : { ok: false, text: 'the healer is starting; ask again in a moment', healing: 'off', audit: 'the healer is starting', services: [] }),
     log,
   );
-  const audit = await openAudit({ folder: host.audit.folder, host: hostname(), agent: `goodgateway ${product}`, clock: systemClock, bootId: bootId(), keepMs: host.audit.keep });
-  const state = await openState(host.state, systemClock);
-  if (state.notice) log.error({}, state.notice);
-  const auditTrouble = audit.failure();
-  if (auditTrouble) log.error({}, `${auditTrouble.detail}; nothing is done until it can be written`);
+  const { audit, state } = await openMemory(host, parts, log);
   const wards = new Map<string, Ward>();
   let link: ProxyLink | undefined;
-  const actions = new Map(Object.values(registeredActions).map((action) => [action.name, action as Action]));
   const lockNow = (): string => safety.one_healer.lock ?? join(host.runtime, 'healer.lock');
   const oneHealer = await standAsOneHealer({ lock: lockNow, run, clock: systemClock, stopping: stop.signal, log, audit });
-  const healer: Healer = {
-    wards,
-    audit,
-    state,
-    get safety() {
-      return safety;
-    },
-    probes: Object.values(registeredProbes),
-    collectors: Object.values(registeredCollectors),
-    causes: Object.values(registeredCauses),
-    actions,
-    actionTable: actions,
-    run,
-    clock: systemClock,
-    log,
-    order: (order) => link?.order(order),
-    around: { host: createHostLook({ pauseWhen: () => safety.pause_when, clock: systemClock, log, runtime: host.runtime }), otherHealer: oneHealer.other },
-    stopping: stop.signal,
-  };
+  const around = { host: createHostLook({ pauseWhen: () => safety.pause_when, clock: systemClock, log, runtime: host.runtime }), otherHealer: oneHealer.other };
+  const healer = withPlugIns({ wards, audit, state, run, log, around, order: (order) => link?.order(order), stopping: stop.signal }, () => safety);
   const incidents = createIncidents(healer);
   const deaths = createRequestDeaths({ wards, incidents, healer });
   link = await listenForProxies({
@@ -118,28 +96,70 @@ export async function runHealer(configuration: Configuration, { product, log: pl
   await audit.append({ event: 'agent.started', actor: 'auto', text: `the healer looks after ${[...wards.keys()].join(', ') || 'nothing'}` });
   for (const { policy, sha256 } of policies.values()) await audit.append({ event: 'policy.loaded', service: policy.name, policy: { name: policy.name, sha256, mode: policy.mode } });
   await resumeAfterRestart({ wards, incidents, healer });
-  const watches = new Set<Promise<void>>();
-  const untilEnd = (work: Promise<void>): void => {
-    watches.add(work);
-    void work.finally(() => watches.delete(work));
-  };
-  const watch = (ward: Ward): void => untilEnd(watchService(ward, incidents, healer));
+  const watches = new Watches();
+  const watch = (ward: Ward): void => watches.add(watchService(ward, incidents, healer));
   for (const ward of wards.values()) watch(ward);
-  untilEnd(watchPauses(ready));
-  untilEnd(watchSharedCause(healer));
-  untilEnd(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
+  watches.add(watchPauses(ready));
+  watches.add(watchSharedCause(healer));
+  watches.add(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
   const reloader = await createReloader(configuration, { healer, incidents, deaths, wards, createWard: createOne, watch, takeSafety: (next) => (safety = next) });
-  untilEnd(watchConfig({ watched: reloader.watched, changed: () => reloader.reload('a file was changed'), clock: systemClock, readAtMs, signal: stop.signal }));
+  const changed = (): Promise<void> => reloader.reload('a file was changed');
+  watches.add(watchConfig({ watched: reloader.watched, changed, clock: systemClock, readAtMs: performance.timeOrigin, signal: stop.signal }));
   return {
     reload: reloader.reload,
     close: async () => {
       stop.abort();
-      await Promise.race([Promise.all([...watches, incidents.settled()]), systemClock.sleep(2000)]);
+      await Promise.race([Promise.all([watches.ended(), incidents.settled()]), systemClock.sleep(2000)]);
       await audit.append({ event: 'agent.stopped', actor: 'auto' });
       await Promise.all([link.close(), control.close(), audit.close()]);
       oneHealer.close();
     },
   };
+}
+
+/** With everything that stands in the registries. `safety` is asked anew each time: a reload may have changed it. */
+function withPlugIns(parts: Pick<Healer, 'wards' | 'audit' | 'state' | 'run' | 'log' | 'around' | 'order' | 'stopping'>, safety: () => Healer['safety']): Healer {
+  const actions = new Map(Object.values(registeredActions).map((action) => [action.name, action as Action]));
+  return {
+    ...parts,
+    get safety() {
+      return safety();
+    },
+    probes: Object.values(registeredProbes),
+    collectors: Object.values(registeredCollectors),
+    causes: Object.values(registeredCauses),
+    actions,
+    actionTable: actions,
+    clock: systemClock,
+  };
+}
+
+/** Where it records and remembers. Trouble with either is told; it keeps the healer from acting, not from looking. */
+async function openMemory(
+  host: HostConfig,
+  { product, openAudit = openAuditLog, openState = openStateStore }: HealerParts,
+  log: HealerLog,
+): Promise<{ readonly audit: Healer['audit']; readonly state: Healer['state'] }> {
+  const audit = await openAudit({ folder: host.audit.folder, host: hostname(), agent: `goodgateway ${product}`, clock: systemClock, bootId: bootId(), keepMs: host.audit.keep });
+  const state = await openState(host.state, systemClock);
+  if (state.notice) log.error({}, state.notice);
+  const trouble = audit.failure();
+  if (trouble) log.error({}, `${trouble.detail}; nothing is done until it can be written`);
+  return { audit, state };
+}
+
+/** Looks that go on until the healer stops, or until their service has no policy any more. */
+class Watches {
+  readonly #running = new Set<Promise<void>>();
+
+  add(work: Promise<void>): void {
+    this.#running.add(work);
+    void work.finally(() => this.#running.delete(work));
+  }
+
+  async ended(): Promise<void> {
+    await Promise.all(this.#running);
+  }
 }
 
 /** A proxy without rights must be able to open our socket; without root it runs as we do. */

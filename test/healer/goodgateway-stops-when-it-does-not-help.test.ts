@@ -18,6 +18,7 @@ import * as services from '../../src/healer/services/registry.ts';
 import { sharedCause, watchSharedCause } from '../../src/healer/shared-cause.ts';
 import { openStateStore } from '../../src/healer/state-store.ts';
 import { tempFolder } from '../support/temp-folder.ts';
+import { openCase } from '../fixtures/healer/scene.ts';
 import { FakeClock } from './fake-clock.ts';
 
 const second = 1000;
@@ -114,29 +115,9 @@ async function scene(
 }
 
 function openCaseOf(incident: OpenCase['incident'], cause: CauseName, clock: FakeClock): OpenCase {
-  return {
-    incident,
-    rounds: 1,
-    done: [],
-    diagnosis: { best: { cause, confidence: 'certain', subject: 's', sentence: 's', because: [], against: [], remedy: '' }, others: [], evidence: [] },
-    causeSinceMs: clock.monotonicMs(),
-    lastSymptomMs: clock.monotonicMs(),
-    acted: undefined,
-    said: new Map(),
-    news: undefined,
-    lastInterruptMs: 0,
-    lastWakeMs: 0,
-    unknownSinceMs: undefined,
-    told: false,
-    askedAtMs: clock.monotonicMs(),
-    heard: false,
-    followsAnother: false,
-    waitedSince: new Map(),
-    gatesClosed: false,
-    configFailed: false,
-    wake: () => undefined,
-    interrupt: () => undefined,
-  };
+  const atMs = clock.monotonicMs();
+  const best = { cause, confidence: 'certain', subject: 's', sentence: 's', because: [], against: [], remedy: '' } as const;
+  return openCase({ incident, diagnosis: { best, others: [], evidence: [] }, causeSinceMs: atMs, lastSymptomMs: atMs, askedAtMs: atMs });
 }
 
 t.test('R8 circuit breaker: three attempts that did not help open it, with a record and one message; nobody acts for an hour', async (t) => {
