@@ -79,6 +79,20 @@ t.test('a wait while there is progress lasts as long as the log grows, and a min
   t.match(await wait('60m'), { result: 'failed', detail: 'waited 0 ms: it does not start any more: it is failed' });
 });
 
+t.test('R19 supervisor first: a wait while there is progress outlasts the pause before the own restart of the supervisor', async (t) => {
+  const clock = new FakeClock();
+  const began = clock.monotonicMs();
+  const serviceType: ServiceType = {
+    ...services.external,
+    async state() {
+      const leftMs = began + 5 * 60_000 - clock.monotonicMs();
+      return { state: 'failed', text: 'it is failed', pids: [], fence: '', ...(leftMs > 0 ? { supervisorActsInMs: leftMs } : {}) };
+    },
+  };
+  const options = registered.wait.options.parse({ while: 'progress', at_most: '1h' });
+  t.match(await clock.runUntil(registered.wait.perform(contextOf(external, { clock, signal: never, serviceType }), options)), { result: 'failed', detail: /^waited 5 min: it does not start any more/ });
+});
+
 t.test('progress is what the kernel counted for the processes, more than an idle daemon uses', async (t) => {
   const idle = start(['/bin/sleep', '1000']);
   const busy = start(['/bin/sh', '-c', 'while :; do :; done']);
