@@ -1,6 +1,5 @@
-/** Busy, slow, or wrong in a way that no restart mends: nothing of it is the server's own fault. */
+/** Busy: more work than workers, whoever brings it and whatever it waits for. */
 import { cpus } from 'node:os';
-import { writeFileSync } from 'node:fs';
 import { startSite } from '../e2e/site.ts';
 import { startMariadb } from '../support/datastores.ts';
 import { startLoad } from '../support/load.ts';
@@ -9,7 +8,7 @@ import { signal } from '../support/processes.ts';
 import { start } from '../support/program.ts';
 import { missing } from '../support/skip.ts';
 import type { Scenario } from './scenario.ts';
-import { answered, diagnosedAs, traffic, underLoad } from './under-traffic.ts';
+import { diagnosedAs, traffic, underLoad } from './under-traffic.ts';
 
 const skip = missing('nginx', 'php-fpm8.2');
 
@@ -25,10 +24,12 @@ export const busy: readonly Scenario[] = [
   {
     name: 'The processors are busy with something else',
     skip,
-    async play(t) {
-      const hogs = Array.from({ length: 2 * cpus().length }, () => start([process.execPath, '-e', 'for (;;);']));
-      t.teardown(() => hogs.forEach(({ pid }) => signal(pid, 'SIGKILL')));
-      return underLoad(t, { fpm: { maxChildren: 2 } }, { path: '/late.php?ms=3000', rate: 4, until: diagnosedAs('capacity.workers_exhausted') });
+    play(t) {
+      const meanwhile = (): void => {
+        const hogs = Array.from({ length: 2 * cpus().length }, () => start([process.execPath, '-e', 'for (;;);']));
+        t.teardown(() => hogs.forEach(({ pid }) => signal(pid, 'SIGKILL')));
+      };
+      return underLoad(t, { fpm: { maxChildren: 2 } }, { path: '/late.php?ms=3000', rate: 4, meanwhile, until: diagnosedAs('capacity.workers_exhausted') });
     },
   },
   {
@@ -70,27 +71,5 @@ export const busy: readonly Scenario[] = [
           until: (records) => records.some(({ event, action }) => event === 'action.finished' && action === 'shed_load'),
         },
       ),
-  },
-  {
-    name: 'The application answers every request with an error of its own',
-    skip,
-    play: (t) =>
-      underLoad(t, { fpm: { scripts: { 'broken.php': '<?php http_response_code(500); echo "Error establishing a database connection";' } } }, { path: '/broken.php', rate: 50, until: answered(300) }),
-  },
-  {
-    name: 'One visitor exports for minutes, the others go on',
-    skip,
-    play: (t) => underLoad(t, {}, { path: '/hello.php', rate: 50, until: answered(400), beside: { path: '/late.php?ms=8000', rate: 0.4 } }),
-  },
-  {
-    name: 'It is frozen, and its configuration would not let it start again',
-    skip,
-    async play(t) {
-      const site = await startSite(t);
-      writeFileSync(site.fpm.config, 'this is no configuration\n');
-      for (const { pid } of site.fpm.processes()) signal(pid, 'SIGSTOP');
-      t.teardown(() => site.fpm.processes().forEach(({ pid }) => signal(pid, 'SIGCONT')));
-      return traffic(t, site, { path: '/hello.php', rate: 20, until: diagnosedAs('config.invalid') });
-    },
   },
 ];

@@ -68,7 +68,7 @@ subprocess.run(${JSON.stringify(site.fpm.startArgv)}, check=True)`;
   },
 ];
 
-/** What the kernel lets nobody forget: masters and workers. */
+/** Master and workers: who kills the master alone leaves workers that go on serving. */
 function pidsOf(site: Site): string {
   return site.fpm
     .processes()

@@ -77,7 +77,7 @@ async function smallDisk(t: TestScope): Promise<SmallDisk> {
   const path = join(tempFolder(t, 'gg-disk'), 'small');
   mkdirSync(path);
   await succeed(['/usr/bin/mount', '-t', 'tmpfs', '-o', 'size=4m,mode=755', 'small', path]);
-  // lazily: what writes its log there ends after this
+  // lazily: of a scene that failed somebody may still be there
   t.teardown(() => succeed(['/usr/bin/umount', '--lazy', path]));
   const rubbish = join(path, 'rubbish');
   return { path, fill: () => fillWith(rubbish), empty: () => rmSync(rubbish) };

@@ -13,13 +13,14 @@ import { busy } from './busy.ts';
 import { changes } from './changes.ts';
 import { fullDisks } from './full-disks.ts';
 import { rowOf, type Row, type Scenario } from './scenario.ts';
+import { unbroken } from './unbroken.ts';
 
 const page = join(import.meta.dirname, '../../docs/safety.md');
 /** A scene that takes longer is given up: something hangs that it did not foresee. */
 const sceneLimitMs = 120_000;
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, write: { type: 'boolean', default: false } } });
-const scenes = [...busy, ...changes, ...fullDisks].filter(({ name }) => name.toLowerCase().includes((values.only ?? '').toLowerCase()));
+const scenes = [...busy, ...unbroken, ...changes, ...fullDisks].filter(({ name }) => name.toLowerCase().includes((values.only ?? '').toLowerCase()));
 if (scenes.length === 0) fail(2, `expected --only to be a part of a scene's name, got ${values.only}`);
 if (values.write && values.only !== undefined) fail(2, 'expected --write without --only: a part of the matrix is not the matrix');
 

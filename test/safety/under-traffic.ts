@@ -69,7 +69,7 @@ export async function visited(t: TestScope, { port, records, log }: Watched, wha
   const running = startLoad(t, { port, rate: what.rate, posts: what.posts ?? 0, path: () => what.path, timeoutMs: 5000 });
   const other = what.beside && startLoad(t, { port, rate: what.beside.rate, path: () => what.beside?.path ?? '', timeoutMs: 15_000, seed: 2 });
   if (what.meanwhile) {
-    await until(() => running.results.length >= 5, { timeoutMs: 20_000, what: 'the first visitors' });
+    await until(() => running.results.length >= 2, { timeoutMs: 20_000, what: 'the first visitors' });
     await what.meanwhile();
   }
   await until(async () => what.until(await records(), running.results.length), { timeoutMs: 60_000, everyMs: 50, what: () => `goodgateway's answer: ${log().slice(-3000)}` });

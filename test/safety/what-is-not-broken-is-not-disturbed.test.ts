@@ -1,5 +1,6 @@
 import t from 'tap';
-import { busy } from './busy.ts';
+import { fullDisks } from './full-disks.ts';
 import { testScenes } from './test-scenes.ts';
+import { unbroken } from './unbroken.ts';
 
-testScenes(t, busy);
+testScenes(t, [...unbroken, ...fullDisks]);
