@@ -15,14 +15,15 @@ const lookEveryMs = 500;
 /** A long wait is not ended a moment later for being looked at less often, and a look can cost programs. */
 const lookSeldom = { afterMs: 60_000, everyMs: 2000 };
 
-/** How long this wait may still take, by its own options; a wait that was cut short goes on. At least 1 ms. */
+/** How long this wait may still take, by its own options; a wait that was cut short goes on. Whole ms, at least 1. */
 export function waitLeftMs({ rule, step }: Recover, { open, healer }: { open: OpenCase; healer: Healer }): number {
   const name = `${rule} ${step.rung} ${step.attempt}`;
   const nowMs = healer.clock.monotonicMs();
   const sinceMs = open.waitedSince.get(name) ?? nowMs;
   open.waitedSince.set(name, sinceMs);
   const wholeMs = healer.actions.get(step.action)?.timeoutMs?.(step.options) ?? step.timeoutMs;
-  return Math.max(1, sinceMs + wholeMs - nowMs);
+  // a whole number: the monotonic clock has fractions, which timers throw at
+  return Math.max(1, Math.ceil(sinceMs + wholeMs - nowMs));
 }
 
 /**

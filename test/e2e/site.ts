@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { fillPolicy } from '../../src/config/fill-policy.ts';
-import { startGoodgateway, type AuditRecord, type Goodgateway } from '../support/goodgateway.ts';
+import { startGoodgateway, type AuditRecord, type Goodgateway, type GoodgatewayOptions } from '../support/goodgateway.ts';
 import { fastcgiLocation, startNginx, upstreamBlock, type Nginx } from '../support/nginx.ts';
 import { preparePhpFpm, type PhpFpm, type PhpFpmOptions } from '../support/php-fpm.ts';
 import type { TestScope } from '../support/temp-folder.ts';
@@ -19,7 +19,7 @@ export interface Site {
   records(event: string): readonly AuditRecord[];
 }
 
-export interface SiteOptions {
+export interface SiteOptions extends Pick<GoodgatewayOptions, 'within' | 'auditFolder'> {
   readonly fpm?: PhpFpmOptions;
   /** Values for places of the ready policy, beside those that make it fast enough for a test. */
   readonly policy?: Readonly<Record<string, unknown>>;
@@ -54,9 +54,12 @@ export async function startSite(t: TestScope, options: SiteOptions = {}): Promis
   const file = join(fpm.data, 'executions');
   writeFileSync(join(fpm.docroot, 'record.php'), recordsEachExecution(file, options.workMs ?? 5));
   await fpm.start();
+  const service = (options.service ?? pidfileService)(fpm);
   const policy = readyPolicy('php-fpm.yaml', {
     mode: 'act',
-    service: (options.service ?? pidfileService)(fpm),
+    service,
+    // only systemd gives up starting: for another type the rule about it is refused
+    ...(service['type'] === 'systemd' ? {} : { 'rules.5.try': [{ do: 'page' }] }),
     hung_after: '2s',
     'limits.cooldown': '0s',
     'verify.within': '10s',
@@ -71,6 +74,8 @@ export async function startSite(t: TestScope, options: SiteOptions = {}): Promis
     policies: [policy],
     ...(options.host && { host: options.host }),
     ...(options.built && { built: true }),
+    ...(options.within && { within: options.within }),
+    ...(options.auditFolder !== undefined && { auditFolder: options.auditFolder }),
   });
   const servers = [{ address: `unix:${gateway.folder}/shop.sock` }, ...(options.failOpen === false ? [] : [{ address: fpm.address, backup: true }])];
   const nginx = await startNginx(t, { http: upstreamBlock('php', servers), server: fastcgiLocation('php', fpm.docroot) });

@@ -15,6 +15,7 @@ import { openAuditLog } from '../../src/healer/audit/log.ts';
 import * as causes from '../../src/healer/causes/registry.ts';
 import { createWard } from '../../src/healer/create-ward.ts';
 import type { Healer } from '../../src/healer/healer.ts';
+import { waitLeftMs } from '../../src/healer/end-wait.ts';
 import { createIncidents } from '../../src/healer/incidents.ts';
 import type { Action, ServiceState, ServiceType } from '../../src/healer/leaves.ts';
 import { withOwnStop } from '../../src/healer/own-stop.ts';
@@ -23,6 +24,8 @@ import { runCommand } from '../../src/healer/run-command.ts';
 import * as services from '../../src/healer/services/registry.ts';
 import { openStateStore } from '../../src/healer/state-store.ts';
 import { readyPolicy } from '../e2e/site.ts';
+import { openCase } from '../fixtures/healer/scene.ts';
+import { smallHealer } from '../fixtures/healer/small-healer.ts';
 import { serviceTarget } from '../fixtures/services/target.ts';
 import { contextOf } from '../support/action-context.ts';
 import { start } from '../support/program.ts';
@@ -77,6 +80,35 @@ t.test('a wait while there is progress lasts as long as the log grows, and a min
   t.match(await wait('60m'), { result: 'failed', detail: 'waited 11 min: no progress for 1 min' });
   state = 'failed';
   t.match(await wait('60m'), { result: 'failed', detail: 'waited 0 ms: it does not start any more: it is failed' });
+});
+
+t.test('what is left of a wait is in whole milliseconds, whatever fractions the clock has: timers throw at others', async (t) => {
+  const { healer, clock } = await smallHealer(t, { policies: { shop: {} } });
+  const open = openCase({ incident: { id: '01JDDDDDDDDDDDDDDDDDDDDDDD', service: 'shop', openedAtMs: 0, symptom: { seenBy: 'watch', kind: 'service_down', count: 1, text: 'it is down' } } });
+  const decision = { kind: 'recover', rule: 'wait', gates: [], step: { action: 'wait', options: {}, rung: 0, attempt: 1, timeoutMs: 15_000 } } as const;
+  clock.pass(1 / 3);
+  t.equal(waitLeftMs(decision, { open, healer }), 15_000);
+  clock.pass(1000.1);
+  t.equal(waitLeftMs(decision, { open, healer }), 14_000, 'rounded up');
+  clock.pass(20_000.7);
+  t.equal(waitLeftMs(decision, { open, healer }), 1);
+});
+
+t.test('R19 supervisor first: a wait while there is progress outlasts the pause before the own restart of the supervisor', async (t) => {
+  const clock = new FakeClock();
+  const began = clock.monotonicMs();
+  const serviceType: ServiceType = {
+    ...services.external,
+    async state() {
+      const leftMs = began + 5 * 60_000 - clock.monotonicMs();
+      return { state: 'failed', text: 'it is failed', pids: [], fence: '', ...(leftMs > 0 ? { supervisorActsInMs: leftMs } : {}) };
+    },
+  };
+  const options = registered.wait.options.parse({ while: 'progress', at_most: '1h' });
+  t.match(await clock.runUntil(registered.wait.perform(contextOf(external, { clock, signal: never, serviceType }), options)), {
+    result: 'failed',
+    detail: /^waited 5 min: it does not start any more/,
+  });
 });
 
 t.test('progress is what the kernel counted for the processes, more than an idle daemon uses', async (t) => {

@@ -1,10 +1,6 @@
 import t from 'tap';
-import { rowOf } from './scenario.ts';
-import { scenarios } from './scenarios.ts';
+import { fullDisks } from './full-disks.ts';
+import { testScenes } from './test-scenes.ts';
+import { unbroken } from './unbroken.ts';
 
-for (const { name, skip, play } of scenarios) {
-  t.test(name, { skip: skip ?? false }, async (t) => {
-    const row = rowOf(name, await play(t));
-    t.equal(row.disturbed, 0, `nothing is stopped, reloaded, restarted or ended: ${JSON.stringify(row)}`);
-  });
-}
+testScenes(t, [...unbroken, ...fullDisks]);

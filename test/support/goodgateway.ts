@@ -22,6 +22,10 @@ export interface GoodgatewayOptions {
   readonly host?: Readonly<Record<string, unknown>>;
   /** What is installed (after `npm run build`) instead of the source: for measuring. */
   readonly built?: boolean;
+  /** Argv in front of it that ends in an `exec` of what follows: for namespaces of its own. */
+  readonly within?: readonly string[];
+  /** Default: in its own folder. */
+  readonly auditFolder?: string;
 }
 
 export type ProcessName = 'supervisor' | 'proxy' | 'healer';
@@ -52,7 +56,7 @@ export async function startGoodgateway(t: TestScope, options: GoodgatewayOptions
   const admin = await freePort();
   const config = writeConfiguration(folder, admin, options);
   const program = programs[options.built === true ? 'built' : 'source'];
-  const running = start([process.execPath, '--disable-warning=ExperimentalWarning', program, 'run', '--config', config]);
+  const running = start([...(options.within ?? []), process.execPath, '--disable-warning=ExperimentalWarning', program, 'run', '--config', config]);
 
   // Whatever it started, also when its parent is gone: services that the healer started without a pidfile.
   const seen = new Map<number, string>();
@@ -89,7 +93,7 @@ export async function startGoodgateway(t: TestScope, options: GoodgatewayOptions
     pid,
     stop,
     log: () => running.output(),
-    audit: () => auditRecords(join(folder, 'audit')),
+    audit: () => auditRecords(options.auditFolder ?? join(folder, 'audit')),
     state: async (gateway) => (await state()).gateways[gateway] ?? {},
     command: (...args) => finish([process.execPath, '--disable-warning=ExperimentalWarning', program, ...args, '--config', config]),
     kill: async (name, by = 'SIGKILL') => {
@@ -116,7 +120,7 @@ function writeConfiguration(folder: string, admin: number, options: GoodgatewayO
     gateways: options.gateways(folder),
     admin: `127.0.0.1:${admin}`,
     policies: 'policies.d/*.yaml',
-    audit: { folder: join(folder, 'audit') },
+    audit: { folder: options.auditFolder ?? join(folder, 'audit') },
     state: join(folder, 'state'),
     runtime: join(folder, 'runtime'),
     ...options.host,

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { signal } from './processes.ts';
 
 export interface Finished {
   readonly code: number | null;
@@ -50,7 +51,7 @@ export function start(argv: readonly string[], options: ProgramOptions = {}): Ru
 /** Runs a program to its end; killed after `timeoutMs`. */
 export async function finish(argv: readonly string[], options: ProgramOptions & { readonly timeoutMs?: number } = {}): Promise<Finished> {
   const running = start(argv, options);
-  const timer = setTimeout(() => process.kill(running.pid, 'SIGKILL'), options.timeoutMs ?? 20_000);
+  const timer = setTimeout(() => signal(running.pid, 'SIGKILL'), options.timeoutMs ?? 20_000);
   return running.ended.finally(() => clearTimeout(timer));
 }
 

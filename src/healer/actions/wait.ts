@@ -44,7 +44,7 @@ export const wait: Action<Options> = {
   },
 };
 
-/** Why waiting longer is pointless; `undefined` when the time is over, it runs, or the signal aborted. */
+/** Why waiting longer is pointless; `undefined` when the time is over, it runs, or the signal aborted. A restart that its supervisor has planned is progress. */
 async function stoodStill({ target, serviceType, run, clock, signal }: ActionContext, ms: number): Promise<string | undefined> {
   const started = clock.monotonicMs();
   let before: Progress | undefined;
@@ -54,10 +54,11 @@ async function stoodStill({ target, serviceType, run, clock, signal }: ActionCon
     if (signal.aborted || leftMs <= 0) return undefined;
     const state = await serviceType.state(target, run, signal);
     if (signal.aborted) return undefined;
-    if (state.state === 'failed' || state.state === 'stopped') return `it does not start any more: ${state.text}`;
+    const supervised = state.supervisorActsInMs !== undefined;
+    if (!supervised && (state.state === 'failed' || state.state === 'stopped')) return `it does not start any more: ${state.text}`;
     const now = readProgress(state.pids, target.config.log ?? [], before);
     const nowMs = clock.monotonicMs();
-    if (before === undefined || now.moved) movedMs = nowMs;
+    if (before === undefined || now.moved || supervised) movedMs = nowMs;
     else if (nowMs - movedMs >= standstillMs) return `no progress for ${formatDuration(nowMs - movedMs)}`;
     before = now;
     await clock.sleep(Math.min(lookEveryMs, leftMs), signal);

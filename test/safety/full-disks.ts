@@ -1,0 +1,114 @@
+/** No space left: for the service itself, or for goodgateway's own record of what it does. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pidfileService, startSite, type Site } from '../e2e/site.ts';
+import type { PhpFpm } from '../support/php-fpm.ts';
+import { signal } from '../support/processes.ts';
+import { succeed } from '../support/program.ts';
+import { isRoot, missing } from '../support/skip.ts';
+import { tempFolder, type TestScope } from '../support/temp-folder.ts';
+import { until } from '../support/until.ts';
+import type { Scenario } from './scenario.ts';
+import { refusedBy, traffic } from './under-traffic.ts';
+
+const skip = missing('nginx', 'php-fpm8.2') || (isRoot ? false : 'needs root, to mount a small file system');
+
+export const fullDisks: readonly Scenario[] = [
+  {
+    name: 'The disk of its log is full, and it is frozen',
+    skip,
+    refusedBy: 'paused',
+    async play(t) {
+      const disk = await smallDisk(t);
+      const site = await startSite(t, {
+        ...logsTo(disk),
+      });
+      const meanwhile = (): void => {
+        disk.fill();
+        freeze(t, site);
+      };
+      return traffic(t, site, { path: '/hello.php', rate: 20, meanwhile, until: refusedBy('paused') });
+    },
+  },
+  {
+    name: 'The disk of its log is full, and it died of that',
+    skip,
+    refusedBy: 'paused',
+    async play(t) {
+      const disk = await smallDisk(t);
+      const site = await startSite(t, { ...logsTo(disk), failOpen: false });
+      const meanwhile = (): void => {
+        disk.fill();
+        kill(site);
+      };
+      return traffic(t, site, { path: '/hello.php', rate: 20, meanwhile, until: refusedBy('paused') });
+    },
+  },
+  {
+    name: "The disk of goodgateway's own audit log is full, and php-fpm is killed: it is started when that can be recorded",
+    skip,
+    mayDo: ['start'],
+    async play(t) {
+      const disk = await smallDisk(t);
+      const site = await startSite(t, { service: pidfileService, failOpen: false, auditFolder: join(disk.path, 'audit') });
+      const meanwhile = (): void => {
+        disk.fill();
+        kill(site);
+      };
+      const afterwards = async (): Promise<void> => {
+        if (site.fpm.processes().length > 0) throw new Error('it was started, and nothing of that could be recorded');
+        disk.empty();
+        await until(() => site.records('incident.recovered').length === 1, { timeoutMs: 20_000, what: () => `all to be well: ${site.gateway.log().slice(-2000)}` });
+      };
+      return traffic(t, site, { path: '/hello.php', rate: 20, meanwhile, until: () => site.gateway.log().includes('could not be recorded'), afterwards });
+    },
+  },
+];
+
+interface SmallDisk {
+  readonly path: string;
+  /** To the last byte. */
+  fill(): void;
+  empty(): void;
+}
+
+/** A file system of its own, of 4 MiB; unmounted when the scene is over. */
+async function smallDisk(t: TestScope): Promise<SmallDisk> {
+  const path = join(tempFolder(t, 'gg-disk'), 'small');
+  mkdirSync(path);
+  await succeed(['/usr/bin/mount', '-t', 'tmpfs', '-o', 'size=4m,mode=755', 'small', path]);
+  // lazily: of a scene that failed somebody may still be there
+  t.teardown(() => succeed(['/usr/bin/umount', '--lazy', path]));
+  const rubbish = join(path, 'rubbish');
+  return { path, fill: () => fillWith(rubbish), empty: () => rmSync(rubbish) };
+}
+
+function fillWith(file: string): void {
+  for (;;) {
+    try {
+      writeFileSync(file, Buffer.alloc(4096), { flag: 'a' });
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return;
+      throw error;
+    }
+  }
+}
+
+/** The service writes there, and the host says when that is too full to touch anything. */
+function logsTo({ path }: SmallDisk) {
+  const log = join(path, 'fpm.log');
+  return {
+    fpm: { global: [`error_log = ${log}`] },
+    service: (fpm: PhpFpm) => ({ ...pidfileService(fpm), log }),
+    host: { safety: { pause_when: [{ disk_free_below: { path, size: '1MiB' } }] } },
+  };
+}
+
+function freeze(t: TestScope, site: Site): void {
+  for (const { pid } of site.fpm.processes()) signal(pid, 'SIGSTOP');
+  t.teardown(() => site.fpm.processes().forEach(({ pid }) => signal(pid, 'SIGCONT')));
+}
+
+function kill(site: Site): void {
+  for (const { pid } of site.fpm.processes()) signal(pid, 'SIGKILL');
+}
