@@ -26,6 +26,8 @@ const commands: readonly (readonly [name: string, load: () => Promise<Command>])
 
 /** Reads the command line and does what it says; the exit status is set, the process is left to end by itself. */
 export async function runProgram(): Promise<void> {
+  // whoever reads us (`| head`) has read enough
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : fail(error)));
   const program = new Command('goodgateway')
     .description('502 Bad Gateway, made good: holds requests while your backend is repaired, as your policy says.')
     .version(productVersion())

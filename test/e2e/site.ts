@@ -58,8 +58,6 @@ export async function startSite(t: TestScope, options: SiteOptions = {}): Promis
   const policy = readyPolicy('php-fpm.yaml', {
     mode: 'act',
     service,
-    // only systemd gives up starting: for another type the rule about it is refused
-    ...(service['type'] === 'systemd' ? {} : { 'rules.5.try': [{ do: 'page' }] }),
     hung_after: '2s',
     'limits.cooldown': '0s',
     'verify.within': '10s',
