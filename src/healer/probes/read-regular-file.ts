@@ -14,7 +14,10 @@ export async function openRegularFile(path: string): Promise<FileHandle> {
   await using found = await open(path, pathOnly);
   if (!(await found.stat()).isFile()) throw new Error(`${path} is no regular file`);
   const same = `/proc/self/fd/${found.fd}`;
-  return open(same, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
+  try {
+    // waited for here: at the return the handle that it goes by is closed
+    return await open(same, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
     throw new Error(error instanceof Error ? error.message.replace(same, path) : String(error), { cause: error });
-  });
+  }
 }
