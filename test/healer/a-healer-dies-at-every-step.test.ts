@@ -115,28 +115,27 @@ t.test('R22 unknown outcome: killed at every step of an incident, it repeats not
 });
 
 /** A life that ends in the middle of the act. */
-async function dieInTheAct(running: Running, { small, end }: Lives): Promise<void> {
-  writeFileSync(join(small.folder, 'armed'), '1000');
+async function dieInTheAct({ small, isAlive }: Lives): Promise<void> {
+  writeFileSync(join(small.folder, 'armed'), 'after command');
   await small.crash();
-  await until(() => running.output().includes('after command'), { ...patience, everyMs: 2, what: 'the act' });
-  await end();
+  await until(() => !isAlive(), { ...patience, what: 'the end in the act' });
 }
 
 t.test('R22 unknown outcome: killed again at every step of taking up what it left', async (t) => {
   const lives = await scene(t);
   const { small, live, isAlive } = lives;
   const died: string[] = [];
-  let running = await live();
+  await live();
   for (let survived = false; !survived;) {
     const before = numbers(small);
-    await dieInTheAct(running, lives);
+    await dieInTheAct(lives);
     const second = await live(died.length + 1);
     await until(() => !isAlive() || (count(small, 'incident.recovered') > before.recoveries && small.state().incidents.length === 0), { ...patience, what: 'death, or peace' });
     survived = isAlive();
     const step = second.output().trim().split('\n').at(-1) ?? '';
     if (!survived) {
       died.push(step);
-      running = await live();
+      await live();
     }
     await atPeace(small, () => `after death at ${step}`);
     const after = numbers(small);
@@ -150,7 +149,8 @@ t.test('R22 unknown outcome: the clock goes back between two lives, and limits h
   const lives = await scene(t);
   const { small, live } = lives;
   small.writePolicy({ limits: { cooldown: '0s', max_attempts: { times: 1, within: '1h' }, backoff: { initial: '100ms', factor: 1, max: '100ms' } } });
-  await dieInTheAct(await live(), lives);
+  await live();
+  await dieInTheAct(lives);
   writeFileSync(join(small.folder, 'clock-back'), '');
   await live();
   await until(() => count(small, 'incident.recovered') === 1, { ...patience, what: 'the recovery' });

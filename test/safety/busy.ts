@@ -24,6 +24,7 @@ export const busy: readonly Scenario[] = [
   {
     name: 'The processors are busy with something else',
     skip,
+    onlyByHand: true,
     play(t) {
       const meanwhile = (): void => {
         const hogs = Array.from({ length: 2 * cpus().length }, () => start([process.execPath, '-e', 'for (;;);']));
@@ -59,6 +60,7 @@ export const busy: readonly Scenario[] = [
   {
     name: 'Passwords are tried on wp-login.php, many a second',
     skip,
+    onlyByHand: true,
     play: (t) =>
       underLoad(
         t,

@@ -8,6 +8,8 @@ export interface Scenario {
   readonly name: string;
   /** Why it cannot run here; `false` when it can. */
   readonly skip?: string | false;
+  /** Played by `npm run safety` only: it takes long, and what it shows others show as well. */
+  readonly onlyByHand?: true;
   /** What may be done in it, beside to wait, to tell people and to let some visitors wait outside. Default: nothing. */
   readonly mayDo?: readonly ActionName[];
   /** The gate that has to refuse something in it. */

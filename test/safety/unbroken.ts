@@ -18,6 +18,7 @@ export const unbroken: readonly Scenario[] = [
   {
     name: 'One visitor exports for minutes, the others go on',
     skip,
+    onlyByHand: true,
     play: (t) => underLoad(t, {}, { path: '/hello.php', rate: 50, until: answered(400), beside: { path: '/late.php?ms=8000', rate: 0.4 } }),
   },
   {
