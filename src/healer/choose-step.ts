@@ -22,7 +22,7 @@ export async function chooseStep(examined: Examined, place: { open: OpenCase; wa
   await noteRelapse(decision, place);
   if (!wantsLastLook(decision)) return decision;
   // before the last look: it may take seconds, in which somebody else may act
-  const unkept = decision.kind === 'recover' ? await keepEvidence(decision.step.action, place) : undefined;
+  const unkept = decision.kind === 'recover' ? await keepEvidence(decision.step.action, examined.state, place) : undefined;
   const config = needsConfigTest(decision, ward.policy, healer.actionTable) ? await configLook(decision, place) : noTest;
   const firsts = await firstChecks(ward.policy.rules.find((rule) => rule.name === decision.rule)?.try[decision.step?.rung ?? 0]?.first ?? [], ward.target());
   const now = await ward.serviceType.state(ward.target(), healer.run, healer.stopping);

@@ -6,6 +6,7 @@ import { ulid } from '../core/ids.ts';
 import { recordFor } from './audit-record-for.ts';
 import { captureEvidence, type Captured } from './capture-evidence.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
+import type { ServiceState } from './leaves.ts';
 import { retireEvidence } from './retire-evidence.ts';
 import { sayOnce } from './say-once.ts';
 
@@ -21,24 +22,33 @@ interface Place {
 }
 
 /** `undefined`: the action may go on. Else why it may not: the policy wants evidence, and none could be had. Takes at most the policy's time. */
-export async function keepEvidence(name: ActionName, place: Place): Promise<string | undefined> {
+export async function keepEvidence(name: ActionName, state: ServiceState, place: Place): Promise<string | undefined> {
   const action = place.healer.actions.get(name);
   if (!action || action.evidence === 'none') return undefined;
-  const keeping = keep(place);
-  // a start of a dead service destroys nothing and is not delayed
-  if (action.evidence === 'beside') return undefined;
-  const captured = await keeping;
+  if (action.evidence === 'beside') {
+    void keepLater(state, place);
+    return undefined;
+  }
+  const captured = await keep(state, place);
   if (!place.ward.policy.evidence.required || captured === 'enough' || (captured.kind === 'kept' && captured.files > 0)) return undefined;
   return `${name} would destroy evidence, and the policy wants it kept first (evidence.required): ${captured.kind === 'kept' ? 'no collector saw anything' : captured.detail}`;
 }
 
-async function keep({ open, ward, healer }: Place): Promise<Captured | 'enough'> {
+/** A start takes some ten milliseconds. */
+const laterMs = 500;
+
+/** A start of a dead service destroys nothing, and a dozen looks beside it would only take its processor time. */
+async function keepLater(state: ServiceState, place: Place): Promise<void> {
+  await place.healer.clock.sleep(laterMs, place.healer.stopping);
+  if (!place.healer.stopping.aborted) await keep(state, place);
+}
+
+async function keep(state: ServiceState, { open, ward, healer }: Place): Promise<Captured | 'enough'> {
   const target = ward.target();
   const { evidence } = ward.policy;
   const folder = join(target.stateFolder, 'evidence', open.incident.id);
   const before = await readdir(folder).catch(() => []);
   if (before.length >= mostPerIncident) return 'enough';
-  const state = await ward.serviceType.state(target, healer.run, healer.stopping);
   const context = { target, state, run: healer.run, sinceMs: Math.max(ward.lastGoodMs, healer.clock.wallMs() - lookBackMs), maxBytes: evidence.max_size, timeoutMs: evidence.timeout };
   const own = join(folder, ulid(healer.clock.wallMs()));
   const captured = await captureEvidence({ folder: own, wanted: evidence.capture, collectors: healer.collectors, context, signal: healer.stopping });
