@@ -145,6 +145,8 @@ export interface OpenCase {
   /** The proxies hold or fall back by our order, so it is for us to open. */
   gatesClosed: boolean;
   configFailed: boolean;
+  /** The files being kept beside a start; they may take longer than the incident. */
+  keeping: Promise<void> | undefined;
   /** Ends a pause between two rounds early. */
   wake: () => void;
   /** Breaks a verification off: something else is wrong now. */

@@ -25,7 +25,7 @@ export interface Incidents {
   resume(ward: Ward, incident: Incident, unknownOutcome: boolean): void;
   /** No policy looks after the service any more: once the act under way has ended, its incident is closed as it is. */
   abandon(service: string): void;
-  /** Resolves when every round under way has ended. */
+  /** Resolves when every round under way has ended, and what was being kept of it is. */
   settled(): Promise<void>;
 }
 
@@ -42,11 +42,13 @@ export function createIncidents(healer: Healer): Incidents {
   function begin(ward: Ward, opened: OpenCase, first: First): void {
     open.set(ward.name, opened);
     // what it was opened under is what it is healed by, whatever is read meanwhile
-    const life = liveThrough(ward.pinned(), opened, first).finally(() => {
-      open.delete(ward.name);
-      abandoned.delete(opened);
-      running.delete(life);
-    });
+    const life = liveThrough(ward.pinned(), opened, first)
+      .finally(() => {
+        open.delete(ward.name);
+        abandoned.delete(opened);
+      })
+      .then(() => opened.keeping)
+      .finally(() => running.delete(life));
     running.add(life);
   }
 
@@ -154,6 +156,7 @@ function openCase(incident: Incident, healer: Healer): OpenCase {
     followsAnother: false,
     gatesClosed: false,
     configFailed: false,
+    keeping: undefined,
     wake: () => undefined,
     interrupt: () => undefined,
   };

@@ -26,7 +26,7 @@ export async function keepEvidence(name: ActionName, state: ServiceState, place:
   const action = place.healer.actions.get(name);
   if (!action || action.evidence === 'none') return undefined;
   if (action.evidence === 'beside') {
-    void keepLater(state, place);
+    place.open.keeping = keepLater(state, place);
     return undefined;
   }
   const captured = await keep(state, place);

@@ -114,7 +114,7 @@ export async function operatorScene(t: Test, options: SceneOptions = {}) {
     },
     /** kill -9, and a new start later with what is on the disk, perhaps with another text of the policy. */
     async restart(laterMs = 0, sha256 = world.sha256) {
-      life.end();
+      await life.end();
       clock.pass(laterMs);
       life = await live({ ...world, sha256 });
     },
@@ -182,9 +182,11 @@ async function live({ folder, clock, service, events, told, disk, policy, safety
   return {
     place,
     ward,
-    end: () => {
+    /** As kill -9: what was going on goes no further. */
+    end: async () => {
       stop.abort();
-      void log.close();
+      await incidents.settled();
+      await log.close();
     },
   };
 }
