@@ -56,7 +56,7 @@ export function livingState(main: ProcessStat, source: string): ServiceState {
   const family = familyOf(main.pid, readAllStats());
   const known = { mainPid: main.pid, pids: family.map((stat) => stat.pid), fence: processFence(main) };
   if (family.length > 0 && family.every(isStopped)) return { state: 'frozen', text: `${source}; all ${family.length} processes of it are stopped (state T)`, ...known };
-  return { state: 'running', text: `${source}, which runs with ${family.length} processes in all`, ...known };
+  return { state: 'running', text: `${source}, which runs ${family.length === 1 ? 'alone' : `with ${family.length} processes in all`}`, ...known };
 }
 
 function speaksFor(pidfile: Pidfile, uid: number | undefined): boolean {
