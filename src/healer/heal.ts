@@ -16,6 +16,8 @@ import { undoWhereHandsOff } from './undo.ts';
 export async function heal(open: OpenCase, ward: Ward, healer: Healer): Promise<NextRound> {
   await undoWhereHandsOff({ open, ward, healer });
   if (open.rounds++ > 0 && !open.news && (await looksWell(open, ward, healer))) return conclude(open, ward, healer);
+  // the decision asks for it, and finds it done: one look counts for a second
+  void healer.around?.host();
   const examined = await examine(open, ward, healer);
   if (!examined) return { kind: 'again', inMs: 500 };
   const decision = await chooseStep(examined, { open, ward, healer });
