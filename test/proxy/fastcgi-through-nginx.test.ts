@@ -93,7 +93,8 @@ for (const kind of ['unix', 'tcp'] as const) {
     t.match(JSON.parse(echoed), { length: upload.length, sha1 });
     t.equal(await succeed([programPath('curl'), '-sS', '-o', '/dev/null', '-w', '%{size_download}', `${nginx.url}/large.php`]), String(1600 * 65_536));
     clearInterval(watching);
-    t.ok(largest - before < 16 * 2 ** 20, `grew by ${Math.round((largest - before) / 1024)} KiB`);
+    // what is on its way, and read buffers that the collector frees late, come to 2 to 18 MiB; a body kept whole to 50 or 100
+    t.ok(largest - before < 32 * 2 ** 20, `grew by ${Math.round((largest - before) / 1024)} KiB`);
   });
 
   t.test(`a worker that dies inside its answer is visible to the visitor over ${kind}`, async (t) => {
