@@ -4,7 +4,7 @@
  */
 import { signal } from '../../test/support/processes.ts';
 import { startLoad, type Load, type LoadResult } from '../../test/support/load.ts';
-import type { AuditRecord } from '../../test/support/goodgateway.ts';
+import type { AuditRecord } from '../../test/support/audit-records.ts';
 import { until } from '../../test/support/until.ts';
 import { startSite, type Site } from '../../test/e2e/site.ts';
 import { median, ms, quantile, table } from '../numbers.ts';

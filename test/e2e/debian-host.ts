@@ -6,7 +6,7 @@
 import { stringify } from 'yaml';
 import { freePort } from '../support/ports.ts';
 import { missing } from '../support/skip.ts';
-import type { AuditRecord } from '../support/goodgateway.ts';
+import type { AuditRecord } from '../support/audit-records.ts';
 import { bootSystemd, cannotBootSystemd, type Systemd } from '../support/systemd.ts';
 import type { TestScope } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';

@@ -1,5 +1,4 @@
 /** The circuit breaker, the shared cause and the turns at the host's limits: the real memory and audit log, fake services. */
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { policySchema } from '../../src/config/policy-schema.ts';
@@ -17,6 +16,7 @@ import { runCommand } from '../../src/healer/run-command.ts';
 import * as services from '../../src/healer/services/registry.ts';
 import { sharedCause, watchSharedCause } from '../../src/healer/shared-cause.ts';
 import { openStateStore } from '../../src/healer/state-store.ts';
+import { auditRecords } from '../support/audit-records.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { openCase } from '../fixtures/healer/scene.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -82,17 +82,8 @@ async function scene(
     await audit.close();
   });
   const ward = (name: string): Ward => wards.get(name)!;
-  const records = (): Record<string, unknown>[] =>
-    readdirSync(join(folder, 'audit'))
-      .filter((file) => file.endsWith('.jsonl'))
-      .sort()
-      .flatMap((file) =>
-        readFileSync(join(folder, 'audit', file), 'utf8')
-          .trimEnd()
-          .split('\n'),
-      )
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
-  const events = (of: RegExp): string[] => records().flatMap(({ event }) => (of.test(String(event)) ? String(event) : []));
+  const records = () => auditRecords(join(folder, 'audit'));
+  const events = (of: RegExp): string[] => records().flatMap(({ event }) => (of.test(event) ? event : []));
   /** Its incident is opened now. */
   const breaks = async (name: string, cause: CauseName = 'service.crashed'): Promise<OpenCase> => {
     const incident = { id: ulid(clock.wallMs()), service: name, openedAtMs: clock.wallMs(), symptom: { seenBy: 'watch', kind: 'service_down', count: 1, text: 'down' } } as const;
@@ -111,7 +102,14 @@ async function scene(
     await act(await breaks(name));
     results.next = 'done';
   };
-  return { healer, clock, ward, told, performed, results, records, events, breaks, act, heals, failsAt, folder, stop };
+  /** Time passes in steps of a second, each to the end of what it sets going. */
+  const passes = async (ms: number): Promise<void> => {
+    for (let left = ms; left > 0; left -= second) {
+      clock.pass(Math.min(second, left));
+      await clock.settle();
+    }
+  };
+  return { healer, clock, ward, told, performed, results, records, events, breaks, act, heals, failsAt, passes, folder, stop };
 }
 
 function openCaseOf(incident: OpenCase['incident'], cause: CauseName, clock: FakeClock): OpenCase {
@@ -233,14 +231,8 @@ t.test('R29 step aside: "off" and "pause" hold up what was decided a moment befo
 });
 
 t.test('R8 shared cause: three services that fail together are one cause; it ends 5 min after they do, with one message', async (t) => {
-  const { healer, clock, told, records, events, breaks, heals, stop } = await scene(t, ['a', 'b', 'c', 'd', 'e'], { needs: { d: ['a'] } });
+  const { healer, clock, told, records, events, breaks, heals, passes, stop } = await scene(t, ['a', 'b', 'c', 'd', 'e'], { needs: { d: ['a'] } });
   const watching = watchSharedCause(healer);
-  const passes = async (ms: number): Promise<void> => {
-    for (let left = ms; left > 0; left -= second) {
-      clock.pass(Math.min(second, left));
-      await clock.settle();
-    }
-  };
   const a = await breaks('a');
   await passes(20 * second);
   const d = await breaks('d');
@@ -274,14 +266,8 @@ t.test('R8 shared cause: three services that fail together are one cause; it end
 });
 
 t.test('R8 shared cause: one that recovered quickly counts, and a restart of the healer neither ends it nor tells twice', async (t) => {
-  const { healer, clock, told, events, breaks, heals, stop, folder } = await scene(t);
+  const { healer, clock, told, events, breaks, heals, passes, stop, folder } = await scene(t);
   const watching = watchSharedCause(healer);
-  const passes = async (ms: number): Promise<void> => {
-    for (let left = ms; left > 0; left -= second) {
-      clock.pass(Math.min(second, left));
-      await clock.settle();
-    }
-  };
   const a = await breaks('a');
   await passes(2 * second);
   await heals(a);

@@ -5,7 +5,7 @@ import { loadConfiguration } from '../../src/config/load.ts';
 import { actionOptions } from '../../src/healer/action-options.ts';
 import { runHealer, type RunningHealer } from '../../src/healer/run-healer.ts';
 import { watchConfig } from '../../src/healer/watch-config.ts';
-import type { AuditRecord } from '../support/goodgateway.ts';
+import type { AuditRecord } from '../support/audit-records.ts';
 import { boldly, patientStart, smallService, type SmallService } from '../support/small-service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';

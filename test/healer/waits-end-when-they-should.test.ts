@@ -1,5 +1,5 @@
 /** Steps that only wait: for how long, what ends them early, and that nothing heavier follows before their time. */
-import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
@@ -27,6 +27,7 @@ import { readyPolicy } from '../e2e/site.ts';
 import { openCase } from '../fixtures/healer/scene.ts';
 import { smallHealer } from '../fixtures/healer/small-healer.ts';
 import { serviceTarget } from '../fixtures/services/target.ts';
+import { auditRecords } from '../support/audit-records.ts';
 import { contextOf } from '../support/action-context.ts';
 import { start } from '../support/program.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -174,15 +175,7 @@ async function scene(t: Test, tries: readonly object[]) {
     for (const server of listening) server.close();
   });
   incidents.seen(ward, { seenBy: 'traffic', kind: 'connection_refused', gateway: 'shop', count: 3, errno: 'ECONNREFUSED', text: '3 failed requests' });
-  const records = (): readonly { readonly event: string; readonly action?: string; readonly text?: string; readonly limits?: object }[] =>
-    readdirSync(join(folder, 'audit'))
-      .filter((name) => name.endsWith('.jsonl'))
-      .flatMap((name) =>
-        readFileSync(join(folder, 'audit', name), 'utf8')
-          .trim()
-          .split('\n'),
-      )
-      .map((line) => JSON.parse(line));
+  const records = () => auditRecords(join(folder, 'audit'));
   return {
     ward,
     incidents,

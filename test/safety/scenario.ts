@@ -1,6 +1,6 @@
 /** One situation in which nothing may be disturbed: real servers, real traffic, a policy that may act. */
 import type { ActionName, GateName } from '../../src/core/decision.ts';
-import type { AuditRecord } from '../support/goodgateway.ts';
+import type { AuditRecord } from '../support/audit-records.ts';
 import type { TestScope } from '../support/temp-folder.ts';
 
 export interface Scenario {

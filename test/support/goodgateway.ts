@@ -2,9 +2,10 @@
  * goodgateway itself, as an operator runs it: `run --config FILE` as a real process, everything that it writes in one
  * temporary folder. Start it last, so that it is stopped first: a healer would start again what a test stops.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { auditRecords, type AuditRecord } from './audit-records.ts';
 import { accepts, freePort } from './ports.ts';
 import { endAll, family, processes, processInfo, signal, type ProcessInfo } from './processes.ts';
 import { finish, start, type Finished } from './program.ts';
@@ -29,7 +30,6 @@ export interface GoodgatewayOptions {
 }
 
 export type ProcessName = 'supervisor' | 'proxy' | 'healer';
-export type AuditRecord = Readonly<Record<string, unknown>> & { readonly event: string };
 
 export interface Goodgateway {
   readonly folder: string;
@@ -140,14 +140,4 @@ async function listensEverywhere(gateways: Readonly<Record<string, Readonly<Reco
     return accepts({ host: address.slice(0, colon).replace(/[[\]]/g, ''), port: Number(address.slice(colon + 1)) });
   });
   return (await Promise.all(answers)).every(Boolean);
-}
-
-function auditRecords(folder: string): readonly AuditRecord[] {
-  if (!existsSync(folder)) return [];
-  const files = readdirSync(folder)
-    .filter((name) => name.endsWith('.jsonl'))
-    .sort();
-  // The last line may be in the middle of being written.
-  const lines = files.flatMap((name) => readFileSync(join(folder, name), 'utf8').split('\n').slice(0, -1));
-  return lines.map((line) => JSON.parse(line) as AuditRecord);
 }

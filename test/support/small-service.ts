@@ -3,10 +3,10 @@
  * a process that sleeps. Its state, its log and its configuration in one folder, so that one healer after the other can
  * look after it.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import type { AuditRecord } from './goodgateway.ts';
+import { auditRecords, type AuditRecord } from './audit-records.ts';
 import { processInfo, signal } from './processes.ts';
 import { succeed } from './program.ts';
 import { tempFolder, type TestScope } from './temp-folder.ts';
@@ -83,16 +83,7 @@ export async function smallService(t: TestScope): Promise<SmallService> {
     break: (broken) => (broken ? writeFileSync(join(folder, 'broken'), '') : rmSync(join(folder, 'broken'), { force: true })),
     writePolicy: (changes = {}, file = 'small') => write(join(folder, 'policies.d', `${file}.yaml`), { ...policy, ...changes }),
     writeHost: (changes = {}) => write(config, { ...host, ...changes }),
-    audit: () =>
-      (existsSync(join(folder, 'audit')) ? readdirSync(join(folder, 'audit')) : [])
-        .filter((name) => name.endsWith('.jsonl'))
-        .sort()
-        .flatMap((name) =>
-          readFileSync(join(folder, 'audit', name), 'utf8')
-            .split('\n')
-            .slice(0, -1),
-        )
-        .map((line) => JSON.parse(line) as AuditRecord),
+    audit: () => auditRecords(join(folder, 'audit')),
     state: () => {
       const file = join(folder, 'state', 'healing.json');
       return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as ReturnType<SmallService['state']>) : { attempts: [], incidents: [] };
