@@ -11,6 +11,7 @@ import type { Action } from './leaves.ts';
 import { endWhenPointless, waitLeftMs } from './end-wait.ts';
 import { fallBackUntilRepaired, orderShed } from './gate-orders.ts';
 import { noteAsked, notify, page } from './notices.ts';
+import { outcomeRecord } from './outcome-record.ts';
 import { touches } from './policy/gates.ts';
 import { gateFields } from './record-decision.ts';
 import { sayOnce } from './say-once.ts';
@@ -75,14 +76,7 @@ async function carryOut(decision: Recover, { open, ward, healer }: { open: OpenC
   open.said.clear();
   // before the outcome is on record: what is counted late would be lost in a crash
   if (action.counts && saved.kind === 'saved' && result.result === 'failed') await noteFailure({ open, ward, healer });
-  await healer.audit.append({
-    ...base,
-    event: result.result === 'unknown' ? 'action.unknown' : 'action.finished',
-    parent: intent.seq,
-    outcome: outcomeField(result),
-    ...(result.argv ? { argv: [...result.argv] } : {}),
-    text: result.detail,
-  });
+  await healer.audit.append({ ...base, ...outcomeRecord(result, intent.seq) });
   healer.log.info({ service: ward.name, action: step.action, result: result.result, took_ms: Math.round(result.durationMs) }, result.detail);
   if (action.tells === 'page') noteAsked({ open, healer });
   if (disturbs(action)) open.done.push(result.result === 'failed' ? `${step.action} (failed)` : step.action);
@@ -173,16 +167,4 @@ async function refuseWithoutAudit(text: string, { open, ward, healer }: { open: 
   noteAsked({ open, healer });
   fallBackUntilRepaired({ open, ward, healer });
   return { next: 'again', inMs: 5000 };
-}
-
-/** What came of a step, as the audit log spells it. */
-export function outcomeField(result: StepResult): { result: 'done' | 'failed' | 'unknown'; detail: string; exit?: number; signal?: string; duration_ms: number; output?: string } {
-  return {
-    result: result.result,
-    detail: result.detail,
-    ...(result.exitCode === undefined ? {} : { exit: result.exitCode }),
-    ...(result.signal === undefined ? {} : { signal: result.signal }),
-    duration_ms: Math.round(result.durationMs),
-    ...(result.outputTail ? { output: result.outputTail } : {}),
-  };
 }

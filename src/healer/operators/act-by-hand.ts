@@ -6,7 +6,7 @@ import { ulid } from '../../core/ids.ts';
 import { describeTarget } from '../audit-record-for.ts';
 import type { Healer, OpenCase, Ward } from '../healer.ts';
 import type { ActionContext } from '../leaves.ts';
-import { outcomeField } from '../recover.ts';
+import { outcomeRecord } from '../outcome-record.ts';
 import { tell } from '../tell.ts';
 import { done, refused } from './answers.ts';
 import type { OwnStep } from './own-step.ts';
@@ -52,14 +52,7 @@ export async function actByHand({ action, reason, by }: Extract<OperatorRequest,
   const result = await step.action.perform(contextOf(act, open?.incident.id ?? id), step.options);
   ward.lastAct = { ...lastAct, endedMs: healer.clock.monotonicMs() };
   await remember(`${action} by ${by}: ${reason}`, result, act);
-  const recorded = await healer.audit.append({
-    ...base,
-    event: result.result === 'unknown' ? 'action.unknown' : 'action.finished',
-    parent: intent.seq,
-    outcome: outcomeField(result),
-    ...(result.argv ? { argv: [...result.argv] } : {}),
-    text: result.detail,
-  });
+  const recorded = await healer.audit.append({ ...base, ...outcomeRecord(result, intent.seq) });
   healer.log.info({ service: ward.name, action, by, result: result.result, took_ms: Math.round(result.durationMs) }, result.detail);
   const after = await lookAt(act);
   const words = { done: `${action} of ${ward.name} is done`, failed: `${action} of ${ward.name} failed`, unknown: `nobody knows whether ${action} of ${ward.name} has worked` }[result.result];
