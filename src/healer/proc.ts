@@ -233,3 +233,12 @@ function readTable(path: string, isEnough: (part: Buffer) => boolean = () => fal
 function endOfListening(part: Buffer): boolean {
   return /^ *\d+: \S+ \S+ (?!0A)[0-9A-F]{2} /m.test(part.toString('latin1'));
 }
+
+/** A small text of /proc or of a configuration, empty when it cannot be read: the process may be gone by now. */
+export function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

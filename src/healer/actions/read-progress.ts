@@ -1,6 +1,6 @@
 /** Whether a service works on something, as the kernel and its log tell: between two looks, not at one. */
-import { readFileSync, statSync } from 'node:fs';
-import { parseStat } from '../proc.ts';
+import { statSync } from 'node:fs';
+import { parseStat, readText } from '../proc.ts';
 
 /** What had been used up to one moment. */
 export interface Progress {
@@ -34,7 +34,7 @@ export function readProgress(pids: readonly number[], logs: readonly string[], b
 }
 
 function usedBy(pid: number): readonly [string, { readonly cpuMs: number; readonly bytes: number }] | undefined {
-  const text = readProc(pid, 'stat');
+  const text = readText(`/proc/${pid}/stat`);
   const stat = parseStat(text);
   if (!stat) return undefined;
   // utime and stime, in 1/100 s. @see proc(5)
@@ -42,15 +42,6 @@ function usedBy(pid: number): readonly [string, { readonly cpuMs: number; readon
     .slice(text.lastIndexOf(')') + 2)
     .split(' ')
     .slice(11, 13);
-  const counters = [...readProc(pid, 'io').matchAll(/^[rw]char: (\d+)$/gm)].map(([, count]) => Number(count));
+  const counters = [...readText(`/proc/${pid}/io`).matchAll(/^[rw]char: (\d+)$/gm)].map(([, count]) => Number(count));
   return [`${pid}:${stat.startTicks}`, { cpuMs: (Number(user) + Number(system)) * 10, bytes: counters.reduce((sum, count) => sum + count, 0) }];
-}
-
-function readProc(pid: number, name: 'stat' | 'io'): string {
-  try {
-    return readFileSync(`/proc/${pid}/${name}`, 'latin1');
-  } catch {
-    // Ended meanwhile, or not ours to see.
-    return '';
-  }
 }

@@ -1,6 +1,6 @@
 /** What a process waits for, as the kernel tells: for the record, so that a person finds the bug that its end hides. */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { parseTcpPeers } from '../proc.ts';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { parseTcpPeers, readText } from '../proc.ts';
 
 const mostDescriptors = 4096;
 const mostPeers = 5;
@@ -34,12 +34,4 @@ function socketsOf(pid: number): ReadonlySet<string> {
     // A descriptor was closed, or the process ended, while it was read: what was seen is told.
   }
   return found;
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return '';
-  }
 }

@@ -1,5 +1,5 @@
 import { redactWords } from '../audit/redact.ts';
-import { askEngine, containerPath, engineMessage } from '../service-parts/engine.ts';
+import { askEngine, containerPath, refusalText } from '../service-parts/engine.ts';
 import type { Collector } from '../leaves.ts';
 
 /** What the Engine knows of the container, but for its environment and what its commands keep secret. */
@@ -10,7 +10,7 @@ export const containerInspect: Collector = {
     if (config.type !== 'docker') throw new Error('the service is no container');
     const answer = await askEngine(config.api, { method: 'GET', path: containerPath(config, 'json'), timeoutMs, mostBytes: maxBytes }, signal);
     if (answer.kind !== 'answered') throw new Error(answer.why);
-    if (answer.status !== 200) throw new Error(`the Engine answered ${answer.status}: ${engineMessage(answer.body)}`);
+    if (answer.status !== 200) throw new Error(refusalText(answer));
     return withoutSecrets(JSON.parse(answer.body.toString('utf8')));
   },
 };

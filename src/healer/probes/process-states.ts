@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import type { Evidence } from '../../core/diagnosis.ts';
 import { formatAddress } from '../../core/failure.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
-import type { ProcessStat } from '../proc.ts';
-import { readCpuMs, readFamily, readText } from './read-processes.ts';
+import { readText, type ProcessStat } from '../proc.ts';
+import { readCpuMs, readFamily } from './read-processes.ts';
 import { processesOf, workersOf } from './read-once.ts';
 import { sampleMs } from './read-workers.ts';
 

@@ -1,6 +1,5 @@
 /** What several probes ask about processes, beyond the plain rows of /proc. */
-import { readFileSync } from 'node:fs';
-import type { ProcessStat } from '../proc.ts';
+import { readText, type ProcessStat } from '../proc.ts';
 
 /** The given processes and all that descend from them, zombies too, as far as they still exist. */
 export function readFamily(roots: readonly number[], all: readonly ProcessStat[]): readonly ProcessStat[] {
@@ -20,13 +19,4 @@ export function readCpuMs(pid: number): number {
   const field = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const ticks = Number(field[11]) + Number(field[12]);
   return Number.isNaN(ticks) ? 0 : ticks * 10;
-}
-
-/** A small text of /proc or of a configuration, empty when it cannot be read: the process may be gone by now. */
-export function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -3,8 +3,7 @@
  * every worker is taken. For services that give every connection to one blocking worker, as php-fpm does.
  */
 import type { Clock } from '../../core/time.ts';
-import { isAlive, type ProcessStat } from '../proc.ts';
-import { readText } from './read-processes.ts';
+import { readText, isAlive, type ProcessStat } from '../proc.ts';
 import { readHolders, readSocketInode } from './read-sockets.ts';
 
 /** accept and accept4 by architecture. @see the kernel's system call tables (x86-64, and the generic one) */

@@ -1,4 +1,4 @@
-import { askEngine, containerPath, engineMessage, type ContainerPlace } from './engine.ts';
+import { askEngine, containerPath, refusalText, type ContainerPlace } from './engine.ts';
 
 /** More than some hundred lines of any application. */
 const mostBytes = 1024 ** 2;
@@ -15,7 +15,7 @@ export async function containerLogsTail(place: ContainerPlace, { lines, sinceMs 
   const query = { stdout: '1', stderr: '1', tail: String(Math.min(500, lines)), since: String(Math.floor(Math.max(0, sinceMs) / 1000)) };
   const answer = await askEngine(place.api, { method: 'GET', path: containerPath(place, 'logs'), query, timeoutMs: oneLookMs, mostBytes }, signal);
   if (answer.kind !== 'answered') return { missing: answer.why };
-  if (answer.status !== 200) return { missing: `the Engine answered ${answer.status}: ${engineMessage(answer.body)}` };
+  if (answer.status !== 200) return { missing: refusalText(answer) };
   const text = readFrames(answer.body).subarray(-keptBytes).toString('utf8');
   return { lines: text.split(/\r?\n/).filter((line) => line !== '') };
 }

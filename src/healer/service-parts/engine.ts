@@ -23,13 +23,11 @@ export interface EngineRequest {
 }
 
 /**
- * `not_sent`: nobody could be reached, so nothing was done; `no_answer`: it may have been done. `cut`: the answer was
- * longer than allowed, or did not end in time; what came is there.
+ * `not_sent`: nobody could be reached, so nothing was done; `no_answer`: it may have been done. Of an answer that was
+ * longer than allowed, or did not end in time, what came is there.
  */
 export type EngineAnswer =
-  | { readonly kind: 'answered'; readonly status: number; readonly body: Buffer; readonly cut: boolean }
-  | { readonly kind: 'not_sent'; readonly why: string }
-  | { readonly kind: 'no_answer'; readonly why: string };
+  { readonly kind: 'answered'; readonly status: number; readonly body: Buffer } | { readonly kind: 'not_sent'; readonly why: string } | { readonly kind: 'no_answer'; readonly why: string };
 
 /** Docker 20.10 and Podman 4 speak it; newer ones may say that it is too old. */
 const firstVersion = '1.41';
@@ -51,8 +49,13 @@ export function containerPath({ container }: ContainerPlace, what: string): stri
   return `/containers/${encodeURIComponent(container)}/${what}`;
 }
 
-/** The Engine's own words in an answer that is an error: `{"message":"No such container: shop"}`. At most 300 characters. */
-export function engineMessage(body: Buffer): string {
+/** An answer that is an error, in the Engine's own words. */
+export function refusalText({ status, body }: Pick<Extract<EngineAnswer, { kind: 'answered' }>, 'status' | 'body'>): string {
+  return `the Engine answered ${status}: ${engineMessage(body)}`;
+}
+
+/** Of `{"message":"No such container: shop"}` the message. At most 300 characters. */
+function engineMessage(body: Buffer): string {
   const text = body.toString('utf8').trim();
   try {
     const parsed: unknown = JSON.parse(text);
@@ -70,7 +73,7 @@ async function ask(api: Address, request: EngineRequest, { version, signal }: { 
   try {
     const query = request.query ? `?${new URLSearchParams(request.query).toString()}` : '';
     const answer = await client.request({ method: request.method, path: `/v${version}${request.path}${query}`, signal: AbortSignal.any([signal, late]), headersTimeout: 0, bodyTimeout: 0 });
-    return { kind: 'answered', status: answer.statusCode, ...(await readBody(answer.body, request.mostBytes)) };
+    return { kind: 'answered', status: answer.statusCode, body: await readBody(answer.body, request.mostBytes) };
   } catch (error) {
     return failureOf(error, { api, late: late.aborted || signal.aborted });
   } finally {
@@ -83,24 +86,23 @@ async function ask(api: Address, request: EngineRequest, { version, signal }: { 
 async function clientFor(api: Address): Promise<Client> {
   const { Client } = await import('undici');
   const connect = { timeout: 2000, ...(api.kind === 'unix' ? { socketPath: api.path } : {}) };
-  const host = api.kind === 'unix' ? 'localhost' : api.host.includes(':') ? `[${api.host}]:${api.port}` : `${api.host}:${api.port}`;
+  const host = api.kind === 'unix' ? 'localhost' : formatAddress(api);
   return new Client(`http://${host}`, { connect });
 }
 
-async function readBody(body: AsyncIterable<Buffer>, mostBytes: number): Promise<{ readonly body: Buffer; readonly cut: boolean }> {
+async function readBody(body: AsyncIterable<Buffer>, mostBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   try {
     for await (const chunk of body) {
       chunks.push(chunk);
       length += chunk.length;
-      if (length >= mostBytes) return { body: Buffer.concat(chunks).subarray(0, mostBytes), cut: true };
+      if (length >= mostBytes) break;
     }
   } catch {
     // Out of time, or the Engine broke off; the head has said what became of the request.
-    return { body: Buffer.concat(chunks), cut: true };
   }
-  return { body: Buffer.concat(chunks), cut: false };
+  return Buffer.concat(chunks).subarray(0, mostBytes);
 }
 
 /** No connection, no request: the only failures of which it is sure that nothing was done. */

@@ -25,7 +25,7 @@ export async function pidfileState(target: ServiceTarget, path: string, stops: S
   if (owner !== undefined && !speaksFor(pidfile, owner))
     return { state: 'unknown', text: `${path} can be written by uid ${pidfile.onlyUid}, who does not own process ${pidfile.pid} (uid ${owner})`, pids: [], fence: '' };
   if (!main) return afterEnd(deadState(pidfile.pid, source, pidfile), stopUnderWay(path, `${pidfile.pid} ${pidfile.writtenAtMs}`, stops));
-  seenRunning(target, startedAtMs(main));
+  seenRunning(target, () => startedAtMs(main));
   return livingState(main, source);
 }
 

@@ -32,11 +32,12 @@ const longestRestartMs = 900_000;
 
 /**
  * The service was seen to run since then (wall time). That ends the restart when it is the new run; the old one is seen
- * as well, as long as it takes to end. After a quarter of an hour nothing of it can be under way.
+ * as well, as long as it takes to end. After a quarter of an hour nothing of it can be under way. `startedAtMs` is asked
+ * only while a restart is under way.
  */
-export function seenRunning(target: Marked, startedAtMs: number): void {
+export function seenRunning(target: Marked, startedAtMs: () => number): void {
   const since = markedAtMs(target);
-  if (since !== undefined && (startedAtMs > since - slackMs || Math.abs(Date.now() - since) > longestRestartMs)) clearRestarting(target);
+  if (since !== undefined && (startedAtMs() > since - slackMs || Math.abs(Date.now() - since) > longestRestartMs)) clearRestarting(target);
 }
 
 function markedAtMs(target: Marked): number | undefined {

@@ -3,14 +3,13 @@
  * container are used: inspect, logs, start, stop, restart; and the list of its events. There is no `reload`: the signal
  * for it would need the endpoint `kill`, which a filter in front of the socket rightly refuses.
  */
-import { readFileSync } from 'node:fs';
 import type { ServiceState, ServiceTarget, ServiceType } from '../leaves.ts';
-import { familyOf, isAlive, isStopped, readAllStats, readStat, type ProcessStat } from '../proc.ts';
+import { familyOf, isAlive, isStopped, readAllStats, readStat, readText, type ProcessStat } from '../proc.ts';
 import { configTestOf } from '../service-parts/config-tests.ts';
 import { endByEvents, endByPolicy, parseEvents, type ContainerEnd } from '../service-parts/container-end.ts';
 import { parseContainer, type Container } from '../service-parts/container-inspect.ts';
 import { containerState } from '../service-parts/container-state.ts';
-import { askEngine, containerPath, engineMessage, type ContainerPlace, type EngineAnswer } from '../service-parts/engine.ts';
+import { askEngine, containerPath, refusalText, type ContainerPlace, type EngineAnswer } from '../service-parts/engine.ts';
 import { clearRestarting, isRestarting, markRestarting, seenRunning } from '../service-parts/restart-marker.ts';
 import { step } from '../service-parts/step-result.ts';
 
@@ -76,7 +75,7 @@ function outcome(answer: EngineAnswer, what: string): { readonly result: 'done' 
   if (answer.kind === 'no_answer') return { result: 'unknown', detail: `${what}: ${answer.why}; it may go on` };
   if (answer.status === 304) return { result: 'done', detail: `${what}: nothing to do, it is so already` };
   if (answer.status >= 200 && answer.status < 300) return { result: 'done', detail: what };
-  return { result: 'failed', detail: `${what}: the Engine answered ${answer.status}: ${engineMessage(answer.body)}` };
+  return { result: 'failed', detail: `${what}: ${refusalText(answer)}` };
 }
 
 /** Nothing was begun, or what was to be stopped runs on: so nothing was left half done. */
@@ -93,7 +92,7 @@ function inspect(place: ContainerPlace, signal: AbortSignal): Promise<EngineAnsw
 async function stateOf(container: Container, target: ServiceTarget, signal: AbortSignal): Promise<ServiceState> {
   const memory = memoryOf(placeOf(target));
   memory.seenMs = performance.now();
-  if (container.status === 'running') seenRunning(target, container.startedAtMs);
+  if (container.status === 'running') seenRunning(target, () => container.startedAtMs);
   const processes = container.pid > 0 ? processesOf(container) : [];
   const end = container.status === 'exited' ? await endOf(container, { place: placeOf(target), memory }, signal) : undefined;
   return containerState(container, {
@@ -110,7 +109,7 @@ function withoutContainer(place: ContainerPlace, answer: EngineAnswer): ServiceS
   const nothing = { pids: [], fence: '' };
   if (answer.kind !== 'answered') return { state: 'unknown', text: answer.why, ...nothing };
   if (answer.status === 200) return { state: 'unknown', text: 'the Engine gave an answer that is no container', ...nothing };
-  if (answer.status !== 404) return { state: 'unknown', text: `the Engine answered ${answer.status}: ${engineMessage(answer.body)}`, ...nothing };
+  if (answer.status !== 404) return { state: 'unknown', text: refusalText(answer), ...nothing };
   const goneSinceMs = performance.now() - memoryOf(place).seenMs;
   const changing = goneSinceMs < goneMs ? { changing: `the container is gone since less than ${Math.ceil(goneSinceMs / 1000)} s, so somebody is replacing or removing it` } : {};
   return { state: 'stopped', text: `the Engine knows no container ${place.container}: it was removed, or never made`, ...nothing, ...changing };
@@ -135,16 +134,8 @@ async function endOf(container: Container, { place, memory }: { readonly place: 
 /** The container's processes, where its main one is really there: the Engine may run in another pid namespace, or on another machine. */
 function processesOf({ id, pid }: Container): readonly ProcessStat[] {
   const main = readStat(pid);
-  if (!isAlive(main) || !cgroupOf(pid).includes(id)) return [];
+  if (!isAlive(main) || !readText(`/proc/${pid}/cgroup`).includes(id)) return [];
   return familyOf(pid, readAllStats());
-}
-
-function cgroupOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cgroup`, 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 function memoryOf({ api, container }: ContainerPlace): Memory {
