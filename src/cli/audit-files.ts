@@ -8,6 +8,7 @@ import { readConfigFile } from '../config/read-config-file.ts';
 import { validate } from '../config/validate.ts';
 import type { AuditFile } from '../healer/audit/files.ts';
 import { findAuditFiles } from '../healer/audit/query.ts';
+import { complain } from './terminal.ts';
 
 export interface AuditSource {
   readonly config?: string;
@@ -25,12 +26,6 @@ export async function openAudit(source: AuditSource): Promise<{ readonly folder:
   if ('problem' in chosen) return complain(chosen.problem, 2);
   const found = await findAuditFiles(chosen.folder);
   return found.kind === 'found' ? { folder: chosen.folder, files: found.files } : complain(found.detail, 1);
-}
-
-/** Prints `goodgateway: TEXT` on standard error and sets the exit status: 1 found something, 2 called wrongly. */
-export function complain(text: string, exitStatus: 1 | 2): undefined {
-  process.stderr.write(`goodgateway: ${text}\n`);
-  process.exitCode = exitStatus;
 }
 
 /**

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
 import { didYouMean } from '../config/did-you-mean.ts';
 import { actionNames } from '../core/decision.ts';
-import { complain } from './audit-files.ts';
 import { operatorCommand, tellHealer, type OperatorOptions } from './operator-command.ts';
-import { plain } from './terminal.ts';
+import { complain, plain } from './terminal.ts';
 
 interface DoOptions extends OperatorOptions {
   readonly reason: string;

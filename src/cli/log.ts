@@ -6,8 +6,8 @@ import type { AuditFile } from '../healer/audit/files.ts';
 import { readRecords, summarizeIncidents, type Selection } from '../healer/audit/query.ts';
 import type { AuditRecord } from '../healer/audit/record.ts';
 import { whatWasDone, type IncidentSummary } from '../healer/audit/summary.ts';
-import { readingCommand, complain, openAudit, type AuditSource } from './audit-files.ts';
-import { isTerminal, plain, printLine, styled, table } from './terminal.ts';
+import { readingCommand, openAudit, type AuditSource } from './audit-files.ts';
+import { complain, isTerminal, plain, printLine, styled, table } from './terminal.ts';
 import { formatWhen, parseWhen, whenExpected } from './when.ts';
 
 interface LogOptions extends AuditSource {

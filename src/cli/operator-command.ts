@@ -4,9 +4,8 @@ import { Command } from 'commander';
 import { operatorAnswerSchema, operatorRequestSchema, type OperatorRequest } from '../channel/operator-messages.ts';
 import { duration } from '../config/values.ts';
 import { askHealer } from './ask-healer.ts';
-import { complain } from './audit-files.ts';
 import { hostOrExplain } from './host-or-explain.ts';
-import { plain, printLine } from './terminal.ts';
+import { complain, plain, printLine } from './terminal.ts';
 import { whoAsks } from './who.ts';
 
 export interface OperatorOptions {

@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import { formatDuration } from '../core/time.ts';
 import { readRecords } from '../healer/audit/query.ts';
 import { buildReport, type DoneRow, type Report, type ServiceReport, type WouldRow } from '../healer/audit/report.ts';
-import { complain, openAudit, readingCommand, type AuditSource } from './audit-files.ts';
-import { plain, printLine, styled, table, wrap } from './terminal.ts';
+import { openAudit, readingCommand, type AuditSource } from './audit-files.ts';
+import { complain, plain, printLine, styled, table, wrap } from './terminal.ts';
 import { formatWhen, parseWhen, whenExpected } from './when.ts';
 
 interface ReportOptions extends AuditSource {

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { entryPoint, smallRatherThanFast } from '../supervisor/entry-points.ts';
 import { hostOrExplain } from './host-or-explain.ts';
 import { proxyRights } from './proxy-rights.ts';
+import { complain } from './terminal.ts';
 
 /** `goodgateway run`: proxy and healer under one small supervisor, until SIGTERM or SIGINT. */
 export function runCommand(): Command {
@@ -15,11 +16,7 @@ export function runCommand(): Command {
       // whoever starts us may have taken its mask off: what is made here must be nobody else's to change
       process.umask(process.umask() | 0o022);
       const proxy = await proxyRights(found.file, found.host);
-      if (typeof proxy === 'string') {
-        process.stderr.write(`goodgateway: ${proxy}\n`);
-        process.exitCode = 2;
-        return;
-      }
+      if (typeof proxy === 'string') return complain(proxy, 2);
       becomeSupervisor([entryPoint('supervisor/main'), '--config', found.file, '--state', found.host.state, '--proxy', JSON.stringify(proxy)]);
     });
 }

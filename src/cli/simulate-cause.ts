@@ -10,8 +10,7 @@ import { quietSurroundings } from '../healer/policy/surroundings.ts';
 import { assumedDiagnosis, assumedState } from '../healer/simulate/assumed-service.ts';
 import { explain, explanationSchema, type Explanation } from '../healer/simulate/explanation.ts';
 import { askHealer } from './ask-healer.ts';
-import { complain } from './audit-files.ts';
-import { plain, printLine, styled, wrap } from './terminal.ts';
+import { complain, plain, printLine, styled, wrap } from './terminal.ts';
 import { formatWhen } from './when.ts';
 
 const answerWithinMs = 10_000;

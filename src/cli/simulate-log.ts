@@ -10,9 +10,8 @@ import { readRecorded, type Recorded } from '../healer/simulate/read-recorded.ts
 import { simulate } from '../healer/simulate/simulate.ts';
 import { tally, type Tally } from '../healer/simulate/tally.ts';
 import { incidentCode } from '../core/ids.ts';
-import { complain } from './audit-files.ts';
 import { simulatedJson, tellSimulated, tellTally } from './simulated-story.ts';
-import { plain, printLine, wrap } from './terminal.ts';
+import { complain, plain, printLine, wrap } from './terminal.ts';
 
 export interface LogSimulation {
   /** A folder of an audit log, or one of its files. */

@@ -5,9 +5,8 @@ import { formatProblem } from '../config/problem.ts';
 import { formatDuration } from '../core/time.ts';
 import { actionTable } from '../healer/action-table.ts';
 import { playScenario, type PlayedScenario } from '../healer/simulate/play-scenario.ts';
-import { complain } from './audit-files.ts';
 import { simulatedJson, tellSimulated } from './simulated-story.ts';
-import { plain, printLine, styled, wrap } from './terminal.ts';
+import { complain, plain, printLine, styled, wrap } from './terminal.ts';
 
 /** Plays every scenario of a file. Exit status 0: all came as expected, 1: something did not, 2: the file is wrong. */
 export async function simulateScenarios(configuration: Configuration, file: string, json: boolean): Promise<void> {

@@ -1,9 +1,8 @@
 /** `goodgateway simulate`: what the current policies would do, and what would be refused; nothing is done. */
 import { Argument, Command, Option } from 'commander';
 import { causeNames, confidences, type CauseName, type Confidence } from '../core/diagnosis.ts';
-import { complain } from './audit-files.ts';
 import { configurationOrExplain } from './load-or-explain.ts';
-import { plain } from './terminal.ts';
+import { complain, plain } from './terminal.ts';
 import { parseWhen, whenExpected } from './when.ts';
 
 interface SimulateOptions {

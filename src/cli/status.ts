@@ -8,7 +8,7 @@ import { askHealer } from './ask-healer.ts';
 import { hostOrExplain } from './host-or-explain.ts';
 import { tellNow, type IncidentNow } from './incident-now.ts';
 import { toAct } from './story-headings.ts';
-import { plain, withStop } from './terminal.ts';
+import { complain, plain, withStop } from './terminal.ts';
 import { formatWhen } from './when.ts';
 
 const offSchema = z.object({ since: z.string(), by: z.string(), reason: z.string() }).nullable().default(null);
@@ -58,11 +58,7 @@ export function statusCommand(): Command {
       const found = await hostOrExplain(options.config);
       if (!found) return;
       const answer = await askHealer(join(found.host.runtime, 'control.sock'), { ask: 'status' }, { answer: statusSchema, withinMs: answerWithinMs });
-      if ('noAnswer' in answer) {
-        process.stderr.write(`goodgateway: ${answer.noAnswer}\n`);
-        process.exitCode = 1;
-        return;
-      }
+      if ('noAnswer' in answer) return complain(answer.noAnswer, 1);
       process.stdout.write(options.json ? `${JSON.stringify(answer, undefined, 2)}\n` : describe(answer, await readNow(answer, found.host.audit.folder)));
       if (answer.audit !== 'ok' || answer.services.some((service) => service.incident)) process.exitCode = 1;
     });

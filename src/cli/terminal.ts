@@ -12,20 +12,15 @@ export function styled(style: 'bold' | 'dim' | 'green' | 'red' | 'yellow', text:
   return styleText(style, text, { stream: process.stdout });
 }
 
-/** Writes a line and waits where the reader is slow; a reader that has gone (`| head`) ends the program in peace. */
+/** Writes a line and waits where the reader is slow. */
 export async function printLine(text: string): Promise<void> {
-  watchReader();
   if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
 }
 
-let watched = false;
-function watchReader(): void {
-  if (watched) return;
-  watched = true;
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
+/** Prints `goodgateway: TEXT` on standard error and sets the exit status: 1 found something, 2 called wrongly. */
+export function complain(text: string, exitStatus: 1 | 2): undefined {
+  process.stderr.write(`goodgateway: ${text}\n`);
+  process.exitCode = exitStatus;
 }
 
 /**

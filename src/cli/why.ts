@@ -1,9 +1,9 @@
 /** `goodgateway why`: one incident as a story, with the proof. */
 import type { Command } from 'commander';
 import { findIncident } from '../healer/audit/query.ts';
-import { openAudit, complain, readingCommand, type AuditSource } from './audit-files.ts';
+import { openAudit, readingCommand, type AuditSource } from './audit-files.ts';
 import { tellIncident } from './incident-story.ts';
-import { plain, printLine } from './terminal.ts';
+import { complain, plain, printLine } from './terminal.ts';
 
 interface WhyOptions extends AuditSource {
   readonly json?: true;
