@@ -5,6 +5,7 @@
  */
 import { basename } from 'node:path';
 import { valueAt, type ConfigProblem, type Path } from './problem.ts';
+import { shells } from './program-words.ts';
 import type { PolicyEntry } from './written.ts';
 import type { YamlDocument } from './yaml-document.ts';
 
@@ -29,7 +30,6 @@ function command(document: YamlDocument, at: Path): readonly ConfigProblem[] {
   return [document.problem([...at, script], 'value', `${key}: a line for a shell is refused; name the program itself with its arguments, or put the line into a script of your own and name that`)];
 }
 
-const shells = ['sh', 'bash', 'dash', 'ash', 'ksh', 'mksh', 'zsh', 'fish', 'csh', 'tcsh'];
 /** Programs that only start another one. */
 const starters = ['env', 'nice', 'ionice', 'nohup', 'setsid', 'busybox', 'timeout', 'chroot', 'sudo', 'setpriv'];
 /** Options of starters that hold a whole line: `su -c`, `env -S`. */

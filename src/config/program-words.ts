@@ -8,7 +8,7 @@ import { basename } from 'node:path';
 export const placeholders = ['{service}', '{unit}', '{incident}', '{cause}'] as const;
 export type Placeholder = (typeof placeholders)[number];
 
-const shells = ['sh', 'bash', 'dash', 'zsh', 'ksh', 'mksh', 'ash', 'fish', 'csh', 'tcsh'];
+export const shells = ['sh', 'bash', 'dash', 'zsh', 'ksh', 'mksh', 'ash', 'fish', 'csh', 'tcsh'];
 
 /** The first word that is refused, and why; `undefined` when all may be used. */
 export function refusedWord(argv: readonly string[]): { readonly index: number; readonly message: string } | undefined {

@@ -11,6 +11,11 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** A moment of monotonic time as ISO text, for records and answers. */
+export function isoOf(monotonicMs: number, clock: Clock): string {
+  return new Date(clock.wallMs() + monotonicMs - clock.monotonicMs()).toISOString();
+}
+
 /** The machine's clock. The one place that reads it. */
 export const systemClock: Clock = {
   wallMs: () => Date.now(),

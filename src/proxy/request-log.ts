@@ -32,8 +32,8 @@ export interface RequestLog {
 
 /** Writes the line, unless nothing worth a line happened. */
 export function logRequest(log: RequestLog, note: RequestNote, nowMs: number): void {
-  const incident = (note.quarantined ?? note.shed)?.incident;
   if (!note.failure && note.attempts < 2 && note.heldMs < 1 && note.outcome === 'answered') return;
+  const incident = (note.quarantined ?? note.shed)?.incident;
   log.info(
     {
       request: note.id,

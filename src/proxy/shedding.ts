@@ -100,8 +100,8 @@ export class Shedding {
     const { hold, random = Math.random } = this.#options;
     const recent = this.#mix.recent();
     const share = admittedShare(recent, kind, level.keep * Math.max(this.#cameAtOrder, sumOf(recent)));
-    const together = hold.fairness === 'client' && byVisitor.has(kind) && request.clientAddress !== '';
-    if ((together ? drawOf(`${level.incident} ${request.clientAddress}`) : random()) < share) return undefined;
+    const visitor = hold.fairness === 'client' && byVisitor.has(kind) ? request.clientAddress : '';
+    if ((visitor === '' ? random() : drawOf(`${level.incident} ${visitor}`)) < share) return undefined;
     return { outcome: 'shed', incident: level.incident, retryAfterMs: level.retryAfterMs, say: level.say };
   }
 }
