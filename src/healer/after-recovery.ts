@@ -6,7 +6,7 @@
 import type { Symptom } from '../core/incident.ts';
 import { formatDuration } from '../core/time.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
-import { checksFor, checksOf } from './looks-well.ts';
+import { troubleOf } from './looks-well.ts';
 
 export interface IncidentsOfOthers {
   openFor(service: string): OpenCase | undefined;
@@ -15,7 +15,6 @@ export interface IncidentsOfOthers {
 
 /** Where a policy has no `after_recovery`. */
 const defaultSettleMs = 30_000;
-const oneLookMs = 5000;
 
 /** What is to be called when a service has recovered. It returns at once, and waits for each service at most once at a time. */
 export function createAfterRecovery(healer: Healer, incidents: IncidentsOfOthers): (ward: Ward) => void {
@@ -60,13 +59,4 @@ function namedBy({ after_recovery: after }: Ward['policy']): readonly string[] {
 
 function warnOfStrangers({ name, policy }: Ward, { wards, log }: Healer): void {
   for (const one of namedBy(policy)) if (!wards.has(one)) log.warn({ service: name }, `after_recovery of ${name} names ${one}, and no policy has that name`);
-}
-
-/** What of its own checks fails now, as one sentence. */
-async function troubleOf(ward: Ward, healer: Healer): Promise<string | undefined> {
-  const runCheck = checksOf(ward, healer);
-  const signal = AbortSignal.any([healer.stopping, AbortSignal.timeout(oneLookMs)]);
-  const looks = checksFor(ward).filter((check) => !('traffic' in check));
-  const results = await Promise.all(looks.map((check) => runCheck(check, { signal, firstPassWallMs: undefined })));
-  return results.find((result) => result.passed === false)?.text;
 }

@@ -5,15 +5,15 @@
  */
 import { randomInt } from 'node:crypto';
 import type { Decision } from '../core/decision.ts';
-import { formatDuration } from '../core/time.ts';
+import { formatDuration, isoOf } from '../core/time.ts';
 import { recordFor } from './audit-record-for.ts';
 import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
 import { inTurn } from './in-turn.ts';
 import type { ServiceState } from './leaves.ts';
-import { approvalNeeded, termsFor, type ApprovalBound, type ApprovalTerms } from './policy/approvals.ts';
+import { approvalNeeded, lacksOnlyApproval, termsFor, type ApprovalBound, type ApprovalTerms } from './policy/approvals.ts';
 import type { Approval } from './policy/limits.ts';
 import { isBoundStill, isLive, mayStillAllow, questionsOf, questionsOfService, writeQuestion } from './questions.ts';
-import { gateFields } from './record-decision.ts';
+import { gateFields } from './policy/gates.ts';
 import { tell } from './tell.ts';
 
 interface Place {
@@ -46,15 +46,15 @@ export function endOldQuestions(now: ServiceState, place: Place): Promise<void> 
  */
 export function askOrWait(decision: Decision, place: Place): Promise<NextRound | undefined> {
   const { open, ward, healer } = place;
-  const refusing = decision.gates.filter(({ verdict }) => verdict === 'refuse');
-  if (refusing.length !== 1 || refusing[0]?.gate !== 'approval') return Promise.resolve(undefined);
+  if (!lacksOnlyApproval(decision)) return Promise.resolve(undefined);
   return inTurn(healer, questionsOfService(ward), async () => {
     const serviceState = await ward.serviceType.state(ward.target(), healer.run, healer.stopping);
     const all = questionsOf(open.incident.id, healer);
+    const live = all.filter(isLive);
     const now = { wallMs: healer.clock.wallMs(), monotonicMs: healer.clock.monotonicMs() };
-    const input = { policy: ward.policy, policySha256: ward.sha256, actions: healer.actionTable, serviceState, approvals: all.filter(isLive), now };
+    const input = { policy: ward.policy, policySha256: ward.sha256, actions: healer.actionTable, serviceState, approvals: live, now };
     const needed = approvalNeeded(decision, input);
-    const waiting = all.filter(isLive).find(({ verdict, rule, rung }) => verdict === 'asked' && rule === decision.rule && rung === decision.step?.rung);
+    const waiting = live.find(({ verdict, rule, rung }) => verdict === 'asked' && rule === decision.rule && rung === decision.step?.rung);
     // a look that failed shows no run at all; the next one tells whether the question is still about this one
     const isWaiting = waiting !== undefined && (!needed || serviceState.state === 'unknown');
     if (isWaiting) return wait(waiting, place);
@@ -91,7 +91,7 @@ async function ask({ terms, bound }: { readonly terms: ApprovalTerms; readonly b
     rung: bound.rung,
     ...(decision.step ? { attempt: decision.step.attempt } : {}),
     gates: gateFields(decision.gates),
-    approval: { code: question.code, from: terms.from, until: wallOf(question.untilMs, healer), otherwise: terms.otherwise, fence: bound.fence },
+    approval: { code: question.code, from: terms.from, until: isoOf(question.untilMs, healer.clock), otherwise: terms.otherwise, fence: bound.fence },
     text: wordsOf(question, place),
   });
   if (asked.kind !== 'appended') return cannotBeAsked(question, asked.detail, place);
@@ -174,10 +174,6 @@ async function endAsVoid(question: Approval, why: string, { open, ward, healer }
 function askedOn({ rule: name, rung }: Approval, { policy }: Ward): ApprovalTerms | undefined {
   const rule = policy.rules.find((one) => one.name === name);
   return rule && termsFor(policy, rule, { rung }, true);
-}
-
-function wallOf(monotonicMs: number, { clock }: Healer): string {
-  return new Date(clock.wallMs() + monotonicMs - clock.monotonicMs()).toISOString();
 }
 
 /** Without characters that are taken for one another. */

@@ -7,9 +7,14 @@ export function recordFor(open: Pick<OpenCase, 'incident'>, ward: Ward): Pick<Au
     incident: open.incident.id,
     service: ward.name,
     target: describeTarget(ward),
-    policy: { name: ward.policy.name, sha256: ward.sha256, mode: ward.policy.mode },
+    policy: policyFields(ward),
     actor: 'auto',
   };
+}
+
+/** Which policy it was, as the audit log spells it. */
+export function policyFields({ policy, sha256 }: Pick<Ward, 'policy' | 'sha256'>): { readonly name: string; readonly sha256: string; readonly mode: Ward['policy']['mode'] } {
+  return { name: policy.name, sha256, mode: policy.mode };
 }
 
 /** What is acted on: unit, script, pidfile or command. */

@@ -8,6 +8,7 @@ import type { Healer, OpenCase, Ward } from './healer.ts';
 import { keepEvidence } from './keep-evidence.ts';
 import type { ServiceState } from './leaves.ts';
 import { configTestOptions, tellingLine } from './service-parts/config-tests.ts';
+import { isLive } from './questions.ts';
 import { recordDecision } from './record-decision.ts';
 import { lookAround } from './look-around.ts';
 import { decide, finishGates, needsConfigTest, type DecisionInput, type LastLook } from './policy/decide.ts';
@@ -94,7 +95,7 @@ function inputFor({ diagnosis, state }: Examined, surroundings: Surroundings, { 
     history,
     surroundings,
     ladder: remembered?.ladder ?? [],
-    approvals: remembered?.approvals.filter((approval) => approval.over === undefined) ?? [],
+    approvals: remembered?.approvals.filter(isLive) ?? [],
     causeSinceMs: open.causeSinceMs,
   };
 }

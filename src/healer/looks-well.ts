@@ -17,16 +17,21 @@ const oneLookMs = 5000;
  */
 export async function looksWell(open: OpenCase, ward: Ward, healer: Healer): Promise<boolean> {
   if (symptom(open, ward, healer).passed === false) return false;
-  const runCheck = checksOf(ward, healer);
-  const signal = AbortSignal.any([healer.stopping, AbortSignal.timeout(oneLookMs)]);
-  const looks = checksFor(ward).filter((check) => !('traffic' in check));
-  const results = await Promise.all(looks.map((check) => runCheck(check, { signal, firstPassWallMs: undefined })));
-  if (results.some((result) => result.passed === false)) return false;
+  if ((await troubleOf(ward, healer)) !== undefined) return false;
   const before = open.diagnosis?.best.cause;
   // after a restart of the healer nobody knows the cause for which load is shed: any that is found is one
   if (before === 'unknown' || (before === undefined && !isShedding(open, healer))) return true;
   const { best } = await lookAt(ward, { symptom: open.incident.symptom, which: 'all' }, healer);
   return (before === undefined ? best.cause === 'unknown' : best.cause !== before) || isOnlyTheSymptom(best);
+}
+
+/** What of its own checks fails now, as one sentence; `undefined`: none does. What traffic shows is not asked. */
+export async function troubleOf(ward: Ward, healer: Healer): Promise<string | undefined> {
+  const runCheck = checksOf(ward, healer);
+  const signal = AbortSignal.any([healer.stopping, AbortSignal.timeout(oneLookMs)]);
+  const looks = checksFor(ward).filter((check) => !('traffic' in check));
+  const results = await Promise.all(looks.map((check) => runCheck(check, { signal, firstPassWallMs: undefined })));
+  return results.find((result) => result.passed === false)?.text;
 }
 
 const lookWhileSheddingMs = 1000;

@@ -42,15 +42,13 @@ const asks: ReadonlySet<NoticeName> = new Set(['gave_up', 'blocked', 'repeated']
 /** Tells the policy's receivers, and those of the rule, where the policy lists this event. */
 export async function notify(event: NoticeName, place: Place, words: Words = {}): Promise<void> {
   const { open, ward, healer } = place;
-  const { notify: settings, rules } = ward.policy;
-  if (!settings.events.includes(event)) return;
+  if (!ward.policy.notify.events.includes(event)) return;
   if (asks.has(event)) noteAsked(place);
   const always = alwaysTold.has(event) || (event === 'recovered' && open.heard);
   const held = always ? 0 : await sayAgain(`${event} ${open.diagnosis?.best.cause} ${words.rule ?? ''}`, sameAgainMs, { ward, healer });
   if (held === undefined) return;
   if (asks.has(event)) open.heard = true;
-  const more = rules.find((rule) => rule.name === words.rule)?.notify ?? [];
-  await tell(messageOf(event, place, { ...words, held }), { ward, healer }, [...new Set([...settings.to, ...more])]);
+  await tell(messageOf(event, place, { ...words, held }), { ward, healer }, receiversOf(ward, words.rule));
 }
 
 /** The action `page`, and whatever else tells in its own words. `false`: the same was told moments ago. */
@@ -59,8 +57,7 @@ export async function page(text: string, place: Place, { rule, to }: { readonly 
   const held = await sayAgain(`page ${open.diagnosis?.best.cause} ${rule} ${to?.join(',') ?? ''}`, sameAgainMs, { ward, healer });
   if (held === undefined) return false;
   open.heard = true;
-  const more = ward.policy.rules.find((one) => one.name === rule)?.notify ?? [];
-  await tell(`${text}${heldText(held)}`, { ward, healer }, to ?? [...new Set([...ward.policy.notify.to, ...more])]);
+  await tell(`${text}${heldText(held)}`, { ward, healer }, to ?? receiversOf(ward, rule));
   return true;
 }
 
@@ -71,8 +68,13 @@ export async function remind(place: Place, words: Words): Promise<void> {
   if (everyMs === undefined || healer.clock.monotonicMs() - open.askedAtMs < everyMs) return;
   noteAsked(place);
   open.heard = true;
-  const more = ward.policy.rules.find((rule) => rule.name === words.rule)?.notify ?? [];
-  await tell(messageOf('blocked', place, { ...words, held: 0 }), { ward, healer }, [...new Set([...ward.policy.notify.to, ...more])]);
+  await tell(messageOf('blocked', place, { ...words, held: 0 }), { ward, healer }, receiversOf(ward, words.rule));
+}
+
+/** The policy's, and those that the rule adds. */
+function receiversOf({ policy }: Ward, rule: string | undefined): readonly string[] {
+  const more = policy.rules.find(({ name }) => name === rule)?.notify ?? [];
+  return [...new Set([...policy.notify.to, ...more])];
 }
 
 /**

@@ -1,6 +1,7 @@
-import type { Decision, GateResult } from '../core/decision.ts';
+import type { Decision } from '../core/decision.ts';
 import { recordFor } from './audit-record-for.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
+import { gateFields } from './policy/gates.ts';
 import { sayOnce } from './say-once.ts';
 
 type StandDown = Extract<Decision, { kind: 'stand_down' }>;
@@ -22,9 +23,4 @@ export async function recordDecision(decision: StandDown, { open, ward, healer }
   });
   healer.log.info({ service: ward.name, why: decision.why, rule: decision.rule }, decision.reason);
   return true;
-}
-
-/** Gates as the audit log spells them. */
-export function gateFields(gates: readonly GateResult[]): { gate: GateResult['gate']; verdict: GateResult['verdict']; reason: string; allowed_at?: string }[] {
-  return gates.map(({ gate, verdict, reason, allowedAtMs }) => ({ gate, verdict, reason, ...(allowedAtMs === undefined ? {} : { allowed_at: new Date(allowedAtMs).toISOString() }) }));
 }

@@ -12,8 +12,7 @@ import { endWhenPointless, waitLeftMs } from './end-wait.ts';
 import { fallBackUntilRepaired, orderShed } from './gate-orders.ts';
 import { noteAsked, notify, page } from './notices.ts';
 import { outcomeRecord } from './outcome-record.ts';
-import { touches } from './policy/gates.ts';
-import { gateFields } from './record-decision.ts';
+import { gateFields, touches } from './policy/gates.ts';
 import { sayOnce } from './say-once.ts';
 import { forgetUndo, rememberUndo } from './undo.ts';
 
@@ -95,7 +94,7 @@ function disturbs(action: Action): boolean {
 }
 
 /** A fresh run listens where it is configured to, so an earlier switch of the upstream is undone by it. */
-const startsAnew: ReadonlySet<string> = new Set(['start', 'restart', 'terminate_orphans', 'reset_failed_and_start']);
+export const startsAnew: ReadonlySet<string> = new Set(['start', 'restart', 'terminate_orphans', 'reset_failed_and_start']);
 
 async function undoSwitch({ open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<void> {
   const { current, upstreams } = ward.target();
@@ -103,6 +102,11 @@ async function undoSwitch({ open, ward, healer }: { open: OpenCase; ward: Ward; 
   await ward.useUpstream(0);
   await forgetUndo('switch_upstream', { open, ward, healer });
   await healer.audit.append({ ...recordFor(open, ward), event: 'undo.done', text: `the gateways use ${formatAddress(upstreams[0])} again, where the service is configured to listen` });
+}
+
+/** No incident of it is open; `undefined`: there is no such service. */
+export function isWell(service: string, { wards, state }: Healer): boolean | undefined {
+  return wards.has(service) ? !state.state().incidents.some((one) => one.service === service) : undefined;
 }
 
 interface Performed {
@@ -130,7 +134,7 @@ async function perform(decision: Recover, timeoutMs: number, { open, ward, heale
     // a wait ends by itself when its time is over, which is no abort
     signal: AbortSignal.any([AbortSignal.timeout(action.waits ? timeoutMs + waitSlackMs : timeoutMs), ended.signal]),
     useUpstream: (index: number) => ward.useUpstream(index),
-    isWell: (service: string) => (healer.wards.has(service) ? !healer.state.state().incidents.some((one) => one.service === service) : undefined),
+    isWell: (service: string) => isWell(service, healer),
     shed: async (level: { readonly keep: number; readonly retryAfterMs: number }) => orderShed(level, { open, ward, healer }),
     tell: (text: string, to?: readonly string[]) => page(text, { open, ward, healer }, { rule, to }),
   };

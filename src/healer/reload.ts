@@ -10,6 +10,7 @@ import { loadConfiguration, type Configuration } from '../config/load.ts';
 import type { LoadedPolicy } from '../config/load-policies.ts';
 import { formatProblem } from '../config/problem.ts';
 import type { SafetyConfig } from '../config/safety-schema.ts';
+import { policyFields } from './audit-record-for.ts';
 import { actionOptions } from './action-options.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
@@ -111,14 +112,10 @@ async function swap(before: Configuration, next: Configuration, place: ReloadPla
   for (const { name } of removed) incidents.abandon(name);
   for (const ward of [...added, ...otherService.flatMap(({ policy }) => wards.get(policy.name) ?? [])]) await place.deaths.follow(ward);
   for (const ward of added) place.watch(ward);
-  for (const { policy, sha256, mode } of [...added, ...changed].map(policyField)) await healer.audit.append({ event: 'policy.loaded', service: policy, policy: { name: policy, sha256, mode } });
+  for (const one of [...added, ...changed]) await healer.audit.append({ event: 'policy.loaded', service: one.policy.name, policy: policyFields(one) });
   if (otherSafety) await healer.audit.append({ event: 'policy.loaded', text: "the host's limits (safety) were read again" });
   for (const { name } of removed) await healer.audit.append({ event: 'policy.removed', service: name, text: `${name} has no policy any more; nobody looks after it from now on` });
   return [...changed.map(({ policy }) => policy.name), ...added.map(({ name }) => `${name} (new)`), ...removed.map(({ name }) => `${name} (removed)`), ...(otherSafety ? ['safety'] : [])];
-}
-
-function policyField({ policy, sha256 }: Pick<Ward, 'policy' | 'sha256'>): { readonly policy: string; readonly sha256: string; readonly mode: Ward['policy']['mode'] } {
-  return { policy: policy.name, sha256, mode: policy.mode };
 }
 
 /** A file that cannot be read has no hash. */

@@ -21,7 +21,7 @@ const killAfterMs = 2000;
 /** A daemon that was just started may keep the pipe: its words after this are not the command's. */
 const drainMs = 50;
 /** Debian's default search path for root, for what the program itself starts. */
-const cleanEnvironment = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' };
+export const cleanEnvironment = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' };
 
 /** Runs programs for the healer. @see RunCommand */
 export const runCommand: RunCommand = { run, startDetached };

@@ -12,6 +12,7 @@ import { endProcesses } from './end-processes.ts';
 import type { CommandResult, RunCommand } from './leaves.ts';
 import { isAlive, readAllStats, type ProcessStat } from './proc.ts';
 import { stepFromCommand } from './service-parts/step-result.ts';
+import { cleanEnvironment } from './run-command.ts';
 
 export interface Containment {
   readonly run: RunCommand;
@@ -33,8 +34,8 @@ const marginS = 10;
 /** More than a script of repair starts; a program that forks for ever is stopped by it. */
 const mostTasks = 512;
 const mark = 'GOODGATEWAY_RUN';
-/** Debian's default search path for root, as for every program that the healer starts. */
-const environment = ['--setenv=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', '--setenv=LANG=C.UTF-8'];
+/** As for every program that the healer starts. */
+const environment = Object.entries(cleanEnvironment).map(([name, value]) => `--setenv=${name}=${value}`);
 
 /** The program's end as a step; over its time it is `unknown`, and the detail says what is left of it. Never rejects. */
 export async function runContained(argv: readonly string[], how: Containment): Promise<StepResult> {

@@ -9,6 +9,7 @@ import type { Configuration } from '../config/load.ts';
 import { systemClock } from '../core/time.ts';
 import * as registeredActions from './actions/registry.ts';
 import { answerOperator } from './answer-operator.ts';
+import { policyFields } from './audit-record-for.ts';
 import { openAuditLog } from './audit/log.ts';
 import * as registeredCauses from './causes/registry.ts';
 import * as registeredCollectors from './collectors/registry.ts';
@@ -94,7 +95,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   await deaths.begin();
   ready = { wards, incidents, healer };
   await audit.append({ event: 'agent.started', actor: 'auto', text: `the healer looks after ${[...wards.keys()].join(', ') || 'nothing'}` });
-  for (const { policy, sha256 } of policies.values()) await audit.append({ event: 'policy.loaded', service: policy.name, policy: { name: policy.name, sha256, mode: policy.mode } });
+  for (const loaded of policies.values()) await audit.append({ event: 'policy.loaded', service: loaded.policy.name, policy: policyFields(loaded) });
   await resumeAfterRestart({ wards, incidents, healer });
   const watches = new Watches();
   const watch = (ward: Ward): void => watches.add(watchService(ward, incidents, healer));

@@ -1,6 +1,7 @@
 /** The answer to `goodgateway status`: every service, its open incident, what is left of the limits. */
 import { incidentCode } from '../core/ids.ts';
 import { formatAddress } from '../core/failure.ts';
+import { isoOf } from '../core/time.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
 import { describeHost, describeWords } from './operators/describe.ts';
@@ -34,7 +35,7 @@ async function describeWard(ward: Ward, incidents: Incidents, healer: Healer): P
     quarantined: ward.deaths.quarantined(healer.clock.monotonicMs()).map(({ name, incident, untilMs }) => ({
       request: name,
       code: incidentCode(incident),
-      until: new Date(healer.clock.wallMs() + untilMs - healer.clock.monotonicMs()).toISOString(),
+      until: isoOf(untilMs, healer.clock),
     })),
     ...describeWords(ward.name, healer),
     gave_up: history.services.get(ward.name)?.gaveUp?.reason ?? null,

@@ -7,6 +7,7 @@ import { describeTarget } from '../audit-record-for.ts';
 import type { Healer, OpenCase, Ward } from '../healer.ts';
 import type { ActionContext } from '../leaves.ts';
 import { outcomeRecord } from '../outcome-record.ts';
+import { isWell, startsAnew } from '../recover.ts';
 import { tell } from '../tell.ts';
 import { done, refused } from './answers.ts';
 import type { OwnStep } from './own-step.ts';
@@ -79,16 +80,13 @@ function contextOf({ ward, step, open, healer }: Act, incident: string): ActionC
     timeoutMs: step.timeoutMs,
     signal: AbortSignal.timeout(step.timeoutMs),
     useUpstream: (index) => ward.useUpstream(index),
-    isWell: (service) => (healer.wards.has(service) ? !healer.state.state().incidents.some((one) => one.service === service) : undefined),
+    isWell: (service) => isWell(service, healer),
     shed: async ({ keep, retryAfterMs }) => {
       for (const { name: gateway } of ward.gateways) healer.order({ type: 'shed', gateway, incident, keep, retryAfterMs, say: '' });
     },
     tell: (text, to) => tell(text, { ward, healer }, to),
   };
 }
-
-/** A fresh run listens where it is configured to, so an earlier switch of the upstream is undone by it. */
-const startsAnew: ReadonlySet<string> = new Set(['start', 'restart', 'terminate_orphans', 'reset_failed_and_start']);
 
 /** The healer steps aside for a while, as for every act of a person. */
 async function remember(text: string, result: StepResult, { ward, step, open: openNow, healer }: Act): Promise<void> {

@@ -1,4 +1,5 @@
 /** What people have said to the healer, and what it asks them, as `status --json` spells it. */
+import { isoOf } from '../../core/time.ts';
 import { assumedAttempts, useOfWindow } from '../policy/limits.ts';
 import type { Healer } from '../healer.ts';
 import { isLive } from '../questions.ts';
@@ -10,7 +11,7 @@ export function describeHost(healer: Healer): object {
   const { disruptive_actions: disruptive, starts, within } = healer.safety.host_budget;
   return {
     ...describeRestraint(hostScope(healer).restraint(), healer),
-    breaker: breaker ? { since: wallOf(breaker.openedAtMs, healer), reason: breaker.reason, tried: breaker.tried } : null,
+    breaker: breaker ? { since: isoOf(breaker.openedAtMs, healer.clock), reason: breaker.reason, tried: breaker.tried } : null,
     budget: { disruptive: { used: used('disruptive', disruptive, healer), of: disruptive }, starts: { used: used('start', starts, healer), of: starts }, within_ms: within },
   };
 }
@@ -22,18 +23,18 @@ export function describeWords(service: string, healer: Healer): object {
   const open = incidents.find((incident) => incident.service === service);
   return {
     ...describeRestraint(serviceScope(service, healer).restraint(), healer),
-    gave_up_since: gaveUp ? wallOf(gaveUp.sinceMs, healer) : null,
+    gave_up_since: gaveUp ? isoOf(gaveUp.sinceMs, healer.clock) : null,
     questions: (open?.approvals ?? [])
       .filter((one) => isLive(one) && one.verdict === 'asked' && one.untilMs > healer.clock.monotonicMs())
-      .map(({ code, action, rule, untilMs }) => ({ code, action, rule, until: wallOf(untilMs, healer) })),
+      .map(({ code, action, rule, untilMs }) => ({ code, action, rule, until: isoOf(untilMs, healer.clock) })),
   };
 }
 
 function describeRestraint({ off, paused }: Restraint, healer: Healer): object {
   const isPaused = paused && paused.untilMs > healer.clock.monotonicMs();
   return {
-    off: off ? { since: wallOf(off.sinceMs, healer), by: off.by, reason: off.reason } : null,
-    paused: isPaused ? { until: wallOf(paused.untilMs, healer), reason: paused.reason } : null,
+    off: off ? { since: isoOf(off.sinceMs, healer.clock), by: off.by, reason: off.reason } : null,
+    paused: isPaused ? { until: isoOf(paused.untilMs, healer.clock), reason: paused.reason } : null,
   };
 }
 
@@ -43,8 +44,4 @@ function used(budget: 'disruptive' | 'start', times: number, { state, safety, ac
   const spent = history.attempts.filter((attempt) => actionTable.get(attempt.action)?.budget === budget).map(({ atMs }) => atMs);
   const assumed = budget === 'start' ? [] : assumedAttempts(history, times);
   return useOfWindow([...spent, ...assumed], { times, withinMs: safety.host_budget.within }, clock.monotonicMs()).used;
-}
-
-function wallOf(monotonicMs: number, { clock }: Healer): string {
-  return new Date(clock.wallMs() + monotonicMs - clock.monotonicMs()).toISOString();
 }

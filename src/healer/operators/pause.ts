@@ -1,6 +1,6 @@
 /** `pause` and `resume`: actions stop for a while that ends by itself; detection, evidence and the page go on. */
 import type { OperatorAnswer, OperatorRequest } from '../../channel/operator-messages.ts';
-import { formatDuration } from '../../core/time.ts';
+import { formatDuration, isoOf } from '../../core/time.ts';
 import type { AuditEvent } from '../audit/record.ts';
 import type { Healer } from '../healer.ts';
 import { inTurn } from '../in-turn.ts';
@@ -19,7 +19,7 @@ export function pause({ service, forMs, reason, by }: Asked<'pause'>, place: Ope
     const scope = scopeOf(service, place);
     if ('ok' in scope) return scope;
     const paused: Paused = { untilMs: healer.clock.monotonicMs() + forMs, reason };
-    const until = endOf(paused, healer);
+    const until = isoOf(paused.untilMs, healer.clock);
     return restrain(
       {
         event: recordOf('pause.set', scope, { by, paused, healer }, `healing of ${scope.name} is paused until ${until} by ${by}: ${reason}`),
@@ -108,11 +108,7 @@ function recordOf(
     event,
     actor: by === undefined ? 'auto' : { by },
     ...(service === undefined ? {} : { service }),
-    pause: { until: endOf(paused, healer), reason: paused.reason },
+    pause: { until: isoOf(paused.untilMs, healer.clock), reason: paused.reason },
     text,
   };
-}
-
-function endOf({ untilMs }: Paused, { clock }: Healer): string {
-  return new Date(clock.wallMs() + untilMs - clock.monotonicMs()).toISOString();
 }

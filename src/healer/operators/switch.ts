@@ -1,4 +1,5 @@
 /** `off` and `on`: healing is switched off until a person switches it on, over every restart and reboot. */
+import { isoOf } from '../../core/time.ts';
 import type { OperatorAnswer, OperatorRequest } from '../../channel/operator-messages.ts';
 import type { AuditEvent } from '../audit/record.ts';
 import type { Healer } from '../healer.ts';
@@ -18,7 +19,7 @@ export function off({ service, reason, by }: Asked<'off'>, place: OperatorPlace)
     const scope = scopeOf(service, place);
     if ('ok' in scope) return scope;
     const before = scope.restraint().off;
-    if (before) return done(`Healing of ${scope.name} is switched off already, since ${wallOf(before, healer)} by ${before.by}: ${before.reason}`);
+    if (before) return done(`Healing of ${scope.name} is switched off already, since ${isoOf(before.sinceMs, healer.clock)} by ${before.by}: ${before.reason}`);
     const switched: SwitchedOff = { sinceMs: healer.clock.monotonicMs(), reason, by };
     return restrain(
       {
@@ -95,8 +96,4 @@ function finish(text: string, { healer, wards }: OperatorPlace, service: string 
 
 function recordOf(event: 'healing.off' | 'healing.on', { service }: Scope, { by, reason }: { readonly by?: string; readonly reason?: string }, text: string): AuditEvent {
   return { event, actor: by === undefined ? 'auto' : { by }, ...(service === undefined ? {} : { service }), ...(reason === undefined ? {} : { pause: { reason } }), text };
-}
-
-function wallOf({ sinceMs }: SwitchedOff, { clock }: Healer): string {
-  return new Date(clock.wallMs() + sinceMs - clock.monotonicMs()).toISOString();
 }

@@ -50,10 +50,15 @@ export function approvalNeeded(
   const { step } = decision;
   if (decision.kind !== 'stand_down' || decision.why !== 'refused' || !step) return undefined;
   const rule = input.policy.rules.find(({ name }) => name === decision.rule);
-  const refusing = decision.gates.filter(({ verdict }) => verdict === 'refuse').map(({ gate }) => gate);
-  if (!rule || refusing.length !== 1 || refusing[0] !== 'approval') return undefined;
+  if (!rule || !lacksOnlyApproval(decision)) return undefined;
   const judged = judge({ ...input, rule, step });
   return judged && (judged.answer.kind === 'unasked' || judged.answer.kind === 'stale') ? { terms: judged.terms, bound: judged.bound } : undefined;
+}
+
+/** Does nothing but an approval stand in the way? */
+export function lacksOnlyApproval({ gates }: Pick<Decision, 'gates'>): boolean {
+  const refusing = gates.filter(({ verdict }) => verdict === 'refuse');
+  return refusing.length === 1 && refusing[0]?.gate === 'approval';
 }
 
 /** Has this rung of the incident been refused by a person, or by a silence that counts as a no? Then it is used up. */

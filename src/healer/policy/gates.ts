@@ -103,3 +103,8 @@ export function until(atMonotonicMs: number, now: Now): string {
 export function wallOf(atMonotonicMs: number, now: Now): number {
   return Math.ceil(now.wallMs + atMonotonicMs - now.monotonicMs);
 }
+
+/** Gates as the audit log and the answer to an operator spell them. */
+export function gateFields(gates: readonly GateResult[]): { gate: GateResult['gate']; verdict: GateResult['verdict']; reason: string; allowed_at?: string }[] {
+  return gates.map(({ gate, verdict, reason, allowedAtMs }) => ({ gate, verdict, reason, ...(allowedAtMs === undefined ? {} : { allowed_at: new Date(allowedAtMs).toISOString() }) }));
+}

@@ -46,14 +46,16 @@ export function humansFirst(input: GateInput): Verdict {
   return refuseUntil(`${seen}; people go first for ${formatDuration(quietMs)}`, acted.atMs + quietMs, now);
 }
 
+/** Time for the supervisor's own start to show, so that two starts do not meet. */
+export const supervisorGraceMs = 2000;
+
 /** While the supervisor is about to start it, it goes first. Without such a plan (`failed`, or no Restart=) nobody is waited for. */
 export function supervisorFirst(input: GateInput): Verdict {
   const { serviceState, policy, incident, now } = input;
   if (serviceState.supervisorActsInMs === undefined) return pass('no supervisor is about to act by itself');
   if (!stepTouches(input)) return harmless(input);
-  // 2 s: time for the supervisor's own start to show, so that two starts do not meet.
   const configuredMs = policy.service.defer_to_supervisor;
-  const waitMs = configuredMs ?? serviceState.supervisorActsInMs + 2000;
+  const waitMs = configuredMs ?? serviceState.supervisorActsInMs + supervisorGraceMs;
   const fromMs = configuredMs === undefined ? now.wallMs : incident.openedAtMs;
   const allowedAtMs = Math.ceil(fromMs + waitMs);
   if (allowedAtMs <= now.wallMs) return pass(`the supervisor had its ${formatDuration(waitMs)}`);

@@ -1,8 +1,9 @@
 /** What the policy says of a cause right now: the rule, its whole ladder, and every gate's word about each step of it. */
 import { z } from 'zod';
-import { actionNames, gateNames, type GateResult } from '../../core/decision.ts';
+import { actionNames, gateNames } from '../../core/decision.ts';
 import { causeNames, confidences } from '../../core/diagnosis.ts';
 import { askGates } from '../policy/ask-gates.ts';
+import { gateFields } from '../policy/gates.ts';
 import { decide, upNext, type DecisionInput } from '../policy/decide.ts';
 
 /** As it travels from the healer to the command line. */
@@ -54,13 +55,9 @@ export function explain(input: DecisionInput, from: Explanation['from'], inciden
       first: rung.first,
       approval: rung.approval !== undefined || policy.mode === 'approve',
       next: isNext,
-      gates: gates.map(gateField),
+      gates: gateFields(gates),
     };
   });
   const text = decision.kind === 'recover' ? `${decision.step.action} would be done now, by the rule "${decision.rule}"` : decision.reason;
   return { ok: true, text, service: policy.name, mode: policy.mode, cause, confidence, from, state: input.serviceState.text, incident, rule: rule?.name ?? null, steps };
-}
-
-function gateField({ gate, verdict, reason, allowedAtMs }: GateResult): Explanation['steps'][number]['gates'][number] {
-  return { gate, verdict, reason, ...(allowedAtMs === undefined ? {} : { allowed_at: new Date(allowedAtMs).toISOString() }) };
 }

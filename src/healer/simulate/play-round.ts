@@ -1,6 +1,7 @@
 /** One round of one incident: what the policy decides now, what would come of it, and when it is looked at again. */
 import type { RungConfig } from '../../config/policy-schema.ts';
 import type { Decision, Step } from '../../core/decision.ts';
+import { lacksOnlyApproval } from '../policy/approvals.ts';
 import { decide, finishGates, needsConfigTest } from '../policy/decide.ts';
 import { limitsOf, touches } from '../policy/gates.ts';
 import { climb } from '../policy/ladder.ts';
@@ -36,8 +37,7 @@ export function playRound(world: World, running: Running, nowMs: number): void {
 
 /** Approval is all that is missing, or the step says that it is asked for. */
 function asksAPerson(decision: Decision, rules: readonly { readonly name: string; readonly try: readonly RungConfig[] }[]): boolean {
-  const refusing = decision.gates.filter(({ verdict }) => verdict === 'refuse');
-  if (refusing.length > 0) return refusing.length === 1 && refusing[0]?.gate === 'approval';
+  if (decision.gates.some(({ verdict }) => verdict === 'refuse')) return lacksOnlyApproval(decision);
   if (decision.kind === 'stand_down' && decision.why !== 'observe') return false;
   const rung = rules.find(({ name }) => name === decision.rule)?.try[decision.step?.rung ?? 0];
   return decision.kind === 'stand_down' || rung?.approval !== undefined;

@@ -12,6 +12,7 @@ import type { DecisionInput } from '../policy/decide.ts';
 import type { ActionTable } from '../policy/gates.ts';
 import type { Ladder } from '../policy/ladder.ts';
 import type { HealingHistory, ServiceHistory } from '../policy/limits.ts';
+import { supervisorGraceMs } from '../policy/others-first-gates.ts';
 import { noHistory } from '../policy/remember.ts';
 import type { Surroundings } from '../policy/surroundings.ts';
 import { assumedDiagnosis, assumedState } from './assumed-service.ts';
@@ -107,6 +108,7 @@ export function decisionInput(world: World, running: Running, nowMs: number): De
   const { policies, safety, actions } = world.setup;
   const { policy, sha256 } = policies.get(running.service)!;
   const { supervisorUntilMs } = around(world, running.service);
+  // the gate adds its grace to what the supervisor says; a recorded moment has it in it already
   const supervised = supervisorUntilMs !== undefined && supervisorUntilMs > nowMs ? { supervisorActsInMs: Math.max(0, supervisorUntilMs - nowMs - supervisorGraceMs) } : {};
   return {
     now: { wallMs: nowMs, monotonicMs: nowMs },
@@ -125,8 +127,6 @@ export function decisionInput(world: World, running: Running, nowMs: number): De
   };
 }
 
-/** The gate adds it to what the supervisor says; a recorded moment has it in it already. */
-const supervisorGraceMs = 2000;
 /** As the language's default, for a dependency that says nothing. */
 const usualSettleMs = 30_000;
 
