@@ -79,6 +79,8 @@ export interface Suspect {
   readonly against: readonly string[];
   /** What would help, as one sentence; the exact command where there is one. */
   readonly remedy: string;
+  /** What makes it worse, one sentence each, beside what `harmful-remedies.ts` says of the cause. */
+  readonly avoid?: readonly string[];
   /** Facts that an action needs: `{ found: '127.0.0.1:8081' }` for `switch_upstream`. Never from a request. */
   readonly facts?: Readonly<Record<string, string | number>>;
 }

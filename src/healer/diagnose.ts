@@ -4,8 +4,8 @@ import type { CaseFile, Cause } from './leaves.ts';
 /**
  * Among equally sure suspects the one that says more, or that makes the others' remedy useless, comes first:
  * what people and supervisors do goes before what happened by itself; what would make a start fail goes before the
- * crash that asks for one; what a service needs goes before its own being busy or slow for want of it; "busy" goes before
- * "hung", because to wait is harmless and to restart is not.
+ * crash that asks for one; what a service needs goes before its own being busy or slow for want of it; what workers wait
+ * for goes before there being none left; "busy" goes before "hung", because to wait is harmless and to restart is not.
  */
 const precedence: readonly CauseName[] = [
   'change.in_progress',
@@ -15,20 +15,39 @@ const precedence: readonly CauseName[] = [
   'data.corrupt',
   'disk.full',
   'service.orphaned_workers',
+  'net.port_taken',
   'net.port_moved',
+  'config.permission',
   'config.socket_mismatch',
+  'net.port_blocked',
   'service.start_limit_hit',
   'oom.killed',
   'service.crashed',
+  'config.dns',
+  'config.credentials',
+  'capacity.connections_exhausted',
   'dependency.database',
   'dependency.cache',
   'dependency.other',
+  'limit.tenant',
+  'capacity.file_descriptors',
+  'capacity.ports_exhausted',
+  'load.memory',
+  'load.io',
+  'load.cpu',
+  'load.network',
+  'app.slow',
   'capacity.workers_exhausted',
   'service.hung',
   'capacity.backlog_full',
   'app.poison_request',
   'app.segfault',
+  'config.tls',
+  'config.buffer_size',
+  'config.timeout',
+  'config.per_ip_limit',
   'app.bad_response',
+  'app.error',
 ];
 
 /** All suspects, by confidence, then by precedence, then by name; `unknown` is last, and alone when nothing else is. Pure. */
