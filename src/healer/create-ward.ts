@@ -1,16 +1,16 @@
 /** From configuration to a ward: the service, its gateways, its addresses, and where its traffic goes now. */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { GatewayConfig } from '../config/host-schema.ts';
 import type { LoadedPolicy } from '../config/load-policies.ts';
 import type { PolicyConfig } from '../config/policy-schema.ts';
-import { formatAddress, type Address } from '../core/failure.ts';
-import { backendTls, type BackendTls } from '../upstream/backend-tls.ts';
+import { formatAddress } from '../core/failure.ts';
 import { DeathMemory } from './death-memory.ts';
 import { Detector } from './detect.ts';
 import type { Healer, Ward, WardGateway } from './healer.ts';
 import type { ServiceType } from './leaves.ts';
+import { currentFile, gatewaysOf, readCurrent, targetOf, upstreamsOf } from './ward-target.ts';
 
 export interface WardOptions {
   readonly loaded: LoadedPolicy;
@@ -23,23 +23,20 @@ export interface WardOptions {
 /** The ward of one policy. Reads back where its traffic was sent last. */
 export async function createWard({ loaded, gateways, stateFolder, serviceTypes, order }: WardOptions): Promise<Ward> {
   const { policy } = loaded;
-  const own = Object.entries(gateways).filter(([, gateway]) => gateway.service === policy.name);
+  const own = gatewaysOf({ policy, gateways });
   const wardGateways = own.map(([name, gateway]): WardGateway => ({
     name,
     upstreams: [gateway.upstream, ...gateway.also_allowed],
     concurrency: gateway.concurrency,
     quarantineMs: gateway.quarantine.for,
   }));
-  const upstreamsUnder = ({ service }: PolicyConfig): readonly Address[] => distinct([...wardGateways.flatMap((gateway) => gateway.upstreams), ...(own.length === 0 ? (service.listen ?? []) : [])]);
-  const file = join(stateFolder, `${policy.name}.upstream.json`);
-  const tls = tlsByAddress(own.map(([, gateway]) => gateway));
-  let current = await readCurrent(file, upstreamsUnder(policy));
+  const file = currentFile(stateFolder, policy.name);
+  let current = await readCurrent(file, upstreamsOf({ policy, gateways }));
   const underPolicy = (next: LoadedPolicy): UnderPolicy => {
-    const config = next.policy.service;
-    const upstreams = upstreamsUnder(next.policy);
-    const serviceType = serviceTypes.get(config.type);
-    if (!serviceType) throw new Error(`expected services of type ${config.type} to be known`);
-    return { ...next, serviceType, target: () => ({ name: policy.name, config, upstreams, current, protocol: own[0]?.[1].protocol, tls, stateFolder }) };
+    const serviceType = serviceTypes.get(next.policy.service.type);
+    if (!serviceType) throw new Error(`expected services of type ${next.policy.service.type} to be known`);
+    const base = targetOf({ policy: next.policy, gateways, stateFolder }, 0);
+    return { ...next, serviceType, target: () => ({ ...base, current }) };
   };
   let now = underPolicy(loaded);
   let detector = new Detector(policy.detect);
@@ -114,32 +111,6 @@ const modes: readonly Mode[] = ['observe', 'approve', 'act'];
 
 function isStricter(mode: Mode, than: Mode): boolean {
   return modes.indexOf(mode) < modes.indexOf(than);
-}
-
-function tlsByAddress(gateways: readonly GatewayConfig[]): ReadonlyMap<string, BackendTls> {
-  return new Map(
-    gateways.flatMap((gateway) => {
-      const tls = gateway.tls && backendTls(gateway.tls);
-      return tls ? [gateway.upstream, ...gateway.also_allowed].map((address) => [formatAddress(address), tls] as const) : [];
-    }),
-  );
-}
-
-function distinct(addresses: readonly Address[]): readonly Address[] {
-  return [...new Map(addresses.map((address) => [formatAddress(address), address])).values()];
-}
-
-async function readCurrent(file: string, upstreams: readonly Address[]): Promise<number> {
-  try {
-    const found: unknown = JSON.parse(await readFile(file, 'utf8'));
-    return Math.max(
-      0,
-      upstreams.findIndex((address) => formatAddress(address) === found),
-    );
-  } catch {
-    // best effort: none was ever switched, or the file was lost; the configured upstream is the right one then
-    return 0;
-  }
 }
 
 async function writeCurrent(file: string, address: string): Promise<void> {
