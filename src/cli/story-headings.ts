@@ -1,7 +1,8 @@
 /** What a record is called in a story: plain words for every event and every action. */
 import type { ActionName } from '../core/decision.ts';
 import { formatDuration } from '../core/time.ts';
-import type { AuditEventName, AuditRecord } from '../healer/audit/record.ts';
+import type { AuditEventName } from '../healer/audit/event-names.ts';
+import type { AuditRecord } from '../healer/audit/record.ts';
 
 /** How an action is said before it is done, and after. */
 const actions: Readonly<Record<ActionName, { readonly act: string; readonly acted: string }>> = {

@@ -57,6 +57,19 @@ const harms: Readonly<Partial<Record<CauseName, Harm>>> = {
   'limit.tenant': { actions: restarts, because: 'one site is held back by its own limit, and all would be disturbed' },
 };
 
+/** What must not be done about this cause, as a sentence for people; `undefined` where nothing known makes it worse. */
+export function whatHarms(cause: CauseName): string | undefined {
+  const harm = harms[cause];
+  return harm && `Do not ${inWords(harm.actions)} it: ${harm.because}.`;
+}
+
+const verbs: readonly ActionName[] = ['start', 'reload', 'restart', 'stop'];
+
+function inWords(actions: readonly ActionName[]): string {
+  const named = verbs.filter((verb) => actions.includes(verb));
+  return named.length < 2 ? (named[0] ?? 'touch') : `${named.slice(0, -1).join(', ')} or ${named.at(-1)}`;
+}
+
 /**
  * Why this action must not be done about this cause, as the end of "…, because …"; `undefined` where it may help.
  * `approved`: a person agrees first (silence is no agreement), which is enough in the few cases where one can know better.

@@ -1,4 +1,5 @@
-import { confidences, type CauseName, type Diagnosis, type Suspect } from '../core/diagnosis.ts';
+import { confidences, type CauseName, type Diagnosis, type Evidence, type Suspect } from '../core/diagnosis.ts';
+import { whatHarms } from '../core/harmful-remedies.ts';
 import type { CaseFile, Cause } from './leaves.ts';
 
 /**
@@ -59,6 +60,17 @@ export function diagnose(file: CaseFile, causes: readonly Cause[]): Diagnosis {
   const [best, ...others] = suspects;
   if (!best) throw new Error('expected the cause "unknown" among the causes: it always suspects');
   return { best, others, evidence: file.evidence };
+}
+
+/** What makes it worse: what this suspect says, and what is known of its cause. One sentence each. */
+export function avoidOf({ cause, avoid = [] }: Suspect): readonly string[] {
+  const known = whatHarms(cause);
+  return known === undefined ? avoid : [known, ...avoid];
+}
+
+/** What was changed shortly before the trouble: named beside the cause, as it is often what brought it about. */
+export function changesIn(evidence: readonly Evidence[]): readonly string[] {
+  return evidence.filter(({ kind, missing }) => kind === 'recent_change' && missing === undefined).map(({ text }) => text);
 }
 
 function byWeight(one: Suspect, other: Suspect): number {

@@ -4,7 +4,7 @@ import type { Symptom } from '../core/incident.ts';
 import { beginLook } from './acting.ts';
 import { recordFor } from './audit-record-for.ts';
 import { dependenciesOf } from './dependencies-of.ts';
-import { diagnose } from './diagnose.ts';
+import { avoidOf, changesIn, diagnose } from './diagnose.ts';
 import { freshTraffic } from './fresh-traffic.ts';
 import { gatherEvidence } from './gather-evidence.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
@@ -84,6 +84,7 @@ export async function noteDiagnosis(diagnosis: Diagnosis, { open, ward, healer }
   open.diagnosis = diagnosis;
   if (!sayOnce(open, `${best.cause} ${best.confidence}`, healer)) return;
   const base = recordFor(open, ward);
+  const [avoid, changes] = [avoidOf(best), changesIn(diagnosis.evidence)];
   await healer.audit.append({ ...base, event: 'evidence.captured', evidence: diagnosis.evidence.slice(0, 100).map(evidenceField) });
   await healer.audit.append({
     ...base,
@@ -93,6 +94,8 @@ export async function noteDiagnosis(diagnosis: Diagnosis, { open, ward, healer }
     signals: signalsOf(diagnosis),
     text: best.sentence,
     remedy: best.remedy,
+    ...(avoid.length === 0 ? {} : { avoid }),
+    ...(changes.length === 0 ? {} : { changes }),
   });
   healer.log.info({ service: ward.name, cause: best.cause, confidence: best.confidence }, best.sentence);
 }

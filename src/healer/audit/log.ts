@@ -10,7 +10,8 @@ import { hashLine } from './chain.ts';
 import { auditDay } from './files.ts';
 import { buildLine } from './line.ts';
 import { appendLine, createFile, errnoOf, findChange, reopenFile, type OpenFile } from './open-file.ts';
-import { gatingEvents, type AuditEvent, type AuditRecord } from './record.ts';
+import { gatingEvents } from './event-names.ts';
+import type { AuditEvent, AuditRecord } from './record.ts';
 import { recoverTail, type Tail } from './recover-tail.ts';
 import { retireFiles } from './retire.ts';
 

@@ -6,84 +6,7 @@ import { z } from 'zod';
 import { actionNames, gateNames } from '../../core/decision.ts';
 import { causeNames, confidences } from '../../core/diagnosis.ts';
 import { outcomes, seers } from '../../core/incident.ts';
-
-/** Every event name. Those that nothing writes yet are reserved, so that readers can know them in advance. */
-export const auditEventNames = [
-  'incident.opened',
-  'incident.updated',
-  'incident.recovered',
-  'incident.relapsed',
-  'incident.gave_up',
-  'incident.closed',
-  'evidence.captured',
-  'evidence.failed',
-  'diagnosis.made',
-  'diagnosis.changed',
-  'request.quarantined',
-  'action.would_run',
-  'action.refused',
-  'action.intent',
-  'action.started',
-  'action.finished',
-  'action.unknown',
-  'verify.passed',
-  'verify.failed',
-  'undo.done',
-  'approval.asked',
-  'approval.given',
-  'approval.denied',
-  'approval.expired',
-  'pause.set',
-  'pause.expired',
-  'pause.ended',
-  'healing.off',
-  'healing.on',
-  'incident.acknowledged',
-  'incident.repeated',
-  'shared_cause.opened',
-  'shared_cause.closed',
-  'breaker.opened',
-  'breaker.half_open',
-  'breaker.closed',
-  'budget.spent',
-  'policy.loaded',
-  'policy.rejected',
-  'policy.removed',
-  'human.acted',
-  'agent.started',
-  'agent.stopped',
-  'agent.crashed',
-  'audit.checkpoint',
-  'audit.rotated',
-  'audit.gap',
-] as const;
-export type AuditEventName = (typeof auditEventNames)[number];
-
-/**
- * Events that something waits for before it goes on. They are on the disk (fdatasync) before `append` returns;
- * the others may be lost in a power cut, never in a crash of the process.
- */
-export const gatingEvents: ReadonlySet<AuditEventName> = new Set([
-  'action.intent',
-  'action.finished',
-  'action.unknown',
-  'approval.asked',
-  'approval.given',
-  'approval.denied',
-  'approval.expired',
-  'pause.set',
-  'pause.expired',
-  'pause.ended',
-  'healing.off',
-  'healing.on',
-  'incident.acknowledged',
-  'breaker.opened',
-  'breaker.closed',
-  'incident.gave_up',
-  'request.quarantined',
-  'audit.gap',
-  'audit.rotated',
-] as const);
+import { auditEventNames, type AuditEventName } from './event-names.ts';
 
 /** Longest text of one field, in characters; longer ones are cut and end in an ellipsis. */
 export const maxTextLength = 4096;
@@ -204,6 +127,8 @@ const fields = z.object({
     .describe('audit.rotated: the file that was too old, and the number and hash of its last line, which the first line that remains carries on'),
   text: text.optional().describe('The record as one sentence for a person; its wording may change'),
   remedy: text.optional().describe('What would help'),
+  avoid: z.array(text).max(maxListLength).optional().describe('diagnosis.*: what would make it worse'),
+  changes: z.array(text).max(maxListLength).optional().describe('diagnosis.*: what was changed shortly before: upgrades, a boot, files'),
 });
 
 /** What the log itself puts before and after the event. */

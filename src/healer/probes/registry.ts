@@ -8,4 +8,5 @@ export { logTail } from './log-tail.ts';
 export { oomKills } from './oom-kills.ts';
 export { orphans } from './orphans.ts';
 export { processStates } from './process-states.ts';
+export { recentChanges } from './recent-changes.ts';
 export { serviceState } from './service-state.ts';
