@@ -6,6 +6,7 @@ import { productVersion } from '../config/product-version.ts';
 const commands: readonly (readonly [name: string, load: () => Promise<Command>])[] = [
   ['check', async () => (await import('./check.ts')).checkCommand()],
   ['status', async () => (await import('./status.ts')).statusCommand()],
+  ['diagnose', async () => (await import('./diagnose.ts')).diagnoseCommand()],
   ['why', async () => (await import('./why.ts')).whyCommand()],
   ['log', async () => (await import('./log.ts')).logCommand()],
   ['pause', async () => (await import('./pause.ts')).pauseCommand()],

@@ -19,6 +19,11 @@ export interface Symptom {
   readonly text: string;
 }
 
+/** Nothing was seen: somebody asks how a service is. */
+export interface Question extends Omit<Symptom, 'kind'> {
+  readonly kind: 'asked';
+}
+
 export interface Incident {
   readonly id: string;
   readonly service: string;

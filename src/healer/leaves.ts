@@ -7,7 +7,7 @@ import type { CollectorName, ServiceConfig } from '../config/policy-schema.ts';
 import type { ActionName, Reach, StepResult } from '../core/decision.ts';
 import type { CauseName, Confidence, Evidence, Suspect } from '../core/diagnosis.ts';
 import type { Address } from '../core/failure.ts';
-import type { Symptom } from '../core/incident.ts';
+import type { Question, Symptom } from '../core/incident.ts';
 import type { Clock } from '../core/time.ts';
 import type { BackendTls } from '../upstream/backend-tls.ts';
 
@@ -165,7 +165,7 @@ export interface Collector {
 /** What a cause judges by: the symptom, all evidence, the traffic (`limit`: most requests that its gateway lets in at once). Pure. */
 export interface CaseFile {
   readonly target: ServiceTarget;
-  readonly symptom: Symptom;
+  readonly symptom: Symptom | Question;
   readonly evidence: readonly Evidence[];
   readonly traffic: { readonly inFlight: number; readonly held: number; readonly noProgressMs: number; readonly completed: number; readonly limit: number | undefined };
 }

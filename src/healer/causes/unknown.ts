@@ -6,19 +6,25 @@ export const unknown: Cause = {
   name: 'unknown',
   suspect(file) {
     const { name } = file.target;
+    const well = file.symptom.kind === 'asked';
     const again = betterNow(file);
     const unseen = file.evidence.filter((each) => each.missing !== undefined).map((each) => `${each.text} (${each.missing})`);
     return {
       cause: 'unknown',
       confidence: 'possible',
       subject: name,
-      sentence: again ? `${name} ${again}; what was seen before: ${fullStop(file.symptom.text)}` : `Why ${name} fails is not known: ${fullStop(file.symptom.text)}`,
+      sentence: sentenceOf(file, again),
       because: sentences(file.symptom.text, again && factOf(file, 'http_answer'), again && factOf(file, 'workers')),
       against: unseen.slice(0, 8),
-      remedy: again ? 'Nothing needs to be done now.' : 'Read the evidence and the logs of the service; a person must decide.',
+      remedy: again || well ? 'Nothing needs to be done now.' : 'Read the evidence and the logs of the service; a person must decide.',
     };
   },
 };
+
+function sentenceOf({ target: { name }, symptom }: CaseFile, again: string | undefined): string {
+  if (symptom.kind === 'asked') return `Nothing is known to be wrong with ${name}.`;
+  return again ? `${name} ${again}; what was seen before: ${fullStop(symptom.text)}` : `Why ${name} fails is not known: ${fullStop(symptom.text)}`;
+}
 
 /** A traffic summary's period: something was answered more lately than this. */
 const lateMs = 1000;
