@@ -20,6 +20,11 @@ export interface ProcessStat {
   readonly session: number;
   /** Start time after boot, in 1/100 s. */
   readonly startTicks: number;
+  /** Until now: processor time in 1/100 s, and waits for a page of memory to come from a disk. Now: threads, and pages in memory (0: a kernel thread). */
+  readonly cpuTicks: number;
+  readonly majorFaults: number;
+  readonly threads: number;
+  readonly residentPages: number;
 }
 
 /** A socket that listens on this host, as /proc/net shows it. */
@@ -34,14 +39,15 @@ const mostDescriptors = 65_536;
 /** /proc/net/unix has about 80 bytes a line: 100,000 sockets. */
 const mostTableBytes = 8 * 1024 ** 2;
 
-/** Reads the text of /proc/PID/stat. The name may hold spaces and brackets, so everything counts from the last `)`. */
+/** Reads the text of /proc/PID/stat, whose third field is the state. The name may hold spaces and brackets, so everything counts from the last `)`. */
 export function parseStat(text: string): ProcessStat | undefined {
   const open = text.indexOf('(');
   const close = text.lastIndexOf(')');
   const fields = text.slice(close + 2).split(' ');
-  if (open < 0 || close < open || fields.length < 20) return undefined;
-  const [state = '', parent, group, session] = fields;
-  return { pid: Number(text.slice(0, open)), comm: text.slice(open + 1, close), state, parent: Number(parent), group: Number(group), session: Number(session), startTicks: Number(fields[19]) };
+  if (open < 0 || close < open || fields.length < 22) return undefined;
+  const at = (number: number): number => Number(fields[number - 3]);
+  const name = { pid: Number(text.slice(0, open)), comm: text.slice(open + 1, close), state: fields[0] ?? '', parent: at(4), group: at(5), session: at(6), startTicks: at(22) };
+  return { ...name, cpuTicks: at(14) + at(15), majorFaults: at(12), threads: at(20), residentPages: at(24) };
 }
 
 /** The process as it is now, zombies too; `undefined` when there is none. */

@@ -28,8 +28,16 @@ export const socketsOf: (context: ProbeContext) => Sockets = oncePerLook(() => {
   return { tables, listeners: readListeners(tables) };
 });
 
+/** All processes of this look, and when they were read (monotonic). */
+export const processReadingOf: (context: ProbeContext) => { readonly atMs: number; readonly rows: readonly ProcessStat[] } = oncePerLook(({ clock }) => ({
+  atMs: clock.monotonicMs(),
+  rows: readAllStats(),
+}));
+
 /** All processes of this look. */
-export const processesOf: (context: ProbeContext) => readonly ProcessStat[] = oncePerLook(() => readAllStats());
+export function processesOf(context: ProbeContext): readonly ProcessStat[] {
+  return processReadingOf(context).rows;
+}
 
 /**
  * The workers at the upstream in use, sampled once a look. `undefined` for anything but FastCGI: a web server's workers
