@@ -4,7 +4,7 @@
  */
 import type { Evidence } from '../../core/diagnosis.ts';
 import { readText, type ProcessStat } from '../proc.ts';
-import { readOwners, type Owner } from './read-owner.ts';
+import { programOf, readOwners, type Owner } from './read-owner.ts';
 
 /** One process, and what it did between two readings. */
 export interface ProcessChange {
@@ -51,8 +51,8 @@ export function consumersOf(changes: readonly ProcessChange[], own: ReadonlySet<
   const tops = resources.map((resource) => changes.toSorted((one, other) => resource.of(other) - resource.of(one)).slice(0, mostLookedUp));
   const owners = readOwners([...new Set(tops.flat().map(({ row }) => row.pid))]);
   return resources.flatMap((resource, index) =>
-    groupsOf(tops[index]!, owners)
-      .flatMap((group) => evidenceOf(group, resource, own))
+    groupsOf(tops[index]!, { owners, own })
+      .flatMap((group) => evidenceOf(group, resource))
       .slice(0, mostConsumers),
   );
 }
@@ -70,7 +70,7 @@ function groupsOf(changes: readonly ProcessChange[], { owners, own }: { readonly
   return [...groups.values()].flatMap((members) => {
     const { row } = members[0]!;
     const owner = owners.get(row.pid);
-    return owner ? [{ owner, ofService: own.has(row.pid), program: printable(row.comm), members }] : [];
+    return owner ? [{ owner, ofService: own.has(row.pid), program: programOf(row), members }] : [];
   });
 }
 
@@ -95,11 +95,7 @@ function evidenceOf({ owner, ofService, program, members }: Group, { name, of, w
   return [{ kind: 'consumer', source: '/proc', text: `${what}${ofService ? ', as a part of the service' : ''}.`, facts: { ...facts, what, ...(name === 'memory' ? { grownBytesPerS } : {}) } }];
 }
 
-/** A program may give itself any name. */
-function printable(comm: string): string {
-  return comm.replace(/[^\x21-\x7e]/g, '?');
-}
-
+/** As people say it. */
 export function mib(bytes: number): string {
   return bytes >= 10 * 1024 ** 3 ? `${(bytes / 1024 ** 3).toFixed(1)} GiB` : `${Math.round(bytes / 1024 ** 2)} MiB`;
 }

@@ -36,8 +36,8 @@ function readRecords(file: number): readonly KernelLine[] {
   for (let count = 0; count < mostRecords; count++) {
     const length = readRecord(file, buffer);
     if (length === 0) break;
-    // `6,1234,5678901,-;text`, and lines of keys behind it
-    const record = /^\d+,\d+,(\d+),[^;]*;([^\n]*)/.exec(buffer.toString('utf8', 0, length));
+    // `6,1234,5678901,-;text`, and lines of keys behind it; from 8 on it is not the kernel that wrote it
+    const record = /^[0-7],\d+,(\d+),[^;]*;([^\n]*)/.exec(buffer.toString('utf8', 0, length));
     if (record) lines.push({ atMs: bootMs + Number(record[1]) / 1000, text: record[2]! });
   }
   return lines;

@@ -1,5 +1,6 @@
 /** Whose a process is: its user, and what systemd calls the unit that it belongs to. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readlinkSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { readText } from '../proc.ts';
 
 export interface Owner {
@@ -29,4 +30,20 @@ export function readOwners(pids: readonly number[]): ReadonlyMap<number, Owner> 
 export function unitOf(cgroup: string): string {
   const path = /^(?:0::|\d+:name=systemd:)(\/.*)$/m.exec(cgroup)?.[1] ?? '';
   return path.split('/').find((part) => /^[\w@:.-]{1,200}\.(?:service|scope)$/.test(part)) ?? '';
+}
+
+/** What a person calls the program. It may give itself any name, so nothing but plain characters is left of it. */
+export function programOf({ pid, comm }: { readonly pid: number; readonly comm: string }): string {
+  return (comm === nodesName ? executableOf(pid) : comm).replace(/[^\x21-\x7e]/g, '?').slice(0, 32);
+}
+
+/** Node names its first thread so. */
+const nodesName = 'MainThread';
+
+function executableOf(pid: number): string {
+  try {
+    return basename(readlinkSync(`/proc/${pid}/exe`));
+  } catch {
+    return nodesName;
+  }
 }

@@ -1,8 +1,10 @@
 export { configTest } from './config-test.ts';
 export { dependencies } from './dependencies.ts';
+export { descriptors } from './descriptors.ts';
 export { diskSpace } from './disk-space.ts';
 export { fpmStatus } from './fpm-status.ts';
 export { httpAnswer } from './http-answer.ts';
+export { kernelLog } from './kernel-log.ts';
 export { listenSocket } from './listen-socket.ts';
 export { load } from './load.ts';
 export { logTail } from './log-tail.ts';
@@ -11,4 +13,6 @@ export { orphans } from './orphans.ts';
 export { processStates } from './process-states.ts';
 export { recentChanges } from './recent-changes.ts';
 export { serviceState } from './service-state.ts';
+export { stuckProcesses } from './stuck-processes.ts';
 export { tenantLimits } from './tenant-limits.ts';
+export { workerMemory } from './worker-memory.ts';
