@@ -37,10 +37,11 @@ export const capacityWorkersExhausted: Cause = {
         factOf(file, 'fpm_status'),
         setting,
         logged,
+        factOf(file, 'worker_memory'),
         atLimit && `${inFlight} ${inFlight === 1 ? 'request is' : 'requests are'} in the backend; the gateway lets in ${limit}.`,
       ),
       against: [],
-      remedy: remedy(setting),
+      remedy: remedy(setting, factOf(file, 'worker_memory')),
     };
   },
 };
@@ -76,7 +77,16 @@ function subject(most: number | undefined, { target }: CaseFile): string {
   return most !== undefined && target.protocol === 'fastcgi' ? `pm.max_children = ${most}` : target.name;
 }
 
-function remedy(setting: Fact | undefined): string {
+function remedy(setting: Fact | undefined, memory: Fact | undefined): string {
   const where = setting ? `pm.max_children in ${setting.word('file')}:${setting.number('line')}` : 'the number of workers';
-  return `Let the requests wait; find what is slow, or, if there is memory for it, raise ${where}. Do not restart.`;
+  return `Let the requests wait; find what is slow${memory ? raise(where, { memory, most: setting?.number('maxChildren') }) : `, or, if there is memory for it, raise ${where}`}. Do not restart.`;
+}
+
+/** A number that the memory allows, or that it allows none. */
+function raise(where: string, { memory, most }: { readonly memory: Fact; readonly most: number | undefined }): string {
+  const room = memory.number('room') ?? 0;
+  const now = most ?? memory.number('workers') ?? 0;
+  if (room < 1) return `; there is no memory for more workers, so do not raise ${where}`;
+  // more than double at once is a leap in the dark: whatever they wait for may not bear it
+  return `, or raise ${where} to ${now + Math.min(room, now)} (there is memory for ${now + room})`;
 }

@@ -6,6 +6,7 @@ import type { Confidence, Suspect } from '../../core/diagnosis.ts';
 import { formatDuration } from '../../core/time.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
 import { commandLine, counted, currentListener, factOf, isAlive, sentences, stateOf } from './read-case.ts';
+import { stuckInKernel } from './read-stuck.ts';
 
 /** Above a quarter of one processor something is computing: slow, perhaps, but not hung. */
 const idleCpuShare = 0.25;
@@ -32,7 +33,7 @@ export const serviceHung: Cause = {
     const workers = factOf(file, 'workers');
     // The master only supervises: without a worker that may run nobody can be served, and no wait changes that.
     if (workers && workers.number('stopped') === workers.number('total')) return suspicion(file, 'certain', 'is stopped: every worker is in state T');
-    return hasRoom(file) ? noProgress(file) : undefined;
+    return hasRoom(file) && !isInKernel(file) ? noProgress(file) : undefined;
   },
 };
 
@@ -66,6 +67,14 @@ function isSilent({ symptom, traffic }: CaseFile): boolean {
   if (symptom.kind !== 'no_progress') return traffic.noProgressMs >= longSilenceMs;
   // Nobody inside: those who waited have left or are held, so the count says nothing against the symptom.
   return traffic.noProgressMs >= freshSilenceMs || (traffic.inFlight === 0 && traffic.completed === 0);
+}
+
+/** What waits for a disk is not hung, and no signal would end it: half of all processes at one moment, or of the busy ones for a while. */
+function isInKernel(file: CaseFile): boolean {
+  const processes = factOf(file, 'processes');
+  const waiting = processes?.number('diskWait') ?? 0;
+  const total = (processes?.number('total') ?? 0) - (processes?.number('zombie') ?? 0);
+  return (waiting > 0 && waiting * 2 >= total) || stuckInKernel(file) !== undefined;
 }
 
 /** All workers taken, or as many requests inside as there may be: busy, not hung. */

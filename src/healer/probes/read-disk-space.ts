@@ -21,6 +21,19 @@ export function isFull({ freeBytes, totalBytes, freeInodes }: Omit<DiskSpace, 'd
   return freeInodes === 0 || freeBytes < smallShare * totalBytes || (freeBytes < littleBytes && freeBytes < roomyShare * totalBytes);
 }
 
+/**
+ * Is the whole file system read-only, for everybody, as after an error of its disk? One that is so only where we look
+ * (systemd's ProtectSystem) is not. `mounts`: /proc/self/mountinfo. A file system that it does not know by its number is not.
+ * @see proc(5)
+ */
+export function isReadOnly({ device }: Pick<DiskSpace, 'device'>, mounts: string): boolean {
+  // as the C library packs them
+  const number = `${((Math.floor(device / 256) & 0xfff) | (Math.floor(device / 2 ** 32) & ~0xfff)) >>> 0}:${((device & 0xff) | (Math.floor(device / 2 ** 12) & ~0xff)) >>> 0}`;
+  const line = mounts.split('\n').find((row) => row.split(' ')[2] === number);
+  // `… - ext4 /dev/sda1 rw,errors=remount-ro`
+  return /(?:^|,)ro(?:,|$)/.test(line?.split(' - ')[1]?.split(' ')[2] ?? '');
+}
+
 /** Questions that a dead network file system has not answered yet: each keeps one of Node's few threads for files. */
 const unanswered = new Set<string>();
 

@@ -14,6 +14,8 @@ export interface OomKill {
   readonly scope: 'machine' | 'group';
   /** The group that had reached its limit; empty for the machine. */
   readonly group: string;
+  /** The group that the dead one was in; empty where the kernel does not say. */
+  readonly victimGroup: string;
   /** Whose processes together had most memory; absent where the log holds no table. */
   readonly eater?: { readonly program: string; readonly count: number; readonly pages: number };
 }
@@ -22,24 +24,24 @@ export interface OomKill {
 const tableHead = /^\[ +pid +\] +uid +tgid total_vm +rss /;
 const tableRow = /^\[ *\d{1,10}\] +\d{1,10} +\d{1,10} +\d{1,15} +(\d{1,15}) /;
 const kill = /^(Memory cgroup out|Out) of memory(?: \([^)]{1,60}\))?: Kill(?:ed)? process (\d{1,10}) \((.{1,32}?)\)/i;
-const bounds = /^oom-kill:constraint=(\w{1,40}),.{0,400}?(?:oom_memcg=([^,]{1,400}),)?task_memcg=/;
+const bounds = /^oom-kill:constraint=(\w{1,40}),.{0,400}?(?:oom_memcg=([^,]{1,400}),)?task_memcg=([^,]{1,400}),/;
 
 /** Oldest first. */
 export function oomKillsIn(lines: readonly KernelLine[]): readonly OomKill[] {
   const kills: OomKill[] = [];
-  let [memory, group] = [new Map<string, { count: number; pages: number }>(), ''];
+  let [memory, group, victimGroup] = [new Map<string, { count: number; pages: number }>(), '', ''];
   for (const { atMs, text } of lines) {
     if (tableHead.test(text)) memory = new Map();
     const row = tableRow.exec(text);
     if (row) add(memory, nameOf(text), Number(row[1]));
     const found = bounds.exec(text);
-    if (found) group = found[2] ?? '';
+    if (found) [group, victimGroup] = [found[2] ?? '', found[3] ?? ''];
     const killed = kill.exec(text);
     if (!killed) continue;
     const scope = killed[1]!.startsWith('Memory') ? 'group' : 'machine';
     const [eater] = [...memory].toSorted(([, one], [, other]) => other.pages - one.pages);
-    kills.push({ atMs, text, pid: Number(killed[2]), program: killed[3]!, scope, group: scope === 'group' ? group : '', ...(eater ? { eater: { program: eater[0], ...eater[1] } } : {}) });
-    [memory, group] = [new Map(), ''];
+    kills.push({ atMs, text, pid: Number(killed[2]), program: killed[3]!, scope, group: scope === 'group' ? group : '', victimGroup, ...(eater ? { eater: { program: eater[0], ...eater[1] } } : {}) });
+    [memory, group, victimGroup] = [new Map(), '', ''];
   }
   return kills;
 }

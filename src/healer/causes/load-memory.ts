@@ -1,0 +1,48 @@
+/** Memory is short: the service's processes wait for pages that have to come back from a disk. */
+import type { Cause } from '../leaves.ts';
+import { factOf, sentences, type Fact } from './read-case.ts';
+import { calmDown, nameOf, noRestart, ownUse, signsOfSlowness, stranger } from './read-load.ts';
+
+/** Of the last ten seconds somebody, or everybody, waited for memory. */
+const someWait = 0.3;
+const allWait = 0.1;
+/** A second, where the kernel keeps no pressure. */
+const manyPages = 500;
+/** Pages a second that the service itself waits for. */
+const ownPages = 20;
+const littleLeft = 0.1;
+const muchOfAll = 0.25;
+
+/** Certain when the service itself is seen waiting for pages, and somebody else holds much of the memory. */
+export const loadMemory: Cause = {
+  name: 'load.memory',
+  suspect(file) {
+    const machine = factOf(file, 'load');
+    const own = factOf(file, 'service_load');
+    const stuck = factOf(file, 'stuck_processes');
+    const signs = signsOfSlowness(file);
+    if (!machine || signs.length === 0 || !isShort(machine)) return undefined;
+    const waits = (own?.number('majorFaultsPerS') ?? 0) >= ownPages || stuck?.word('what') === 'memory';
+    const [available = 0, all = 1] = [machine.number('availableBytes'), machine.number('memoryBytes')];
+    if (!waits && available > littleLeft * all) return undefined;
+    const { name } = file.target;
+    const other = stranger(file, 'memory', muchOfAll);
+    const mine = ownUse(file, 'memory', muchOfAll);
+    return {
+      cause: 'load.memory',
+      confidence: waits && other && !mine ? 'certain' : 'likely',
+      subject: other && !mine ? nameOf(other) : mine ? name : 'the memory of this machine',
+      sentence: `${other && !mine ? `${other.word('what')}; ` : mine ? `${mine.word('what')}; ` : ''}memory is short, and ${name} waits for it.`,
+      because: sentences(other, mine, machine, waits && own, stuck?.word('what') === 'memory' && stuck, ...signs),
+      against: [],
+      remedy: mine ? `Give ${name} fewer workers, or the machine more memory.` : other ? `Hold it back: ${calmDown(other, 'memory')}` : 'See who holds it: ps -eo rss,user,pid,args --sort -rss | head',
+      avoid: [noRestart(file), 'More workers need more memory still.'],
+    };
+  },
+};
+
+function isShort(machine: Fact): boolean {
+  const [some, full] = [machine.number('memorySome'), machine.number('memoryFull')];
+  if (some === undefined) return (machine.number('swappedInPerS') ?? 0) >= manyPages || (machine.number('majorFaultsPerS') ?? 0) >= manyPages;
+  return some >= someWait || (full ?? 0) >= allWait;
+}

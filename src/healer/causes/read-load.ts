@@ -1,0 +1,80 @@
+/** What the machine is busy with, as causes read it: does the service suffer, who takes most of a thing, what calms that down. */
+import { formatDuration } from '../../core/time.ts';
+import type { CaseFile } from '../leaves.ts';
+import { counted, currentListener, factOf, factsOf, isAlive, sentences, type Fact } from './read-case.ts';
+
+/** What visitors of a service notice that is too slow. Who refuses or closes a connection is not slow. */
+const slowSymptoms: readonly string[] = ['http_response_timeout', 'connection_timeout', 'no_progress', 'unanswered_probe'];
+/** Nothing finished for so long while requests are inside. */
+const silenceMs = 5000;
+
+/**
+ * The signs that the service lives and does not keep up; none of one that answers in time, however busy the machine is,
+ * nor of one that is stopped.
+ */
+export function signsOfSlowness(file: CaseFile): readonly string[] {
+  const workers = factOf(file, 'workers');
+  const processes = factOf(file, 'processes');
+  if (!isAlive(file) || processes?.flag('frozen') || (processes?.number('stopped') ?? 0) > 0) return [];
+  const listener = currentListener(file);
+  const answer = factOf(file, 'http_answer');
+  const { inFlight, noProgressMs } = file.traffic;
+  const waiting = sentences(
+    workers?.number('idle') === 0 && (workers.number('busy') ?? 0) > 0 && workers,
+    (listener?.number('queue') ?? 0) > 0 && listener,
+    answer?.word('result') === 'timeout' && answer,
+    inFlight > 0 && noProgressMs >= silenceMs && `None of ${counted(inFlight, 'request')} has finished for ${formatDuration(noProgressMs)}.`,
+  );
+  if (waiting.length === 0 && answer?.word('result') === 'status') return [];
+  return sentences(slowSymptoms.includes(file.symptom.kind) && file.symptom.text, ...waiting);
+}
+
+/** Of the sample its threads wanted to compute at least so much, and waited at least so much of that. */
+const wanted = 0.3;
+const waited = 0.5;
+
+/** The service's own threads are seen waiting for a processor; `undefined` where they are not, or nobody could see. */
+export function waitsForProcessor(file: CaseFile): Fact | undefined {
+  const own = factOf(file, 'service_load');
+  return (own?.number('wantedShare') ?? 0) >= wanted && (own?.number('waitShare') ?? 0) >= waited ? own : undefined;
+}
+
+export type Resource = 'cpu' | 'memory' | 'io';
+
+/** Whoever uses most of it and does not belong to the service; `undefined` when nobody has at least `leastShare`. */
+export function stranger(file: CaseFile, resource: Resource, leastShare: number): Fact | undefined {
+  return factsOf(file, 'consumer').find((one) => one.word('resource') === resource && !one.flag('ofService') && (one.number('share') ?? 0) >= leastShare);
+}
+
+/** The service's own processes, where they use at least so much of it. */
+export function ownUse(file: CaseFile, resource: Resource, leastShare: number): Fact | undefined {
+  return factsOf(file, 'consumer').find((one) => one.word('resource') === resource && one.flag('ofService') && (one.number('share') ?? 0) >= leastShare);
+}
+
+/** `stress-ng of user backup (backup.service)` */
+export function nameOf(consumer: Fact): string {
+  const unit = consumer.word('unit');
+  return `${consumer.word('program')} of user ${consumer.word('user')}${unit === '' ? '' : ` (${unit})`}`;
+}
+
+/** The command that holds a consumer back without ending it, until the next boot at most. */
+export function calmDown(consumer: Fact, resource: Resource, cores = 1): string {
+  const unit = consumer.word('unit');
+  const pids = consumer.list('pids').join(' ');
+  const limit = (property: string): string => `systemctl set-property --runtime ${unit} ${property}`;
+  const amount = consumer.number('amount') ?? 0;
+  switch (resource) {
+    case 'cpu':
+      // a quarter of the machine
+      return unit === '' ? `renice -n 19 -p ${pids}` : limit(`CPUQuota=${25 * cores}%`);
+    case 'memory':
+      return unit === '' ? `kill ${pids}` : limit(`MemoryHigh=${Math.round((0.7 * amount) / 1024 ** 2)}M`);
+    case 'io':
+      return unit === '' ? `ionice -c 3 -p ${pids}` : limit('IOWeight=10');
+  }
+}
+
+/** Does not help against load, and loses requests. */
+export function noRestart({ target }: CaseFile): string {
+  return `A restart of ${target.name} loses the requests that it is serving, and it comes back to the same load.`;
+}
