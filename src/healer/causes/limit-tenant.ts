@@ -1,7 +1,7 @@
 /** A limit that was set for this service, or for one user, holds it back; the machine may have plenty. */
 import type { Confidence } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
-import { factOf, factsOf, isAlive, sentences, type Fact } from './read-case.ts';
+import { factOf, factsOf, fullStop, isAlive, sentences, type Fact } from './read-case.ts';
 import { noRestart, signsOfSlowness, waitsForProcessor } from './read-load.ts';
 
 /** Of the periods of a quota. */
@@ -26,7 +26,7 @@ export const limitTenant: Cause = {
       cause: 'limit.tenant',
       confidence,
       subject: `${words[limit.word('limit')] ?? limit.word('limit')} of ${limit.word('unit') || limit.word('group')}`,
-      sentence: `${name} is held back by a limit of its own: ${limit.text}`,
+      sentence: `${name} is held back by a limit of its own: ${fullStop(limit.text)}`,
       because: sentences(...met.map((one) => one.limit), refusal(file, limit), ...signsOfSlowness(file)),
       against: [],
       remedy: remedy(limit),
