@@ -115,6 +115,8 @@ t.test('busy and idle workers are counted on a stock pool without a status page'
 
   const seen = await look(fpmContext(fpm), 'all');
   t.match(fact(seen, 'workers'), { total: 3, busy: 3, idle: 0 });
+  t.match(find(seen, 'worker_memory')?.text, /^A worker needs \d+ MiB of memory \(the median of 3\), and .* are available: enough for \d+ more/);
+  t.ok(Number(fact(seen, 'worker_memory')?.['medianBytes']) > 1024 ** 2, 'a plausible size');
   t.match(fact(seen, 'fpm_pool'), { maxChildren: 3, file: fpm.config });
   t.match(find(seen, 'fpm_pool')?.text, /^pm\.max_children = 3 .*fpm\.conf:\d+/);
   t.same(named(seen, fpmTarget(fpm), { symptom: { kind: 'no_progress' }, traffic: { inFlight: 4, noProgressMs: 20_000 } }), ['capacity.workers_exhausted', 'certain']);

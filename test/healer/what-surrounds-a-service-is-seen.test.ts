@@ -45,7 +45,11 @@ t.test("the kernel's log names the very process that it ended for want of memory
   await until(async () => (await services.process.state(target, runCommand, soon())).state === 'failed', { timeoutMs: 15_000, what: 'the kernel to end it' });
   const [seen] = await look(probes.oomKills, target);
   const { lastMainPid } = await services.process.state(target, runCommand, soon());
-  t.match(seen, { kind: 'oom_kill', facts: { pid: lastMainPid }, text: /^The kernel says: .*[Oo]ut of memory/ });
+  t.match(seen, { kind: 'oom_kill', facts: { pid: lastMainPid, program: 'tail', scope: 'group', eater: 'tail' }, text: /^The kernel says: .*[Oo]ut of memory/ });
+  t.match(
+    (await look(probes.kernelLog, target)).find(({ facts }) => facts['what'] === 'oom_kill' && facts['pid'] === lastMainPid),
+    { kind: 'kernel', facts: { group: /\/gg-memory-/, scope: 'group' } },
+  );
   const state = (await look(probes.serviceState, target))[0]!;
   t.match(diagnose(caseFile({ target: { ...target, upstreams: [] }, evidence: [state, seen!] }), Object.values(causes)).best, { cause: 'oom.killed', confidence: 'certain' });
 
@@ -70,11 +74,18 @@ t.test('a full disk is seen, and a small one is not taken for full', async (t) =
   if (!isRoot) return void t.pass('needs root, to mount a file system in a namespace', { skip: true });
   const folder = tempFolder(t);
   const fixture = join(import.meta.dirname, '../fixtures/healer/asks-disk-space.ts');
-  const inside = 'mount -t tmpfs -o size=32m tmpfs "$1" && exec "$2" "$3" "$1"';
-  const output = await succeed(['/usr/bin/unshare', '--mount', '/bin/sh', '-c', inside, 'sh', folder, process.execPath, fixture]);
-  const [before, after] = JSON.parse(output);
+  const mounts = [
+    ['small', 'size=32m'],
+    ['few', 'size=32m,nr_inodes=8'],
+    ['sealed', 'size=32m,ro'],
+  ].map(([name, options]) => `mkdir "$1/${name}" && mount -t tmpfs -o ${options} tmpfs "$1/${name}"`);
+  const output = await succeed(['/usr/bin/unshare', '--mount', '/bin/sh', '-c', `${mounts.join(' && ')} && exec "$2" "$3" "$1"`, 'sh', folder, process.execPath, fixture]);
+  const { before, small, few, sealed } = JSON.parse(output);
   t.same(before, []);
-  t.match(after, [{ kind: 'disk_full', facts: { path: folder }, text: `The file system of ${folder} is full: 0 MiB of 32 MiB are left.` }], 'once, though log and state are on it');
+  t.match(small, [{ kind: 'disk_full', facts: { path: `${folder}/small`, inodes: false }, text: `The file system of ${folder}/small is full: 0 MiB of 32 MiB are left.` }]);
+  t.equal(small.length, 1, 'once, though log and state are on it');
+  t.match(few[0], { kind: 'disk_full', facts: { path: `${folder}/few`, use: 'sure', inodes: true }, text: /no inode is left/ });
+  t.match(sealed[0], { kind: 'disk_read_only', facts: { path: `${folder}/sealed` }, text: `Nothing can be written to the file system of ${folder}/sealed: it is read-only.` });
 });
 
 t.test('what a service depends on is known with its kind, its incident, and whether it takes connections', async (t) => {

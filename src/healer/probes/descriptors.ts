@@ -9,9 +9,8 @@ import { readText, type ProcessStat } from '../proc.ts';
 import { processesOf } from './read-once.ts';
 import { programOf } from './read-owner.ts';
 import { readFamily } from './read-processes.ts';
+import { sampleMs } from './read-sample.ts';
 
-/** Between the two counts that show whether it grows. */
-const sampleMs = 300;
 const mostProcesses = 64;
 /** Below half of the limit there is nothing to tell. */
 const notableShare = 0.5;

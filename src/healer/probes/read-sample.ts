@@ -7,8 +7,8 @@ import { processReadingOf } from './read-once.ts';
 import { readFamily } from './read-processes.ts';
 import { addedWaits, readWaits, type Waits } from './read-waits.ts';
 
-/** Thirty ticks of the kernel's processor clock. */
-const sampleMs = 300;
+/** What takes two looks takes them so far apart: twenty ticks of the kernel's processor clock, two periods of a usual quota. */
+export const sampleMs = 200;
 /** Of so many processes the bytes from and to disks are read: about two milliseconds. */
 const mostIo = 128;
 /** Where there are more processes, only so many are read again: those that work. */
@@ -25,7 +25,7 @@ export interface Sample {
   readonly changes: readonly ProcessChange[];
 }
 
-/** `pids`: the service's. Takes 300 ms. */
+/** `pids`: the service's. Takes {@link sampleMs}. */
 export async function takeSample(context: ProbeContext, pids: readonly number[], signal: AbortSignal): Promise<Sample> {
   const { clock } = context;
   const { atMs, rows } = processReadingOf(context);

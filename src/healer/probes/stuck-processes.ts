@@ -8,8 +8,8 @@ import { readStat, readText, type ProcessStat } from '../proc.ts';
 import { processesOf } from './read-once.ts';
 import { programOf } from './read-owner.ts';
 import { readFamily } from './read-processes.ts';
+import { sampleMs } from './read-sample.ts';
 
-const sampleMs = 300;
 const mostPids = 16;
 const mostStackBytes = 2000;
 

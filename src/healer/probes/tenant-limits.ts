@@ -11,9 +11,8 @@ import { readLve, type LveLimit } from './read-lve.ts';
 import { processesOf } from './read-once.ts';
 import { unitOf } from './read-owner.ts';
 import { readFamily } from './read-processes.ts';
+import { sampleMs } from './read-sample.ts';
 
-/** Three periods of the usual quota of processor time. */
-const sampleMs = 300;
 /** Beyond that a quota is felt. */
 const throttledShare = 0.1;
 const mostUsers = 64;
@@ -71,7 +70,7 @@ function groupEvidence(before: GroupReading, now: GroupReading, elapsedMs: numbe
     const held = throttledPeriods - (before.cpu?.throttledPeriods ?? throttledPeriods);
     const of = periods - (before.cpu?.periods ?? periods);
     if (held > 0 && share >= throttledShare)
-      say('cpu', `${path} may use ${cores.toFixed(1)} processors, and was held back in ${held} of ${of} periods just now.`, { most: cores, refused: held, heldShare: held / Math.max(1, of) });
+      say('cpu', `${path} may use ${Number(cores.toFixed(2))} processors, and was held back in ${held} of ${of} periods just now.`, { most: cores, refused: held, heldShare: held / Math.max(1, of) });
   }
   return found;
 }
