@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { succeed } from '../test/support/program.ts';
 import { burst } from './parts/burst.ts';
+import { diagnosis } from './parts/diagnosis.ts';
 import { fastcgi } from './parts/fastcgi.ts';
 import { http } from './parts/http.ts';
 import { memory } from './parts/memory.ts';
@@ -18,6 +19,7 @@ const parts: Readonly<Record<string, { readonly title: string; readonly measure:
   http: { title: 'HTTP', measure: http },
   fastcgi: { title: 'FastCGI', measure: fastcgi },
   burst: { title: 'A burst', measure: burst },
+  diagnosis: { title: 'A diagnosis', measure: diagnosis },
   repair: { title: 'A repair under load', measure: repair },
   memory: { title: 'Memory', measure: memory },
 };
