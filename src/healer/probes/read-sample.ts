@@ -5,7 +5,7 @@ import { readIoBytes, type ProcessChange } from './read-consumers.ts';
 import { readMachine, type MachineReading } from './read-machine.ts';
 import { processReadingOf } from './read-once.ts';
 import { readFamily } from './read-processes.ts';
-import { addedWaits, readWaits, type Waits } from './read-waits.ts';
+import { addedWaits, readWaits, type Waits } from './read-processor-waits.ts';
 
 /** What takes two looks takes them so far apart: twenty ticks of the kernel's processor clock, two periods of a usual quota. */
 export const sampleMs = 200;
