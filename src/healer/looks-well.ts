@@ -21,7 +21,8 @@ export async function looksWell(open: OpenCase, ward: Ward, healer: Healer): Pro
   const before = open.diagnosis?.best.cause;
   // after a restart of the healer nobody knows the cause for which load is shed: any that is found is one
   if (before === 'unknown' || (before === undefined && !isShedding(open, healer))) return true;
-  const { best } = await lookAt(ward, { symptom: open.incident.symptom, which: 'all' }, healer);
+  const { best, others } = await lookAt(ward, { symptom: open.incident.symptom, which: 'all' }, healer);
+  if (before !== undefined && isBusy(before) && [best, ...others].some(({ cause }) => cause === 'capacity.workers_exhausted')) return false;
   return (before === undefined ? best.cause === 'unknown' : best.cause !== before) || isOnlyTheSymptom(best);
 }
 
@@ -62,6 +63,11 @@ function isOnlyTheSymptom({ cause, confidence }: Suspect): boolean {
   if (outside.includes(cause)) return true;
   if (cause === 'app.bad_response') return confidence !== 'certain';
   return cause === 'capacity.backlog_full' && confidence === 'possible';
+}
+
+/** Busy, by any name: which one comes first depends on what the workers wait for at the moment, and that changes. */
+function isBusy(cause: Suspect['cause']): boolean {
+  return cause === 'app.slow' || cause === 'capacity.workers_exhausted' || cause.startsWith('dependency.');
 }
 
 /** The policy's checks, made for real. */

@@ -1,6 +1,7 @@
 /** Every worker is busy. Requests wait their turn; a restart would lose the ones that are being served. */
 import type { CaseFile, Cause } from '../leaves.ts';
-import { counted, currentListener, factOf, isAlive, logLine, sentences, type Fact } from './read-case.ts';
+import { counted, currentListener, factOf, factsOf, isAlive, logLine, sentences, type Fact } from './read-case.ts';
+import { sharedWait, waitsOf } from './read-waits.ts';
 
 interface Pool {
   readonly busy: number | undefined;
@@ -27,9 +28,11 @@ export const capacityWorkersExhausted: Cause = {
     const sure = full || (allTaken && logged !== undefined);
     const setting = factOf(file, 'fpm_pool');
     const waiting = waitingVisitors(file, pool);
+    // there being none left is what follows from it then, and one more would wait there, too
+    const outside = sharedWait(file);
     return {
       cause: 'capacity.workers_exhausted',
-      confidence: sure ? 'certain' : 'likely',
+      confidence: sure && !outside ? 'certain' : 'likely',
       subject: subject(pool.most ?? logged?.number('limit'), file),
       sentence: `${numbers(pool, file)}; ${waiting === 0 ? 'nobody waits yet' : `${waiting} more ${waiting === 1 ? 'waits' : 'wait'}`}.`,
       because: sentences(
@@ -38,9 +41,11 @@ export const capacityWorkersExhausted: Cause = {
         setting,
         logged,
         factOf(file, 'worker_memory'),
+        ...(outside ? [] : waitsOf(file).slice(0, 2)),
+        ...factsOf(file, 'busy_page').slice(0, 1),
         atLimit && `${inFlight} ${inFlight === 1 ? 'request is' : 'requests are'} in the backend; the gateway lets in ${limit}.`,
       ),
-      against: [],
+      against: sentences(outside?.fact),
       remedy: remedy(setting, factOf(file, 'worker_memory')),
     };
   },

@@ -1,6 +1,7 @@
 import type { CauseName, Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile } from '../leaves.ts';
 import { factOf, factsOf, isAlive, sentences } from './read-case.ts';
+import { suspectWaitedFor } from './read-waits.ts';
 
 /**
  * A suspicion when a service of this kind, which this one needs, is in trouble, while this one lives and takes
@@ -10,7 +11,9 @@ import { factOf, factsOf, isAlive, sentences } from './read-case.ts';
 export function suspectDependency(file: CaseFile, cause: CauseName, kind: 'database' | 'cache' | 'other'): Suspect | undefined {
   const troubled = factsOf(file, 'dependency').filter((fact) => fact.word('kind') === kind);
   const connect = factOf(file, 'connect');
-  if (troubled.length === 0 || !isAlive(file) || (connect && connect.word('result') !== 'connected') || isStopped(file)) return undefined;
+  // nobody says that it is in trouble, but the workers may wait for it
+  if (troubled.length === 0) return suspectWaitedFor(file, cause, kind);
+  if (!isAlive(file) || (connect && connect.word('result') !== 'connected') || isStopped(file)) return undefined;
   const names = troubled.map((fact) => fact.word('name')).join(' and ');
   const { name } = file.target;
   return {

@@ -1,6 +1,7 @@
 export { appBadResponse } from './app-bad-response.ts';
 export { appPoisonRequest } from './app-poison-request.ts';
 export { appSegfault } from './app-segfault.ts';
+export { appSlow } from './app-slow.ts';
 export { capacityBacklogFull } from './capacity-backlog-full.ts';
 export { capacityFileDescriptors } from './capacity-file-descriptors.ts';
 export { capacityWorkersExhausted } from './capacity-workers-exhausted.ts';

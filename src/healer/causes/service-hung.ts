@@ -7,6 +7,7 @@ import { formatDuration } from '../../core/time.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
 import { commandLine, counted, currentListener, factOf, isAlive, sentences, stateOf } from './read-case.ts';
 import { stuckInKernel } from './read-stuck.ts';
+import { sharedWait } from './read-waits.ts';
 
 /** Above a quarter of one processor something is computing: slow, perhaps, but not hung. */
 const idleCpuShare = 0.25;
@@ -56,7 +57,8 @@ function noProgress(file: CaseFile): Suspect | undefined {
   // that some requests were not answered in time, which is all that nginx tells, and a queue: so does a busy one look
   const onlyNginxSays = noProgressMs < longSilenceMs && file.symptom.seenBy === 'nginx_log' && workers === undefined;
   // how many requests are inside, and for how long, only the proxy says: whatever it claims, nothing is likely by its word alone
-  const twoSigns = queue > 0 && !onlyNginxSays;
+  // and whoever waits for an address or a lock goes on by itself when it comes
+  const twoSigns = queue > 0 && !onlyNginxSays && !sharedWait(file);
   const what = noProgressMs > 0 ? `has finished none of ${counted(inFlight, 'request')} for ${formatDuration(noProgressMs)}` : 'runs but does not answer';
   return suspicion(file, twoSigns && !computing ? 'likely' : 'possible', what);
 }
@@ -105,7 +107,7 @@ function suspicion(file: CaseFile, confidence: Confidence, what: string): Suspec
       answer?.word('result') === 'timeout' && answer,
       confidence !== 'certain' && file.symptom.text,
     ),
-    against: sentences(computing && processes, answer?.word('result') === 'status' && answer),
+    against: sentences(computing && processes, answer?.word('result') === 'status' && answer, confidence !== 'certain' && sharedWait(file)?.fact),
     remedy: restart ? `Restart it: ${restart}` : `Stop ${name} (it may need KILL) and start it again.`,
   };
 }

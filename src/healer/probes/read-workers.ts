@@ -34,9 +34,12 @@ export async function readWorkers(inodes: ReadonlySet<string>, family: readonly 
     look.signal,
   );
   const holding = new Set([...holders.values()].flat());
-  const parents = new Set(family.filter((row) => holding.has(row.pid)).map((row) => row.parent));
-  // The master holds the socket too, but serves nobody.
-  const workers = family.filter((row) => isAlive(row) && holding.has(row.pid) && !parents.has(row.pid));
+  // The master holds the socket too, but serves nobody; a program that a worker started has inherited it.
+  const held = family.filter((row) => holding.has(row.pid));
+  const parents = new Set(held.map((row) => row.parent));
+  const isTop = (row: ProcessStat): boolean => !holding.has(row.parent);
+  const masters = new Set(held.filter((row) => isTop(row) && parents.has(row.pid)).map((row) => row.pid));
+  const workers = held.filter((row) => isAlive(row) && (masters.has(row.parent) || (isTop(row) && !masters.has(row.pid))));
   if (!accepts || workers.length === 0) return undefined;
   const stopped = workers.filter((row) => row.state === 'T' || row.state === 't');
   const waiting = () => workers.filter((row) => !stopped.includes(row) && waitsForConnection(row.pid, accepts, inodes));

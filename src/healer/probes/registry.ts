@@ -16,3 +16,4 @@ export { serviceState } from './service-state.ts';
 export { stuckProcesses } from './stuck-processes.ts';
 export { tenantLimits } from './tenant-limits.ts';
 export { workerMemory } from './worker-memory.ts';
+export { workerWaits } from './worker-waits.ts';
