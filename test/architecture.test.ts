@@ -72,6 +72,7 @@ const rooms: readonly Room[] = [
       'healer/service-parts/step-result.ts',
       'healer/probes/read-fpm-page.ts',
       'healer/probes/read-fpm-pool.ts',
+      'healer/probes/read-fpm-workers.ts',
       'healer/run-contained.ts',
       'healer/user-ids.ts',
       'config/values.ts',

@@ -22,14 +22,13 @@ export const symptomGroups = {
 /** Symptoms of the language that nothing counts yet, or that are set elsewhere. */
 const symptomsElsewhere: Readonly<Record<string, string>> = {
   no_progress: 'a silence is always looked into, after hung_after; remove it here',
-  status_5xx: "not yet: the application's own errors are not counted in this version; remove it",
   probe_failed: "not yet: failed probes are not counted in this version; the healer's own connects are always looked at",
   unit_failed: "not yet: failed units are not counted in this version; the service's state is always looked at",
 };
 const symptom = z
-  .enum([...failureKinds, 'connection_failed', 'no_answer', 'bad_answer'], {
+  .enum([...failureKinds, 'connection_failed', 'no_answer', 'bad_answer', 'status_5xx'], {
     error: ({ input }) =>
-      typeof input === 'string' && Object.hasOwn(symptomsElsewhere, input) ? symptomsElsewhere[input] : 'expected a failure kind or a group: connection_failed, no_answer or bad_answer',
+      typeof input === 'string' && Object.hasOwn(symptomsElsewhere, input) ? symptomsElsewhere[input] : 'expected a failure kind, status_5xx, or a group: connection_failed, no_answer or bad_answer',
   })
   .meta({ title: 'failure kind' });
 
@@ -56,12 +55,14 @@ export const noticeNames = ['started', 'recovered', 'gave_up', 'blocked', 'repea
 const threshold = z.strictObject({
   times: z.int().min(1).max(10_000).default(3).describe('At least so many failures of these kinds …'),
   within: duration().prefault('10s').describe('… in so long.'),
-  share: share().optional().describe('Also at least this share of the requests in that time.'),
+  share: share().optional().describe('Also at least this share of the requests in that time. Of status_5xx: 50% where nothing is said.'),
 });
 
 const detect = z.strictObject({
   name: z.string().min(1).max(200).describe('For people.'),
-  if: oneOrMany(symptom).describe('Failure kinds, or connection_failed, no_answer or bad_answer for a group of them. Trap: a request that fails in another way opens no incident then.'),
+  if: oneOrMany(symptom).describe(
+    "Failure kinds, or connection_failed, no_answer or bad_answer for a group of them; or status_5xx, the application's own errors. Trap: a request that fails in another way opens no incident then.",
+  ),
   for: threshold.prefault({}).describe('How often they must come. Default: three times in ten seconds.'),
 });
 
@@ -195,7 +196,12 @@ export const policySchema = z.strictObject({
     .prefault({})
     .describe("The healer's own look, which needs no traffic."),
   depends_on: z.array(name()).default([]).describe('Services, by the names of their policies, that must be well first: while one has an open incident, this one is not disturbed.'),
-  detect: z.array(detect).default([]).describe('Default: three failures of a kind in ten seconds; a refused connect that the healer confirms by itself counts at once.'),
+  detect: z
+    .array(detect)
+    .default([])
+    .describe(
+      "Default: three failures of a kind in ten seconds, and status_5xx when half of the answers of 30 seconds, and at least ten, are the application's own errors; a refused connect that the healer confirms by itself counts at once.",
+    ),
   hung_after: duration().prefault('15s').describe('Requests in the backend and none finished for so long: looked into as a hang.'),
   evidence: z
     .strictObject({

@@ -31,6 +31,10 @@ const shared = {
     })
     .optional()
     .describe("php-fpm's status page. Without it busy workers are counted from /proc, which needs root."),
+  server_status: z
+    .url({ protocol: /^http$/, error: 'expected a URL such as http://127.0.0.1:8080/server-status' })
+    .optional()
+    .describe("Apache's status page (mod_status; ExtendedStatus On tells the URLs, too). Asked when something is wrong, for what its workers do. Default: not asked."),
   pool: absolutePath().optional().describe("php-fpm's configuration file, for pm.max_children. Default: found from the start command or the unit."),
   start_period: duration().prefault('0s').describe('After any start of it, failures do not count for so long: it may still be warming up. Default: none.'),
 };

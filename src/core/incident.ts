@@ -11,7 +11,7 @@ export type SeenBy = (typeof seers)[number];
 /** What was seen that opened an incident. Counts are of failures of that kind. */
 export interface Symptom {
   readonly seenBy: SeenBy;
-  readonly kind: FailureKind | 'service_down' | 'service_frozen' | 'no_progress' | 'unanswered_probe' | 'worker_died';
+  readonly kind: FailureKind | 'service_down' | 'service_frozen' | 'no_progress' | 'unanswered_probe' | 'worker_died' | 'status_5xx';
   readonly gateway?: string;
   readonly count: number;
   /** The system's error name of the last failure, where it has one. */

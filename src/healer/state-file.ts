@@ -99,7 +99,7 @@ export function readState(text: string, now: Now): { readonly state: HealingStat
 
 const moment = z.number();
 const text = z.string();
-const symptomKinds = [...failureKinds, 'service_down', 'service_frozen', 'no_progress', 'unanswered_probe', 'worker_died'] as const;
+const symptomKinds = [...failureKinds, 'service_down', 'service_frozen', 'no_progress', 'unanswered_probe', 'worker_died', 'status_5xx'] as const;
 
 /** Every field that a symptom has: one that is written and not known here would make the whole file unreadable. */
 const symptom = z.strictObject({

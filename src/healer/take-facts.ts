@@ -63,12 +63,13 @@ function isBelieved({ phase, errno }: FailureReport, seenBy: SeenBy, isOpen: boo
   return seenBy !== 'nginx_log' || phase !== 'connect' || errno === 'EAGAIN' || isOpen;
 }
 
-/** Nothing was answered for long although something was asked. */
+/** Nothing was answered for long although something was asked, or most answers are the application's own errors. */
 export async function takeSummary(summary: TrafficSummary, place: Place): Promise<void> {
   const ward = wardOf(place.wards, summary.gateway);
   if (!ward) return;
   keepSummary(ward, { ...summary, seenMs: place.healer.clock.monotonicMs() });
-  ward.detector.answered(summary.completed, summary.atMs);
+  const errors = ward.detector.answered(summary);
+  if (errors && !(await isWarmingUp(ward, place.healer))) place.incidents.seen(ward, errors);
   if (summary.noProgressMs < ward.policy.hung_after) return;
   await takeSilence(
     {

@@ -190,7 +190,6 @@ const inPolicy: readonly Row[] = [
   ],
   ['who waits for itself', 'do: wait\n        with: { at_most: 5m }', 'do: wait_for\n        with: { services: [▸php-fpm] }', 'services: php-fpm cannot wait for itself'],
   ['an unknown receiver of a notice', 'do: wait\n        with: { at_most: 5m }', 'do: notify\n        with: { to: [ops, ▸opps] }', 'no notifier has the name `opps`: did you mean `ops`?'],
-  ['a symptom that nothing counts', '[connection_refused, no_answer]', '[connection_refused, ▸status_5xx]', "if: not yet: the application's own errors are not counted"],
   ['a probe as a symptom', '[connection_refused, no_answer]', '▸probe_failed', 'not yet: failed probes'],
   ['a unit as a symptom', '[connection_refused, no_answer]', '[▸unit_failed]', 'not yet: failed units'],
   ['a silence as a symptom', '[connection_refused, no_answer]', '[▸no_progress]', 'a silence is always looked into, after hung_after'],

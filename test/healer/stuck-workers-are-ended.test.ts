@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { parseFpmWorkers } from '../../src/healer/actions/read-fpm-workers.ts';
+import { parseFpmWorkers } from '../../src/healer/probes/read-fpm-workers.ts';
 import * as actions from '../../src/healer/actions/registry.ts';
 import { isAlive, parseTcpPeers, readStat } from '../../src/healer/proc.ts';
 import { serviceTarget } from '../fixtures/services/target.ts';
@@ -117,8 +117,8 @@ t.test('a page that a visitor could have written into is not believed', async (t
   t.same(page(worker(11, 'GET', '/'), worker(12, 'POST', '/')), {
     pool: 'www',
     workers: [
-      { pid: 11, state: 'Running', requests: 7, durationMs: 400_000, method: 'GET' },
-      { pid: 12, state: 'Running', requests: 7, durationMs: 400_000, method: 'POST' },
+      { pid: 11, state: 'Running', requests: 7, durationMs: 400_000, method: 'GET', page: '/' },
+      { pid: 12, state: 'Running', requests: 7, durationMs: 400_000, method: 'POST', page: '/' },
     ],
   });
   t.match(page(worker(11, 'G\\"T', '/'), worker(12, 'POST', '/'))?.workers[0], { method: 'G\\"T' });

@@ -8,7 +8,7 @@ import { familyOf, readAllStats, readStat, type ProcessStat } from '../proc.ts';
 import { statusPageOf, type StatusPage } from '../probes/read-fpm-page.ts';
 import { readFpmPool } from '../probes/read-fpm-pool.ts';
 import { step } from '../service-parts/step-result.ts';
-import { readFpmWorkers, type FpmWorker } from './read-fpm-workers.ts';
+import { readFpmWorkers, type FpmWorker } from '../probes/read-fpm-workers.ts';
 import { readWorkerWait } from './read-worker-wait.ts';
 
 const options = z.strictObject({

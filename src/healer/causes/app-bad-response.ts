@@ -18,11 +18,13 @@ export const appBadResponse: Cause = {
     const answer = factOf(file, 'http_answer');
     const probed = answer?.word('result') === 'junk';
     const seen = badAnswers.includes(file.symptom.kind);
+    // nginx's own buffers are small: that is config.buffer_size first
+    const nginxBuffer = file.symptom.seenBy === 'nginx_log' && file.symptom.kind === 'http_response_header_section_size';
     if (!isAlive(file) || (!probed && !seen)) return undefined;
     const { name } = file.target;
     return {
       cause: 'app.bad_response',
-      confidence: probed && seen ? 'certain' : 'likely',
+      confidence: nginxBuffer && !probed ? 'possible' : probed && seen ? 'certain' : 'likely',
       subject: name,
       sentence: `${name} runs and answers on ${currentAddress(file)}, but what it says is no valid answer.`,
       because: sentences(seen && file.symptom.text, probed && answer, factOf(file, 'service_state')),

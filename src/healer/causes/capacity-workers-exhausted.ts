@@ -38,6 +38,7 @@ export const capacityWorkersExhausted: Cause = {
       because: sentences(
         factOf(file, 'workers'),
         factOf(file, 'fpm_status'),
+        factOf(file, 'apache_status'),
         setting,
         logged,
         factOf(file, 'worker_memory'),
@@ -53,11 +54,11 @@ export const capacityWorkersExhausted: Cause = {
 
 function poolOf(file: CaseFile): Pool {
   const workers = factOf(file, 'workers');
-  const status = factOf(file, 'fpm_status');
+  const status = factOf(file, 'fpm_status') ?? factOf(file, 'apache_status');
   return {
     busy: workers?.number('busy') ?? status?.number('active'),
     total: workers?.number('total') ?? status?.number('total') ?? 0,
-    most: factOf(file, 'fpm_pool')?.number('maxChildren'),
+    most: factOf(file, 'fpm_pool')?.number('maxChildren') ?? status?.number('most'),
   };
 }
 

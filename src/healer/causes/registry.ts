@@ -1,4 +1,5 @@
 export { appBadResponse } from './app-bad-response.ts';
+export { appError } from './app-error.ts';
 export { appPoisonRequest } from './app-poison-request.ts';
 export { appSegfault } from './app-segfault.ts';
 export { appSlow } from './app-slow.ts';
@@ -6,8 +7,10 @@ export { capacityBacklogFull } from './capacity-backlog-full.ts';
 export { capacityFileDescriptors } from './capacity-file-descriptors.ts';
 export { capacityWorkersExhausted } from './capacity-workers-exhausted.ts';
 export { changeInProgress } from './change-in-progress.ts';
+export { configBufferSize } from './config-buffer-size.ts';
 export { configInvalid } from './config-invalid.ts';
 export { configSocketMismatch } from './config-socket-mismatch.ts';
+export { configTimeout } from './config-timeout.ts';
 export { dataCorrupt } from './data-corrupt.ts';
 export { dependencyCache } from './dependency-cache.ts';
 export { dependencyDatabase } from './dependency-database.ts';

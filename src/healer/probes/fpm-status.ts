@@ -1,7 +1,7 @@
 /**
  * What php-fpm's configuration and status page say: evidence `fpm_pool` (pm.max_children and where it is written) and
  * `fpm_status`. The page is asked for only where it can answer: on pm.status_listen, or while a worker is free.
- * Its full form is not used: that one tells visitors' addresses and URLs.
+ * Its full form, which tells visitors' addresses and URLs, is slow-pages' business. `fpm_timeouts`: what may end a request.
  */
 import type { Evidence } from '../../core/diagnosis.ts';
 import { formatAddress } from '../../core/failure.ts';
@@ -24,7 +24,7 @@ export const fpmStatus: Probe = {
     const state = await serviceType.state(target, run, signal);
     const pool = readFpmPool(target, state.mainPid);
     const page = statusPageOf(target, pool);
-    const evidence = pool ? [poolEvidence(pool)] : [];
+    const evidence = pool ? [poolEvidence(pool), ...timeoutEvidence(pool)] : [];
     if (!page || state.state !== 'running') return evidence;
     const own = formatAddress(page.address) === formatAddress(target.upstreams[target.current]!);
     const workers = own ? await workersOf(context) : undefined;
@@ -36,6 +36,15 @@ export const fpmStatus: Probe = {
 function poolEvidence(pool: FpmPool): Evidence {
   const { name, file, line, maxChildren } = pool;
   return { kind: 'fpm_pool', source: file, text: `pm.max_children = ${maxChildren} for the pool ${name} (${file}:${line}).`, facts: { pool: name, file, line, maxChildren } };
+}
+
+/** What may end a request in the middle, where the pool says so. */
+function timeoutEvidence({ name, file, timeouts }: FpmPool): readonly Evidence[] {
+  const { terminateMs, executionMs, controlMs } = timeouts;
+  const told = Object.entries({ request_terminate_timeout: terminateMs, max_execution_time: executionMs, process_control_timeout: controlMs }).filter(([, ms]) => ms !== undefined);
+  if (told.length === 0) return [];
+  const text = `${told.map(([key, ms = 0]) => `${key} = ${ms === 0 ? '0 (never)' : `${ms / 1000}s`}`).join(', ')} for the pool ${name}.`;
+  return [{ kind: 'fpm_timeouts', source: file, text, facts: { pool: name, ...timeouts } }];
 }
 
 async function askPage(page: StatusPage, signal: AbortSignal): Promise<Evidence> {

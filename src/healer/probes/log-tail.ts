@@ -3,12 +3,13 @@
  * such line and how often it came. Logs: those that the policy names, else php-fpm's own error_log or the captured
  * output; for a systemd unit its journal besides, for a container what it writes.
  */
+import { existsSync } from 'node:fs';
 import type { Evidence } from '../../core/diagnosis.ts';
-import type { Probe, ProbeContext } from '../leaves.ts';
+import type { Probe, ProbeContext, ServiceTarget } from '../leaves.ts';
 import { containerLogsTail } from '../service-parts/container-logs.ts';
 import { readJournal } from './read-journal.ts';
 import { matchSignature, readTail } from './read-lines.ts';
-import { logFilesOf } from './read-log-files.ts';
+import { logFilesOf, phpLogOf } from './read-log-files.ts';
 import { logSignatures } from './read-signatures.ts';
 
 /** A pool's warning may come some seconds before the first request suffers. */
@@ -17,6 +18,8 @@ const marginMs = 10_000;
 const longestMs = 600_000;
 /** Most of a line that is quoted. */
 const quoteLimit = 300;
+/** What stands behind it decides nothing. */
+const longestLine = 4096;
 
 /** Applies to every service. A log that cannot be read is evidence with `missing`. */
 export const logTail: Probe = {
@@ -27,7 +30,7 @@ export const logTail: Probe = {
   async look(context, signal) {
     const sinceMs = Math.max(context.lastGoodMs - marginMs, context.clock.wallMs() - longestMs);
     const files = logFilesOf(context.target).map((file) => fromFile(file, sinceMs));
-    const sources = await Promise.all([...files, fromJournal(context, sinceMs, signal), fromContainer(context, sinceMs, signal)]);
+    const sources = await Promise.all([...files, fromPhp(context.target, sinceMs), fromJournal(context, sinceMs, signal), fromContainer(context, sinceMs, signal)]);
     return sources.flat();
   },
 };
@@ -39,6 +42,12 @@ async function fromFile(file: string, sinceMs: number): Promise<readonly Evidenc
     const reason = error instanceof Error ? error.message : String(error);
     return [{ kind: 'log', source: file, text: `${file} could not be read.`, facts: {}, missing: reason }];
   }
+}
+
+/** Not there before PHP has logged its first error. */
+async function fromPhp(target: ServiceTarget, sinceMs: number): Promise<readonly Evidence[]> {
+  const file = phpLogOf(target);
+  return file === undefined || !existsSync(file) ? [] : fromFile(file, sinceMs);
 }
 
 async function fromJournal({ target, run }: ProbeContext, sinceMs: number, signal: AbortSignal): Promise<readonly Evidence[]> {
@@ -57,7 +66,8 @@ async function fromContainer({ target: { config } }: ProbeContext, sinceMs: numb
 
 function linesEvidence(lines: readonly string[], source: string): readonly Evidence[] {
   const found = new Map<string, Evidence>();
-  for (const line of lines) {
+  for (const raw of lines) {
+    const line = withoutQuery(raw.slice(0, longestLine));
     for (const signature of logSignatures) {
       const fields = matchSignature(signature, line);
       if (!fields) continue;
@@ -68,4 +78,9 @@ function linesEvidence(lines: readonly string[], source: string): readonly Evide
     }
   }
   return [...found.values()];
+}
+
+/** php-fpm quotes whole URLs: `(request: "GET /x.php?key=…") executing too slow`. A query may hold a password. */
+function withoutQuery(line: string): string {
+  return line.replace(/(\(request: "[A-Z]{1,20} [^?\s]{0,500})\?.*(?="\) execut)/, '$1');
 }

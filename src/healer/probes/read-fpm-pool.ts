@@ -24,6 +24,18 @@ export interface FpmPool {
   readonly statusListen?: Address;
   /** The master's log, of the [global] section. */
   readonly errorLog?: string;
+  /** Where PHP itself logs, where the pool says so; not followed when it is no absolute path. */
+  readonly phpLog?: string;
+  readonly slowLog?: string;
+  /** What may end a request, as the pool says it; absent: its default, or php.ini's. */
+  readonly timeouts: FpmTimeouts;
+}
+
+/** In ms; 0 is "never". `controlMs`: how long a reload waits for requests, of [global]. */
+export interface FpmTimeouts {
+  readonly terminateMs?: number;
+  readonly executionMs?: number;
+  readonly controlMs?: number;
 }
 
 interface Setting {
@@ -42,9 +54,11 @@ export function readFpmPool(target: ServiceTarget, mainPid?: number): FpmPool | 
   readInto(sections, [file], new Set());
   // A pool file that is named by itself says nothing of [global], and its neighbours do not matter.
   const errorLog = sections.get('global')?.get('error_log')?.value;
+  const controlMs = durationOf(sections.get('global')?.get('process_control_timeout')?.value);
   for (const [name, settings] of sections) {
     const pool = name === 'global' ? undefined : poolOf(name, settings);
-    if (pool && listenersAt([upstream], [{ address: pool.listen, inode: '' }]).length > 0) return { ...pool, ...(errorLog?.startsWith('/') ? { errorLog } : {}) };
+    if (pool && listenersAt([upstream], [{ address: pool.listen, inode: '' }]).length > 0)
+      return { ...pool, ...(errorLog?.startsWith('/') ? { errorLog } : {}), timeouts: { ...pool.timeouts, ...(controlMs === undefined ? {} : { controlMs }) } };
   }
   return undefined;
 }
@@ -85,7 +99,7 @@ function readInto(sections: Sections, files: readonly string[], seen: Set<string
       const text = raw.trim();
       const header = /^\[([^\]]+)\]/.exec(text)?.[1];
       if (header) section = header;
-      const found = /^([a-z_.]+)\s*=\s*"?([^";]*?)"?\s*(?:;.*)?$/.exec(text);
+      const found = /^([a-z_.]+(?:\[[a-z_.]+\])?)\s*=\s*"?([^";]*?)"?\s*(?:;.*)?$/.exec(text);
       if (!found) continue;
       if (found[1] === 'include') readInto(sections, matching(found[2]!), seen);
       else sections.set(section, (sections.get(section) ?? new Map()).set(found[1]!, { value: found[2]!, file, line: index + 1 }));
@@ -113,7 +127,33 @@ function poolOf(name: string, settings: ReadonlyMap<string, Setting>): FpmPool |
   if (!listen || !most || !/^\d{1,6}$/.test(most.value)) return undefined;
   const statusPath = value('pm.status_path');
   const statusListen = addressOf(value('pm.status_listen'));
-  return { name, file: most.file, line: most.line, maxChildren: Number(most.value), listen, ...(statusPath ? { statusPath } : {}), ...(statusListen ? { statusListen } : {}) };
+  const file = (key: string) => [value(key)].find((path) => path?.startsWith('/'));
+  const [slowLog, phpLog] = [file('slowlog'), file('php_admin_value[error_log]') ?? file('php_value[error_log]')];
+  return {
+    name,
+    file: most.file,
+    line: most.line,
+    maxChildren: Number(most.value),
+    listen,
+    ...(statusPath ? { statusPath } : {}),
+    ...(statusListen ? { statusListen } : {}),
+    ...(slowLog ? { slowLog } : {}),
+    ...(phpLog ? { phpLog } : {}),
+    timeouts: timeoutsOf(value),
+  };
+}
+
+function timeoutsOf(value: (key: string) => string | undefined): FpmTimeouts {
+  const terminateMs = durationOf(value('request_terminate_timeout'));
+  const executionMs = durationOf(value('php_admin_value[max_execution_time]') ?? value('php_value[max_execution_time]'));
+  return { ...(terminateMs === undefined ? {} : { terminateMs }), ...(executionMs === undefined ? {} : { executionMs }) };
+}
+
+/** php-fpm's spelling: `30`, `30s`, `5m`, `2h`, `1d`. */
+function durationOf(text: string | undefined): number | undefined {
+  const found = /^(\d{1,9})([smhd]?)$/.exec(text ?? '');
+  const seconds = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 };
+  return found ? Number(found[1]) * 1000 * (found[2] === 's' || found[2] === 'm' || found[2] === 'h' || found[2] === 'd' ? seconds[found[2]] : 1) : undefined;
 }
 
 /** php-fpm's spellings: a path, a port of every address, or host:port. */

@@ -10,3 +10,11 @@ export function logFilesOf(target: ServiceTarget): readonly string[] {
   if (config.type !== 'process' || config.pidfile) return [];
   return [config.output ?? `${target.stateFolder}/${target.name}.out`];
 }
+
+/**
+ * Where a php-fpm pool lets PHP itself log; `undefined`: in the master's log, or where php.ini says. The pool's user
+ * writes it, so no line of it is a master's word.
+ */
+export function phpLogOf(target: ServiceTarget): string | undefined {
+  return target.protocol === 'fastcgi' ? readFpmPool(target)?.phpLog : undefined;
+}

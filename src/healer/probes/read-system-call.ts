@@ -45,6 +45,9 @@ const genericArchitectures: readonly string[] = ['arm64', 'riscv64', 'loong64'];
 const table = process.arch === 'x64' ? numbers.x64 : genericArchitectures.includes(process.arch) ? numbers.generic : undefined;
 const names: ReadonlyMap<number, CallName> = new Map(Object.entries(table ?? {}).flatMap(([name, list]) => list.map((number) => [number, isCallName(name) ? name : 'read'] as const)));
 
+/** What a traced process goes on with (php-fpm traces for its slow log): another number, and the arguments of the call before. */
+const restart: Readonly<Record<'x64' | 'generic', number>> = { x64: 219, generic: 128 };
+
 /** A worker waits at one or two; more than these are an event loop, which waits for nothing in particular. */
 const mostDescriptors = 16;
 const selectLimit = 1024;
@@ -55,9 +58,17 @@ export function readSystemCall(pid: number, thread = pid): SystemCall {
   if (text === '') return { kind: 'unseen' };
   if (text === 'running') return { kind: 'running' };
   const [number, ...words] = text.split(' ').map(Number);
-  const name = number === undefined ? undefined : names.get(number);
+  const name = number === restart[process.arch === 'x64' ? 'x64' : 'generic'] ? restartedCall(pid, thread) : number === undefined ? undefined : names.get(number);
   if (!name) return { kind: 'asleep' };
   return { kind: 'call', name, descriptors: descriptorsOf(pid, name, words) };
+}
+
+/** Only these have what it takes to be restarted; which it was, the kernel's function tells in which the thread sleeps. */
+function restartedCall(pid: number, thread: number): CallName | undefined {
+  const where = readText(`/proc/${pid}/task/${thread}/wchan`);
+  if (where.includes('poll')) return 'poll';
+  if (where.includes('nanosleep')) return 'sleep';
+  return where.includes('futex') ? 'futex' : undefined;
 }
 
 function descriptorsOf(pid: number, name: CallName, [first = 0, second = 0, third = 0]: readonly number[]): readonly number[] {

@@ -1,3 +1,4 @@
+export { apacheStatus } from './apache-status.ts';
 export { configTest } from './config-test.ts';
 export { dependencies } from './dependencies.ts';
 export { descriptors } from './descriptors.ts';
@@ -13,6 +14,7 @@ export { orphans } from './orphans.ts';
 export { processStates } from './process-states.ts';
 export { recentChanges } from './recent-changes.ts';
 export { serviceState } from './service-state.ts';
+export { slowPages } from './slow-pages.ts';
 export { stuckProcesses } from './stuck-processes.ts';
 export { tenantLimits } from './tenant-limits.ts';
 export { workerMemory } from './worker-memory.ts';

@@ -1,5 +1,5 @@
 /** What php-fpm's full status page says of each worker: the request that it is in, and for how long. */
-import { askFpmPage, type StatusPage } from '../probes/read-fpm-page.ts';
+import { askFpmPage, type StatusPage } from './read-fpm-page.ts';
 
 export interface FpmWorker {
   readonly pid: number;
@@ -11,6 +11,8 @@ export interface FpmWorker {
   readonly durationMs: number;
   /** `-` before the head was read. */
   readonly method: string;
+  /** The path of its URL without the query, for people; empty where it cannot be told. A front controller's script says less. */
+  readonly page: string;
 }
 
 export interface FpmWorkers {
@@ -30,16 +32,23 @@ export async function readFpmWorkers(page: StatusPage, signal: AbortSignal): Pro
 
 /**
  * Reads the page. An entry ends with texts from a request (its URL), which older versions do not escape. So only what
- * stands before them is read, in php-fpm's own order; and when there are more or fewer entries than workers, or one
+ * stands before them is read, and of the URL no more than its path, in php-fpm's own order; and when there are more or fewer entries than workers, or one
  * twice, the page is not believed.
  */
 export function parseFpmWorkers(text: string): FpmWorkers | undefined {
   const pool = /^\s*\{"pool":"([^"\\]{0,200})"/.exec(text)?.[1];
   const total = /"total processes":(\d{1,6}),/.exec(text)?.[1];
-  const entry = /\{"pid":(\d{1,10}),"state":"([A-Za-z ]{1,30})","start time":\d+,"start since":\d+,"requests":(\d+),"request duration":(\d+),"request method":"((?:[^"\\]|\\.){0,64})"/g;
-  const workers = [...text.matchAll(entry)].map(([, pid, state = '', requests, micros, method = '']): FpmWorker => {
-    return { pid: Number(pid), state, requests: Number(requests), durationMs: Number(micros) / 1000, method };
+  const entry =
+    /\{"pid":(\d{1,10}),"state":"([A-Za-z ]{1,30})","start time":\d+,"start since":\d+,"requests":(\d+),"request duration":(\d+),"request method":"((?:[^"\\]|\\.){0,64})"(?:,"request uri":"((?:[^"\\?]|\\\/){0,200}))?/g;
+  const workers = [...text.matchAll(entry)].map(([, pid, state = '', requests, micros, method = '', target = '']): FpmWorker => {
+    return { pid: Number(pid), state, requests: Number(requests), durationMs: Number(micros) / 1000, method, page: pageOf(target) };
   });
   if (pool === undefined || workers.length !== Number(total) || new Set(workers.map((worker) => worker.pid)).size !== workers.length) return undefined;
   return { pool, workers };
+}
+
+/** The query may hold what is nobody's business, and so may what is not printed as it is. */
+function pageOf(target: string): string {
+  const path = target.replaceAll('\\/', '/');
+  return /^\/[\x21-\x7e]*$/.test(path) ? path.slice(0, 120) : '';
 }
