@@ -41,6 +41,8 @@ const harms: Readonly<Partial<Record<CauseName, Harm>>> = {
   'load.io': busy,
   'load.network': busy,
   'app.slow': busy,
+  'config.timeout': refusesAnyway,
+  'config.buffer_size': refusesAnyway,
   'app.error': { actions: restarts, because: 'the application itself answers with errors, and would go on to' },
   'config.invalid': { actions: stopsAndReloads, because: 'it would not come up again with a broken configuration' },
   'config.dns': refusesAnyway,

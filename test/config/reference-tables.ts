@@ -30,7 +30,7 @@ export function keyTable(schema: z.ZodType): string {
 /** Every name that `detect` takes. */
 export function symptomList(): string {
   const groups = Object.entries(symptomGroups).map(([name, kinds]) => `- \`${name}\`: ${kinds.map((kind) => `\`${kind}\``).join(', ')}`);
-  return [...groups, `- each by itself: ${failureKinds.map((kind) => `\`${kind}\``).join(', ')}`, ''].join('\n');
+  return [...groups, "- `status_5xx`: the application's own errors, which are passed on untouched", `- each by itself: ${failureKinds.map((kind) => `\`${kind}\``).join(', ')}`, ''].join('\n');
 }
 
 /** The keys of all forms of a map; a key that not every form has says in which it is. */

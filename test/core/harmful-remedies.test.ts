@@ -19,7 +19,7 @@ const published: readonly (readonly [causes: readonly CauseName[], start: string
   [['service.stopped_by_operator'], '✗', '', '✗'],
   [['capacity.workers_exhausted', 'capacity.connections_exhausted', 'load.cpu', 'load.io', 'load.memory', 'app.slow'], '', '✗', '✗'],
   [['capacity.backlog_full'], '', '✗', 'ask'],
-  [['app.error', 'config.dns', 'config.credentials', 'config.per_ip_limit', 'net.port_blocked', 'net.port_moved'], '', '', '✗'],
+  [['app.error', 'config.timeout', 'config.buffer_size', 'config.dns', 'config.credentials', 'config.per_ip_limit', 'net.port_blocked', 'net.port_moved'], '', '', '✗'],
   [['dependency.database', 'dependency.cache', 'dependency.other', 'limit.tenant'], '', '', '✗'],
   [['config.invalid'], '', '✗', '✗'],
   [['disk.full', 'data.corrupt', 'change.in_progress'], '✗', '✗', '✗'],

@@ -42,7 +42,7 @@ export const busy: readonly Scenario[] = [
       const page = `<?php $db = stream_socket_client("unix://${socket}"); echo strlen(fread($db, 100));`;
       signal(running.pid, 'SIGSTOP');
       t.teardown(() => signal(running.pid, 'SIGCONT'));
-      return underLoad(t, { fpm: { maxChildren: 3, scripts: { 'shop.php': page } } }, { path: '/shop.php', rate: 5, until: diagnosedAs('capacity.workers_exhausted') });
+      return underLoad(t, { fpm: { maxChildren: 3, scripts: { 'shop.php': page } } }, { path: '/shop.php', rate: 5, until: diagnosedAs('dependency.database') });
     },
   },
   {
