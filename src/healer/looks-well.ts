@@ -9,6 +9,8 @@ import type { CheckResult, RunCheck } from './verify.ts';
 
 /** Bad answers are gone when none was seen for so long: several summaries of every proxy. */
 const symptomGoneAfterMs = 2000;
+/** Ten errors in half a minute are an incident: on average one in three seconds. */
+const errorsGoneAfterMs = 10_000;
 const oneLookMs = 5000;
 
 /**
@@ -58,9 +60,13 @@ function isShedding(open: OpenCase, healer: Healer): boolean {
 /** These are somebody else's troubles, which go on while the service is well again. */
 const outside: readonly Suspect['cause'][] = ['dependency.database', 'dependency.cache', 'dependency.other', 'change.in_progress', 'disk.full', 'data.corrupt'];
 
+/** Said of an application by its answers and by lines of its log, which stay: when no such answer comes any more, it is over. */
+const byItsAnswers: readonly Suspect['cause'][] = ['app.error', 'config.timeout', 'config.buffer_size'];
+
 /** Without junk in the healer's own answer, or a queue that is full now, what is left of these causes is the symptom, and that is gone. */
 function isOnlyTheSymptom({ cause, confidence }: Suspect): boolean {
-  if (outside.includes(cause)) return true;
+  if (outside.includes(cause) || byItsAnswers.includes(cause)) return true;
+  if (cause === 'app.slow') return confidence === 'possible';
   if (cause === 'app.bad_response') return confidence !== 'certain';
   return cause === 'capacity.backlog_full' && confidence === 'possible';
 }
@@ -90,7 +96,8 @@ export function symptom(open: OpenCase, ward: Ward, healer: Healer): CheckResult
   if (seenBy === 'watch') return { passed: true, text: 'the watch decides by the other checks' };
   if (acted && open.lastSymptomMs < acted.monotonicMs) return { passed: true, text: `${kind} was not seen since the repair` };
   const agoMs = healer.clock.monotonicMs() - open.lastSymptomMs;
-  return agoMs < symptomGoneAfterMs && needsQuiet(kind) ? { passed: false, text: `${kind} was seen ${Math.round(agoMs)} ms ago` } : { passed: true, text: `${kind} is not seen any more` };
+  const goneAfterMs = kind === 'status_5xx' ? errorsGoneAfterMs : symptomGoneAfterMs;
+  return agoMs < goneAfterMs && needsQuiet(kind) ? { passed: false, text: `${kind} was seen ${Math.round(agoMs)} ms ago` } : { passed: true, text: `${kind} is not seen any more` };
 }
 
 /** A connect that works again, or an answer that comes again, is proof enough; of bad answers only their absence is. */

@@ -22,7 +22,7 @@ import * as probes from '../../src/healer/probes/registry.ts';
 import { runCommand } from '../../src/healer/run-command.ts';
 import * as services from '../../src/healer/services/registry.ts';
 import { openStateStore } from '../../src/healer/state-store.ts';
-import { takeFailure } from '../../src/healer/take-facts.ts';
+import { takeFailure, takeSummary } from '../../src/healer/take-facts.ts';
 import { readyPolicy } from '../e2e/site.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
@@ -77,7 +77,13 @@ async function scene(t: Test) {
       { wards: wards.set(ward.name, ward), incidents, healer },
       'nginx_log',
     );
-  return { ward, incidents, orders, server, nginxWrites };
+  /** A second of traffic, as a proxy sums it up. */
+  const answers = (completed: number, status5xx: number): Promise<void> =>
+    takeSummary(
+      { type: 'traffic_summary', gateway: 'shop', atMs: systemClock.wallMs(), periodMs: 1000, inFlight: 0, held: 0, completed, failed: 0, status5xx, fellBack: 0, noProgressMs: 0, gate: 'open' },
+      { wards: wards.set(ward.name, ward), incidents, healer },
+    );
+  return { ward, incidents, orders, server, nginxWrites, answers };
 }
 
 const backlogWasFull: Symptom = { seenBy: 'traffic', kind: 'destination_unavailable', gateway: 'shop', count: 3, errno: 'EAGAIN', text: '3 failed requests in 10 s, the last one: backlog full' };
@@ -120,4 +126,17 @@ t.test('a flood of other trouble is looked into now and then, not all the time, 
   t.equal(incidents.openFor(ward.name), incident, 'it is one incident');
   t.ok(incident && incident.rounds <= mostRounds, `${incident?.rounds} rounds`);
   await until(() => incidents.openFor(ward.name) === undefined, { timeoutMs: 15_000, what: 'the end of the incident' });
+});
+
+t.test('an application that answers with errors is an incident of the application, and one that ends', async (t) => {
+  const { ward, incidents, answers } = await scene(t);
+  await answers(9, 2);
+  t.equal(incidents.openFor(ward.name), undefined, 'two of nine are every day');
+  await answers(20, 18);
+  t.match(incidents.openFor(ward.name)?.incident.symptom, { kind: 'status_5xx', count: 20, text: '20 of 29 answers in 30 s were errors of the application itself (status 5xx)' });
+  await until(() => incidents.openFor(ward.name)?.diagnosis, { timeoutMs: 10_000, what: 'the diagnosis' });
+  t.match(incidents.openFor(ward.name)?.diagnosis?.best, { cause: 'app.error', confidence: 'likely', against: ['GET / is answered with status 200.'] });
+  const open = incidents.openFor(ward.name);
+  if (open) open.lastSymptomMs -= 20_000;
+  await until(() => incidents.openFor(ward.name) === undefined, { timeoutMs: 10_000, what: 'the end of the incident, long after the last error' });
 });

@@ -78,7 +78,7 @@ t.test('a pool that waits for one address, its slow page, its time limit and its
   ask(t, fpm, '/memory.php');
   for (let n = 0; n < 3; n++) ask(t, fpm, '/fatal.php');
   const failed = await untilSeen(
-    async () => (await look(fpm, ['log-tail'])).filter(({ facts }) => /^php_/.test(String(facts['signature']))),
+    async () => (await look(fpm, ['log-tail'])).filter(({ facts }) => String(facts['signature']).startsWith('php_')),
     'the errors in the log',
     (found) => found.length === 2 && found[1]?.facts['count'] === 3,
   );
