@@ -5,6 +5,7 @@ import { Detector } from '../../src/healer/detect.ts';
 import { diagnose } from '../../src/healer/diagnose.ts';
 import { parseApacheStatus } from '../../src/healer/probes/apache-status.ts';
 import { parseSlowLog, waitOfCall } from '../../src/healer/probes/read-slow-log.ts';
+import { readFault } from '../../src/healer/probes/worker-faults.ts';
 import { caseFile, evidence, serviceTarget, type Scene } from '../fixtures/healer/case-file.ts';
 
 const causes = Object.values(registered);
@@ -225,6 +226,18 @@ const rows: readonly Row[] = [
     says: /buffer-size = 16384/,
   },
   {
+    scene: 'workers crash, and the kernel names the extension, whose package was upgraded lately',
+    file: {
+      evidence: [
+        running,
+        evidence('worker_deaths', { deaths: 3, how: ['by SIGSEGV'] }),
+        evidence('kernel_fault', { program: 'php-fpm8.2', object: 'opcache.so', count: 3, package: 'php8.2-opcache', lately: true }),
+      ],
+    },
+    best: ['app.segfault', 'certain'],
+    says: /The fault is in opcache\.so of the package php8\.2-opcache: go back .*apt list -a php8\.2-opcache/,
+  },
+  {
     scene: "Apache's status page shows no free worker, and none that may be started",
     file: { target: http, symptom: silence, evidence: [running, evidence('apache_status', { active: 150, idle: 0, total: 150, most: 150 })] },
     best: ['capacity.workers_exhausted', 'certain'],
@@ -310,4 +323,14 @@ t.test("of a page that is not Apache's status nothing is believed, and of its ro
     free: 3,
     pages: [{ page: '/a', forMs: 7000 }],
   });
+});
+
+t.test("the kernel's lines about crashes are read, and no others", async (t) => {
+  t.same(readFault('php-fpm8.2[4391]: segfault at 1 ip 00007fb5c016b7d0 sp 00007ffd15adeba0 error 4 in ffi.so[97d0,7fb5c0167000+1c000] likely on CPU 1 (core 1, socket 0)'), {
+    program: 'php-fpm8.2',
+    object: 'ffi.so',
+  });
+  t.same(readFault('traps: apache2[17] general protection fault ip:7f00 sp:7ffd error:0 in libphp8.2.so[7f0000000000+300000]'), { program: 'apache2', object: 'libphp8.2.so' });
+  t.same(readFault('php[4]: segfault at 0 ip 0000000000000000 sp 00007ffc error 14 likely on CPU 0'), { program: 'php', object: '' });
+  t.equal(readFault('Out of memory: Killed process 3802 (tail)'), undefined);
 });

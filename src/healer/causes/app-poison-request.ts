@@ -1,5 +1,6 @@
 import type { Cause } from '../leaves.ts';
 import { factOf, factsOf, isAlive, sentences } from './read-case.ts';
+import { crashPlace } from './read-fault.ts';
 
 /** One request that ends whatever worker takes it. Certain: each time it alone was in the worker that died by a fault. */
 export const appPoisonRequest: Cause = {
@@ -9,14 +10,15 @@ export const appPoisonRequest: Cause = {
     const last = killers.at(-1);
     if (!last || !isAlive(file)) return undefined;
     const request = last.word('request');
+    const place = crashPlace(file);
     return {
       cause: 'app.poison_request',
       confidence: 'certain',
       subject: request,
       sentence: `${request} ends the worker that takes it (${last.number('deaths') ?? 0} times ${last.list('how').join(' or ')}); ${file.target.name} itself is well.`,
-      because: sentences(...killers, factOf(file, 'service_state')),
+      because: sentences(...killers, place.fact, factOf(file, 'service_state')),
       against: sentences(factOf(file, 'worker_deaths')),
-      remedy: `Find the fault in the program that answers ${request}: a core dump of the worker shows the place. Look at what changed last: the code, the language's version, an extension. A restart does not help: the next such request would end the next worker.`,
+      remedy: `Find the fault in the program that answers ${request}: a core dump of the worker shows the place. Look at what changed last: the code, the language's version, an extension.${place.remedy} A restart does not help: the next such request would end the next worker.`,
     };
   },
 };

@@ -17,5 +17,6 @@ export { serviceState } from './service-state.ts';
 export { slowPages } from './slow-pages.ts';
 export { stuckProcesses } from './stuck-processes.ts';
 export { tenantLimits } from './tenant-limits.ts';
+export { workerFaults } from './worker-faults.ts';
 export { workerMemory } from './worker-memory.ts';
 export { workerWaits } from './worker-waits.ts';
