@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { failureKinds } from '../core/failure.ts';
 
 /** Grows with every change of a message: a peer of another version is refused by name, not by its first strange word. */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 
 /** A name of the system's errors. What OpenSSL calls its own may be longer, and may hold a slash. */
 export const errnoPattern = /^[A-Z0-9_]{1,32}$/;
@@ -68,6 +68,20 @@ export const factSchema = z.discriminatedUnion('type', [
     noProgressMs: count,
     /** The gate, as the proxy sees it. */
     gate: z.enum(['open', 'holding', 'falling_back']),
+    /** Who asks for what, while there is more to do than is done. For words only: what one proxy claims decides nothing. */
+    pattern: z
+      .strictObject({
+        requests: count,
+        withinMs: count,
+        crawlers: count,
+        /** To sign in, or to xmlrpc. */
+        logins: count,
+        /** The visitors' address that asks most, with how often at least. */
+        address: z.strictObject({ name: z.string().regex(/^[0-9a-fA-F:.]{2,45}$/), count }).optional(),
+        /** The path that is asked for most, without its query. */
+        path: z.strictObject({ name: z.string().regex(/^\/[\x21-\x7e]{0,119}$/), count }).optional(),
+      })
+      .optional(),
   }),
 ]);
 

@@ -7,7 +7,7 @@ import { dependenciesOf } from './dependencies-of.ts';
 import { avoidOf, changesIn, diagnose } from './diagnose.ts';
 import { freshTraffic } from './fresh-traffic.ts';
 import { gatherEvidence } from './gather-evidence.ts';
-import type { Healer, OpenCase, Ward } from './healer.ts';
+import type { Healer, OpenCase, SeenSummary, Ward } from './healer.ts';
 import type { CaseFile, ProbeContext, ServiceState } from './leaves.ts';
 import { withOwnStop } from './own-stop.ts';
 import { sayOnce } from './say-once.ts';
@@ -107,8 +107,20 @@ function caseFile(ward: Ward, { symptom, evidence, healer }: { symptom: Symptom;
     target: ward.target(),
     symptom,
     evidence,
-    traffic: { inFlight: sum('inFlight'), held: sum('held'), completed: sum('completed'), noProgressMs: Math.max(0, ...summaries.map((one) => one.noProgressMs)), limit: limitOf(ward) },
+    traffic: {
+      inFlight: sum('inFlight'),
+      held: sum('held'),
+      completed: sum('completed'),
+      noProgressMs: Math.max(0, ...summaries.map((one) => one.noProgressMs)),
+      limit: limitOf(ward),
+      pattern: busiest(summaries),
+    },
   };
+}
+
+/** Of several gateways the one that most is asked through. */
+function busiest(summaries: readonly SeenSummary[]): SeenSummary['pattern'] {
+  return summaries.map(({ pattern }) => pattern).toSorted((a, b) => (b?.requests ?? 0) - (a?.requests ?? 0))[0];
 }
 
 /** The line of a configuration test that failed in this very look; `undefined` when it passed or was not made. */

@@ -9,6 +9,7 @@ import type { CauseName, Confidence, Evidence, Suspect } from '../core/diagnosis
 import type { Address } from '../core/failure.ts';
 import type { Question, Symptom } from '../core/incident.ts';
 import type { Clock } from '../core/time.ts';
+import type { Traffic } from '../core/traffic.ts';
 import type { BackendTls } from '../upstream/backend-tls.ts';
 
 /** A service as the healer knows it: its name, how it is controlled, where it is reached. All from configuration. */
@@ -162,12 +163,12 @@ export interface Collector {
   collect(context: CollectorContext, signal: AbortSignal): Promise<string>;
 }
 
-/** What a cause judges by: the symptom, all evidence, the traffic (`limit`: most requests that its gateway lets in at once). Pure. */
+/** What a cause judges by: the symptom, all evidence, the traffic. Pure. */
 export interface CaseFile {
   readonly target: ServiceTarget;
   readonly symptom: Symptom | Question;
   readonly evidence: readonly Evidence[];
-  readonly traffic: { readonly inFlight: number; readonly held: number; readonly noProgressMs: number; readonly completed: number; readonly limit: number | undefined };
+  readonly traffic: Traffic;
 }
 
 export interface Cause {

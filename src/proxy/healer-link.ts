@@ -118,7 +118,8 @@ async function summarise(gateways: ReadonlyMap<string, Gateway>, clock: Clock, s
   while (!signal.aborted) {
     await clock.sleep(summaryEveryMs, signal);
     for (const { health, gate, shedding } of gateways.values()) {
-      health.summarise(gate);
+      const busy = gate.held > 0 || shedding.level !== undefined || gate.inFlight >= (gate.limit ?? Infinity);
+      health.summarise(gate, busy ? shedding.pattern.seen() : undefined);
       shedding.expire();
     }
   }

@@ -3,6 +3,7 @@
  * Client aborts and our own faults are never counted against the backend.
  */
 import type { UpstreamFailure } from '../core/failure.ts';
+import type { Pattern } from './access-pattern.ts';
 import { PerSecond } from './per-second.ts';
 import type { Clock } from '../core/time.ts';
 import { errnoPattern, type Fact } from '../channel/messages.ts';
@@ -77,8 +78,8 @@ export class PassiveHealth {
     return this.#awaitingHead === 0 || this.#waitingSinceMs === undefined ? 0 : Math.round(this.#clock.monotonicMs() - this.#waitingSinceMs);
   }
 
-  /** Tells the healer the counts since the last summary. */
-  summarise(gate: { readonly inFlight: number; readonly held: number; readonly state: { readonly kind: 'open' | 'holding' | 'falling_back' } }): void {
+  /** Tells the healer the counts since the last summary, and `pattern` where there is more to do than is done. */
+  summarise(gate: { readonly inFlight: number; readonly held: number; readonly state: { readonly kind: 'open' | 'holding' | 'falling_back' } }, pattern?: Pattern): void {
     const now = this.#clock.monotonicMs();
     this.#tell({
       type: 'traffic_summary',
@@ -90,6 +91,7 @@ export class PassiveHealth {
       ...this.#counts,
       noProgressMs: this.noProgressMs(),
       gate: gate.state.kind,
+      ...(pattern && { pattern }),
     });
     this.#periodBeganMs = now;
     this.#counts = { completed: 0, failed: 0, status5xx: 0, fellBack: 0 };

@@ -7,6 +7,7 @@
 import type { GatewayConfig } from '../config/host-schema.ts';
 import type { Order } from '../channel/messages.ts';
 import type { Clock } from '../core/time.ts';
+import { AccessPattern } from './access-pattern.ts';
 import type { Admission } from './gate-state.ts';
 import type { GatewayRequest } from './gateway-request.ts';
 import { isHealthCheck } from './hold-time.ts';
@@ -34,6 +35,8 @@ export interface SheddingOptions {
 export class Shedding {
   readonly #options: SheddingOptions;
   readonly #mix: RecentMix;
+  /** Who asks for what, for the healer. */
+  readonly pattern: AccessPattern;
   #level: Level | undefined;
   /** How many had come, in the time of the mix, when it was ordered: the load that was too much. */
   #cameAtOrder = 0;
@@ -42,6 +45,7 @@ export class Shedding {
   constructor(options: SheddingOptions) {
     this.#options = options;
     this.#mix = new RecentMix(options.clock);
+    this.pattern = new AccessPattern(options.clock);
   }
 
   /** What is ordered now; `undefined`: everybody is let in. */
@@ -83,6 +87,7 @@ export class Shedding {
     const kind = classOf(request);
     // in quiet times too, at the cost of a microsecond: an order that comes must not begin with a guess at the mix
     this.#mix.count(kind);
+    this.pattern.count(request, kind);
     const cameBefore = this.#level === undefined;
     const before = this.#turnAway(request, kind);
     if (before) return before;

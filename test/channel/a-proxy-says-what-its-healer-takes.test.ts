@@ -5,6 +5,7 @@ import { createServer, type TlsOptions } from 'node:tls';
 import t, { type Test } from 'tap';
 import { factSchema, type Fact } from '../../src/channel/messages.ts';
 import { failureKinds, type UpstreamFailure } from '../../src/core/failure.ts';
+import { AccessPattern } from '../../src/proxy/access-pattern.ts';
 import type { GatewayRequest } from '../../src/proxy/gateway-request.ts';
 import { PassiveHealth } from '../../src/proxy/passive-health.ts';
 import { Quarantine } from '../../src/proxy/quarantine.ts';
@@ -78,5 +79,27 @@ t.test('so is every request that may have ended its worker', async (t) => {
       quarantine.attemptFailed(request, cut, 0);
     }
   t.equal(told.length, 40);
+  allTaken(t, told);
+});
+
+t.test('so is who asks for what, whatever they ask for and wherever they come from', async (t) => {
+  const { told, health } = listen();
+  const clock = new FakeClock();
+  const pattern = new AccessPattern(clock);
+  const gate = { inFlight: 5, held: 1, state: { kind: 'open' } } as const;
+  const targets = ['*', '', '?', 'http://a/b?c', `/${'é'.repeat(300)}`, '/\u0000\r\n\t', `/${'a'.repeat(60_000)}`, '/a b'];
+  const summed = (): ReturnType<AccessPattern['seen']> => (health.summarise(gate, pattern.seen()), pattern.seen());
+  t.equal(summed(), undefined, 'of few requests nothing is said');
+  for (const target of targets) for (let n = 0; n < 5; n++) pattern.count({ target, clientAddress: `"; rm\n${'x'.repeat(100)}` }, 'page');
+  t.same(summed(), { requests: 40, withinMs: 0, crawlers: 0, logins: 0, path: { name: `/${'a'.repeat(119)}`, count: 5 } });
+  for (let n = 0; n < 400; n++) pattern.count({ target: '/wp-login.php?key=secret', clientAddress: n % 4 === 0 ? `198.51.100.${n % 250}` : '203.0.113.7' }, n % 2 === 0 ? 'login' : 'xmlrpc');
+  const flood = summed();
+  t.match(flood, { requests: 440, logins: 400, path: { name: '/wp-login.php' }, address: { name: '203.0.113.7' } });
+  t.ok(Number(flood?.address?.count) <= 300 && Number(flood?.address?.count) > 270, 'counted at most as often as it asked, and not much less');
+  clock.pass(20_000);
+  pattern.count({ target: '/', clientAddress: '2001:db8::1' }, 'crawler');
+  t.match(summed(), { requests: 441, withinMs: 20_000, crawlers: 1 });
+  clock.pass(40_000);
+  t.equal(summed(), undefined, 'it is forgotten');
   allTaken(t, told);
 });

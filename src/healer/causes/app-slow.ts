@@ -4,6 +4,7 @@
  */
 import type { Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
+import { whoAsks } from './read-access.ts';
 import { counted, factOf, factsOf, isAlive, sentences, type Fact } from './read-case.ts';
 import { sharedWait, waitsOf, type SharedWait } from './read-waits.ts';
 
@@ -60,7 +61,7 @@ function onePage(file: CaseFile): Suspect | undefined {
     confidence: 'likely',
     subject: page.word('page'),
     sentence: `${count} of ${busy} busy workers of ${file.target.name} are in one page, ${page.word('page')}, for up to ${Math.round((page.number('longestMs') ?? 0) / 1000)} s.`,
-    because: sentences(page, factOf(file, 'workers'), ...factsOf(file, 'slow_trace').slice(0, 1), ...waitsOf(file).slice(0, 1)),
+    because: sentences(page, whoAsks(file)?.says, factOf(file, 'workers'), ...factsOf(file, 'slow_trace').slice(0, 1), ...waitsOf(file).slice(0, 1)),
     remedy: `Find what makes ${page.word('page')} slow (request_slowlog_timeout = 5s names the line), or let fewer of it in at once. Do not restart.`,
     avoid: [],
   };

@@ -1,5 +1,6 @@
 /** Every worker is busy. Requests wait their turn; a restart would lose the ones that are being served. */
 import type { CaseFile, Cause } from '../leaves.ts';
+import { whoAsks } from './read-access.ts';
 import { counted, currentListener, factOf, factsOf, isAlive, logLine, sentences, type Fact } from './read-case.ts';
 import { sharedWait, waitsOf } from './read-waits.ts';
 
@@ -30,6 +31,7 @@ export const capacityWorkersExhausted: Cause = {
     const waiting = waitingVisitors(file, pool);
     // there being none left is what follows from it then, and one more would wait there, too
     const outside = sharedWait(file);
+    const asking = whoAsks(file);
     return {
       cause: 'capacity.workers_exhausted',
       confidence: sure && !outside ? 'certain' : 'likely',
@@ -44,10 +46,11 @@ export const capacityWorkersExhausted: Cause = {
         factOf(file, 'worker_memory'),
         ...(outside ? [] : waitsOf(file).slice(0, 2)),
         ...factsOf(file, 'busy_page').slice(0, 1),
+        asking?.says,
         atLimit && `${inFlight} ${inFlight === 1 ? 'request is' : 'requests are'} in the backend; the gateway lets in ${limit}.`,
       ),
       against: sentences(outside?.fact),
-      remedy: remedy(setting, factOf(file, 'worker_memory')),
+      remedy: [remedy(setting, factOf(file, 'worker_memory')), asking?.remedy].filter(Boolean).join(' '),
     };
   },
 };
