@@ -47,7 +47,13 @@ const rooms: readonly Room[] = [
     packages: { zod: anywhere, execa: /^healer\/run-command\.ts$/, undici: /^healer\/service-parts\/engine\.ts$/, ...processPackages },
   },
   { room: 'healer/surroundings', may: ['healer', 'core', 'config'], node: true, packages: {} },
-  { room: 'healer/probes', may: [...leafTools, 'healer/probes', 'healer/service-parts/config-tests.ts', 'healer/service-parts/container-logs.ts', 'upstream'], node: true, packages: {} },
+  {
+    room: 'healer/probes',
+    // what a database says for itself is heard in one place, for checks and for evidence
+    may: [...leafTools, 'healer/probes', 'healer/service-parts/config-tests.ts', 'healer/service-parts/container-logs.ts', 'healer/ask-datastore.ts', 'upstream'],
+    node: true,
+    packages: {},
+  },
   {
     room: 'healer/collectors',
     may: [

@@ -9,7 +9,7 @@ import type { Question, Symptom } from '../core/incident.ts';
 import { systemClock } from '../core/time.ts';
 import { connectProbe } from '../upstream/probe.ts';
 import * as registeredCauses from './causes/registry.ts';
-import { kindOf } from './dependencies-of.ts';
+import { dependencyOf } from './dependencies-of.ts';
 import { diagnose } from './diagnose.ts';
 import { gatherEvidence } from './gather-evidence.ts';
 import type { Dependency, ProbeContext, ServiceTarget, ServiceType } from './leaves.ts';
@@ -57,7 +57,7 @@ async function dependenciesNow(policy: PolicyConfig, configuration: Configuratio
   return Promise.all(
     needed.map(async (one) => {
       const { upstreams, current } = await targetNow(one, configuration);
-      return { name: one.name, kind: kindOf(one), trouble: undefined, address: upstreams[current] };
+      return dependencyOf(one, upstreams[current], undefined);
     }),
   );
 }

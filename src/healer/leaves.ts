@@ -119,8 +119,9 @@ export interface Dependency {
   readonly kind: 'database' | 'cache' | 'other';
   /** What opened its incident, where one is open. */
   readonly trouble: string | undefined;
-  /** Where it is reached; absent where nobody said. */
+  /** Where it is reached, and what it speaks there; absent where nobody said. */
   readonly address: Address | undefined;
+  readonly speaks?: 'mysql' | 'redis' | 'memcached' | 'postgres' | 'rabbitmq';
 }
 
 export interface ProbeContext {

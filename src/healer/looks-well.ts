@@ -58,17 +58,30 @@ function isShedding(open: OpenCase, healer: Healer): boolean {
 }
 
 /** These are somebody else's troubles, which go on while the service is well again. */
-const outside: readonly Suspect['cause'][] = ['dependency.database', 'dependency.cache', 'dependency.other', 'change.in_progress', 'disk.full', 'data.corrupt'];
+const outside: readonly Suspect['cause'][] = [
+  'dependency.database',
+  'dependency.cache',
+  'dependency.other',
+  'capacity.connections_exhausted',
+  'capacity.ports_exhausted',
+  'config.credentials',
+  'config.dns',
+  'config.per_ip_limit',
+  'load.network',
+  'change.in_progress',
+  'disk.full',
+  'data.corrupt',
+];
 
 /** Said of an application by its answers and by lines of its log, which stay: when no such answer comes any more, it is over. */
 const byItsAnswers: readonly Suspect['cause'][] = ['app.error', 'config.timeout', 'config.buffer_size'];
 
-/** Without junk in the healer's own answer, or a queue that is full now, what is left of these causes is the symptom, and that is gone. */
+/** Without junk in the healer's own answer, a queue that is full now, or modes that forbid it, what is left of these causes is the symptom, and that is gone. */
 function isOnlyTheSymptom({ cause, confidence }: Suspect): boolean {
   if (outside.includes(cause) || byItsAnswers.includes(cause)) return true;
   if (cause === 'app.slow') return confidence === 'possible';
   if (cause === 'app.bad_response') return confidence !== 'certain';
-  return cause === 'capacity.backlog_full' && confidence === 'possible';
+  return (cause === 'capacity.backlog_full' || cause === 'config.permission') && confidence === 'possible';
 }
 
 /** Busy, by any name: which one comes first depends on what the workers wait for at the moment, and that changes. */

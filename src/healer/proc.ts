@@ -138,6 +138,11 @@ export function readSocketTables(): SocketTables {
   return { unix: readTable('/proc/net/unix'), tcp: readTable('/proc/net/tcp', endOfListening), tcp6: readTable('/proc/net/tcp6', endOfListening) };
 }
 
+/** All of /proc/net/tcp, at most 8 MiB of it: some 55,000 connections. */
+export function readTcpTable(): string {
+  return readTable('/proc/net/tcp');
+}
+
 /** Every listening socket of this network namespace. */
 export function readListeners(tables: SocketTables = readSocketTables()): readonly Listener[] {
   return [...parseUnixListeners(tables.unix), ...parseTcpListeners(tables.tcp), ...parseTcpListeners(tables.tcp6)];

@@ -17,7 +17,9 @@ export const netPortMoved: Cause = {
     // Nobody knows the pids of an external service: somebody who listens at its other place is probably it.
     if (state === 'unknown' && allowed[0]) return suspicion(file, allowed[0].word('address'), 'likely');
     const elsewhere = state === 'running' ? factOf(file, 'listen_elsewhere') : undefined;
-    return elsewhere && forbidden(file, elsewhere.list('addresses'));
+    // Between two unix sockets it is a matter of names: config.socket_mismatch says which is there.
+    const sockets = file.target.upstreams[file.target.current]?.kind === 'unix' && elsewhere?.list('addresses').some((address) => address.startsWith('unix:'));
+    return elsewhere && !sockets ? forbidden(file, elsewhere.list('addresses')) : undefined;
   },
 };
 

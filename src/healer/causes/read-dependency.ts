@@ -1,30 +1,60 @@
 import type { CauseName, Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile } from '../leaves.ts';
-import { factOf, factsOf, isAlive, sentences } from './read-case.ts';
+import { factOf, factsOf, isAlive, sentences, type Fact } from './read-case.ts';
 import { suspectWaitedFor } from './read-waits.ts';
 
 /**
  * A suspicion when a service of this kind, which this one needs, is in trouble, while this one lives and takes
- * connections. Certain when that trouble is an open incident; likely when it only took no connection just now. Of a
- * service whose own processes are stopped its dependencies are not the cause.
+ * connections. Certain when that trouble is an open incident, or the needed service says itself that it cannot serve;
+ * likely when it only took no connection just now; possible when it took one and said nothing. Of a service whose own
+ * processes are stopped its dependencies are not the cause.
  */
 export function suspectDependency(file: CaseFile, cause: CauseName, kind: 'database' | 'cache' | 'other'): Suspect | undefined {
-  const troubled = factsOf(file, 'dependency').filter((fact) => fact.word('kind') === kind);
-  const connect = factOf(file, 'connect');
+  const refused = factsOf(file, 'dependency').filter((fact) => fact.word('kind') === kind);
+  const words = factsOf(file, 'dependency_word').filter((fact) => fact.word('kind') === kind);
+  // A refused connect is told once.
+  const troubled = [...refused, ...words.filter((fact) => !refused.some((one) => one.word('name') === fact.word('name')) || says(fact))];
   // nobody says that it is in trouble, but the workers may wait for it
   if (troubled.length === 0) return suspectWaitedFor(file, cause, kind);
-  if (!isAlive(file) || (connect && connect.word('result') !== 'connected') || isStopped(file)) return undefined;
-  const names = troubled.map((fact) => fact.word('name')).join(' and ');
+  if (!worksBut(file)) return undefined;
+  const all = [...new Set(troubled.map((fact) => fact.word('name')))];
+  const names = all.join(' and ');
   const { name } = file.target;
+  const blocked = words.find((fact) => fact.word('meaning') === 'host_blocked');
   return {
     cause,
-    confidence: troubled.some((fact) => fact.flag('incident')) ? 'certain' : 'likely',
+    confidence: troubled.some((fact) => fact.flag('incident') || says(fact)) ? 'certain' : troubled.every((fact) => fact.word('meaning') === 'silent') ? 'possible' : 'likely',
     subject: names,
-    sentence: `${name} runs, but ${names}, which it needs, ${troubled.length === 1 ? 'is' : 'are'} in trouble.`,
+    sentence: `${name} runs, but ${names}, which it needs, ${all.length === 1 ? 'is' : 'are'} in trouble${saying(troubled)}.`,
     because: sentences(...troubled, factOf(file, 'service_state'), factOf(file, 'workers')),
     against: [],
-    remedy: `Heal ${names} first. Do not restart ${name}: it works again when they do.`,
+    remedy: blocked
+      ? `Let ${names} forget its count: mariadb-admin flush-hosts. Then find who connects to it without a login: a check of the bare port does.`
+      : `Heal ${names} first. Do not restart ${name}: it works again when they do.`,
   };
+}
+
+/** It lives and takes connections, and its processes are not stopped: what it needs can be the cause of its trouble. */
+export function worksBut(file: CaseFile): boolean {
+  const connect = factOf(file, 'connect');
+  return isAlive(file) && (!connect || connect.word('result') === 'connected') && !isStopped(file);
+}
+
+/** Its own words, which no network and no load brings about. */
+function says(fact: Fact): boolean {
+  return ['starting', 'full', 'host_blocked', 'cannot_save'].includes(fact.word('meaning'));
+}
+
+const meanings: Readonly<Record<string, string>> = {
+  starting: 'it is still starting',
+  full: 'it has no connection left',
+  host_blocked: 'it has shut this host out after too many connections without a login',
+  cannot_save: 'it takes no writes, because it cannot save them',
+};
+
+function saying(troubled: readonly Fact[]): string {
+  const found = troubled.map((fact) => meanings[fact.word('meaning')]).find((text) => text !== undefined);
+  return found === undefined ? '' : `: ${found}`;
 }
 
 function isStopped(file: CaseFile): boolean {

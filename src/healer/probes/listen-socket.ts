@@ -10,6 +10,7 @@ import type { Probe, ProbeContext } from '../leaves.ts';
 import { listenersAt, readStat, type Listener, type SocketTables } from '../proc.ts';
 import { processesOf, socketsOf, workersOf } from './read-once.ts';
 import { readFamily } from './read-processes.ts';
+import { nameOf, processUser, unitOfProcess } from './read-process-user.ts';
 import { isLocal, queueOf, readHolders } from './read-sockets.ts';
 
 /** A connect on the same host takes microseconds, one to the next rack less than 1 ms; the rest is for a busy machine. */
@@ -70,13 +71,22 @@ async function listenerEvidence(view: View, address: Address, index: number): Pr
   const pids = view.holders.get(row.inode) ?? [];
   const byService = pids.some((pid) => view.service.has(pid));
   const program = pids[0] === undefined ? '' : (readStat(pids[0])?.comm ?? '');
-  const who = pids.length > 0 ? `${program} (${pidList(pids)})` : 'A process that cannot be seen';
+  const owner = pids[0] === undefined || byService ? undefined : ownerOf(pids[0]);
+  const who = pids.length > 0 ? `${program} (${[pidList(pids), ...(owner?.words ?? [])].join(', ')})` : 'A process that cannot be seen';
   if (isRemoved(row, address, pids))
     return make('file_removed', `${who} listens on ${about.address}, but the file is gone, so that no connection can reach it.`, { pids: pids.map(String), program, byService });
   const queue = queueOf(row, view.tables);
   const backlog = queue > 0 ? await readBacklog(view, address) : undefined;
   const waiting = queue > 0 ? `; ${queue} ${queue === 1 ? 'connection waits' : 'connections wait'} to be accepted${backlog === undefined ? '' : `, the backlog is ${backlog}`}` : '';
-  return make('listening', `${who} listens on ${about.address}${waiting}.`, { pids: pids.map(String), program, byService, queue, ...(backlog === undefined ? {} : { backlog }) });
+  return make('listening', `${who} listens on ${about.address}${waiting}.`, { pids: pids.map(String), program, byService, ...owner?.facts, queue, ...(backlog === undefined ? {} : { backlog }) });
+}
+
+/** Of a holder that is none of the service's: whose it is. */
+function ownerOf(pid: number): { readonly words: readonly string[]; readonly facts: { readonly unit: string; readonly user: string } } {
+  const unit = unitOfProcess(pid);
+  const user = processUser(pid);
+  const name = user ? nameOf(user.uid, 'user') : '';
+  return { words: [unit, name && `user ${name}`].filter(Boolean), facts: { unit, user: name } };
 }
 
 /** A socket lives on without its file. A holder may have another root than we (a container, PrivateTmp): there it must be gone, too. */

@@ -12,8 +12,8 @@ interface Sockets {
   readonly listeners: readonly Listener[];
 }
 
-/** The value of the first call with this context; a later look has another context. */
-function oncePerLook<Value>(read: (context: ProbeContext) => Value): (context: ProbeContext) => Value {
+/** A reader that gives every probe of a look the value of the first call with its context; a later look has another context. */
+export function oncePerLook<Value>(read: (context: ProbeContext) => Value): (context: ProbeContext) => Value {
   const known = new WeakMap<ProbeContext, { readonly value: Value }>();
   return (context) => {
     const found = known.get(context) ?? { value: read(context) };

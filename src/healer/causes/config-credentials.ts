@@ -1,0 +1,29 @@
+/** A database or a cache refuses the account that the service has. Only its own words tell: we have no account to try. */
+import type { Cause } from '../leaves.ts';
+import { factsOf, logLine, sentences } from './read-case.ts';
+
+/**
+ * Likely when the service's log has the refusal of what it needs, word for word; possible when the line may be about
+ * somebody else (a login of a visitor, a scan). Never certain: the account may have been mended since.
+ */
+export const configCredentials: Cause = {
+  name: 'config.credentials',
+  suspect(file) {
+    const line = logLine(file, 'access_denied');
+    if (!line) return undefined;
+    const needed = factsOf(file, 'dependency_word');
+    const user = line.word('user');
+    const { name } = file.target;
+    const times = line.number('count') ?? 1;
+    return {
+      cause: 'config.credentials',
+      confidence: times > 1 ? 'likely' : 'possible',
+      subject: user || needed[0]?.word('name') || name,
+      sentence: `What ${name} needs refuses its account${user ? ` ${user}` : ''}: the password, or the right to come from this host, is wrong.`,
+      because: sentences(line, times > 1 && `It came ${times} times since ${name} was last well.`, ...needed),
+      against: sentences(times === 1 && 'It came only once.'),
+      remedy: `Hold the account that ${name} is configured with against the server's own: log in by hand as ${user || 'that user'} from this host.`,
+      avoid: [`Do not restart ${name} or the server: both come back with the same account.`, 'Do not give the account more rights than it had.'],
+    };
+  },
+};

@@ -1,0 +1,101 @@
+/**
+ * Do the names resolve that our own configuration uses: of the upstreams and of what the service needs? Each is looked up
+ * as every program does it (evidence `name`), and, where that fails or is slow, the name servers of this host are
+ * asked directly (evidence `name_server`). Names from anywhere else are not asked.
+ */
+import { lookup, Resolver } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Evidence } from '../../core/diagnosis.ts';
+import type { Probe, ProbeContext } from '../leaves.ts';
+import { readText } from '../proc.ts';
+
+/** The system's resolver waits 5 s for a silent server before it asks the next one. */
+const lookupMs = 2500;
+/** A server in the same data centre answers in milliseconds; what is slower is felt at every connect. */
+const slowMs = 1000;
+const askMs = 1000;
+const mostNames = 4;
+const mostServers = 3;
+
+/** Applies to every service; it gives no evidence where only addresses are configured. */
+export const dns: Probe = {
+  name: 'dns',
+  deadlineMs: 4500,
+  quick: false,
+  applies: () => true,
+  async look(context, signal) {
+    const names = namesOf(context);
+    const looked = await Promise.all(names.map((name) => lookUp(name, signal)));
+    const troubled = looked.find(({ result, ms }) => result !== 'resolved' || ms >= slowMs);
+    const servers = troubled ? await Promise.all(nameServers().map((server) => askServer(server, troubled.name))) : [];
+    return [...looked.map(nameEvidence), ...servers];
+  },
+};
+
+function namesOf({ target, dependencies }: ProbeContext): readonly string[] {
+  const addresses = [target.upstreams[target.current], ...dependencies.map(({ address }) => address)];
+  const hosts = addresses.flatMap((address) => (address?.kind === 'tcp' && isIP(address.host) === 0 && address.host !== 'localhost' ? [address.host] : []));
+  return [...new Set(hosts)].slice(0, mostNames);
+}
+
+interface Looked {
+  readonly name: string;
+  /** `late`: no answer within our time. */
+  readonly result: 'resolved' | 'not_found' | 'no_server' | 'late' | 'failed';
+  readonly addresses: readonly string[];
+  readonly ms: number;
+}
+
+const results: Readonly<Record<string, Looked['result']>> = { ENOTFOUND: 'not_found', ENODATA: 'not_found', EAI_AGAIN: 'no_server' };
+
+async function lookUp(name: string, signal: AbortSignal): Promise<Looked> {
+  const started = performance.now();
+  const over = new AbortController();
+  const found = lookup(name, { all: true }).then(
+    (answers) => ({ result: 'resolved' as const, addresses: answers.map(({ address }) => address).slice(0, 8) }),
+    (error: NodeJS.ErrnoException) => ({ result: results[error.code ?? ''] ?? ('failed' as const), addresses: [] }),
+  );
+  const late = sleep(lookupMs, { result: 'late' as const, addresses: [] }, { signal: AbortSignal.any([signal, over.signal]) }).catch(() => ({ result: 'late' as const, addresses: [] }));
+  const first = await Promise.race([found, late]);
+  over.abort();
+  return { name, ...first, ms: Math.round(performance.now() - started) };
+}
+
+function nameEvidence({ name, result, addresses, ms }: Looked): Evidence {
+  const texts: Readonly<Record<Looked['result'], string>> = {
+    resolved: `The name ${name} resolves to ${addresses.join(', ')}, after ${ms} ms.`,
+    not_found: `The name ${name} does not exist, as the resolver of this host says.`,
+    no_server: `No name server answered for ${name}, as the resolver of this host says.`,
+    late: `The name ${name} was not resolved within ${ms} ms.`,
+    failed: `The name ${name} could not be looked up.`,
+  };
+  return { kind: 'name', source: 'resolver', text: texts[result], facts: { name, result, addresses, ms, slow: ms >= slowMs } };
+}
+
+/** As /etc/resolv.conf names them, in their order. */
+function nameServers(): readonly string[] {
+  const servers = [...readText('/etc/resolv.conf').matchAll(/^\s*nameserver\s+(\S+)/gm)].map((found) => found[1]!);
+  return servers.filter((server) => isIP(server.split('%', 1)[0]!) !== 0).slice(0, mostServers);
+}
+
+/** Any word of the server's counts as an answer, also that there is no such name, or that it will not say. */
+const silences: readonly string[] = ['ETIMEOUT', 'ECONNREFUSED', 'ECANCELLED', 'ESERVFAIL'];
+
+async function askServer(server: string, name: string): Promise<Evidence> {
+  const resolver = new Resolver({ timeout: askMs, tries: 1 });
+  resolver.setServers([isIP(server) === 6 ? `[${server}]` : server]);
+  const started = performance.now();
+  const code = await resolver.resolve4(name).then(
+    () => 'answered',
+    (error: NodeJS.ErrnoException) => error.code ?? 'error',
+  );
+  const ms = Math.round(performance.now() - started);
+  const answers = !silences.includes(code);
+  const exists = code === 'answered' ? 'yes' : code === 'ENOTFOUND' ? 'no' : 'unknown';
+  const word = code === 'ESERVFAIL' ? 'could not find out' : code === 'ECONNREFUSED' ? 'cannot be reached' : 'did not answer';
+  const text = answers
+    ? `The name server ${server} answers after ${ms} ms: ${name} ${exists === 'yes' ? 'exists' : exists === 'no' ? 'does not exist' : `gives ${code}`}.`
+    : `The name server ${server} ${word} within ${ms} ms (${code}).`;
+  return { kind: 'name_server', source: '/etc/resolv.conf', text, facts: { server, name, answers, exists, ms, code } };
+}

@@ -1,0 +1,104 @@
+/**
+ * May those who connect to the service's unix socket reach it? The modes along its path are held against the users of
+ * the web servers and gateways that run here: evidence `socket_access` when one of them may not. Where there is no
+ * socket, `socket_beside` names those that do listen in the same folder.
+ */
+import { statSync, type Stats } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Evidence } from '../../core/diagnosis.ts';
+import type { Probe, ProbeContext } from '../leaves.ts';
+import { readText, type ProcessStat } from '../proc.ts';
+import { processesOf, socketsOf } from './read-once.ts';
+import { nameOf, processUser, type ProcessUser } from './read-process-user.ts';
+
+/** Programs that speak to a backend over its socket. Of node only our own proxy. */
+const clients: ReadonlySet<string> = new Set(['nginx', 'apache2', 'httpd', 'caddy', 'haproxy', 'lighttpd', 'openresty', 'angie', 'node', 'MainThread']);
+/** Root may everything; these are the ones of which modes decide. */
+const mostUsers = 8;
+const mostBeside = 16;
+
+/** Applies to services that are reached over a unix socket. */
+export const socketAccess: Probe = {
+  name: 'socket-access',
+  deadlineMs: 1000,
+  quick: false,
+  applies: (target) => target.upstreams[target.current]?.kind === 'unix',
+  async look(context) {
+    const address = context.target.upstreams[context.target.current];
+    if (address?.kind !== 'unix') return [];
+    const steps = stepsTo(address.path);
+    if (steps.at(-1)?.about.isSocket()) return clientsOf(context).flatMap((client) => deniedEvidence(client, address.path, steps));
+    return besideEvidence(context, address.path);
+  },
+};
+
+interface Step {
+  readonly path: string;
+  readonly about: Stats;
+}
+
+/** Every folder of the path and what it leads to, as far as it is there. */
+function stepsTo(path: string): readonly Step[] {
+  const paths = [path];
+  while (paths[0] !== '/') paths.unshift(dirname(paths[0]!));
+  return paths.flatMap((each) => {
+    try {
+      const about = statSync(each, { throwIfNoEntry: false });
+      return about ? [{ path: each, about }] : [];
+    } catch {
+      // Not ours to see.
+      return [];
+    }
+  });
+}
+
+interface Client {
+  readonly program: string;
+  readonly user: ProcessUser;
+}
+
+/** One for each program and user. */
+function clientsOf(context: ProbeContext): readonly Client[] {
+  const found = new Map<string, Client>();
+  for (const row of processesOf(context).filter(isClient)) {
+    const user = processUser(row.pid);
+    if (user && user.uid !== 0) found.set(`${row.comm} ${user.uid} ${user.gids.join()}`, { program: row.comm === 'nginx' ? 'nginx' : programOf(row), user });
+    if (found.size === mostUsers) break;
+  }
+  return [...found.values()];
+}
+
+function isClient(row: ProcessStat): boolean {
+  return clients.has(row.comm) && programOf(row) !== '';
+}
+
+function programOf({ pid, comm }: ProcessStat): string {
+  if (comm !== 'node' && comm !== 'MainThread') return comm;
+  return /\/proxy\/main\.[cm]?[jt]s\0/.test(readText(`/proc/${pid}/cmdline`)) ? 'goodgateway' : '';
+}
+
+function deniedEvidence({ program, user }: Client, path: string, steps: readonly Step[]): readonly Evidence[] {
+  const denied = steps.find((step) => !may(user, step.about, step.path === path ? 0o2 : 0o1));
+  if (!denied) return [];
+  const { about } = denied;
+  const [owner, group, mode] = [nameOf(about.uid, 'user'), nameOf(about.gid, 'group'), `0${(about.mode & 0o7777).toString(8)}`];
+  const name = nameOf(user.uid, 'user');
+  const what = denied.path === path ? 'may not write to the socket' : 'may not pass the folder';
+  const text = `${program} (user ${name}) ${what} ${denied.path}: it belongs to ${owner}:${group} and has mode ${mode}.`;
+  return [{ kind: 'socket_access', source: 'file modes', text, facts: { path, at: denied.path, isSocket: denied.path === path, program, user: name, owner, group, mode } }];
+}
+
+/** By owner, group and mode; access lists are not looked at. Bits: 1 pass a folder, 2 connect to a socket. */
+function may({ uid, gids }: ProcessUser, about: Stats, bit: number): boolean {
+  if (uid === 0) return true;
+  const shift = about.uid === uid ? 6 : gids.includes(about.gid) ? 3 : 0;
+  return ((about.mode >> shift) & bit) !== 0;
+}
+
+function besideEvidence(context: ProbeContext, path: string): readonly Evidence[] {
+  const folder = dirname(path);
+  const paths = socketsOf(context).listeners.flatMap(({ address }) => (address.kind === 'unix' && address.path !== path && dirname(address.path) === folder ? [address.path] : []));
+  if (paths.length === 0) return [];
+  const sockets = [...new Set(paths)].toSorted().slice(0, mostBeside);
+  return [{ kind: 'socket_beside', source: '/proc/net/unix', text: `There is no socket ${path}; beside it others listen: ${sockets.join(', ')}.`, facts: { path, sockets } }];
+}
