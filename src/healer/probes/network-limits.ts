@@ -3,6 +3,7 @@
  * (evidence `local_ports`), and the table in which the packet filter keeps connections (`conntrack`). Both only when
  * most of the room is used.
  */
+import { isIPv4 } from 'node:net';
 import type { Evidence } from '../../core/diagnosis.ts';
 import { formatAddress, type Address } from '../../core/failure.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
@@ -23,17 +24,25 @@ export const networkLimits: Probe = {
   look: async (context) => [...localPorts(context), ...conntrack(context)],
 };
 
+type TcpAddress = Extract<Address, { readonly kind: 'tcp' }>;
+
+/** `net.ipv4.ip_local_port_range`: from which port to which the kernel gives ports to new connections. */
+interface Range {
+  readonly low: number;
+  readonly high: number;
+}
+
 function localPorts({ target, dependencies }: ProbeContext): readonly Evidence[] {
   const addresses = [target.upstreams[target.current], ...dependencies.map(({ address }) => address)].filter((address) => address?.kind === 'tcp');
   const [low, high] = readText('/proc/sys/net/ipv4/ip_local_port_range').trim().split(/\s+/).map(Number);
   if (addresses.length === 0 || !low || !high) return [];
-  const range = high - low + 1;
+  const most = high - low + 1;
   // The whole table is only read where so many connections exist at all.
-  if (connections() < range * nearlyFull) return [];
+  if (connections() < most * nearlyFull) return [];
   const table = readTcpTable();
   return addresses
-    .map((address) => ({ address, used: countTo(address, table) }))
-    .flatMap(({ address, used }) => (used < range * nearlyFull ? [] : [portsEvidence(address, used, { low, high, range })]));
+    .map((address) => ({ address, used: countTo(address, { low, high }, table) }))
+    .flatMap(({ address, used }) => (used < most * nearlyFull ? [] : [portsEvidence(address, used, { low, high })]));
 }
 
 /** Those in use and those that are kept for a minute after their end (TIME-WAIT). */
@@ -43,32 +52,19 @@ function connections(): number {
   return count('inuse') + count('tw');
 }
 
-/** The remote side of a row ends in `:PORT` in hex; the host is compared where it is an IPv4 address. */
-function countTo(address: Extract<Address, { readonly kind: 'tcp' }>, table: string): number {
-  const port = address.port.toString(16).toUpperCase().padStart(4, '0');
-  const parts = address.host.split('.').map(Number);
-  const isV4 = parts.length === 4 && parts.every((part) => part >= 0 && part <= 255);
-  const host = isV4
-    ? [...parts]
-        .reverse()
-        .map((part) => part.toString(16).toUpperCase().padStart(2, '0'))
-        .join('')
-    : '';
-  const needle = `${host}:${port} `;
-  let count = 0;
-  // The second address of a row stands before its state, and 0A (listening) has no remote port.
-  for (let at = table.indexOf(needle); at >= 0; at = table.indexOf(needle, at + needle.length)) if (/^[0-9A-F]{2} /.test(table.slice(at + needle.length, at + needle.length + 3))) count++;
-  return count;
+/** Rows with a local port of the range and this remote side, in any state. The host is compared where it is an IPv4 address. */
+function countTo({ host, port }: TcpAddress, { low, high }: Range, table: string): number {
+  const hex = (value: number, digits: number): string => value.toString(16).toUpperCase().padStart(digits, '0');
+  const bytes = isIPv4(host) ? host.split('.').map(Number).toReversed() : [];
+  const remote = new RegExp(String.raw`^ *\d+: [0-9A-F]+:([0-9A-F]{4}) ${bytes.map((byte) => hex(byte, 2)).join('') || '[0-9A-F]+'}:${hex(port, 4)} `, 'gm');
+  return [...table.matchAll(remote)].map((row) => Number.parseInt(row[1]!, 16)).filter((local) => local >= low && local <= high).length;
 }
 
-function portsEvidence(address: Address, used: number, { low, high, range }: { readonly low: number; readonly high: number; readonly range: number }): Evidence {
+function portsEvidence(address: Address, used: number, { low, high }: Range): Evidence {
   const to = formatAddress(address);
-  return {
-    kind: 'local_ports',
-    source: '/proc/net/tcp',
-    text: `${used} of ${range} local ports (${low} to ${high}) are used for connections to ${to}, counting those that just ended.`,
-    facts: { address: to, used, range },
-  };
+  const range = high - low + 1;
+  const text = `${used} of ${range} local ports (${low} to ${high}) are used for connections to ${to}, counting those that just ended.`;
+  return { kind: 'local_ports', source: '/proc/net/tcp', text, facts: { address: to, used, range } };
 }
 
 function conntrack({ clock }: ProbeContext): readonly Evidence[] {

@@ -1,0 +1,67 @@
+/** Packet filters, routes, ports and name servers, for real, in namespaces of the test's own. */
+import { join } from 'node:path';
+import t from 'tap';
+import type { CauseName, Confidence, Evidence } from '../../src/core/diagnosis.ts';
+import * as registered from '../../src/healer/causes/registry.ts';
+import { diagnose } from '../../src/healer/diagnose.ts';
+import { caseFile, evidence, serviceTarget } from '../fixtures/healer/case-file.ts';
+import { finish } from '../support/program.ts';
+import { isRoot, missing } from '../support/skip.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+const causes = Object.values(registered);
+const skip = isRoot ? missing('ip', 'iptables', 'nft', 'unshare') : 'needs root, for namespaces';
+
+interface Expected {
+  readonly best: readonly [CauseName, Confidence];
+  /** What the sentence and the remedy say. */
+  readonly says?: RegExp;
+}
+
+const scenes: Readonly<Record<string, Expected>> = {
+  'nothing in the way': { best: ['unknown', 'possible'] },
+  'nobody listens': { best: ['net.port_moved', 'likely'] },
+  'iptables drops': {
+    best: ['net.port_blocked', 'certain'],
+    says: /A rule of iptables drops connections to 127\.0\.0\.1:9000: "-p tcp -m tcp --dport 9000 -j DROP" in filter INPUT\..* iptables -t filter -nvL INPUT --line-numbers; let the port through: iptables -t filter -I INPUT -p tcp --dport 9000 -j ACCEPT/,
+  },
+  'iptables rejects': { best: ['net.port_blocked', 'certain'], says: /rejects connections to .*--dports 80,9000:9010 -j REJECT/ },
+  'nft drops': { best: ['net.port_blocked', 'certain'], says: /A rule of nft drops .*"tcp dport \{ 80, 9000-9010 \} drop" in inet f in\..*nft delete rule inet f in handle \d+$/ },
+  'nft rejects, without a counter': { best: ['net.port_blocked', 'likely'], says: /nft rejects .*"tcp dport 9000 reject" in inet f in/ },
+  'everything is dropped': { best: ['net.port_blocked', 'likely'], says: /-P INPUT DROP/ },
+  'other ports are dropped': { best: ['unknown', 'possible'] },
+  'a route prohibits it': { best: ['net.port_blocked', 'likely'], says: /No connection can be made to 10\.9\.9\.9:9000: a route prohibits it\..*ip route get 10\.9\.9\.9/ },
+  'no local port is left': { best: ['capacity.ports_exhausted', 'certain'], says: /no local port left for another connection to 127\.0\.0\.1:9002\..*ip_local_port_range/ },
+  'the name does not exist': { best: ['config.dns', 'certain'], says: /The name backend\.shop\.example does not exist\..*getent ahosts backend\.shop\.example/ },
+  'the name server is silent': { best: ['config.dns', 'certain'], says: /No name server of this host answers.*resolv\.conf/ },
+};
+
+t.test('in a namespace', { skip }, async (t) => {
+  const script = join(import.meta.dirname, '../fixtures/healer/looks-through-a-namespace.ts');
+  const { output, code } = await finish(['/usr/bin/unshare', '--net', '--mount', process.execPath, script, tempFolder(t)]);
+  t.equal(code, 0, output.slice(-2000));
+  const played = new Map(
+    output
+      .trim()
+      .split('\n')
+      .map((line): [string, readonly Evidence[]] => {
+        const { name, evidence: seen } = JSON.parse(line);
+        return [name, seen];
+      }),
+  );
+  t.same([...played.keys()], Object.keys(scenes));
+  for (const [
+    name,
+    {
+      best: [cause, confidence],
+      says,
+    },
+  ] of Object.entries(scenes)) {
+    const seen = played.get(name) ?? [];
+    const address = seen.find((each) => each.kind === 'listener')?.facts['address'];
+    const target = serviceTarget({ upstreams: [String(address)], protocol: undefined });
+    const { best } = diagnose(caseFile({ target, evidence: [evidence('service_state', { state: 'running' }), ...seen] }), causes);
+    t.same([best.cause, best.confidence], [cause, confidence], `${name}: ${best.sentence} ${JSON.stringify(seen, undefined, 1)}`);
+    if (says) t.match(`${best.sentence} ${best.remedy}`, says, name);
+  }
+});
