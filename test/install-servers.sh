@@ -1,13 +1,13 @@
 #!/bin/sh
-# Brings the real servers that the tests run: nginx, php-fpm, Apache, MariaDB, Redis, memcached, Chromium and a few small
-# tools.
+# Brings the real servers that the tests run: nginx, php-fpm, Apache, MariaDB, PostgreSQL, Redis, memcached, Chromium and a few
+# small tools.
 #
 # Installs only where nothing can be disturbed: as root on Debian, and either in CI (CI=true) or where no systemd runs.
 # Elsewhere it prints the one command; the tests that need a server are skipped, each with its reason. It never starts
 # or stops a service and never fails the test run: exit status 0, whatever happens.
 set -u
 
-packages='nginx php8.2-fpm php8.2-cli apache2 mariadb-server redis-server memcached chromium curl iproute2 openssl procps python3-minimal'
+packages='nginx php8.2-fpm php8.2-cli apache2 mariadb-server redis-server memcached chromium curl iproute2 iptables nftables postgresql-15 openssl procps python3-minimal'
 policy=/usr/sbin/policy-rc.d
 marker='# written by goodgateway test/install-servers.sh; safe to remove'
 
@@ -24,6 +24,9 @@ program_of() {
     chromium) echo /usr/bin/chromium ;;
     curl) echo /usr/bin/curl ;;
     iproute2) echo /usr/sbin/ip ;;
+    iptables) echo /usr/sbin/iptables ;;
+    nftables) echo /usr/sbin/nft ;;
+    postgresql-15) echo /usr/lib/postgresql/15/bin/postgres ;;
     openssl) echo /usr/bin/openssl ;;
     procps) echo /usr/bin/ps ;;
   esac

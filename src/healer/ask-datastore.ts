@@ -125,7 +125,7 @@ const postgresErrors: Readonly<Record<string, DatastoreAnswer['meaning']>> = { '
 function hearPostgres(bytes: Buffer): DatastoreAnswer | undefined {
   if (bytes.length < 5) return undefined;
   const [first] = bytes.toString('latin1', 0, 1);
-  if (first === 'R') return { passed: true, text: 'asked for a login' };
+  if (first === 'R') return { passed: true, text: 'began a login' };
   if (first !== 'E') return strange(bytes, 'postgres');
   const length = 1 + bytes.readUInt32BE(1);
   if (bytes.length < length && bytes.length < mostBytes) return undefined;

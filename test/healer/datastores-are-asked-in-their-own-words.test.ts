@@ -1,18 +1,25 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseAddress } from '../../src/core/failure.ts';
 import { askDatastore, type DatastoreKind } from '../../src/healer/ask-datastore.ts';
-import { startMariadb, startMemcached, startRedis } from '../support/datastores.ts';
+import { datastores } from '../../src/healer/probes/registry.ts';
+import { runCommand } from '../../src/healer/run-command.ts';
+import * as services from '../../src/healer/services/registry.ts';
+import { systemClock } from '../../src/core/time.ts';
+import { serviceTarget } from '../fixtures/healer/case-file.ts';
+import { startMariadb, startMemcached, startPostgres, startRedis } from '../support/datastores.ts';
 import { freePort } from '../support/ports.ts';
 import { signal } from '../support/processes.ts';
 import { start, succeed } from '../support/program.ts';
-import { missing } from '../support/skip.ts';
+import { isRoot, missing } from '../support/skip.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 
 const never = new AbortController().signal;
+
+const context = { target: serviceTarget(), run: runCommand, clock: systemClock, serviceType: services.external, lastGoodMs: Date.now(), dependencies: [] };
 
 function ask(kind: DatastoreKind, address: string, timeoutMs = 1000) {
   const parsed = parseAddress(address);
@@ -34,9 +41,15 @@ t.test('MariaDB: its greeting; "Too many connections" is none; nor is a frozen o
         }),
     ),
   );
-  t.match(await ask('mysql', address), { passed: false, text: 'answered with error 1040: Too many connections' });
+  t.match(await ask('mysql', address), { passed: false, text: 'answered with error 1040: Too many connections', meaning: 'full' });
+  const needed = { name: 'mariadb', kind: 'database', trouble: undefined, address: parseAddress(address), speaks: 'mysql' } as const;
+  const word = await datastores.look({ ...context, dependencies: [needed] }, never);
+  t.match(word, [{ kind: 'dependency_word', text: 'mariadb answered with error 1040: Too many connections.', facts: { name: 'mariadb', kind: 'database', meaning: 'full', speaks: 'mysql' } }]);
+  const own = await datastores.look({ ...context, target: serviceTarget({ name: 'mariadb', upstreams: ['unix:/x/mysqld.sock'], protocol: undefined }) }, never);
+  t.match(own, [{ kind: 'own_word', facts: { meaning: 'unreachable' } }]);
   for (const guest of guests) guest.destroy();
   await until(async () => (await ask('mysql', address)).passed, { timeoutMs: 5000, what: 'room again' });
+  t.same(await datastores.look({ ...context, dependencies: [needed] }, never), [], 'nothing is said of a database that answers');
   signal(running.pid, 'SIGSTOP');
   t.match(await ask('mysql', address, 200), { passed: false, text: /took the connection and said nothing within 200 ms/ });
   signal(running.pid, 'SIGCONT');
@@ -54,7 +67,7 @@ t.test('Redis: PONG, and that it wants a password; not while it loads, is full, 
   const guest = connect({ path: full.address.slice('unix:'.length) });
   await new Promise((resolve) => guest.once('connect', resolve));
   await until(async () => (await ask('redis', full.address)).text.includes('max number of clients'), { timeoutMs: 5000, what: 'the only place to be taken' });
-  t.match(await ask('redis', full.address), { passed: false });
+  t.match(await ask('redis', full.address), { passed: false, meaning: 'full' });
   guest.destroy();
 
   const folder = tempFolder(t, 'gg-redis');
@@ -68,7 +81,7 @@ t.test('Redis: PONG, and that it wants a password; not while it loads, is full, 
   await cli('config', 'set', 'dbfilename', 'taken');
   await cli('bgsave');
   await until(async () => (await ask('redis', first.address)).text.startsWith('answered -MISCONF'), { timeoutMs: 5000, what: 'a save that failed' });
-  t.match(await ask('redis', first.address), { passed: false });
+  t.match(await ask('redis', first.address), { passed: false, meaning: 'cannot_save' });
   await cli('config', 'set', 'save', '');
   await cli('shutdown', 'nosave').catch(() => '');
   await first.running.ended;
@@ -76,11 +89,51 @@ t.test('Redis: PONG, and that it wants a password; not while it loads, is full, 
   const loading = start([...first.argv, '--key-load-delay', '500', '--loading-process-events-interval-bytes', '1024']);
   t.teardown(() => signal(loading.pid, 'SIGKILL'));
   await until(async () => (await ask('redis', first.address)).text.startsWith('answered -LOADING'), { timeoutMs: 5000, what: 'a look while it loads' });
-  t.match(await ask('redis', first.address), { passed: false, text: /loading the dataset/ });
+  t.match(await ask('redis', first.address), { passed: false, text: /loading the dataset/, meaning: 'starting' });
 });
 
 t.test('memcached: its version', { skip: missing('memcached') }, async (t) => {
   t.match(await ask('memcached', (await startMemcached(t)).address), { passed: true, text: /^answered VERSION \d/ });
+});
+
+t.test('PostgreSQL: that it asks who we are; not while it is full or not ready', { skip: isRoot ? missing('postgres') : 'needs root, to become postgres' }, async (t) => {
+  const options = ['-c', 'max_connections=1', '-c', 'superuser_reserved_connections=0', '-c', 'max_wal_senders=0'];
+  const { address, folder, argv, running } = await startPostgres(t, options);
+  await until(async () => (await ask('postgres', address)).passed, { timeoutMs: 10_000, what: 'PostgreSQL to be ready' });
+  t.match(await ask('postgres', address), { passed: true, text: 'began a login' });
+  const guest = connect({ path: address.slice('unix:'.length) });
+  await new Promise((resolve) => guest.once('data', resolve).write(Buffer.from('\0\0\0\x17\0\x03\0\0user\0postgres\0\0', 'latin1')));
+  t.match(await ask('postgres', address), { passed: false, text: 'answered with 53300: sorry, too many clients already', meaning: 'full' });
+  guest.destroy();
+  signal(running.pid, 'SIGQUIT');
+  await running.ended;
+  writeFileSync(join(folder, 'data/standby.signal'), '');
+  const standby = start([...argv, '-c', 'hot_standby=off']);
+  t.teardown(async () => {
+    signal(standby.pid, 'SIGQUIT');
+    await standby.ended;
+  });
+  await until(async () => (await ask('postgres', address)).meaning === 'starting', { timeoutMs: 10_000, what: () => `a look while it is not ready: ${standby.output()}` });
+  t.match(await ask('postgres', address), { passed: false, text: /^answered with 57P03: the database system is / });
+});
+
+t.test('what a server of another host, another version or another kind says', async (t) => {
+  const packet = (payload: string) => Buffer.from(`${String.fromCharCode(payload.length)}\0\0\0${payload}`, 'latin1');
+  const rows: readonly (readonly [DatastoreKind, Buffer, object])[] = [
+    ['mysql', packet(`\xff\x69\x04Host '10.0.0.7' is blocked because of many connection errors`), { passed: false, meaning: 'host_blocked', text: /^answered with error 1129: Host/ }],
+    ['mysql', packet(`\xff\x10\x04#08004Too many connections`), { passed: false, meaning: 'full', text: 'answered with error 1040: Too many connections' }],
+    ['postgres', Buffer.from('R\0\0\0\x08\0\0\0\0', 'latin1'), { passed: true, text: 'began a login' }],
+    ['rabbitmq', Buffer.from('\x01\0\0\0\0\x01\xd1\0\x0a\0\x0a', 'latin1'), { passed: true, text: 'greeted' }],
+    ['rabbitmq', Buffer.from('AMQP\x03\x01\0\0', 'latin1'), { passed: true, text: 'greeted with another version' }],
+    ['rabbitmq', Buffer.from('HTTP/1.1 400 Bad Request\r\n', 'latin1'), { passed: false, meaning: 'strange' }],
+  ];
+  for (const [kind, words, expected] of rows) {
+    const server = createServer((socket) => socket.on('error', () => undefined).end(words));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    t.match(await ask(kind, `127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`), expected, kind);
+    server.close();
+  }
 });
 
 t.test('who refuses, says nothing, says too much or something else has not answered', async (t) => {

@@ -1,6 +1,6 @@
 /** Real MariaDB, Redis and memcached for one test: their own folder, their own socket, gone when it is over. */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { endAll, family, processInfo } from './processes.ts';
 import { freePort } from './ports.ts';
 import { start, succeed, type Running } from './program.ts';
@@ -50,6 +50,19 @@ export async function startMemcached(t: TestScope): Promise<Datastore> {
   const port = await freePort();
   const argv = [programPath('memcached'), '-u', 'root', '-l', '127.0.0.1', '-p', String(port), '-m', '8'];
   return begin(t, { folder: tempFolder(t, 'gg-memcached'), argv, address: `127.0.0.1:${port}`, up: () => answers({ port, host: '127.0.0.1' }, 'version\r\n') });
+}
+
+/** PostgreSQL on a socket only; it refuses to run as root, so it needs root to become `postgres`. */
+export async function startPostgres(t: TestScope, options: readonly string[] = []): Promise<Datastore> {
+  const folder = tempFolder(t, 'gg-postgres');
+  const data = join(folder, 'data');
+  mkdirSync(data);
+  const as = ['/usr/bin/setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups'];
+  await succeed(['/usr/bin/chown', '-R', 'postgres', folder]);
+  await succeed([...as, join(dirname(programPath('postgres')), 'initdb'), '-D', data, '-A', 'trust', '--no-sync', '--no-locale']);
+  const argv = [...as, programPath('postgres'), '-D', data, '-k', folder, '-c', 'listen_addresses=', '-c', 'fsync=off', ...options];
+  const path = join(folder, '.s.PGSQL.5432');
+  return begin(t, { folder, argv, address: `unix:${path}`, up: async () => existsSync(path) });
 }
 
 async function begin(t: TestScope, { up, ...store }: Omit<Datastore, 'running'> & { readonly up: () => Promise<boolean> }): Promise<Datastore> {

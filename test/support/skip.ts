@@ -13,6 +13,7 @@ const programs = {
   nft: { path: '/usr/sbin/nft', package: 'nftables' },
   unshare: { path: '/usr/bin/unshare', package: 'util-linux' },
   mariadbd: { path: '/usr/sbin/mariadbd', package: 'mariadb-server' },
+  postgres: { path: '/usr/lib/postgresql/15/bin/postgres', package: 'postgresql-15' },
   'redis-server': { path: '/usr/bin/redis-server', package: 'redis-server' },
   memcached: { path: '/usr/bin/memcached', package: 'memcached' },
   python3: { path: '/usr/bin/python3', package: 'python3-minimal' },
