@@ -131,7 +131,8 @@ function hearPostgres(bytes: Buffer): DatastoreAnswer | undefined {
   if (bytes.length < length && bytes.length < mostBytes) return undefined;
   const fields = bytes.subarray(5, length).toString('latin1').split('\0');
   const [code, message] = ['C', 'M'].map((letter) => fields.find((field) => field.startsWith(letter))?.slice(1) ?? '');
-  const meaning = postgresErrors[code!];
+  // One code for coming and going.
+  const meaning = message!.includes('shutting down') ? 'unreachable' : postgresErrors[code!];
   return { passed: meaning === undefined, text: `answered with ${code}: ${printable(Buffer.from(message!, 'latin1'))}`, ...meaningOf(meaning) };
 }
 

@@ -3,8 +3,8 @@
  * the web servers and gateways that run here: evidence `socket_access` when one of them may not. Where there is no
  * socket, `socket_beside` names those that do listen in the same folder.
  */
-import { statSync, type Stats } from 'node:fs';
-import { dirname } from 'node:path';
+import { realpathSync, statSync, type Stats } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type { Evidence } from '../../core/diagnosis.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
 import { readText, type ProcessStat } from '../proc.ts';
@@ -27,7 +27,7 @@ export const socketAccess: Probe = {
     const address = context.target.upstreams[context.target.current];
     if (address?.kind !== 'unix') return [];
     const steps = stepsTo(address.path);
-    if (steps.at(-1)?.about.isSocket()) return clientsOf(context).flatMap((client) => deniedEvidence(client, address.path, steps));
+    if (steps.at(-1)?.about.isSocket()) return clientsOf(context).flatMap((client) => deniedEvidence(client, steps));
     return besideEvidence(context, address.path);
   },
 };
@@ -39,7 +39,7 @@ interface Step {
 
 /** Every folder of the path and what it leads to, as far as it is there. */
 function stepsTo(path: string): readonly Step[] {
-  const paths = [path];
+  const paths = [join(realFolder(path), basename(path))];
   while (paths[0] !== '/') paths.unshift(dirname(paths[0]!));
   return paths.flatMap((each) => {
     try {
@@ -52,6 +52,15 @@ function stepsTo(path: string): readonly Step[] {
   });
 }
 
+/** /var/run is a link to /run on every current system. */
+function realFolder(path: string): string {
+  try {
+    return realpathSync(dirname(path));
+  } catch {
+    return dirname(path);
+  }
+}
+
 interface Client {
   readonly program: string;
   readonly user: ProcessUser;
@@ -62,7 +71,7 @@ function clientsOf(context: ProbeContext): readonly Client[] {
   const found = new Map<string, Client>();
   for (const row of processesOf(context).filter(isClient)) {
     const user = processUser(row.pid);
-    if (user && user.uid !== 0) found.set(`${row.comm} ${user.uid} ${user.gids.join()}`, { program: row.comm === 'nginx' ? 'nginx' : programOf(row), user });
+    if (user && user.uid !== 0) found.set(`${row.comm} ${user.uid} ${user.gids.join()}`, { program: programOf(row), user });
     if (found.size === mostUsers) break;
   }
   return [...found.values()];
@@ -77,15 +86,16 @@ function programOf({ pid, comm }: ProcessStat): string {
   return /\/proxy\/main\.[cm]?[jt]s\0/.test(readText(`/proc/${pid}/cmdline`)) ? 'goodgateway' : '';
 }
 
-function deniedEvidence({ program, user }: Client, path: string, steps: readonly Step[]): readonly Evidence[] {
-  const denied = steps.find((step) => !may(user, step.about, step.path === path ? 0o2 : 0o1));
+function deniedEvidence({ program, user }: Client, steps: readonly Step[]): readonly Evidence[] {
+  const socket = steps.at(-1);
+  const denied = steps.find((step) => !may(user, step.about, step === socket ? 0o2 : 0o1));
   if (!denied) return [];
   const { about } = denied;
   const [owner, group, mode] = [nameOf(about.uid, 'user'), nameOf(about.gid, 'group'), `0${(about.mode & 0o7777).toString(8)}`];
   const name = nameOf(user.uid, 'user');
-  const what = denied.path === path ? 'may not write to the socket' : 'may not pass the folder';
+  const what = denied === socket ? 'may not write to the socket' : 'may not pass the folder';
   const text = `${program} (user ${name}) ${what} ${denied.path}: it belongs to ${owner}:${group} and has mode ${mode}.`;
-  return [{ kind: 'socket_access', source: 'file modes', text, facts: { path, at: denied.path, isSocket: denied.path === path, program, user: name, owner, group, mode } }];
+  return [{ kind: 'socket_access', source: 'file modes', text, facts: { at: denied.path, isSocket: denied === socket, program, user: name, owner, group, mode } }];
 }
 
 /** By owner, group and mode; access lists are not looked at. Bits: 1 pass a folder, 2 connect to a socket. */
