@@ -270,6 +270,12 @@ const rows: readonly Row[] = [
     best: ['config.credentials', 'likely'],
     says: /refuses its account shop/,
   },
+  {
+    scene: 'the log of a database has refused accounts',
+    file: { target: database, evidence: [running, log('access_denied', "Access denied for user 'root'@'203.0.113.9'", { user: 'root', count: 40 })] },
+    best: ['unknown', 'possible'],
+    never: ['config.credentials'],
+  },
   { scene: 'the log has one refused account', file: { evidence: [running, log('access_denied', 'WRONGPASS invalid username-password pair')] }, best: ['config.credentials', 'possible'] },
 
   {

@@ -1,8 +1,9 @@
 /** A server has as many clients as it takes, so that the next one is refused. It works; whoever holds the connections is the question. */
 import type { Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
-import { factsOf, isAlive, logLine, sentences, type Fact } from './read-case.ts';
+import { factsOf, isAlive, sentences, type Fact } from './read-case.ts';
 import { worksBut } from './read-dependency.ts';
+import { logWord } from './read-log-words.ts';
 
 /**
  * Certain when the server says so to our own look: one that the service needs, or the service itself; possible when only
@@ -14,7 +15,7 @@ export const capacityConnectionsExhausted: Cause = {
     const isFull = (fact: Fact): boolean => fact.word('meaning') === 'full';
     const own = factsOf(file, 'own_word').find(isFull);
     const needed = factsOf(file, 'dependency_word').find(isFull);
-    const line = logLine(file, 'too_many_connections');
+    const line = logWord(file, 'tooManyClients');
     if (own && isAlive(file)) return suspicion(own, line);
     if (needed && worksBut(file)) return suspicion(needed, line);
     return line && worksBut(file) ? logged(file, line) : undefined;

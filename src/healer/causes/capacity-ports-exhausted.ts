@@ -16,7 +16,7 @@ export const capacityPortsExhausted: Cause = {
     const connect = factOf(file, 'connect');
     const refusedNow = connect?.word('errno') === 'EADDRNOTAVAIL';
     const said = file.symptom.errno === 'EADDRNOTAVAIL';
-    const line = logLine(file, 'no_local_port');
+    const line = logLine(file, 'no_local_port') ?? factsOf(file, 'log').find((fact) => fact.word('entry') === 'nginx_connect.no_ports');
     if (!used && !refusedNow && !said && !line) return undefined;
     const at = used?.word('address') || currentAddress(file);
     const refused = refusedNow || said || line !== undefined;

@@ -1,6 +1,7 @@
 /** A database or a cache refuses the account that the service has. Only its own words tell: we have no account to try. */
 import type { Cause } from '../leaves.ts';
-import { factsOf, logLine, sentences } from './read-case.ts';
+import { factsOf, sentences } from './read-case.ts';
+import { logWord } from './read-log-words.ts';
 
 /**
  * Likely when the service's log has the refusal of what it needs, word for word; possible when the line may be about
@@ -9,8 +10,9 @@ import { factsOf, logLine, sentences } from './read-case.ts';
 export const configCredentials: Cause = {
   name: 'config.credentials',
   suspect(file) {
-    const line = logLine(file, 'access_denied');
-    if (!line) return undefined;
+    const line = logWord(file, 'accountRefused');
+    // A database's own log tells of every stranger that knocks; only where a gateway leads is the line a client's word.
+    if (!line || file.target.protocol === undefined) return undefined;
     const needed = factsOf(file, 'dependency_word');
     const user = line.word('user');
     const { name } = file.target;

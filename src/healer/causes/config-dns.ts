@@ -1,7 +1,8 @@
 /** A name of the configuration does not resolve, or only slowly: the name server, or the name itself, is the trouble. */
 import type { Confidence, Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
-import { currentAddress, factOf, factsOf, logLine, sentences, type Fact } from './read-case.ts';
+import { currentAddress, factOf, factsOf, sentences, type Fact } from './read-case.ts';
+import { logWord } from './read-log-words.ts';
 
 /**
  * Certain when the name of the upstream does not resolve and a name server says the same, or every one is silent; likely
@@ -62,7 +63,7 @@ function slowly(file: CaseFile, slow: Fact): Suspect | undefined {
 }
 
 function logged(file: CaseFile): Suspect | undefined {
-  const line = logLine(file, 'name_unresolved');
+  const line = logWord(file, 'nameUnresolved');
   if (!line) return undefined;
   return {
     cause: 'config.dns',

@@ -1,6 +1,7 @@
 /** A limit for each client address hits everybody, because behind a gateway all visitors come from one address. */
 import type { Cause } from '../leaves.ts';
-import { logLine, sentences } from './read-case.ts';
+import { sentences } from './read-case.ts';
+import { logWord } from './read-log-words.ts';
 
 const ownAddresses = /^(?:127\.|::1$|unix:|::ffff:127\.)/;
 
@@ -8,7 +9,7 @@ const ownAddresses = /^(?:127\.|::1$|unix:|::ffff:127\.)/;
 export const configPerIpLimit: Cause = {
   name: 'config.per_ip_limit',
   suspect(file) {
-    const line = logLine(file, 'per_ip_limit');
+    const line = logWord(file, 'perAddressLimit');
     const client = line?.word('client') ?? '';
     if (!line || (client !== '' && !ownAddresses.test(client))) return undefined;
     const { name } = file.target;

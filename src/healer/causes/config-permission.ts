@@ -2,10 +2,12 @@
 import type { Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
 import { commandLine, currentAddress, currentListener, factOf, factsOf, logLine, sentences, stateOf, type Fact } from './read-case.ts';
+import { logWord } from './read-log-words.ts';
 
 /**
  * Certain when a connect was refused for want of a right and the modes say which one that program lacks, or when the
- * service ended because it may not listen there; likely when the modes refuse another program; possible when only SELinux, which enforces here, can have refused it. Modes that would refuse
+ * service ended because it may not listen there; likely when the modes refuse another program, or SELinux wrote a line of
+ * the refusal; possible when only SELinux, which enforces here, can have refused it. Modes that would refuse
  * a program which nobody saw refused are no cause of anything.
  */
 export const configPermission: Cause = {
@@ -63,16 +65,17 @@ function ownBind(file: CaseFile): Suspect | undefined {
 /** A connect over TCP is refused with EACCES by SELinux, or by a route that prohibits it; file modes have no say there. */
 function bySelinux(file: CaseFile): Suspect | undefined {
   const blocked = factOf(file, 'blocked_connect');
+  const line = logWord(file, 'selinuxDenied');
   if (!blocked?.flag('selinux') || (blocked.word('result') !== 'EACCES' && file.symptom.errno !== 'EACCES')) return undefined;
   const at = currentAddress(file);
   const port = at.slice(at.lastIndexOf(':') + 1);
   return {
     cause: 'config.permission',
-    confidence: 'possible',
+    confidence: line ? 'likely' : 'possible',
     subject: at,
-    sentence: `SELinux may forbid the connect to ${at}.`,
-    because: sentences(blocked),
-    against: ['No line of its audit log was seen; a route that prohibits the address looks the same.'],
+    sentence: `SELinux ${line ? 'forbids' : 'may forbid'} the connect to ${at}.`,
+    because: sentences(blocked, line),
+    against: sentences(!line && 'No line of its audit log was seen; a route that prohibits the address looks the same.'),
     remedy: blocked.flag('semanage')
       ? `Look: ausearch -m avc -ts recent; allow the port: semanage port -a -t http_port_t -p tcp ${port}`
       : 'Look: ausearch -m avc -ts recent; allow it: setsebool -P httpd_can_network_connect 1',
