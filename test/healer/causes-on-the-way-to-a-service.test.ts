@@ -215,6 +215,23 @@ const rows: readonly Row[] = [
   },
 
   {
+    scene: 'the name leads past the service',
+    file: { target: named, evidence: [running, name('resolved', { addresses: ['10.1.1.9'], listeners: ['10.1.1.8'] }), connect('connection_timeout')] },
+    best: ['config.dns', 'likely'],
+    says: /leads to 10\.1\.1\.9, where no connection is taken; shop listens on 10\.1\.1\.8\./,
+  },
+  {
+    scene: 'the name leads to the service, which takes no connection',
+    file: { target: named, evidence: [running, name('resolved', { addresses: ['10.1.1.8'], listeners: ['0.0.0.0'] }), connect('connection_timeout')] },
+    best: ['unknown', 'possible'],
+    never: ['config.dns'],
+  },
+  {
+    scene: 'look-ups take seconds, and requests fail for it',
+    file: { target: named, symptom: { kind: 'dns_timeout' }, evidence: [running, name('resolved', { slow: true }), server(false, 'unknown')] },
+    best: ['config.dns', 'likely'],
+  },
+  {
     scene: 'the port speaks TLS, the gateway does not',
     file: { evidence: [running, evidence('speaks_tls', { address: at })] },
     best: ['config.tls', 'certain'],

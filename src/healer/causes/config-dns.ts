@@ -1,13 +1,13 @@
 /** A name of the configuration does not resolve, or only slowly: the name server, or the name itself, is the trouble. */
 import type { Confidence, Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
-import { currentAddress, factOf, factsOf, sentences, type Fact } from './read-case.ts';
+import { currentAddress, factOf, factsOf, sentences, stateOf, type Fact } from './read-case.ts';
 import { logWord } from './read-log-words.ts';
 
 /**
  * Certain when the name of the upstream does not resolve and a name server says the same, or every one is silent; likely
- * when nobody confirms it, or when it is the name of something which the service needs; possible when it is only late or
- * slow, or when only the log speaks of a name.
+ * when nobody confirms it, when it is the name of something which the service needs, or when it leads past the service;
+ * possible when it is only late or slow and nobody met that, or when only the log speaks of a name.
  */
 export const configDns: Cause = {
   name: 'config.dns',
@@ -16,7 +16,7 @@ export const configDns: Cause = {
     const lost = names.find((fact) => fact.word('result') !== 'resolved');
     if (lost) return unresolved(file, lost);
     const slow = names.find((fact) => fact.flag('slow'));
-    return slow ? slowly(file, slow) : logged(file);
+    return (slow && slowly(file, slow)) ?? elsewhere(file, names) ?? logged(file);
   },
 };
 
@@ -30,7 +30,7 @@ function unresolved(file: CaseFile, lost: Fact): Suspect {
     cause: 'config.dns',
     confidence: confidenceOf(file, { lost, confirmed: silent || denied, known: known !== undefined }),
     subject: silent ? `name server ${servers.map((fact) => fact.word('server')).join(', ')}` : name,
-    sentence: silent ? `No name server of this host answers, so that ${name} cannot be found.` : denied ? `The name ${name} does not exist.` : `The name ${name} does not resolve.`,
+    sentence: silent ? `No name server of this host answers in time, so that ${name} cannot be found.` : denied ? `The name ${name} does not exist.` : `The name ${name} does not resolve.`,
     because: sentences(lost, ...servers.filter((fact) => fact !== known), factOf(file, 'connect')),
     against: sentences(known),
     remedy: silent
@@ -42,9 +42,11 @@ function unresolved(file: CaseFile, lost: Fact): Suspect {
 
 /** An overloaded host is late, too, so to be late proves nothing by itself. */
 function confidenceOf(file: CaseFile, { lost, confirmed, known }: { readonly lost: Fact; readonly confirmed: boolean; readonly known: boolean }): Confidence {
-  if (known || (!confirmed && lost.word('result') === 'late')) return 'possible';
+  const late = lost.word('result') === 'late' && !isMet(file);
+  if (known || (!confirmed && late)) return 'possible';
   const isUpstream = currentAddress(file).startsWith(`${lost.word('name')}:`);
-  return isUpstream && confirmed ? 'certain' : 'likely';
+  if (isUpstream && factOf(file, 'connect')?.word('result') === 'connected') return 'possible';
+  return isUpstream && confirmed && !late ? 'certain' : 'likely';
 }
 
 /** Each new connection waits for it. Five seconds are the patience of the resolver with a server that is silent. */
@@ -53,12 +55,36 @@ function slowly(file: CaseFile, slow: Fact): Suspect | undefined {
   if (!dead) return undefined;
   return {
     cause: 'config.dns',
-    confidence: 'possible',
+    confidence: isMet(file) ? 'likely' : 'possible',
     subject: `name server ${dead.word('server')}`,
     sentence: `The name ${slow.word('name')} resolves slowly, because the name server ${dead.word('server')} is silent.`,
     because: sentences(slow, dead),
     against: [],
     remedy: `Take ${dead.word('server')} out of /etc/resolv.conf, or put it behind one that answers.`,
+  };
+}
+
+/** Connects, our own or requests', that failed at the look-up. */
+function isMet(file: CaseFile): boolean {
+  return file.symptom.kind.startsWith('dns_') || (factOf(file, 'connect')?.word('result') ?? '').startsWith('dns_');
+}
+
+/** The service runs here, and its name leads to another address: an old answer, or somebody else's. */
+function elsewhere(file: CaseFile, names: readonly Fact[]): Suspect | undefined {
+  const name = names.find((fact) => fact.list('listeners').length > 0);
+  const connect = factOf(file, 'connect');
+  if (!name || stateOf(file) !== 'running' || !connect || connect.word('result') === 'connected') return undefined;
+  const [here, there] = [name.list('listeners'), name.list('addresses')];
+  if (here.some((host) => host === '0.0.0.0' || host === '::' || there.includes(host))) return undefined;
+  const text = `On this host port ${currentAddress(file).split(':').at(-1)} is listened on at ${here.join(', ')}.`;
+  return {
+    cause: 'config.dns',
+    confidence: 'likely',
+    subject: name.word('name'),
+    sentence: `The name ${name.word('name')} leads to ${there.join(', ')}, where no connection is taken; ${file.target.name} listens on ${here.join(', ')}.`,
+    because: sentences(name, text, connect, factOf(file, 'service_state')),
+    against: [],
+    remedy: `Look the name up: getent ahosts ${name.word('name')}. Correct it at its name server or in /etc/hosts; then reload what keeps the old answer (nginx looks a name up only when it starts).`,
   };
 }
 

@@ -10,7 +10,7 @@ export const configPerIpLimit: Cause = {
   name: 'config.per_ip_limit',
   suspect(file) {
     const line = logWord(file, 'perAddressLimit');
-    const client = line?.word('client') ?? '';
+    const client = line?.word('client') || (/\bclient: ([\da-fA-F.:]{3,39}),/.exec(line?.text ?? '')?.[1] ?? '');
     if (!line || (client !== '' && !ownAddresses.test(client))) return undefined;
     const { name } = file.target;
     return {

@@ -8,7 +8,8 @@ import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Evidence } from '../../core/diagnosis.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
-import { readText } from '../proc.ts';
+import { listenersAt, readText } from '../proc.ts';
+import { socketsOf } from './read-once.ts';
 
 /** The system's resolver waits 5 s for a silent server before it asks the next one. */
 const lookupMs = 2500;
@@ -29,7 +30,7 @@ export const dns: Probe = {
     const looked = await Promise.all(names.map((name) => lookUp(name, signal)));
     const troubled = looked.find(({ result, ms }) => result !== 'resolved' || ms >= slowMs);
     const servers = troubled ? await Promise.all(nameServers().map((server) => askServer(server, troubled.name))) : [];
-    return [...looked.map(nameEvidence), ...servers];
+    return [...looked.map((one) => nameEvidence(one, listenersFor(context, one.name))), ...servers];
   },
 };
 
@@ -62,7 +63,15 @@ async function lookUp(name: string, signal: AbortSignal): Promise<Looked> {
   return { name, ...first, ms: Math.round(performance.now() - started) };
 }
 
-function nameEvidence({ name, result, addresses, ms }: Looked): Evidence {
+/** Where somebody listens on this host on the port that is used with the name of the upstream. */
+function listenersFor(context: ProbeContext, name: string): readonly string[] {
+  const address = context.target.upstreams[context.target.current];
+  if (address?.kind !== 'tcp' || address.host !== name) return [];
+  const hosts = listenersAt([address], socketsOf(context).listeners).flatMap((row) => (row.address.kind === 'tcp' ? [row.address.host] : []));
+  return [...new Set(hosts)].slice(0, 8);
+}
+
+function nameEvidence({ name, result, addresses, ms }: Looked, listeners: readonly string[]): Evidence {
   const texts: Readonly<Record<Looked['result'], string>> = {
     resolved: `The name ${name} resolves to ${addresses.join(', ')}, after ${ms} ms.`,
     not_found: `The name ${name} does not exist, as the resolver of this host says.`,
@@ -70,7 +79,7 @@ function nameEvidence({ name, result, addresses, ms }: Looked): Evidence {
     late: `The name ${name} was not resolved within ${ms} ms.`,
     failed: `The name ${name} could not be looked up.`,
   };
-  return { kind: 'name', source: 'resolver', text: texts[result], facts: { name, result, addresses, ms, slow: ms >= slowMs } };
+  return { kind: 'name', source: 'resolver', text: texts[result], facts: { name, result, addresses, ms, slow: ms >= slowMs, listeners } };
 }
 
 /** As /etc/resolv.conf names them, in their order. */
