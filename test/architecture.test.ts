@@ -26,7 +26,7 @@ const anywhere = /./;
 /** Where a process begins: its log and its end are set up there and handed on. */
 const processPackages = { pino: /\/(main|run)\.ts$/, 'close-with-grace': /\/(main|run)\.ts$/ };
 /** What the healer lends to its plug-ins beside their interfaces. */
-const leafTools = ['core', 'healer/leaves.ts', 'healer/run-command.ts', 'healer/proc.ts', 'healer/end-processes.ts', 'healer/find-orphans.ts'];
+const leafTools = ['core', 'healer/leaves.ts', 'healer/commands.ts', 'healer/run-command.ts', 'healer/proc.ts', 'healer/socket-tables.ts', 'healer/end-processes.ts', 'healer/find-orphans.ts'];
 
 const rooms: readonly Room[] = [
   { room: 'core', may: ['core'], node: false, packages: {} },

@@ -12,7 +12,8 @@ import { fastcgi } from '../upstream/fastcgi/exchange.ts';
 import { encodeParams } from '../upstream/fastcgi/params.ts';
 import { connectProbe, httpProbe } from '../upstream/probe.ts';
 import { askDatastore, type DatastoreKind } from './ask-datastore.ts';
-import type { RunCommand, ServiceTarget, ServiceType } from './leaves.ts';
+import type { ServiceTarget, ServiceType } from './leaves.ts';
+import type { RunCommand } from './commands.ts';
 import type { CheckResult, RunCheck } from './verify.ts';
 
 export type TrafficSummary = Extract<Fact, { type: 'traffic_summary' }>;

@@ -3,7 +3,8 @@
  * (php-fpm 8.2: "Another FPM instance seems to already listen on …", exit status 70), so they have to go first.
  */
 import type { ServiceState, ServiceTarget } from './leaves.ts';
-import { isAlive, listenersAt, readAllStats, readListeners, readStat, socketOwners, type ProcessStat } from './proc.ts';
+import { isAlive, readAllStats, readStat, type ProcessStat } from './proc.ts';
+import { listenersAt, readListeners, socketOwners } from './socket-tables.ts';
 
 export interface Orphans {
   /** Descend from the service's dead master, or are left in its cgroup, and hold its socket. */

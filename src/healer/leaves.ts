@@ -11,6 +11,7 @@ import type { Question, Symptom } from '../core/incident.ts';
 import type { Clock } from '../core/time.ts';
 import type { Traffic } from '../core/traffic.ts';
 import type { BackendTls } from '../upstream/backend-tls.ts';
+import type { RunCommand } from './commands.ts';
 
 /** A service as the healer knows it: its name, how it is controlled, where it is reached. All from configuration. */
 export interface ServiceTarget {
@@ -74,43 +75,6 @@ export interface ServiceType {
   resetFailed?(target: ServiceTarget, run: RunCommand, signal: AbortSignal): Promise<StepResult>;
   /** The service's own configuration test as an argv, or none. */
   configTest(target: ServiceTarget): readonly string[] | undefined;
-}
-
-/** The result of one finished program. `output` is both streams as they came, the last 4 KiB unless more was asked for. */
-export interface CommandResult {
-  readonly argv: readonly string[];
-  readonly exitCode: number | undefined;
-  readonly signal: string | undefined;
-  readonly timedOut: boolean;
-  readonly durationMs: number;
-  readonly output: string;
-  /** Set when the program could not be started at all. */
-  readonly startError?: string;
-}
-
-/** The one way in which the healer starts a program. argv[0] is absolute; the environment is clean. */
-export interface RunCommand {
-  /**
-   * Runs to its end or to `timeoutMs`, when the whole process group is killed. Never rejects. `descriptor`: an open file
-   * of ours that the program finds as its descriptor 3.
-   */
-  run(
-    argv: readonly string[],
-    options: {
-      readonly timeoutMs: number;
-      readonly signal?: AbortSignal;
-      readonly user?: string;
-      readonly folder?: string;
-      readonly environment?: Readonly<Record<string, string>>;
-      readonly outputBytes?: number;
-      readonly descriptor?: number;
-    },
-  ): Promise<CommandResult>;
-  /** Starts a program that stays: own session, output appended to `output`. The pid, or why it could not be started. */
-  startDetached(
-    argv: readonly string[],
-    options: { readonly output: string; readonly user?: string; readonly folder?: string; readonly environment?: Readonly<Record<string, string>> },
-  ): Promise<{ readonly pid: number } | { readonly startError: string }>;
 }
 
 /** A service that another one needs. */

@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { systemClock } from '../core/time.ts';
-import type { RunCommand } from './leaves.ts';
+import type { RunCommand } from './commands.ts';
 import { isAlive, readStat } from './proc.ts';
 
 const words = z.string().max(300);

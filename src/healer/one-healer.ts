@@ -6,7 +6,7 @@
 import { formatDuration, type Clock } from '../core/time.ts';
 import type { AuditLog } from './audit/log.ts';
 import type { HealerLog } from './healer.ts';
-import type { RunCommand } from './leaves.ts';
+import type { RunCommand } from './commands.ts';
 import { describeHolder, takeLock, type LockResult, type TakenLock } from './lock-file.ts';
 import type { Hindrance } from './policy/surroundings.ts';
 

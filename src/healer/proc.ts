@@ -1,13 +1,9 @@
 /**
- * What the kernel says about processes and listening sockets: parsing of /proc and small readers of it.
+ * What the kernel says about processes: parsing of /proc and small readers of it.
  * Read-only and bounded. A process that ends while it is read is simply absent: that is normal, never an error.
  * @see proc(5)
  */
-import { closeSync, openSync, readdirSync, readFileSync, readSync, realpathSync } from 'node:fs';
-import { opendir, readlink } from 'node:fs/promises';
-import { isIP } from 'node:net';
-import { basename, dirname, join } from 'node:path';
-import type { Address } from '../core/failure.ts';
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 
 /** One process as /proc/PID/stat shows it. `pid` and `startTicks` together name it for ever: pids are reused. */
 export interface ProcessStat {
@@ -27,15 +23,8 @@ export interface ProcessStat {
   readonly residentPages: number;
 }
 
-/** A socket that listens on this host, as /proc/net shows it. */
-export interface Listener {
-  readonly address: Address;
-  readonly inode: string;
-}
-
 /** More processes than any host of ours has; the rest would not be seen. */
 const mostProcesses = 65_536;
-const mostDescriptors = 65_536;
 /** /proc/net/unix has about 80 bytes a line: 100,000 sockets. */
 const mostTableBytes = 8 * 1024 ** 2;
 
@@ -108,110 +97,6 @@ export function startedAtMs(stat: ProcessStat): number {
   return Number(boot?.[1] ?? 0) * 1000 + stat.startTicks * 10;
 }
 
-/** Reads /proc/net/unix: listening stream sockets (flag 0x10000, SO_ACCEPTCON) that are bound to a path. */
-export function parseUnixListeners(table: string): readonly Listener[] {
-  const rows = table.matchAll(/^[0-9a-f]+: [0-9A-F]+ [0-9A-F]+ ([0-9A-F]{8}) 0001 [0-9A-F]+ +(\d+) (\/.+)$/gm);
-  return [...rows].filter((row) => Number.parseInt(row[1]!, 16) & 0x10000).map((row) => ({ address: { kind: 'unix', path: row[3]! }, inode: row[2]! }));
-}
-
-/** Reads /proc/net/tcp or /proc/net/tcp6: the rows in state 0A, LISTEN. */
-export function parseTcpListeners(table: string): readonly Listener[] {
-  const rows = table.matchAll(/^ *\d+: ([0-9A-F]+):([0-9A-F]{4}) [0-9A-F:]+ 0A (?:\S+ +){5}(\d+)/gm);
-  return [...rows].map((row) => ({ address: { kind: 'tcp', host: hostFromHex(row[1]!), port: Number.parseInt(row[2]!, 16) }, inode: row[3]! }));
-}
-
-/** Reads /proc/net/tcp or /proc/net/tcp6: the connections that are up, or being made (states 01 and 02). */
-export function parseTcpPeers(table: string): readonly { readonly inode: string; readonly localPort: number; readonly peer: string }[] {
-  const rows = table.matchAll(/^ *\d+: [0-9A-F]+:([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) 0[12] (?:\S+ +){5}(\d+)/gm);
-  return [...rows].map((row) => ({ inode: row[4]!, localPort: Number.parseInt(row[1]!, 16), peer: `${hostFromHex(row[2]!)}:${Number.parseInt(row[3]!, 16)}` }));
-}
-
-/** The kernel's tables of sockets, each read at one moment; of TCP only the listening ones, which come first. */
-export interface SocketTables {
-  readonly unix: string;
-  readonly tcp: string;
-  readonly tcp6: string;
-}
-
-/** Costs some milliseconds on a host with many thousand unix sockets, and next to nothing elsewhere. */
-export function readSocketTables(): SocketTables {
-  return { unix: readTable('/proc/net/unix'), tcp: readTable('/proc/net/tcp', endOfListening), tcp6: readTable('/proc/net/tcp6', endOfListening) };
-}
-
-/** All of /proc/net/tcp, at most 8 MiB of it: some 55,000 connections. */
-export function readTcpTable(): string {
-  return readTable('/proc/net/tcp');
-}
-
-/** Every listening socket of this network namespace. */
-export function readListeners(tables: SocketTables = readSocketTables()): readonly Listener[] {
-  return [...parseUnixListeners(tables.unix), ...parseTcpListeners(tables.tcp), ...parseTcpListeners(tables.tcp6)];
-}
-
-/** Those of `listeners` that answer at one of `addresses`; a listener on all addresses answers at each. */
-export function listenersAt(addresses: readonly Address[], listeners: readonly Listener[]): readonly Listener[] {
-  return listeners.filter((listener) => addresses.some((address) => answersAt(listener.address, address)));
-}
-
-/** The pids that hold one of these sockets open, found through /proc/PID/fd. Needs root for other users' processes. */
-export async function socketOwners(inodes: readonly string[], pids: readonly number[]): Promise<readonly number[]> {
-  const links = new Set(inodes.map((inode) => `socket:[${inode}]`));
-  if (links.size === 0) return [];
-  const owners: number[] = [];
-  for (const pid of pids) if (await holdsAny(pid, links)) owners.push(pid);
-  return owners;
-}
-
-async function holdsAny(pid: number, links: ReadonlySet<string>): Promise<boolean> {
-  try {
-    let seen = 0;
-    for await (const entry of await opendir(`/proc/${pid}/fd`)) {
-      if (links.has(await readlink(`/proc/${pid}/fd/${entry.name}`).catch(() => ''))) return true;
-      if (++seen >= mostDescriptors) return false;
-    }
-  } catch {
-    // Ended meanwhile, or not ours to see.
-  }
-  return false;
-}
-
-function answersAt(listening: Address, asked: Address): boolean {
-  if (listening.kind === 'unix') return asked.kind === 'unix' && (listening.path === asked.path || realPath(listening.path) === realPath(asked.path));
-  if (asked.kind === 'unix' || listening.port !== asked.port) return false;
-  // A name in the configuration can stand for any of the host's addresses: the port decides.
-  return listening.host === '0.0.0.0' || listening.host === '::' || isIP(asked.host) === 0 || listening.host === plainHost(asked.host);
-}
-
-/** /var/run is a link to /run on every current system, and both spellings are in use; also of a socket whose file was removed. */
-function realPath(path: string): string {
-  const folder = (): string => join(realpathSync(dirname(path)), basename(path));
-  for (const read of [() => realpathSync(path), folder]) {
-    try {
-      return read();
-    } catch {
-      // The file is gone; its folder may be there.
-    }
-  }
-  return path;
-}
-
-/** The kernel prints addresses as 32-bit words in host byte order (little-endian wherever Node is supported but s390x). */
-function hostFromHex(hex: string): string {
-  const bytes = (hex.match(/.{8}/g) ?? []).flatMap((word) => [...Buffer.from(word, 'hex')].reverse());
-  if (bytes.length === 4) return bytes.join('.');
-  return plainHost(Buffer.from(bytes).toString('hex').match(/.{4}/g)?.join(':') ?? '');
-}
-
-/** One spelling for each address: `::1`, and `127.0.0.1` for the same address mapped into IPv6. */
-function plainHost(host: string): string {
-  if (isIP(host) !== 6) return host;
-  const short = new URL(`http://[${host}]`).hostname.slice(1, -1);
-  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short);
-  if (!mapped) return short;
-  const [high, low] = [Number.parseInt(mapped[1]!, 16), Number.parseInt(mapped[2]!, 16)];
-  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
-}
-
 /** Tables are kept here while they are read; it grows to the largest one and stays, so that a look leaves no garbage behind. */
 let tableBuffer = Buffer.alloc(65_536);
 
@@ -219,7 +104,7 @@ let tableBuffer = Buffer.alloc(65_536);
  * A table of /proc, at most 8 MiB of it, and no further than the part of which `isEnough` is true; empty when it does
  * not exist (no IPv6, no such kernel option). The kernel hands out some 4 KiB at a read.
  */
-function readTable(path: string, isEnough: (part: Buffer) => boolean = () => false): string {
+export function readTable(path: string, isEnough: (part: Buffer) => boolean = () => false): string {
   let file: number;
   try {
     file = openSync(path, 'r');
@@ -238,11 +123,6 @@ function readTable(path: string, isEnough: (part: Buffer) => boolean = () => fal
   } finally {
     closeSync(file);
   }
-}
-
-/** Is there a row in another state than 0A, LISTEN? */
-function endOfListening(part: Buffer): boolean {
-  return /^ *\d+: \S+ \S+ (?!0A)[0-9A-F]{2} /m.test(part.toString('latin1'));
 }
 
 /** A small text of /proc or of a configuration, empty when it cannot be read: the process may be gone by now. */

@@ -7,7 +7,7 @@ import { createReadStream, statSync, type ReadStream, type WriteStream } from 'n
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { endProcesses } from './end-processes.ts';
-import type { CommandResult, RunCommand } from './leaves.ts';
+import type { CommandResult, RunCommand } from './commands.ts';
 import { openOutput } from './open-output.ts';
 import { familyOf, isStillAlive, readAllStats } from './proc.ts';
 import { userIds } from './user-ids.ts';

@@ -9,7 +9,7 @@ import type { StepResult } from '../core/decision.ts';
 import { ulid } from '../core/ids.ts';
 import type { Clock } from '../core/time.ts';
 import { endProcesses } from './end-processes.ts';
-import type { CommandResult, RunCommand } from './leaves.ts';
+import type { CommandResult, RunCommand } from './commands.ts';
 import { isAlive, readAllStats, type ProcessStat } from './proc.ts';
 import { stepFromCommand } from './service-parts/step-result.ts';
 import { cleanEnvironment } from './run-command.ts';

@@ -15,7 +15,7 @@ import { readFpmPool } from '../../src/healer/probes/read-fpm-pool.ts';
 import { matchSignature } from '../../src/healer/probes/read-lines.ts';
 import { processesOf, socketsOf, workersOf } from '../../src/healer/probes/read-once.ts';
 import * as registeredProbes from '../../src/healer/probes/registry.ts';
-import { readListeners, readSocketTables } from '../../src/healer/proc.ts';
+import { readListeners, readSocketTables } from '../../src/healer/socket-tables.ts';
 import { runCommand } from '../../src/healer/run-command.ts';
 import * as services from '../../src/healer/services/registry.ts';
 import type { CauseName, Confidence, Evidence } from '../../src/core/diagnosis.ts';

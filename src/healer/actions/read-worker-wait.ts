@@ -1,6 +1,7 @@
 /** What a process waits for, as the kernel tells: for the record, so that a person finds the bug that its end hides. */
 import { readdirSync, readlinkSync } from 'node:fs';
-import { parseTcpPeers, readText } from '../proc.ts';
+import { readText } from '../proc.ts';
+import { parseTcpPeers } from '../socket-tables.ts';
 
 const mostDescriptors = 4096;
 const mostPeers = 5;

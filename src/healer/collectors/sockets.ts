@@ -1,6 +1,7 @@
 import { formatAddress } from '../../core/failure.ts';
 import { readCommand } from './read-command.ts';
-import { listenersAt, readAllStats, readListeners, socketOwners } from '../proc.ts';
+import { readAllStats } from '../proc.ts';
+import { listenersAt, readListeners, socketOwners } from '../socket-tables.ts';
 import type { Collector } from '../leaves.ts';
 
 /** Who listens where the service should, and the kernel's queues and counts of all sockets, where `ss` is there to tell. */

@@ -8,7 +8,7 @@ import type { Evidence } from '../../core/diagnosis.ts';
 import type { Address } from '../../core/failure.ts';
 import { http } from '../../upstream/http.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
-import { listenersAt } from '../proc.ts';
+import { listenersAt } from '../socket-tables.ts';
 import { socketsOf } from './read-once.ts';
 import { queueOf } from './read-sockets.ts';
 

@@ -5,7 +5,8 @@
  */
 import { statSync } from 'node:fs';
 import type { Evidence } from '../../core/diagnosis.ts';
-import type { CommandResult, Probe, ProbeContext, ServiceState, ServiceTarget } from '../leaves.ts';
+import type { Probe, ProbeContext, ServiceState, ServiceTarget } from '../leaves.ts';
+import type { CommandResult } from '../commands.ts';
 import { configTestOptions, tellingLine } from '../service-parts/config-tests.ts';
 import { fpmConfigurationFiles } from './read-fpm-pool.ts';
 

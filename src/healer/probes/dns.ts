@@ -8,7 +8,8 @@ import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Evidence } from '../../core/diagnosis.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
-import { listenersAt, readText } from '../proc.ts';
+import { readText } from '../proc.ts';
+import { listenersAt } from '../socket-tables.ts';
 import { socketsOf } from './read-once.ts';
 
 /** The system's resolver waits 5 s for a silent server before it asks the next one. */

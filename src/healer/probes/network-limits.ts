@@ -7,7 +7,8 @@ import { isIPv4 } from 'node:net';
 import type { Evidence } from '../../core/diagnosis.ts';
 import { formatAddress, type Address } from '../../core/failure.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
-import { readText, readTcpTable } from '../proc.ts';
+import { readText } from '../proc.ts';
+import { readTcpTable } from '../socket-tables.ts';
 import { readKernelLog } from './read-kernel-log.ts';
 
 /** From here on it is told. */

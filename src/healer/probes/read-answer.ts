@@ -1,7 +1,7 @@
 import { formatAddress } from '../../core/failure.ts';
 import { httpProbe, type HttpProbeResult } from '../../upstream/probe.ts';
 import type { ProbeContext } from '../leaves.ts';
-import { listenersAt } from '../proc.ts';
+import { listenersAt } from '../socket-tables.ts';
 import { oncePerLook, socketsOf } from './read-once.ts';
 import { queueOf } from './read-sockets.ts';
 

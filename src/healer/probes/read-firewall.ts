@@ -1,6 +1,6 @@
 /** The packet filters of this host: which of their rules could keep a connection to a port away, and what they counted. */
 import { isIP } from 'node:net';
-import type { RunCommand } from '../leaves.ts';
+import type { RunCommand } from '../commands.ts';
 import type { BlockingRule } from './read-blocking-rule.ts';
 import { parseIptables } from './read-iptables.ts';
 import { parseNft } from './read-nft.ts';

@@ -7,7 +7,8 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parseAddress, type Address } from '../../core/failure.ts';
 import type { ServiceTarget } from '../leaves.ts';
-import { readText, listenersAt } from '../proc.ts';
+import { readText } from '../proc.ts';
+import { listenersAt } from '../socket-tables.ts';
 
 const filesAtMost = 200;
 const fileLimitBytes = 256 * 1024;

@@ -1,4 +1,5 @@
-import type { CommandResult, RunCommand, ServiceTarget } from '../leaves.ts';
+import type { ServiceTarget } from '../leaves.ts';
+import type { CommandResult, RunCommand } from '../commands.ts';
 
 const oneLookMs = 1000;
 

@@ -2,7 +2,8 @@
  * What several probes read in the same look: the kernel's tables, the processes, the workers. Each is read when the
  * first probe asks, and kept as long as the look's context, so that an open incident costs one reading a look.
  */
-import { listenersAt, readAllStats, readListeners, readSocketTables, type Listener, type ProcessStat, type SocketTables } from '../proc.ts';
+import { readAllStats, type ProcessStat } from '../proc.ts';
+import { listenersAt, readListeners, readSocketTables, type Listener, type SocketTables } from '../socket-tables.ts';
 import type { ProbeContext } from '../leaves.ts';
 import { readFamily } from './read-processes.ts';
 import { readWorkers, type Workers } from './read-workers.ts';

@@ -3,7 +3,8 @@ import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { parseAddress, type Address } from '../../core/failure.ts';
 import type { Dependency, ProbeContext } from '../leaves.ts';
-import { listenersAt, readStat } from '../proc.ts';
+import { readStat } from '../proc.ts';
+import { listenersAt } from '../socket-tables.ts';
 import { processesOf, socketsOf } from './read-once.ts';
 import { isLocal, readHolders } from './read-sockets.ts';
 

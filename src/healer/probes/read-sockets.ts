@@ -6,7 +6,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Address } from '../../core/failure.ts';
-import type { Listener, SocketTables } from '../proc.ts';
+import type { Listener, SocketTables } from '../socket-tables.ts';
 
 /** Whether the address is of this machine, so that its listener can be seen. Host names other than localhost are not. */
 export function isLocal(address: Address): boolean {

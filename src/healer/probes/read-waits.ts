@@ -4,8 +4,9 @@
  */
 import { readlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { RunCommand } from '../leaves.ts';
-import { parseTcpListeners, parseTcpPeers, readStat, readText, type ProcessStat } from '../proc.ts';
+import type { RunCommand } from '../commands.ts';
+import { readStat, readText, type ProcessStat } from '../proc.ts';
+import { parseTcpListeners, parseTcpPeers } from '../socket-tables.ts';
 import { readSystemCall, type SystemCall } from './read-system-call.ts';
 
 /** One thing that is waited for. */

@@ -1,4 +1,5 @@
-import type { CommandResult, ServiceTarget } from '../leaves.ts';
+import type { ServiceTarget } from '../leaves.ts';
+import type { CommandResult } from '../commands.ts';
 import { runOptions } from './remembered.ts';
 
 /**

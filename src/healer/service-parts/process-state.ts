@@ -1,7 +1,8 @@
 /** The state of a service whose main process is known by a pidfile or by goodgateway's own record. */
 import { listenAddresses } from '../find-orphans.ts';
 import type { ServiceState, ServiceTarget } from '../leaves.ts';
-import { familyOf, isAlive, isStopped, listenersAt, processFence, readAllStats, readListeners, readStat, socketOwners, startedAtMs, type ProcessStat } from '../proc.ts';
+import { familyOf, isAlive, isStopped, processFence, readAllStats, readStat, startedAtMs, type ProcessStat } from '../proc.ts';
+import { listenersAt, readListeners, socketOwners } from '../socket-tables.ts';
 import { readPidfile, uidOf, type Pidfile } from './read-pidfile.ts';
 import { isRestarting, seenRunning } from './restart-marker.ts';
 import { forgetEnd, stopUnderWay, type StopCommands } from './stop-under-way.ts';

@@ -1,5 +1,5 @@
 import type { StepResult } from '../../core/decision.ts';
-import type { CommandResult } from '../leaves.ts';
+import type { CommandResult } from '../commands.ts';
 
 /** Longest run of one control command, whatever the step allows: ten minutes, the slowest stop of a database. */
 export const longestCommandMs = 600_000;

@@ -1,6 +1,6 @@
 import type { StepResult } from '../../core/decision.ts';
 import { allGone, endProcesses } from '../end-processes.ts';
-import type { RunCommand } from '../leaves.ts';
+import type { RunCommand } from '../commands.ts';
 import { familyOf, isAlive, isStopped, readAllStats, readStat, type ProcessStat } from '../proc.ts';
 import { step } from './step-result.ts';
 

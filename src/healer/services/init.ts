@@ -1,7 +1,8 @@
 /** A service with an init script (`start|stop|reload|restart`) and a pidfile. The script is trusted to act, not to tell. */
 import { rmSync } from 'node:fs';
 import type { StepResult } from '../../core/decision.ts';
-import type { RunCommand, ServiceState, ServiceTarget, ServiceType } from '../leaves.ts';
+import type { ServiceState, ServiceTarget, ServiceType } from '../leaves.ts';
+import type { RunCommand } from '../commands.ts';
 import { isStopped } from '../proc.ts';
 import { awaitPidfile } from '../service-parts/await-pidfile.ts';
 import { configTestOf } from '../service-parts/config-tests.ts';

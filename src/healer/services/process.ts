@@ -5,7 +5,8 @@
 import { linkSync, renameSync, rmSync } from 'node:fs';
 import type { StepResult } from '../../core/decision.ts';
 import { send } from '../end-processes.ts';
-import type { RunCommand, ServiceState, ServiceTarget, ServiceType } from '../leaves.ts';
+import type { ServiceState, ServiceTarget, ServiceType } from '../leaves.ts';
+import type { RunCommand } from '../commands.ts';
 import { readStat, type ProcessStat } from '../proc.ts';
 import { configTestOf } from '../service-parts/config-tests.ts';
 import { awaitPidfile } from '../service-parts/await-pidfile.ts';

@@ -1,6 +1,7 @@
 /** A service that is a systemd unit: asked and controlled through systemctl, its pids read from its cgroup. */
 import { existsSync, readFileSync } from 'node:fs';
-import type { RunCommand, ServiceState, ServiceTarget, ServiceType } from '../leaves.ts';
+import type { ServiceState, ServiceTarget, ServiceType } from '../leaves.ts';
+import type { RunCommand } from '../commands.ts';
 import { isAlive, isStopped, readStat } from '../proc.ts';
 import { configTestOf } from '../service-parts/config-tests.ts';
 import { longestCommandMs, stepFromCommand } from '../service-parts/step-result.ts';
