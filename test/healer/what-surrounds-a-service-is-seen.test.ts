@@ -54,6 +54,13 @@ t.test("the kernel's log names the very process that it ended for want of memory
   t.match(diagnose(caseFile({ target: { ...target, upstreams: [] }, evidence: [state, seen!] }), Object.values(causes)).best, { cause: 'oom.killed', confidence: 'certain' });
 
   t.same(await look(probes.oomKills, target, { lastGoodMs: Date.now() + 60_000 }), [], 'a line from before it was last well is of another process');
+  const unit: ServiceState = { state: 'failed', text: 'dead', pids: [], fence: '', oomKilled: true };
+  const asUnit = { ...target, config: serviceConfig({ type: 'systemd', unit: `gg-memory-${process.pid}.service` }) };
+  t.match(
+    await look(probes.oomKills, asUnit, { serviceType: { ...services.systemd, state: async () => unit } }),
+    [{ facts: { program: 'tail' } }],
+    'a unit that systemd no longer knows the pid of is known by its group',
+  );
   const dead: ServiceState = { state: 'failed', text: 'dead', pids: [], fence: '', lastMainPid: process.pid };
   t.same(await look(probes.oomKills, target, { serviceType: { ...services.process, state: async () => dead } }), [], 'another pid');
 });
@@ -155,7 +162,7 @@ t.test('what a container writes is read for the same signs', async (t) => {
 });
 
 function smallCgroup(t: TestScope): string {
-  const name = `gg-memory-${process.pid}`;
+  const name = `gg-memory-${process.pid}.service`;
   for (const [root, file] of memoryHierarchies) {
     try {
       mkdirSync(`${root}/${name}`);

@@ -20,8 +20,9 @@ export const loadIo: Cause = {
     const signs = signsOfSlowness(file);
     if (!stuck || signs.length === 0 || stuck.word('what') === 'memory') return undefined;
     const machine = factOf(file, 'load');
+    const own = factOf(file, 'service_load');
     const complaint = hungTask(file);
-    const isBusy = machine !== undefined && ((machine.number('diskBusyShare') ?? 0) >= busyDisk || (machine.number('ioSome') ?? 0) >= someWait);
+    const isBusy = machine !== undefined && ((machine.number('diskBusyShare') ?? 0) >= busyDisk || (machine.number('ioSome') ?? 0) >= someWait || (own?.number('groupIoSome') ?? 0) >= someWait);
     const other = isBusy && ['disk', ''].includes(stuck.word('what')) ? stranger(file, 'io', muchOfAll) : undefined;
     const { name } = file.target;
     const known = isBusy || stuck.word('what') !== '';

@@ -22,7 +22,7 @@ export const loadMemory: Cause = {
     const stuck = factOf(file, 'stuck_processes');
     const signs = signsOfSlowness(file);
     if (!machine || signs.length === 0 || !isShort(machine)) return undefined;
-    const waits = (own?.number('majorFaultsPerS') ?? 0) >= ownPages || stuck?.word('what') === 'memory';
+    const waits = (own?.number('majorFaultsPerS') ?? 0) >= ownPages || (own?.number('groupMemorySome') ?? 0) >= someWait || stuck?.word('what') === 'memory';
     const [available = 0, all = 1] = [machine.number('availableBytes'), machine.number('memoryBytes')];
     if (!waits && available > littleLeft * all) return undefined;
     const { name } = file.target;

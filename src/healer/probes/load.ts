@@ -4,6 +4,7 @@
  */
 import type { Evidence } from '../../core/diagnosis.ts';
 import type { Probe } from '../leaves.ts';
+import { readText, type ProcessStat } from '../proc.ts';
 import { consumersOf, mib } from './read-consumers.ts';
 import type { MachineReading, Pressure } from './read-machine.ts';
 import { perSecond, takeSample, type Sample } from './read-sample.ts';
@@ -94,7 +95,7 @@ function busiestDisk(before: MachineReading, after: MachineReading, elapsedMs: n
   return disks.reduce((busiest, disk) => (disk.busyShare > busiest.busyShare ? disk : busiest), { name: '', busyShare: 0, bytesPerS: 0 });
 }
 
-function serviceEvidence({ family, waits, changes, elapsedMs }: Sample, own: ReadonlySet<number>): Evidence {
+function serviceEvidence({ family, waits, changes, elapsedMs, group }: Sample, own: ReadonlySet<number>): Evidence {
   const mine = changes.filter(({ row }) => own.has(row.pid));
   const total = (of: (change: (typeof mine)[number]) => number): number => mine.reduce((amount, change) => amount + of(change), 0);
   const [ranMs, waitedMs] = [(waits?.ranNs ?? 0) / 1e6, (waits?.waitedNs ?? 0) / 1e6];
@@ -105,10 +106,21 @@ function serviceEvidence({ family, waits, changes, elapsedMs }: Sample, own: Rea
     ioBytesPerS: total(({ ioBytesPerS }) => ioBytesPerS),
     // of the time in which its threads had something to compute
     ...(waits ? { wantedShare: (ranMs + waitedMs) / elapsedMs, waitShare: ranMs + waitedMs === 0 ? 0 : waitedMs / (ranMs + waitedMs) } : {}),
+    ...(group?.cpu ? { groupCpuSome: group.cpu.some } : {}),
+    ...(group?.memory ? { groupMemorySome: group.memory.some } : {}),
+    ...(group?.io ? { groupIoSome: group.io.some } : {}),
+    ...agesOf(family),
   };
   const waited = waits ? `; what wants to compute waits ${percent(facts.waitShare ?? 0)} of that time for a processor` : '';
   const text = `The service: ${family.length} ${family.length === 1 ? 'process' : 'processes'}, ${facts.cores.toFixed(1)} processors, ${mib(facts.residentBytes)} of memory${waited}.`;
   return { kind: 'service_load', source: '/proc', text, facts };
+}
+
+/** Workers that are all young were started together, or die early; one that is old has been kept. */
+function agesOf(family: readonly ProcessStat[]): { readonly oldestMs: number; readonly youngestMs: number } {
+  const upMs = Number(readText('/proc/uptime').split(' ')[0]) * 1000;
+  const ages = family.map(({ startTicks }) => Math.max(0, upMs - startTicks * 10));
+  return { oldestMs: Math.max(0, ...ages), youngestMs: Math.min(...ages, Number.MAX_SAFE_INTEGER) };
 }
 
 function sum({ receivedBytes, sentBytes }: MachineReading['network']): number {

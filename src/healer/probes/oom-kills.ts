@@ -3,7 +3,7 @@
  * whether that is the dead one is told by pid and time, because pids are used again, and by the unit.
  */
 import type { Evidence } from '../../core/diagnosis.ts';
-import type { Probe, ServiceTarget } from '../leaves.ts';
+import type { Probe } from '../leaves.ts';
 import { readKernelLog } from './read-kernel-log.ts';
 import { oomKillsIn, type OomKill } from './read-oom-kills.ts';
 
@@ -20,7 +20,7 @@ export const oomKills: Probe = {
   applies: ({ config }) => config.type === 'init' || config.type === 'process' || config.type === 'systemd',
   async look({ target, run, serviceType, lastGoodMs, clock }, signal) {
     const { state, lastMainPid, oomKilled } = await serviceType.state(target, run, signal);
-    const unit = oomKilled ? unitOf(target) : undefined;
+    const unit = oomKilled && target.config.type === 'systemd' ? target.config.unit : undefined;
     if (state !== 'failed' || (lastMainPid === undefined && unit === undefined)) return [];
     const log = readKernelLog();
     if (typeof log === 'string') return [{ kind: 'oom_kill', source: '/dev/kmsg', text: 'The log of the kernel could not be read.', facts: {}, missing: log }];
@@ -29,11 +29,6 @@ export const oomKills: Probe = {
     return kill ? [evidenceOf(kill)] : [];
   },
 };
-
-function unitOf({ config }: ServiceTarget): string | undefined {
-  if (config.type !== 'systemd') return undefined;
-  return config.unit.includes('.') ? config.unit : `${config.unit}.service`;
-}
 
 function evidenceOf({ text, pid, program, scope, group, eater }: OomKill): Evidence {
   const most = eater ? { eater: eater.program, eaterCount: eater.count } : {};

@@ -3,6 +3,7 @@
  * controller. Read are the group of a process and all groups around it, because each of them may be the tight one.
  * @see https://docs.kernel.org/admin-guide/cgroup-v2.html, https://docs.kernel.org/admin-guide/cgroup-v1/index.html
  */
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readText } from '../proc.ts';
 
@@ -17,6 +18,13 @@ export interface GroupReading {
   readonly processes: { readonly now: number; readonly most: number; readonly refused: number } | undefined;
   readonly memory: { readonly nowBytes: number; readonly mostBytes: number; readonly refused: number } | undefined;
   readonly cpu: { readonly cores: number; readonly periods: number; readonly throttledPeriods: number; readonly throttledUs: number } | undefined;
+}
+
+/** Where the unified hierarchy keeps the innermost group of a process; `undefined` for the root, which is the machine. */
+export function unifiedFolderOf(pid: number): string | undefined {
+  const path = /^0::(\/.+)$/m.exec(readText(`/proc/${pid}/cgroup`))?.[1];
+  // beside the older ones it has a folder of its own
+  return path === undefined ? undefined : [root, join(root, 'unified')].map((mount) => join(mount, path)).find((folder) => existsSync(join(folder, 'cgroup.controllers')));
 }
 
 /** The groups that hold a process, those with a limit only, the innermost first. */

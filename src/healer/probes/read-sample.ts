@@ -2,7 +2,8 @@
 import type { ProbeContext } from '../leaves.ts';
 import { readAllStats, readStat, readText, type ProcessStat } from '../proc.ts';
 import { readIoBytes, type ProcessChange } from './read-consumers.ts';
-import { readMachine, type MachineReading } from './read-machine.ts';
+import { unifiedFolderOf } from './read-control-group.ts';
+import { readMachine, readPressure, type MachineReading, type Pressure } from './read-machine.ts';
 import { processReadingOf } from './read-once.ts';
 import { readFamily } from './read-processes.ts';
 import { addedWaits, readWaits, type Waits } from './read-processor-waits.ts';
@@ -23,6 +24,8 @@ export interface Sample {
   /** How the service's threads waited for processors; `undefined` where the kernel does not say, or all have just started. */
   readonly waits: Waits | undefined;
   readonly changes: readonly ProcessChange[];
+  /** How the service's own control group waits; `undefined` where it has none, or the kernel keeps no pressure. */
+  readonly group: { readonly cpu: Pressure | undefined; readonly memory: Pressure | undefined; readonly io: Pressure | undefined } | undefined;
 }
 
 /** `pids`: the service's. Takes {@link sampleMs}. */
@@ -45,8 +48,14 @@ export async function takeSample(context: ProbeContext, pids: readonly number[],
     after: readMachine(),
     family,
     waits: waits.size === 0 ? undefined : addedWaits(waits, later),
+    group: readGroupPressure(pids[0]),
     changes: changed.map((change) => ({ ...change, ioBytesPerS: perSecond(addedIo(io, change.row.pid), elapsedMs) })),
   };
+}
+
+function readGroupPressure(pid: number | undefined): Sample['group'] {
+  const folder = pid === undefined ? undefined : unifiedFolderOf(pid);
+  return folder === undefined ? undefined : { cpu: readPressure(`${folder}/cpu.pressure`), memory: readPressure(`${folder}/memory.pressure`), io: readPressure(`${folder}/io.pressure`) };
 }
 
 /** Whoever waits for a disk or works at this moment, and then whoever worked most. */
