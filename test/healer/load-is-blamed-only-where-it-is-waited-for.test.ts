@@ -90,6 +90,18 @@ const rows: readonly Row[] = [
     says: /renice -n 19 -p 7 8/,
   },
   {
+    scene: 'a database computes, which may do so for the service itself',
+    file: { evidence: [running, workers(5, 0), busy, waits, consumer('cpu', 0.9, { program: 'mariadbd', unit: 'mariadb.service' })] },
+    best: ['load.cpu', 'certain'],
+    says: /See first what mariadbd works on: it may be for shop itself.*If it is not: systemctl set-property --runtime mariadb\.service/,
+  },
+  {
+    scene: 'another program of its own unit computes: a limit would hold the service back, too',
+    file: { evidence: [running, workers(5, 0), busy, waits, consumer('cpu', 0.9, { unit: 'php8.2-fpm.service' })] },
+    best: ['load.cpu', 'certain'],
+    says: /Hold it back: renice -n 19 -p 7 8/,
+  },
+  {
     scene: 'the machine is busy, and the workers sleep: whatever they wait for, it is no processor',
     file: { evidence: [running, workers(5, 0), pool(5), busy, sleeps, consumer('cpu', 0.9)] },
     best: ['capacity.workers_exhausted', 'certain'],

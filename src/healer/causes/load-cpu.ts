@@ -47,7 +47,7 @@ function byOther(file: CaseFile, { other, machine, because }: { readonly other: 
     sentence: `${other.word('what')}; what ${name} has to compute waits for a processor.`,
     because,
     against: [],
-    remedy: `Hold it back: ${calmDown(other, 'cpu', machine.number('cores'))}`,
+    remedy: calmDown(file, { consumer: other, resource: 'cpu', cores: machine.number('cores') ?? 1 }),
     avoid: [noRestart(file), 'More workers would only share the same processors.'],
   };
 }

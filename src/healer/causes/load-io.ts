@@ -33,7 +33,7 @@ export const loadIo: Cause = {
       sentence: `${other ? `${other.word('what')}; ` : ''}${stuck.number('count')} ${stuck.number('count') === 1 ? 'process' : 'processes'} of ${name} wait inside the kernel for ${thing[stuck.word('what')] ?? 'a disk or a file system'}.`,
       because: sentences(stuck, complaint, other, isBusy && machine, ...deviceErrors(file), ...signs),
       against: [],
-      remedy: other ? `Hold it back: ${calmDown(other, 'io')}` : (cure[stuck.word('what')] ?? 'See which disk is slow, and who keeps it so: cat /proc/diskstats; dmesg | tail -50'),
+      remedy: other ? calmDown(file, { consumer: other, resource: 'io' }) : (cure[stuck.word('what')] ?? 'See which disk is slow, and who keeps it so: cat /proc/diskstats; dmesg | tail -50'),
       avoid: [noRestart(file), 'Not even kill -9 ends a process in this state; it only adds to what must be cleared up afterwards.'],
     };
   },

@@ -35,7 +35,11 @@ export const loadMemory: Cause = {
       sentence: `${other && !mine ? `${other.word('what')}; ` : mine ? `${mine.word('what')}; ` : ''}memory is short, and ${name} waits for it.`,
       because: sentences(other, mine, machine, waits && own, stuck?.word('what') === 'memory' && stuck, ...signs),
       against: [],
-      remedy: mine ? `Give ${name} fewer workers, or the machine more memory.` : other ? `Hold it back: ${calmDown(other, 'memory')}` : 'See who holds it: ps -eo rss,user,pid,args --sort -rss | head',
+      remedy: mine
+        ? `Give ${name} fewer workers, or the machine more memory.`
+        : other
+          ? calmDown(file, { consumer: other, resource: 'memory' })
+          : 'See who holds it: ps -eo rss,user,pid,args --sort -rss | head',
       avoid: [noRestart(file), 'More workers need more memory still.'],
     };
   },

@@ -57,18 +57,33 @@ export function nameOf(consumer: Fact): string {
   return `${consumer.word('program')} of user ${consumer.word('user')}${unit === '' ? '' : ` (${unit})`}`;
 }
 
-/** The command that holds a consumer back without ending it, until the next boot at most. */
-export function calmDown(consumer: Fact, resource: Resource, cores = 1): string {
+/** Servers that may work for this very service: to hold them back would make it slower still. */
+const mayWorkForIt = /^(?:mariadbd|mysqld|postgres|redis-server|valkey-server|memcached|nginx|apache2|httpd|haproxy|java|php-fpm[\d.]*)$/;
+
+/** What takes most of it, as one step for a person: held back without being ended, until the next boot at most. */
+export function calmDown(file: CaseFile, { consumer, resource, cores = 1 }: { readonly consumer: Fact; readonly resource: Resource; readonly cores?: number }): string {
+  const command = commandFor({ consumer, resource, cores, unit: unitApart(file, consumer) });
+  const program = consumer.word('program');
+  return mayWorkForIt.test(program)
+    ? `See first what ${program} works on: it may be for ${file.target.name} itself, and then its work must become less. If it is not: ${command}`
+    : `Hold it back: ${command}`;
+}
+
+/** A limit of the unit that the service itself is in would hold the service back too. */
+function unitApart({ target: { config } }: CaseFile, consumer: Fact): string {
   const unit = consumer.word('unit');
+  return config.type === 'systemd' && config.unit === unit ? '' : unit;
+}
+
+function commandFor({ consumer, resource, cores, unit }: { readonly consumer: Fact; readonly resource: Resource; readonly cores: number; readonly unit: string }): string {
   const pids = consumer.list('pids').join(' ');
   const limit = (property: string): string => `systemctl set-property --runtime ${unit} ${property}`;
-  const amount = consumer.number('amount') ?? 0;
   switch (resource) {
     case 'cpu':
       // a quarter of the machine
       return unit === '' ? `renice -n 19 -p ${pids}` : limit(`CPUQuota=${25 * cores}%`);
     case 'memory':
-      return unit === '' ? `kill ${pids}` : limit(`MemoryHigh=${Math.round((0.7 * amount) / 1024 ** 2)}M`);
+      return unit === '' ? `kill ${pids} (what it has not saved is lost)` : limit(`MemoryHigh=${Math.round((0.7 * (consumer.number('amount') ?? 0)) / 1024 ** 2)}M`);
     case 'io':
       return unit === '' ? `ionice -c 3 -p ${pids}` : limit('IOWeight=10');
   }

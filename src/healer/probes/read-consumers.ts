@@ -53,6 +53,7 @@ export function consumersOf(changes: readonly ProcessChange[], own: ReadonlySet<
   return resources.flatMap((resource, index) =>
     groupsOf(tops[index]!, { owners, own })
       .flatMap((group) => evidenceOf(group, resource))
+      .toSorted((one, other) => Number(other.facts['amount']) - Number(one.facts['amount']))
       .slice(0, mostConsumers),
   );
 }
@@ -64,7 +65,6 @@ interface Group {
   readonly members: readonly ProcessChange[];
 }
 
-/** The biggest first: the changes come sorted. */
 function groupsOf(changes: readonly ProcessChange[], { owners, own }: { readonly owners: ReadonlyMap<number, Owner>; readonly own: ReadonlySet<number> }): readonly Group[] {
   const groups = Map.groupBy(changes, ({ row }) => JSON.stringify([row.comm, owners.get(row.pid), own.has(row.pid)]));
   return [...groups.values()].flatMap((members) => {
