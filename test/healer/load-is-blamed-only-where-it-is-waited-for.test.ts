@@ -175,7 +175,7 @@ const rows: readonly Row[] = [
     scene: 'memory is short, and nobody holds most of it',
     file: { evidence: [running, swapping, service()] },
     best: ['load.memory', 'likely'],
-    says: /memory is short, and shop waits for it/,
+    says: /^Memory is short, and shop waits for it/,
   },
   {
     scene: 'it holds the memory itself',

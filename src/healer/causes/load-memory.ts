@@ -28,11 +28,12 @@ export const loadMemory: Cause = {
     const { name } = file.target;
     const other = stranger(file, 'memory', muchOfAll);
     const mine = ownUse(file, 'memory', muchOfAll);
+    const who = mine ?? other;
     return {
       cause: 'load.memory',
       confidence: waits && other && !mine ? 'certain' : 'likely',
       subject: other && !mine ? nameOf(other) : mine ? name : 'the memory of this machine',
-      sentence: `${other && !mine ? `${other.word('what')}; ` : mine ? `${mine.word('what')}; ` : ''}memory is short, and ${name} waits for it.`,
+      sentence: `${who ? `${who.word('what')}; memory` : 'Memory'} is short, and ${name} waits for it.`,
       because: sentences(other, mine, machine, waits && own, stuck?.word('what') === 'memory' && stuck, ...signs),
       against: [],
       remedy: mine
