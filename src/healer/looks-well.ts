@@ -25,7 +25,7 @@ export async function looksWell(open: OpenCase, ward: Ward, healer: Healer): Pro
   if (before === 'unknown' || (before === undefined && !isShedding(open, healer))) return true;
   const { best, others } = await lookAt(ward, { symptom: open.incident.symptom, which: 'all' }, healer);
   if (before !== undefined && isBusy(before) && [best, ...others].some(({ cause }) => cause === 'capacity.workers_exhausted')) return false;
-  return (before === undefined ? best.cause === 'unknown' : best.cause !== before) || isOnlyTheSymptom(best);
+  return (before === undefined ? best.cause === 'unknown' : best.cause !== before) || isOnlyTheSymptom(best, open.incident.symptom.text);
 }
 
 /** What of its own checks fails now, as one sentence; `undefined`: none does. What traffic shows is not asked. */
@@ -77,8 +77,10 @@ const outside: readonly Suspect['cause'][] = [
 const byItsAnswers: readonly Suspect['cause'][] = ['app.error', 'config.timeout', 'config.buffer_size'];
 
 /** Without junk in the healer's own answer, a queue that is full now, or modes that forbid it, what is left of these causes is the symptom, and that is gone. */
-function isOnlyTheSymptom({ cause, confidence }: Suspect): boolean {
+function isOnlyTheSymptom({ cause, confidence, because }: Suspect, symptomText: string): boolean {
   if (outside.includes(cause) || byItsAnswers.includes(cause)) return true;
+  // the machine is still busy, but nobody is seen waiting for it: such a sign would stand behind the symptom
+  if (cause.startsWith('load.') && because.at(-1) === symptomText) return true;
   if (cause === 'app.slow') return confidence === 'possible';
   if (cause === 'app.bad_response') return confidence !== 'certain';
   return (cause === 'capacity.backlog_full' || cause === 'config.permission') && confidence === 'possible';

@@ -17,18 +17,19 @@ import * as causes from '../../src/healer/causes/registry.ts';
 import { createWard } from '../../src/healer/create-ward.ts';
 import type { Healer, Ward } from '../../src/healer/healer.ts';
 import { createIncidents } from '../../src/healer/incidents.ts';
-import type { Action } from '../../src/healer/leaves.ts';
+import type { Action, Probe } from '../../src/healer/leaves.ts';
 import * as probes from '../../src/healer/probes/registry.ts';
 import { runCommand } from '../../src/healer/run-command.ts';
 import * as services from '../../src/healer/services/registry.ts';
 import { openStateStore } from '../../src/healer/state-store.ts';
 import { takeFailure, takeSummary } from '../../src/healer/take-facts.ts';
+import { evidence } from '../fixtures/healer/case-file.ts';
 import { readyPolicy } from '../e2e/site.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 
 /** An external service behind one gateway, that listens on a unix socket and is well. */
-async function scene(t: Test) {
+async function scene(t: Test, looks: readonly Probe[] = Object.values(probes)) {
   const folder = tempFolder(t);
   const socket = join(folder, 'app.sock');
   const server = createServer((_request, response) => void response.end('well')).listen(socket);
@@ -50,7 +51,7 @@ async function scene(t: Test) {
     state: await openStateStore(join(folder, 'state'), systemClock),
     safety: safetySchema.parse({}),
     collectors: [],
-    probes: Object.values(probes),
+    probes: looks,
     causes: Object.values(causes),
     actions,
     actionTable: actions,
@@ -93,6 +94,28 @@ t.test('a backlog that was full for a moment is an incident that ends', async (t
   incidents.seen(ward, backlogWasFull);
   await until(() => incidents.openFor(ward.name)?.diagnosis?.best.cause === 'capacity.backlog_full', { timeoutMs: 10_000, what: 'the diagnosis' });
   await until(() => incidents.openFor(ward.name) === undefined, { timeoutMs: 10_000, what: 'the end of the incident' });
+});
+
+t.test('an incident of a busy machine ends when nobody waits any more, although the machine is still busy', async (t) => {
+  let busy = 5;
+  const busyMachine: Probe = {
+    name: 'busy',
+    deadlineMs: 100,
+    quick: true,
+    applies: () => true,
+    look: async () => [
+      evidence('service_state', { state: 'running' }),
+      evidence('workers', { total: 5, busy, idle: 5 - busy, stopped: 0 }),
+      evidence('load', { cores: 2, runnable: 9, idleShare: 0, stolenShare: 0, cpuSome: 0.9 }),
+      evidence('service_load', { wantedShare: 2, waitShare: 0.8 }),
+      evidence('consumer', { resource: 'cpu', share: 0.9, program: 'backup', user: 'root', unit: '', pids: ['7'], ofService: false, what: 'backup uses both processors' }),
+    ],
+  };
+  const { ward, incidents } = await scene(t, [busyMachine]);
+  incidents.seen(ward, { seenBy: 'traffic', kind: 'http_response_timeout', gateway: 'shop', count: 3, text: '3 requests were not answered in time' });
+  await until(() => incidents.openFor(ward.name)?.diagnosis?.best.cause === 'load.cpu', { timeoutMs: 10_000, what: 'the diagnosis' });
+  busy = 1;
+  await until(() => incidents.openFor(ward.name) === undefined, { timeoutMs: 15_000, what: 'the end of the incident' });
 });
 
 t.test("forged lines of a dead backend in nginx's log open nothing, and cost the backend next to nothing", async (t) => {
