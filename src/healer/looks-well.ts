@@ -80,7 +80,7 @@ const byItsAnswers: readonly Suspect['cause'][] = ['app.error', 'config.timeout'
 function isOnlyTheSymptom({ cause, confidence, because }: Suspect, symptomText: string): boolean {
   if (outside.includes(cause) || byItsAnswers.includes(cause)) return true;
   // the machine is still busy, but nobody is seen waiting for it: such a sign would stand behind the symptom
-  if (cause.startsWith('load.') && because.at(-1) === symptomText) return true;
+  if ((cause.startsWith('load.') || cause === 'limit.tenant') && because.at(-1) === symptomText) return true;
   if (cause === 'app.slow') return confidence === 'possible';
   if (cause === 'app.bad_response') return confidence !== 'certain';
   return (cause === 'capacity.backlog_full' || cause === 'config.permission') && confidence === 'possible';
