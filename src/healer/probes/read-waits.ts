@@ -27,13 +27,17 @@ export interface Wait {
   readonly holder?: number;
 }
 
-/** The tables of the network namespace that the processes are in, and the locks, as they are at one moment. */
-export interface WaitTables {
+interface Sockets {
   readonly peers: ReadonlyMap<string, { readonly peer: string; readonly udp: boolean }>;
   /** Inodes of the service's ends of connections that others made to it. */
   readonly incoming: ReadonlySet<string>;
-  readonly unix: string;
-  readonly locks: string;
+}
+
+/** The tables of the network namespace that the processes are in, and the locks; each is read when it is first asked for. */
+export interface WaitTables {
+  readonly sockets: () => Sockets;
+  readonly unix: () => string;
+  readonly locks: () => string;
 }
 
 const ssTimeoutMs = 500;
@@ -41,19 +45,26 @@ const ssOutputBytes = 2 * 1024 ** 2;
 /** Longer paths are cut in the middle of nowhere, but no text grows without bound. */
 const longestThing = 200;
 
-/** Reads the tables once for many processes of one network namespace; `pid` is one of them. */
+/** The tables of one moment, for many processes of one network namespace; `pid` is one of them. */
 export function readWaitTables(pid: number): WaitTables {
+  const unix = once(() => readText(`/proc/${pid}/net/unix`));
+  return { unix, sockets: once(() => readSockets(pid, unix())), locks: once(() => readText('/proc/locks')) };
+}
+
+function once<Value>(read: () => Value): () => Value {
+  let known: { readonly value: Value } | undefined;
+  return () => (known ??= { value: read() }).value;
+}
+
+function readSockets(pid: number, unix: string): Sockets {
   const tcp = ['tcp', 'tcp6'].map((name) => readText(`/proc/${pid}/net/${name}`));
   const ports = new Set(tcp.flatMap(parseTcpListeners).map(({ address }) => (address.kind === 'tcp' ? address.port : 0)));
   const connections = tcp.flatMap(parseTcpPeers);
-  const datagrams = ['udp', 'udp6'].flatMap((name) => parseTcpPeers(readText(`/proc/${pid}/net/${name}`)));
-  const unix = readText(`/proc/${pid}/net/unix`);
-  const outgoing = connections.filter(({ localPort }) => !ports.has(localPort));
+  const outgoing = connections.filter(({ localPort }) => !ports.has(localPort)).map((row) => ({ ...row, udp: false }));
+  const datagrams = ['udp', 'udp6'].flatMap((name) => parseTcpPeers(readText(`/proc/${pid}/net/${name}`))).map((row) => ({ ...row, udp: true }));
   return {
-    peers: new Map([...outgoing.map((row) => ({ ...row, udp: false })), ...datagrams.map((row) => ({ ...row, udp: true }))].map((row) => [row.inode, row])),
+    peers: new Map([...outgoing, ...datagrams].map((row) => [row.inode, row])),
     incoming: new Set([...connections.filter(({ localPort }) => ports.has(localPort)).map(({ inode }) => inode), ...pathsByInode(unix).keys()]),
-    unix,
-    locks: readText('/proc/locks'),
   };
 }
 
@@ -86,7 +97,7 @@ function callWait(pid: number, { name, descriptors }: Extract<SystemCall, { kind
     case 'child':
       return programOf(pid, all) ?? plain('unclear');
     case 'lock':
-      return lockOf(pid, descriptors[0] ?? -1, tables.locks);
+      return lockOf(pid, descriptors[0] ?? -1, tables.locks());
     case 'read':
     case 'write':
     case 'poll':
@@ -113,10 +124,10 @@ function descriptorWait(pid: number, descriptor: number, tables: WaitTables, all
   const [, kind, inode = ''] = /^(socket|pipe):\[(\d+)\]$/.exec(linkOf(pid, descriptor)) ?? [];
   if (kind === 'pipe') return programOf(pid, all);
   if (kind !== 'socket') return undefined;
-  const found = tables.peers.get(inode);
+  const found = tables.sockets().peers.get(inode);
   if (found) return { on: 'address', key: found.peer, thing: found.peer, ...(found.udp && { udp: true }) };
-  if (tables.incoming.has(inode)) return plain('gateway');
-  const isUnix = new RegExp(String.raw`^[0-9a-f]+: \S+ \S+ \S+ 0001 \S+ +${inode}$`, 'm').test(tables.unix);
+  if (tables.sockets().incoming.has(inode)) return plain('gateway');
+  const isUnix = new RegExp(String.raw`^[0-9a-f]+: \S+ \S+ \S+ 0001 \S+ +${inode}$`, 'm').test(tables.unix());
   return isUnix ? { on: 'address', key: `socket ${inode}`, thing: '', inode } : undefined;
 }
 
@@ -162,10 +173,11 @@ function pathsByInode(table: string): ReadonlyMap<string, string> {
  * `unclear`. The kernel's table shows where an end is bound, not who is at the other: `ss` does. A connection that nobody
  * has accepted has no other end yet: then it is the one listener at which connections wait, where there is just one.
  */
-export async function nameUnixPeers(waits: readonly Wait[], table: string, { run, signal }: { readonly run: RunCommand; readonly signal: AbortSignal }): Promise<readonly Wait[]> {
+export async function nameUnixPeers(waits: readonly Wait[], tables: WaitTables, { run, signal }: { readonly run: RunCommand; readonly signal: AbortSignal }): Promise<readonly Wait[]> {
   if (!waits.some(({ inode }) => inode !== undefined)) return waits;
   const { output } = await run.run(['/usr/bin/ss', '-xnH'], { timeoutMs: ssTimeoutMs, signal, outputBytes: ssOutputBytes });
   const others = new Map([...output.matchAll(/^u_str +ESTAB +\d+ +\d+ +\S+ (\d+) +\* (\d+)/gm)].map(([, own = '', other = '']) => [own, other]));
+  const table = tables.unix();
   const paths = pathsByInode(table);
   const waiting = [...new Set([...table.matchAll(/^[0-9a-f]+: \S+ \S+ \S+ 0001 02 +0 (\/.+)$/gm)].map((row) => row[1]!))];
   const unaccepted = waiting.length === 1 ? waiting[0] : undefined;

@@ -76,7 +76,7 @@ async function waitsOf(threads: readonly Thread[], context: ProbeContext, signal
   const waits = threads.map(({ row, thread }) => readWait(row, tables, all, thread));
   const named = await nameUnixPeers(
     waits.filter((wait) => wait !== undefined),
-    tables.unix,
+    tables,
     { run: context.run, signal },
   );
   let next = 0;
