@@ -13,7 +13,11 @@ export const unbroken: readonly Scenario[] = [
     name: 'The application answers every request with an error of its own',
     skip,
     play: (t) =>
-      underLoad(t, { fpm: { scripts: { 'broken.php': '<?php http_response_code(500); echo "Error establishing a database connection";' } } }, { path: '/broken.php', rate: 50, until: answered(300) }),
+      underLoad(
+        t,
+        { fpm: { scripts: { 'broken.php': '<?php http_response_code(500); echo "Error establishing a database connection";' } } },
+        { path: '/broken.php', rate: 50, until: (records, answers) => answers >= 300 && diagnosedAs('app.error')(records) },
+      ),
   },
   {
     name: 'One visitor exports for minutes, the others go on',
