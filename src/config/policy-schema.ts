@@ -15,7 +15,11 @@ const action = z.enum(actionNames, { error: 'expected the name of an action' }).
 
 /** Names of groups of failure kinds. */
 export const symptomGroups = {
-  connection_failed: ['connection_refused', 'connection_timeout', 'destination_unavailable', 'destination_ip_unroutable', 'dns_error', 'dns_timeout'],
+  connection_failed: [
+    ...(['connection_refused', 'connection_timeout', 'destination_unavailable', 'destination_ip_unroutable', 'dns_error', 'dns_timeout'] as const),
+    // no right to connect, and a handshake that fails: to reach it is what went wrong
+    ...(['proxy_configuration_error', 'tls_protocol_error', 'tls_certificate_error', 'tls_alert_received'] as const),
+  ],
   no_answer: ['http_response_timeout', 'connection_timeout', 'connection_read_timeout'],
   bad_answer: ['http_protocol_error', 'http_response_incomplete', 'connection_terminated', 'http_response_header_section_size', 'http_response_header_size', 'http_response_transfer_coding'],
 } as const;

@@ -33,6 +33,8 @@ export async function takeFailure(report: FailureReport, { wards, incidents, hea
   if (await isWarmingUp(ward, healer)) return;
   const counted = ward.detector.failed({ gateway: report.gateway, kind: report.kind, detail: report.detail, errno: report.errno, atMs: report.atMs });
   if (counted && isBelieved(report, seenBy, incidents.openFor(ward.name) !== undefined)) return incidents.seen(ward, { ...counted, seenBy });
+  // our own connect would not be refused as nginx's is: the modes of the socket are looked at instead
+  if (counted && report.errno === 'EACCES') return takeSilence({ ...counted, gateway: report.gateway, seenBy }, { wards, incidents, healer });
   if (report.phase !== 'connect' || incidents.openFor(ward.name)) return;
   if (!isTimeToConnect(ward, seenBy === 'nginx_log' ? connectAgainMs : reportedAgainMs, healer)) return;
   const address = ward.gateways.find((gateway) => gateway.name === report.gateway)?.upstreams[report.upstream];
@@ -83,7 +85,7 @@ export async function takeSummary(summary: TrafficSummary, place: Place): Promis
   );
 }
 
-/** A silence is an incident only when a look at the service says why. */
+/** A silence, or a refusal that only nginx meets, is an incident only when a look at the service says why. */
 export async function takeSilence(symptom: Symptom & { readonly gateway: string }, { wards, incidents, healer }: Place): Promise<void> {
   const ward = wardOf(wards, symptom.gateway);
   if (!ward) return;
