@@ -8,6 +8,8 @@ export interface DiskSpace {
   readonly totalBytes: number;
   /** `undefined` where it has no fixed number of them. */
   readonly freeInodes: number | undefined;
+  /** Absent where {@link freeInodes} is. */
+  readonly totalInodes?: number;
 }
 
 const smallShare = 0.01;
@@ -44,7 +46,7 @@ export async function readSpace(path: string): Promise<DiskSpace | string | unde
   try {
     const { dev: device } = await stat(path);
     const { bsize, blocks, bavail, files, ffree } = await statfs(path);
-    return { device, freeBytes: bavail * bsize, totalBytes: blocks * bsize, freeInodes: files > 0 ? ffree : undefined };
+    return { device, freeBytes: bavail * bsize, totalBytes: blocks * bsize, freeInodes: files > 0 ? ffree : undefined, ...(files > 0 ? { totalInodes: files } : {}) };
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     return error instanceof Error ? error.message : String(error);

@@ -39,11 +39,13 @@ export interface FpmTimeouts {
   readonly controlMs?: number;
 }
 
-interface Setting {
+/** One line of a php-fpm configuration. */
+export interface FpmSetting {
   readonly value: string;
   readonly file: string;
   readonly line: number;
 }
+type Setting = FpmSetting;
 type Sections = Map<string, Map<string, Setting>>;
 
 /** The pool that listens at the service's current upstream; `undefined` when no configuration file tells of it. */
@@ -62,6 +64,23 @@ export function readFpmPool(target: ServiceTarget, mainPid?: number): FpmPool | 
       return { ...pool, ...(errorLog?.startsWith('/') ? { errorLog } : {}), timeouts: { ...pool.timeouts, ...(controlMs === undefined ? {} : { controlMs }) } };
   }
   return undefined;
+}
+
+/**
+ * Every section of a php-fpm configuration, `global` and the pools by their names, each with its settings as they are
+ * written; the last of a repeated one. `root` stands for `/` in tests.
+ */
+export function readFpmSections(file: string, root = ''): ReadonlyMap<string, ReadonlyMap<string, FpmSetting>> {
+  const sections: Sections = new Map();
+  readInto(sections, [file], new Set(), root);
+  return sections;
+}
+
+/** php-fpm's spellings of an address: a path, a port of every address, or host:port. */
+export function fpmAddress(text: string | undefined): Address | undefined {
+  if (!text) return undefined;
+  if (text.startsWith('/')) return { kind: 'unix', path: text };
+  return parseAddress(/^\d+$/.test(text) ? `[::]:${text}` : text);
 }
 
 /** All files that the pool's configuration is read from, the main one first; empty when none is known. */
@@ -91,31 +110,33 @@ function fromArguments(argv: readonly string[]): string | undefined {
   return argv.find((word) => word.startsWith('--fpm-config='))?.slice('--fpm-config='.length);
 }
 
-function readInto(sections: Sections, files: readonly string[], seen: Set<string>): void {
+function readInto(sections: Sections, files: readonly string[], seen: Set<string>, root = ''): void {
   let section = 'global';
   for (const file of files) {
-    if (seen.has(file) || seen.size >= filesAtMost || (statSync(file, { throwIfNoEntry: false })?.size ?? Infinity) > fileLimitBytes) continue;
+    if (seen.has(file) || seen.size >= filesAtMost || (statSync(root + file, { throwIfNoEntry: false })?.size ?? Infinity) > fileLimitBytes) continue;
     seen.add(file);
-    for (const [index, raw] of readText(file).split('\n').entries()) {
+    for (const [index, raw] of readText(root + file)
+      .split('\n')
+      .entries()) {
       const text = raw.trim();
       const header = /^\[([^\]]+)\]/.exec(text)?.[1];
       if (header) section = header;
-      const found = /^([a-z_.]+(?:\[[a-z_.]+\])?)\s*=\s*"?([^";]*?)"?\s*(?:;.*)?$/.exec(text);
+      const found = /^([a-z_.]+(?:\[[\w.]+\])?)\s*=\s*"?([^";]*?)"?\s*(?:;.*)?$/.exec(text);
       if (!found) continue;
-      if (found[1] === 'include') readInto(sections, matching(found[2]!), seen);
+      if (found[1] === 'include') readInto(sections, matching(found[2]!, root), seen, root);
       else sections.set(section, (sections.get(section) ?? new Map()).set(found[1]!, { value: found[2]!, file, line: index + 1 }));
     }
   }
 }
 
 /** `/etc/php/8.2/fpm/pool.d/*.conf`: a star in the last part, as php-fpm's own files have it. */
-function matching(pattern: string): readonly string[] {
+function matching(pattern: string, root: string): readonly string[] {
   if (!pattern.startsWith('/')) return [];
   const [before, after] = basename(pattern).split('*');
   if (after === undefined) return [pattern];
   const folder = dirname(pattern);
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
+  if (!existsSync(root + folder)) return [];
+  return readdirSync(root + folder)
     .filter((name) => name.startsWith(before!) && name.endsWith(after))
     .toSorted()
     .map((name) => join(folder, name));
@@ -123,11 +144,11 @@ function matching(pattern: string): readonly string[] {
 
 function poolOf(name: string, settings: ReadonlyMap<string, Setting>): FpmPool | undefined {
   const value = (key: string) => settings.get(key)?.value.replaceAll('$pool', name);
-  const listen = addressOf(value('listen'));
+  const listen = fpmAddress(value('listen'));
   const most = settings.get('pm.max_children');
   if (!listen || !most || !/^\d{1,6}$/.test(most.value)) return undefined;
   const statusPath = value('pm.status_path');
-  const statusListen = addressOf(value('pm.status_listen'));
+  const statusListen = fpmAddress(value('pm.status_listen'));
   const file = (key: string) => [value(key)].find((path) => path?.startsWith('/'));
   const [slowLog, phpLog] = [file('slowlog'), file('php_admin_value[error_log]') ?? file('php_value[error_log]')];
   return {
@@ -155,11 +176,4 @@ function durationOf(text: string | undefined): number | undefined {
   const found = /^(\d{1,9})([smhd]?)$/.exec(text ?? '');
   const seconds = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 };
   return found ? Number(found[1]) * 1000 * (found[2] === 's' || found[2] === 'm' || found[2] === 'h' || found[2] === 'd' ? seconds[found[2]] : 1) : undefined;
-}
-
-/** php-fpm's spellings: a path, a port of every address, or host:port. */
-function addressOf(text: string | undefined): Address | undefined {
-  if (!text) return undefined;
-  if (text.startsWith('/')) return { kind: 'unix', path: text };
-  return parseAddress(/^\d+$/.test(text) ? `[::]:${text}` : text);
 }

@@ -1,0 +1,77 @@
+/** nginx in front of a gateway: what makes the fail-open snippet an outage of its own, or replaces our page. */
+import type { Check, CheckResult } from '../check.ts';
+import { inForce, nameOf, placeOf, type Peer } from '../nginx/passes.ts';
+import { gatewayPasses, type GatewayPass } from '../who-passes.ts';
+
+type Found = CheckResult['findings'];
+
+/** Statuses that our page may have. */
+const ours = ['502', '503', '504'];
+
+export const nginxFront: Check = {
+  name: 'nginx-front',
+  family: 'configuration',
+  deadlineMs: 2000,
+  finds: {
+    'nginx-max-fails': { severity: 'serious', when: 'a server of an upstream with a gateway has no `max_fails=0`: one failure turns it off for ten seconds' },
+    'nginx-next-upstream': { severity: 'serious', when: '`fastcgi_next_upstream` or `proxy_next_upstream` before a gateway is not `error`: a slow page is executed twice' },
+    'nginx-intercepts-errors': { severity: 'warning', when: '`fastcgi_intercept_errors` or `proxy_intercept_errors` replaces our page by an `error_page` of nginx' },
+  },
+  check: async (context) => {
+    const passes = gatewayPasses(context);
+    const blocks = new Map(passes.flatMap(({ pass }) => (pass.upstream ? [[pass.upstream.name, pass.upstream]] : [])));
+    return { findings: [...[...blocks.values()].flatMap(({ peers }) => (peers.length > 1 ? peers.flatMap(turnedOff) : [])), ...passes.flatMap(askedTwice), ...passes.flatMap(replaced)] };
+  },
+};
+
+function turnedOff({ words, line }: Peer): Found {
+  if (words.includes('max_fails=0') || words.includes('down')) return [];
+  const rest = words.slice(1).filter((word) => !word.startsWith('max_fails=') && !word.startsWith('fail_timeout='));
+  return [
+    {
+      id: 'nginx-max-fails',
+      subject: placeOf(line),
+      what: `The server ${words[0]} counts failures: nginx turns it off for a while after ${/^max_fails=(\d+)$/.exec(words.find((word) => word.startsWith('max_fails=')) ?? '')?.[1] ?? '1'} of them.`,
+      why: 'When all servers of the block are turned off, nginx answers "502 Bad Gateway" (no live upstreams) although the backend is well again: worse than no gateway at all.',
+      change: `${placeOf(line)}: ${['server', words[0], 'max_fails=0', ...rest].join(' ')};`,
+      source: placeOf(line),
+    },
+  ];
+}
+
+function askedTwice({ pass }: GatewayPass): Found {
+  if ((pass.upstream?.peers.length ?? 0) < 2) return [];
+  const directive = pass.protocol === 'fastcgi' ? 'fastcgi_next_upstream' : 'proxy_next_upstream';
+  const written = inForce(pass.scope, directive)[0];
+  const words = written?.words ?? ['error', 'timeout'];
+  if (words.every((word) => word === 'error' || word === 'off')) return [];
+  const place = written ? placeOf(written) : `${placeOf(pass.line)}, beside it`;
+  return [
+    {
+      id: 'nginx-next-upstream',
+      subject: placeOf(pass.line),
+      what: `${nameOf(pass.scope)} asks the next server after: ${words.join(', ')}${written ? '' : " (nginx's default)"}.`,
+      why: 'A page that is slower than the read timeout is executed a second time, by the server that is only there for a dead gateway.',
+      change: `${place}: ${directive} error;`,
+      source: placeOf(written ?? pass.line),
+    },
+  ];
+}
+
+/** Only where an error_page is in force for a status of ours: interception alone changes nothing. */
+function replaced({ pass }: GatewayPass): Found {
+  const directive = pass.protocol === 'fastcgi' ? 'fastcgi_intercept_errors' : 'proxy_intercept_errors';
+  const written = inForce(pass.scope, directive)[0];
+  const page = inForce(pass.scope, 'error_page').find(({ words }) => words.some((word) => ours.includes(word)));
+  if (written?.words[0] !== 'on' || !page) return [];
+  return [
+    {
+      id: 'nginx-intercepts-errors',
+      subject: placeOf(written),
+      what: `${nameOf(pass.scope)} replaces answers with status ${page.words.filter((word) => ours.includes(word)).join(', ')} by the page of ${placeOf(page)}.`,
+      why: "In an outage visitors do not see goodgateway's page, which says what happens and comes back by itself.",
+      change: `${placeOf(written)}: ${directive} off;   (or take ${ours.join(', ')} out of the error_page at ${placeOf(page)})`,
+      source: placeOf(written),
+    },
+  ];
+}

@@ -1,0 +1,118 @@
+/**
+ * The host's files as the checks read them: only regular ones, bounded, never executed, and every refusal remembered, so
+ * that what was not seen can be listed. In tests another folder stands for `/`, also for /proc.
+ */
+import { lstat, readdir, stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { openRegularFile } from '../healer/probes/read-regular-file.ts';
+
+const fileLimitBytes = 1024 ** 2;
+const endBytes = 256 * 1024;
+const entriesAtMost = 20_000;
+
+/** Reads below one root. A path that does not exist is simply empty; one that is refused is also in {@link refused}. */
+export class HostFiles {
+  readonly root: string;
+  readonly #refused = new Set<string>();
+
+  constructor(root = '') {
+    this.root = root;
+  }
+
+  /** Paths that this user may not read, as they were asked for. */
+  get refused(): readonly string[] {
+    return [...this.#refused];
+  }
+
+  /** The text, at most 1 MiB of it; `undefined` when there is none to read. */
+  async text(path: string): Promise<string | undefined> {
+    try {
+      await using file = await openRegularFile(this.root + path);
+      const buffer = Buffer.alloc(fileLimitBytes);
+      let length = 0;
+      // files of /proc have no size, and give a part at a time
+      for (let got = -1; got !== 0 && length < buffer.length; length += got) got = (await file.read(buffer, length, buffer.length - length)).bytesRead;
+      return buffer.toString('utf8', 0, length);
+    } catch (error) {
+      return this.#absent(path, error);
+    }
+  }
+
+  /** The last 256 KiB of a text, such as a log; `undefined` when there is none to read. */
+  async end(path: string): Promise<string | undefined> {
+    try {
+      await using file = await openRegularFile(this.root + path);
+      const { size } = await file.stat();
+      const buffer = Buffer.alloc(Math.min(size, endBytes));
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, size - buffer.length);
+      return buffer.toString('utf8', 0, bytesRead);
+    } catch (error) {
+      return this.#absent(path, error);
+    }
+  }
+
+  /** Lines of a text without those that a program skips: blank ones and comments. Numbers count from 1. */
+  async lines(path: string): Promise<readonly { readonly text: string; readonly line: number }[]> {
+    const lines = ((await this.text(path)) ?? '').split('\n').map((text, index) => ({ text: text.trim(), line: index + 1 }));
+    return lines.filter(({ text }) => text !== '' && !/^[#;]/.test(text));
+  }
+
+  /** Names in a folder, sorted, at most 20,000. */
+  async list(folder: string): Promise<readonly string[]> {
+    try {
+      return (await readdir(this.root + folder)).toSorted().slice(0, entriesAtMost);
+    } catch (error) {
+      return this.#absent(folder, error) ?? [];
+    }
+  }
+
+  /** Paths that match a pattern of the shell (`*`, `?`, `[…]` within one folder), sorted. */
+  async matching(pattern: string): Promise<readonly string[]> {
+    let found: readonly string[] = [''];
+    for (const part of pattern.split('/').filter((name) => name !== '')) {
+      const isLiteral = !/[*?[]/.test(part);
+      const next = await Promise.all(found.map(async (folder) => (isLiteral ? [part] : (await this.list(folder || '/')).filter(matcher(part))).map((name) => `${folder}/${name}`)));
+      found = next.flat().slice(0, entriesAtMost);
+    }
+    const there = await Promise.all(found.map((path) => this.stat(path)));
+    return found.filter((_, index) => there[index] !== undefined);
+  }
+
+  /** What a path leads to; `undefined` when there is nothing. */
+  async stat(path: string): Promise<Stats | undefined> {
+    return stat(this.root + path).catch((error: unknown) => this.#absent(path, error));
+  }
+
+  /** The same of a link itself. */
+  async lstat(path: string): Promise<Stats | undefined> {
+    return lstat(this.root + path).catch((error: unknown) => this.#absent(path, error));
+  }
+
+  /** The first of these paths that exists. */
+  async first(paths: readonly string[]): Promise<string | undefined> {
+    for (const path of paths) if (await this.stat(path)) return path;
+    return undefined;
+  }
+
+  #absent(path: string, error: unknown): undefined {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if ((code === 'EACCES' || code === 'EPERM') && !path.startsWith('/proc/')) this.#refused.add(path);
+    return undefined;
+  }
+}
+
+/** As the shell: `*` and `?` match no leading dot. */
+function matcher(part: string): (name: string) => boolean {
+  const body = part
+    .replaceAll(/[.+^${}()|\\]/g, String.raw`\$&`)
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.')
+    .replaceAll('[!', '[^');
+  let pattern: RegExp;
+  try {
+    pattern = new RegExp(`^${part.startsWith('.') ? '' : String.raw`(?!\.)`}${body}$`);
+  } catch {
+    return () => false;
+  }
+  return (name) => pattern.test(name);
+}
