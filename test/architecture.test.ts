@@ -88,17 +88,33 @@ const rooms: readonly Room[] = [
     packages: { zod: anywhere },
   },
   { room: 'healer/services', may: [...leafTools, 'healer/services', 'healer/service-parts'], node: true, packages: {} },
+  {
+    room: 'doctor',
+    // it looks at what the healer looks at, before there is an incident: so by the healer's own readers, and by nothing that acts
+    may: [
+      'doctor',
+      'core',
+      'config',
+      'upstream',
+      ...['leaves', 'proc', 'run-command'].map((name) => `healer/${name}.ts`),
+      ...['disk-space', 'fpm-page', 'fpm-pool', 'regular-file'].map((name) => `healer/probes/read-${name}.ts`),
+      'healer/services/registry.ts',
+      'healer/service-parts/config-tests.ts',
+    ],
+    node: true,
+    packages: { zod: anywhere },
+  },
   { room: 'supervisor', may: ['supervisor'], node: true, packages: { execa: /^supervisor\/start-process\.ts$/, ...processPackages } },
   {
     room: 'cli',
-    may: ['cli', 'core', 'config', 'upstream', 'channel', 'proxy', 'healer', 'supervisor'],
+    may: ['cli', 'core', 'config', 'upstream', 'channel', 'proxy', 'healer', 'doctor', 'supervisor'],
     node: true,
     packages: { commander: anywhere, zod: anywhere, undici: /\/demo\.ts$/, ...processPackages },
   },
   { room: 'demo', may: ['demo'], node: true, packages: {} },
 ];
 /** In these folders every file is a plug-in of its own, but for what several of them read (`read-*.ts`). */
-const leafFolders = ['healer/probes', 'healer/causes', 'healer/collectors', 'healer/actions', 'healer/services'];
+const leafFolders = ['healer/probes', 'healer/causes', 'healer/collectors', 'healer/actions', 'healer/services', 'doctor/checks'];
 const startsPrograms = ['healer/run-command.ts', 'supervisor/start-process.ts'];
 const longestFile = 250;
 /** Files that may be longer, each with its reason. */
@@ -145,6 +161,8 @@ t.test('the map itself forbids what it is there to forbid', async (t) => {
     { file: 'healer/causes/unknown.ts', target: 'upstream/connect.ts' },
     { file: 'supervisor/supervise.ts', target: 'core/time.ts' },
     { file: 'cli/main.ts', target: 'healer/main.ts' },
+    { file: 'doctor/gather.ts', target: 'healer/recover.ts' },
+    { file: 'doctor/checks/disk.ts', target: 'doctor/checks/firewall.ts' },
     { file: 'demo/shop.ts', target: 'core/time.ts' },
   ];
   for (const one of forbidden) t.notOk(isAllowed(one), `${one.file} must not import ${one.target}`);

@@ -8,6 +8,7 @@ const commands: readonly (readonly [name: string, load: () => Promise<Command>])
   ['status', async () => (await import('./status.ts')).statusCommand()],
   ['diagnose', async () => (await import('./diagnose.ts')).diagnoseCommand()],
   ['why', async () => (await import('./why.ts')).whyCommand()],
+  ['doctor', async () => (await import('./doctor.ts')).doctorCommand()],
   ['log', async () => (await import('./log.ts')).logCommand()],
   ['pause', async () => (await import('./pause.ts')).pauseCommand()],
   ['resume', async () => (await import('./resume.ts')).resumeCommand()],

@@ -46,6 +46,8 @@ export interface DoctorContext {
   readonly files: HostFiles;
   readonly accounts: Accounts;
   readonly configuration: Configuration | undefined;
+  /** What is wrong with goodgateway's own configuration, as `check` says it; then there is none here. */
+  readonly mistakes: readonly string[];
   readonly services: readonly DoctorService[];
   readonly nginx: Nginx | undefined;
   readonly pools: readonly Pool[];

@@ -5,6 +5,8 @@ import { sortFindings, type Finding, type Unseen } from './finding.ts';
 export interface Examination {
   readonly findings: readonly Finding[];
   readonly unseen: readonly Unseen[];
+  /** Ids of findings whose checks saw everything: one of them that is not there is gone. */
+  readonly seen: ReadonlySet<string>;
 }
 
 /** What these checks find. A check that is late is unseen, and does not hold up the others. */
@@ -12,7 +14,9 @@ export async function examine(context: DoctorContext, checks: readonly Check[]):
   const results = await Promise.all(checks.map((check) => inTime(check, context)));
   const findings = results.flatMap(({ findings: found }, index) => found.map((one) => complete(one, checks[index]!)));
   const refused = context.files.refused.map((path): Unseen => ({ subject: path, why: 'this user may not read it; ask again as root' }));
-  return { findings: sortFindings(findings), unseen: [...results.flatMap((result) => result.unseen ?? []), ...refused] };
+  // who was refused a file does not know which check would have needed it
+  const whole = refused.length > 0 ? [] : checks.filter((_, index) => (results[index]?.unseen ?? []).length === 0);
+  return { findings: sortFindings(findings), unseen: [...results.flatMap((result) => result.unseen ?? []), ...refused], seen: new Set(whole.flatMap((check) => Object.keys(check.finds))) };
 }
 
 async function inTime(check: Check, context: DoctorContext): Promise<CheckResult> {

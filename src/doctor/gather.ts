@@ -16,6 +16,7 @@ export interface Gathering {
   readonly outside: Outside;
   readonly files: HostFiles;
   readonly configuration: Configuration | undefined;
+  readonly mistakes: readonly string[];
   /** nginx's main file, where it is not the usual one. */
   readonly nginxFile: string | undefined;
   readonly lastRun: LastRun | undefined;
@@ -26,7 +27,7 @@ const usualUnits = ['nginx.service', 'apache2.service', 'httpd.service', 'goodga
 
 /** The context of all checks, and what of it could not be read. */
 export async function gather(gathering: Gathering): Promise<{ readonly context: DoctorContext; readonly unseen: readonly Unseen[] }> {
-  const { outside, files, configuration, lastRun } = gathering;
+  const { outside, files, configuration, mistakes, lastRun } = gathering;
   const services = configuration ? servicesOf(configuration) : [];
   const [accounts, processes, nginx] = await Promise.all([readAccounts(files), readHostProcesses(files), nginxOf(gathering)]);
   const mains = services.flatMap(({ target }) => fpmConfigurationFiles(target).slice(0, 1));
@@ -34,7 +35,8 @@ export async function gather(gathering: Gathering): Promise<{ readonly context: 
   const named = services.flatMap(({ target }) => (target.config.type === 'systemd' ? [target.config.unit] : []));
   const ofPools = pools.map((pool) => /^\/etc\/php\/([\d.]+)\/fpm\//.exec(pool.main)?.[1]).map((php) => (php === undefined ? 'php-fpm.service' : `php${php}-fpm.service`));
   const units = [...new Set([...named, ...ofPools, ...usualUnits])];
-  return { context: { outside, files, accounts, configuration, services, nginx, pools, processes, units, lastRun }, unseen };
+  const unmeasured: Unseen = { subject: 'slowest pages, largest headers', why: 'not measured: nothing on this host counts them' };
+  return { context: { outside, files, accounts, configuration, mistakes, services, nginx, pools, processes, units, lastRun }, unseen: [...unseen, unmeasured] };
 }
 
 async function nginxOf({ files, nginxFile }: Gathering): Promise<Nginx | undefined> {

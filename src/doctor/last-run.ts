@@ -12,7 +12,7 @@ const lastRunSchema = z.object({
 });
 export type LastRun = z.output<typeof lastRunSchema>;
 
-/** What is different since the last run. A finding of a check that did not run this time is not called gone. */
+/** What is different since the last run. A finding whose check did not see everything this time is not called gone. */
 export interface Changes {
   readonly since: string;
   readonly appeared: readonly Pick<Finding, 'id' | 'subject'>[];
@@ -47,12 +47,12 @@ export async function writeLastRun(file: string, run: LastRun): Promise<string |
   }
 }
 
-/** @param looked ids of findings that this run could have made */
-export function changesSince(last: LastRun, findings: readonly Finding[], looked: ReadonlySet<string>): Changes {
+/** `seen`: ids of findings that this run would have made if they were there. */
+export function changesSince(last: LastRun, findings: readonly Finding[], seen: ReadonlySet<string>): Changes {
   const has = (list: readonly Pick<Finding, 'id' | 'subject'>[], one: Pick<Finding, 'id' | 'subject'>): boolean => list.some((each) => each.id === one.id && each.subject === one.subject);
   return {
     since: last.checked_at,
-    appeared: findings.filter((one) => looked.has(one.id) && !has(last.findings, one)).map(({ id, subject }) => ({ id, subject })),
-    gone: last.findings.filter((one) => looked.has(one.id) && !has(findings, one)).map(({ id, subject }) => ({ id, subject })),
+    appeared: findings.filter((one) => !has(last.findings, one)).map(({ id, subject }) => ({ id, subject })),
+    gone: last.findings.filter((one) => seen.has(one.id) && !has(findings, one)).map(({ id, subject }) => ({ id, subject })),
   };
 }

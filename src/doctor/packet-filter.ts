@@ -65,7 +65,7 @@ export function parseIptablesSave(text: string): RuleSet {
   for (const line of text.split('\n')) {
     if (line.startsWith('*')) isFilter = line.trim() === '*filter';
     if (!isFilter) continue;
-    if (/^:INPUT DROP/.test(line)) policy = 'drop';
+    if (line.startsWith(':INPUT DROP')) policy = 'drop';
     const chain = cannotMatch(line) ? undefined : /^-A (\S+)/.exec(line)?.[1];
     if (chain) chains.set(chain, [...(chains.get(chain) ?? []), iptablesRule(line)]);
   }

@@ -9,19 +9,31 @@ export const ownFiles: Check = {
   family: 'configuration',
   deadlineMs: 2000,
   finds: {
+    'own-configuration': { severity: 'serious', when: 'goodgateway.yaml, or a file that it names, has a mistake: goodgateway would not start again' },
     'own-file-changeable': { severity: 'serious', when: 'others than root may change goodgateway.yaml, a policy, or a folder above one of them' },
     'own-folder-writable': { severity: 'serious', when: 'others than its owner may write into the folder of the state, of the audit log, or of the sockets' },
     'own-socket-open': { severity: 'serious', when: 'all users of the host may use a socket of the healer' },
   },
   check: async (context) => {
     const { configuration } = context;
-    if (!configuration) return { findings: [] };
+    if (!configuration) return { findings: context.mistakes.length === 0 ? [] : [mistaken(context.mistakes)] };
     const files = await Promise.all(configuration.files.map(changeable));
     const { state, audit, runtime } = configuration.host;
     const folders = await Promise.all([...new Set([state, audit.folder, runtime])].map((folder) => writable(context, folder)));
     return { findings: [...files.flat(), ...folders.flat(), ...(await openSockets(context, runtime))] };
   },
 };
+
+function mistaken(mistakes: readonly string[]): Found[number] {
+  return {
+    id: 'own-configuration',
+    subject: 'goodgateway',
+    what: `Its configuration has ${mistakes.length === 1 ? 'a mistake' : `${mistakes.length} mistakes`}: ${mistakes[0]}`,
+    why: 'A running goodgateway keeps what it has; after the next start nginx goes on with the backend alone, and nobody heals it.',
+    change: 'goodgateway check, which says of each what was expected',
+    source: 'goodgateway check',
+  };
+}
 
 async function changeable(file: string): Promise<Found> {
   const why = await whoMayChange(file);

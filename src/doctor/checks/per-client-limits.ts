@@ -38,7 +38,7 @@ interface Match {
 
 async function matches(host: HostFiles, patterns: readonly string[], pattern: RegExp): Promise<readonly Match[]> {
   const paths = (await Promise.all(patterns.map((each) => host.matching(each)))).flat();
-  const lines = await Promise.all(paths.map(async (path) => (await host.lines(path)).flatMap(({ text, line }) => pattern.exec(text)?.[1] ?? []).map((word) => ({ word, place: path }))));
+  const lines = await Promise.all(paths.map(async (path) => (await host.lines(path)).flatMap(({ text }) => pattern.exec(text)?.[1] ?? []).map((word) => ({ word, place: path }))));
   return lines.flat();
 }
 

@@ -19,8 +19,9 @@ export const restartSettings: Check = {
     'restarts-use-up-limit': { severity: 'info', when: '`Restart=` with a `RestartSec` so short that some quick crashes use up the start limit: the unit then stays down' },
   },
   check: async (context) => {
-    const units = await Promise.all(context.units.map((name) => readUnit(context.files, name)));
-    return { findings: units.flatMap((unit) => (unit ? judge(context, unit) : [])) };
+    const named = await Promise.all(context.units.map(async (name) => ((await isUsed(context, name)) ? readUnit(context.files, name) : undefined)));
+    const units = named.filter((unit) => unit !== undefined);
+    return { findings: units.flatMap((unit) => judge(context, unit)) };
   },
 };
 
@@ -30,6 +31,13 @@ interface Restarting {
   readonly place: string;
   readonly isActedOn: boolean;
   readonly burst: number;
+}
+
+/** A policy names it, or it is started with the host: what is only installed concerns nobody. */
+async function isUsed({ files, services }: DoctorContext, name: string): Promise<boolean> {
+  if (services.some(({ target }) => target.config.type === 'systemd' && target.config.unit === name)) return true;
+  const wanting = await Promise.all((await files.matching('/etc/systemd/system/*.wants')).map((folder) => files.lstat(`${folder}/${name}`)));
+  return wanting.some((link) => link !== undefined);
 }
 
 function judge(context: DoctorContext, unit: Unit): Found {
@@ -85,7 +93,7 @@ function noStartLeft({ configuration }: DoctorContext, { unit, isActedOn, burst 
 }
 
 function limitUsedUp({ unit, restart, place, isActedOn, burst }: Restarting): Found {
-  if (restart === 'no' || isActedOn || burst === 0) return [];
+  if (!['always', 'on-failure'].includes(restart) || isActedOn || burst === 0) return [];
   const interval = unitSeconds(unit.value('Unit', 'StartLimitIntervalSec')?.text ?? unit.value('Unit', 'StartLimitInterval')?.text) ?? usual.intervalSeconds;
   const pause = unitSeconds(unit.value('Service', 'RestartSec')?.text) ?? usual.restartSeconds;
   if (interval === 0 || pause * burst >= interval) return [];

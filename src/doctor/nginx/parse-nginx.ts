@@ -64,7 +64,7 @@ function tokenize(text: string): readonly Token[] {
     else if ('{};'.includes(char)) {
       tokens.push({ text: char, line, isMark: true });
       at++;
-      if (char === '{' && /_by_lua_block$/.test(tokens.at(-2)?.text ?? '')) {
+      if (char === '{' && tokens.at(-2)?.text.endsWith('_by_lua_block')) {
         const from = at;
         at = skipForeign(text, from);
         line += linesIn(text.slice(from, at));
