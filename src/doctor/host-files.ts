@@ -7,6 +7,7 @@ import type { Stats } from 'node:fs';
 import { openRegularFile } from '../healer/probes/read-regular-file.ts';
 
 const fileLimitBytes = 1024 ** 2;
+const partBytes = 16 * 1024;
 const endBytes = 256 * 1024;
 const entriesAtMost = 20_000;
 
@@ -28,11 +29,14 @@ export class HostFiles {
   async text(path: string): Promise<string | undefined> {
     try {
       await using file = await openRegularFile(this.root + path);
-      const buffer = Buffer.alloc(fileLimitBytes);
-      let length = 0;
+      const parts: Buffer[] = [];
       // files of /proc have no size, and give a part at a time
-      for (let got = -1; got !== 0 && length < buffer.length; length += got) got = (await file.read(buffer, length, buffer.length - length)).bytesRead;
-      return buffer.toString('utf8', 0, length);
+      for (let length = 0, got = -1; got !== 0 && length < fileLimitBytes; length += got) {
+        const part = Buffer.allocUnsafe(partBytes);
+        got = (await file.read(part, 0, partBytes)).bytesRead;
+        parts.push(part.subarray(0, got));
+      }
+      return Buffer.concat(parts).toString('utf8');
     } catch (error) {
       return this.#absent(path, error);
     }

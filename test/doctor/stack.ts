@@ -3,7 +3,7 @@
  * files are real ones, which nginx, php-fpm and goodgateway take (the scene with real servers starts them); what no file
  * says is answered by {@link calm}. A test plants one trouble in it.
  */
-import { chmodSync, chownSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { loadConfiguration, type Configuration } from '../../src/config/load.ts';
 import { systemClock } from '../../src/core/time.ts';
@@ -27,6 +27,9 @@ export interface Stack {
   write(path: string, text: string): void;
   /** Replaces a text that must be there. */
   edit(path: string, from: string | RegExp, to: string): void;
+  chmod(path: string, mode: number): void;
+  /** Takes everything back that was planted. */
+  restore(): void;
   /** As the doctor would see it now. `configured: false`: there is no goodgateway. */
   examine(scene?: Scene): Promise<Examination>;
 }
@@ -137,7 +140,8 @@ gateways:
 const running: Readonly<Record<string, string>> = {
   '/proc/meminfo': 'MemTotal:        8388608 kB\nMemFree:         1048576 kB\nMemAvailable:    6291456 kB\n',
   '/proc/sys/net/core/somaxconn': '4096\n',
-  '/proc/net/tcp': '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   0: 0100007F:1BA8 00000000:0000 0A 00000000:00000000 00:00000000 00000000    33        0 1001 1 0 100 0 0 10 0\n',
+  '/proc/net/tcp':
+    '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   0: 0100007F:1BA8 00000000:0000 0A 00000000:00000000 00:00000000 00000000    33        0 1001 1 0 100 0 0 10 0\n',
   '/proc/net/tcp6': '  sl  local_address\n',
   ...processFiles(100, 1, 'php-fpm: master process (/etc/php/8.2/fpm/php-fpm.conf)'),
   ...processFiles(101, 100, 'php-fpm: pool www'),
@@ -195,25 +199,20 @@ export function processFiles(pid: number, parent: number, command: string): Read
   return { [`/proc/${pid}/cmdline`]: command.replaceAll(' ', '\0'), [`/proc/${pid}/stat`]: `${pid} (${comm}) S ${parent} ${pid} ${pid}${' 0'.repeat(40)}\n` };
 }
 
-/** The folder of which stacks are copies: with the key and certificate of its nginx. */
-export async function prepareStack(t: TestScope): Promise<string> {
-  const folder = tempFolder(t, 'gg-doc');
-  for (const [path, text] of Object.entries(texts)) put(folder, path, text);
-  const [key, certificate] = [join(folder, 'etc/nginx/shop.key'), join(folder, 'etc/nginx/shop.pem')];
-  await succeed(['/usr/bin/openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '3650', '-subj', '/CN=shop.example.com', '-keyout', key, '-out', certificate]);
-  return folder;
-}
-
-/** A copy of it that looks as if it ran. */
-export function copyStack(t: TestScope, prepared: string): Stack {
-  const folder = tempFolder(t, 'gg-doc');
-  cpSync(prepared, folder, { recursive: true });
-  const write = (path: string, text: string): void => put(folder, path, text);
-  for (const [path, text] of Object.entries(running)) write(path, text);
+/** Writes it, with a key and a certificate for its nginx, as if it ran; gone when the test is over. */
+export async function writeStack(t: TestScope): Promise<Stack> {
+  const folder = await writeConfigurations(t);
+  for (const [path, text] of Object.entries(running)) put(folder, path, text);
   for (const path of ['/run/php/php8.2-fpm.sock', '/run/goodgateway/shop.sock', '/run/goodgateway/app.sock']) {
     if (isRoot) chownSync(folder + path, 33, 33);
     chmodSync(folder + path, 0o660);
   }
+  const undo: (() => void)[] = [];
+  const write = (path: string, text: string): void => {
+    const before = existsSync(folder + path) ? readFileSync(folder + path, 'utf8') : undefined;
+    undo.push(() => (before === undefined ? rmSync(folder + path) : writeFileSync(folder + path, before)));
+    put(folder, path, text);
+  };
   return {
     folder,
     write,
@@ -222,6 +221,14 @@ export function copyStack(t: TestScope, prepared: string): Stack {
       const after = before.replace(from, to);
       if (after === before) throw new Error(`${path} has no ${String(from)}`);
       write(path, after);
+    },
+    chmod: (path, mode) => {
+      const { mode: before } = statSync(folder + path);
+      undo.push(() => chmodSync(folder + path, before));
+      chmodSync(folder + path, mode);
+    },
+    restore: () => {
+      for (const back of undo.splice(0).toReversed()) back();
     },
     examine: async (scene = {}) => {
       const outside = { ...calm, ...scene.outside };
@@ -233,6 +240,32 @@ export function copyStack(t: TestScope, prepared: string): Stack {
       return { ...found, unseen: [...unseen, ...found.unseen] };
     },
   };
+}
+
+/** Only what nginx, php-fpm and goodgateway read: for a scene in which they run. */
+export async function writeConfigurations(t: TestScope): Promise<string> {
+  const folder = tempFolder(t, 'gg-doc');
+  for (const [path, text] of Object.entries(texts)) put(folder, path, text);
+  const [key, certificate] = [join(folder, 'etc/nginx/shop.key'), join(folder, 'etc/nginx/shop.pem')];
+  await succeed([
+    '/usr/bin/openssl',
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:prime256v1',
+    '-nodes',
+    '-days',
+    '3650',
+    '-subj',
+    '/CN=shop.example.com',
+    '-keyout',
+    key,
+    '-out',
+    certificate,
+  ]);
+  return folder;
 }
 
 function put(folder: string, path: string, text: string): void {
