@@ -33,7 +33,6 @@ const nft = (...exprs: readonly (readonly object[])[]): string =>
   JSON.stringify({ nftables: [{ metainfo: {} }, tcp7080, ...exprs.map((expr, handle) => ({ rule: { family: 'inet', table: 'filter', chain: 'input', handle, expr } }))] });
 const dport = (right: unknown) => ({ match: { op: '==', left: { payload: { protocol: 'tcp', field: 'dport' } }, right } });
 const established = { match: { op: 'in', left: { ct: { key: 'state' } }, right: ['established', 'related'] } };
-const loopback = { match: { op: '==', left: { meta: { key: 'iifname' } }, right: 'lo' } };
 
 const monthAgo: LastRun = { version: 1, checked_at: new Date(Date.now() - 30 * 86_400_000).toISOString(), findings: [], space: { '/': { free_bytes: 90 * gib, total_bytes: 100 * gib } } };
 const nearlyFull = { device: 1, freeBytes: 2 * gib, totalBytes: 100 * gib, freeInodes: 900_000, totalInodes: 1_000_000 };

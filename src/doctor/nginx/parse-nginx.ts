@@ -94,9 +94,9 @@ function quoted(text: string, from: number): readonly [string, number] {
   return [word, at + 1];
 }
 
-/** A brace after `$` belongs to the word: `${name}`. */
+/** A brace after `$` belongs to the word: `${name}`. Names are short; a bound keeps the search for their end so. */
 function bare(text: string, from: number): readonly [string, number] {
-  const word = /(?:\\[^]|\$\{[^}]*\}|[^\s{};\\])+/y;
+  const word = /(?:\\[^]|\$\{[^}]{0,64}\}|[^\s{};\\])+/y;
   word.lastIndex = from;
   const found = word.exec(text)?.[0] ?? text[from]!;
   return [found, from + found.length];
@@ -106,10 +106,14 @@ function linesIn(text: string): number {
   return text.split('\n').length - 1;
 }
 
-/** Lua between braces: as many closing as opening ones. The place of the last one. */
+/** Lua between braces: as many closing as opening ones outside of strings and comments. The place of the last one. */
 function skipForeign(text: string, from: number): number {
-  let depth = 1;
-  let at = from;
-  for (; at < text.length && depth > 0; at++) depth += text[at] === '{' ? 1 : text[at] === '}' ? -1 : 0;
-  return at - 1;
+  const part = /"(?:\\[^]|[^"\\\n])*"|'(?:\\[^]|[^'\\\n])*'|--[^\n]*|[{}]|[^{}"'-]+|[^]/gy;
+  part.lastIndex = from;
+  for (let depth = 1; ;) {
+    const found = part.exec(text)?.[0];
+    if (found === undefined) return text.length;
+    depth += found === '{' ? 1 : found === '}' ? -1 : 0;
+    if (depth === 0) return part.lastIndex - 1;
+  }
 }
