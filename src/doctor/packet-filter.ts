@@ -17,16 +17,19 @@ export interface FilterRule {
 
 /** Chains by name; `entry` are those that the kernel calls, each with its policy. */
 export interface RuleSet {
-  readonly tool: string;
+  readonly tool: 'iptables' | 'nft';
   readonly chains: ReadonlyMap<string, readonly FilterRule[]>;
   readonly entry: readonly { readonly chain: string; readonly policy: 'accept' | 'drop' }[];
 }
 
-interface Blocked {
+/** `chain`: where the kernel begins, as the tool names it; a rule that is to come first belongs there. */
+export interface Blocked {
   readonly verdict: 'drop' | 'reject';
   readonly text: string;
+  readonly tool: RuleSet['tool'];
+  readonly chain: string;
 }
-type Fate = Blocked | 'accept' | 'return' | 'uncertain';
+type Fate = Pick<Blocked, 'verdict' | 'text'> | 'accept' | 'return' | 'uncertain';
 
 const deepest = 16;
 
@@ -34,8 +37,9 @@ const deepest = 16;
 export function blockedBy(rules: RuleSet, port: number): Blocked | undefined {
   for (const { chain, policy } of rules.entry) {
     const fate = walk(rules, { chain, port, depth: 0 });
-    if (typeof fate === 'object') return fate;
-    if (fate === 'return' && policy === 'drop') return { verdict: 'drop', text: `the policy of the chain ${chain}: drop` };
+    const about = { tool: rules.tool, chain };
+    if (typeof fate === 'object') return { ...fate, ...about };
+    if (fate === 'return' && policy === 'drop') return { verdict: 'drop', text: `the policy of the chain ${chain}: drop`, ...about };
   }
   return undefined;
 }

@@ -29,7 +29,7 @@ export const configTests: Check = {
 };
 
 /** By argv: one that several name is made once. */
-async function testsOf({ services, pools, nginx, files }: DoctorContext): Promise<ReadonlyMap<string, ConfigTest>> {
+async function testsOf({ services, pools, nginx, files, processes }: DoctorContext): Promise<ReadonlyMap<string, ConfigTest>> {
   const tests = new Map<string, ConfigTest>();
   for (const { target, type } of services) {
     const argv = target.config.config_test ?? type.configTest(target);
@@ -38,7 +38,8 @@ async function testsOf({ services, pools, nginx, files }: DoctorContext): Promis
   const found = [
     ...[...new Set(pools.map((pool) => pool.main))].map((main) => ({ subject: main, argv: [programOf(main), '--fpm-config', main, '-t'] })),
     ...(nginx ? [{ subject: nginx.file, argv: ['/usr/sbin/nginx', '-t', '-c', nginx.file] }] : []),
-    ...((await files.stat('/etc/apache2/apache2.conf')) ? [{ subject: 'apache2', argv: ['/usr/sbin/apachectl', 'configtest'] }] : []),
+    // Debian's apachectl makes folders for it, so only where Apache is in use
+    ...(processes.some(({ command }) => /^\/usr\/sbin\/(apache2|httpd)( |$)/.test(command)) ? [{ subject: 'apache2', argv: ['/usr/sbin/apachectl', 'configtest'] }] : []),
   ];
   for (const { subject, argv } of found) {
     const isTested = [...tests.values()].some((test) => test.argv[0] === argv[0]);

@@ -8,8 +8,9 @@ import { tcpTargets } from '../tcp-targets.ts';
 
 const tools: readonly { readonly paths: readonly string[]; readonly words: readonly string[]; parse(text: string): RuleSet | undefined }[] = [
   { paths: ['/usr/sbin/nft', '/sbin/nft'], words: ['-j', 'list', 'ruleset'], parse: parseNftRules },
-  // the old kernel interface; the new one's rules nft has shown already
-  { paths: ['/usr/sbin/iptables-legacy-save', '/sbin/iptables-legacy-save', '/usr/sbin/iptables-save', '/sbin/iptables-save'], words: [], parse: parseIptablesSave },
+  // nft does not understand all of what iptables has put there
+  { paths: ['/usr/sbin/iptables-save', '/sbin/iptables-save'], words: [], parse: parseIptablesSave },
+  { paths: ['/usr/sbin/iptables-legacy-save', '/sbin/iptables-legacy-save'], words: [], parse: parseIptablesSave },
 ];
 const largestBytes = 4 * 1024 ** 2;
 
@@ -31,7 +32,7 @@ export const firewall: Check = {
           subject: formatAddress(address),
           what: `${who} connects to ${formatAddress(address)}, and the firewall ${found.verdict}s that: ${found.text}.`,
           why: found.verdict === 'drop' ? 'Each request waits for the connect timeout and then gets "504 Gateway Time-out".' : 'Each connect is refused: "502 Bad Gateway", as if nobody listened.',
-          change: `let connections of this host in, before that rule: nft insert rule TABLE CHAIN iif lo accept, or iptables -I INPUT -i lo -j ACCEPT`,
+          change: found.tool === 'nft' ? `nft insert rule ${found.chain} iif lo accept` : `iptables -I ${found.chain} -i lo -j ACCEPT`,
           source: place,
         },
       ];
