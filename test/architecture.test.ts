@@ -100,6 +100,8 @@ const rooms: readonly Room[] = [
       ...['disk-space', 'fpm-page', 'fpm-pool', 'regular-file'].map((name) => `healer/probes/read-${name}.ts`),
       'healer/services/registry.ts',
       'healer/service-parts/config-tests.ts',
+      'healer/audit/query.ts',
+      'healer/audit/record.ts',
     ],
     node: true,
     packages: { zod: anywhere },

@@ -29,7 +29,7 @@ export function doctorCommand(): Command {
     .option('--only <names>', `some checks, findings or families: ${families.join(', ')}; with commas between`)
     .option('--state <file>', 'keep the run there, to say what changed since (default: doctor.json in the folder `state`)')
     .option('--no-state', 'keep nothing')
-    .option('--quiet', 'for cron: a line a finding, and nothing when there is no trouble')
+    .option('--quiet', 'for cron: a line for each finding that is trouble, or new, or gone; else nothing')
     .option('--json', 'the report as one JSON object')
     .addHelpText('after', '\nExamples:\n  goodgateway doctor\n  goodgateway doctor --only configuration,port\n  goodgateway doctor --quiet        # in a monthly timer')
     .action((options: DoctorOptions) => runDoctorCommand(options));

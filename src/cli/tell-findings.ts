@@ -20,9 +20,11 @@ export function tellFindings({ findings, unseen, changes }: DoctorReport): reado
   return [...groups, ...tellChanges(changes), ...tellUnseen(unseen), summary(findings)];
 }
 
-/** For cron: a line for each warning and each serious finding, nothing else; nothing when there is none. */
-export function tellBriefly({ findings }: DoctorReport): readonly string[] {
-  return findings.filter(isTrouble).map((one) => plain(`${one.severity}: ${one.id}: ${one.subject}: ${one.what}`));
+/** For cron: a line for each warning and each serious finding, and for each that is gone; nothing when there is none. */
+export function tellBriefly({ findings, changes }: DoctorReport): readonly string[] {
+  const isNew = (one: Finding): boolean => changes !== null && changes.appeared.some(({ id, subject }) => id === one.id && subject === one.subject);
+  const gone = (changes?.gone ?? []).map(({ id, subject }) => `gone since the last run: ${id}: ${subject}`);
+  return [...findings.filter(isTrouble).map((one) => `${isNew(one) ? 'new ' : ''}${one.severity}: ${one.id}: ${one.subject}: ${one.what}`), ...gone].map(plain);
 }
 
 /** What makes the exit status 1. */

@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { documentedBlocks } from '../support/documented.ts';
 import { finish } from '../support/program.ts';
 import { isRoot, missing } from '../support/skip.ts';
 import { writeConfigurations } from './stack.ts';
@@ -42,8 +43,18 @@ chown root /run/goodgateway/app.sock
 iptables -A INPUT -p tcp --dport 7080 -j REJECT
 ask planted $goodgateway doctor --config "$config"
 chmod -R go+rX "$folder/etc/goodgateway"
-ask nobody setpriv --reuid=65534 --regid=65534 --clear-groups $goodgateway doctor --config "$config" --no-state --json
+ask briefly $goodgateway doctor --config "$config" --quiet
+ask nobody setpriv --reuid=65534 --regid=65534 --clear-groups $goodgateway doctor --config "$config" --only configuration,port --json --no-state
 `;
+
+t.test('the commands of docs/doctor.md are those that are run here', async (t) => {
+  const run = [...script.matchAll(/goodgateway (doctor .*)/g)].map(([, words = '']) => words.replace(' --config "$config"', ''));
+  const shown = [...documentedBlocks('docs/doctor.md', 'sh'), ...documentedBlocks('docs/doctor.md', 'ini')].join('\n').matchAll(/goodgateway (doctor[^#\n]*)/g);
+  t.same(
+    [...shown].map(([, words = '']) => words.trim()).filter((words) => !run.includes(words)),
+    [],
+  );
+});
 
 interface Asked {
   readonly out: string;
@@ -87,6 +98,30 @@ t.test('real servers', { skip }, async (t) => {
     'it fits into 80 columns',
   );
   t.notMatch(planted.out, '\u001b', 'no colour where no terminal is');
+
+  const [example = ''] = documentedBlocks('docs/doctor.md', 'text');
+  const dated = (text: string): readonly string[] =>
+    text
+      .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/, 'THEN')
+      .trim()
+      .split('\n\n');
+  const [shown, printed] = [dated(example), dated(planted.out)];
+  t.same(
+    shown.filter((part) => !printed.includes(part)),
+    [],
+    'docs/doctor.md shows what it prints',
+  );
+
+  const briefly = asked('briefly');
+  t.same([briefly.code, briefly.err], [1, '']);
+  t.same(
+    briefly.out
+      .split('\n')
+      .map((line) => line.split(': ').slice(0, 3).join(': '))
+      .filter((line) => !/disk-|inodes-/.test(line)),
+    [...ids.map((id) => `serious: ${id}`), ''],
+    'a line each, and none is new any more',
+  );
 
   const nobody = asked('nobody');
   t.equal(nobody.code, 1);

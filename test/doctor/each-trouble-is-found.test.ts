@@ -1,8 +1,13 @@
 /** Each finding is planted in a clean host and found, alone; the clean host has none. */
-import { chmodSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import t from 'tap';
+import { ulid } from '../../src/core/ids.ts';
+import { systemClock } from '../../src/core/time.ts';
+import { families } from '../../src/doctor/finding.ts';
+import { append, openStory, StoryClock } from '../fixtures/audit/story.ts';
 import { allChecks, writeStack } from './stack.ts';
 import { planted } from './planted.ts';
 
@@ -33,10 +38,46 @@ t.test('own-socket-open: everybody may speak to the healer', async (t) => {
   t.match(await stack.examine(), { findings: [{ id: 'own-socket-open', change: /chmod 0660/ }] });
 });
 
+t.test('limit-reached-again: the same limit, three times in a month', async (t) => {
+  const clock = new StoryClock('2026-11-22T03:00:00.000Z');
+  const audit = `${stack.folder}/var/log/goodgateway`;
+  t.teardown(() => rmSync(audit, { recursive: true }));
+  const log = await openStory(audit, clock);
+  const told = async (cause: 'capacity.workers_exhausted' | 'service.crashed', confidence: 'possible' | 'likely') => {
+    clock.now += 3_600_000;
+    const of = { incident: ulid(clock.now), service: 'php-fpm' };
+    await append(log, clock, [
+      { ...of, event: 'incident.opened' },
+      { ...of, event: 'diagnosis.made', cause, confidence, remedy: 'see what the workers wait for' },
+    ]);
+  };
+  for (const cause of ['service.crashed', 'service.crashed', 'service.crashed', 'capacity.workers_exhausted', 'capacity.workers_exhausted'] as const) await told(cause, 'likely');
+  await told('capacity.workers_exhausted', 'possible');
+  const scene = { outside: { clock: { ...systemClock, wallMs: () => clock.now + 86_400_000 } } };
+  t.same((await stack.examine(scene)).findings, [], 'twice may be chance');
+  await told('capacity.workers_exhausted', 'likely');
+  t.match((await stack.examine(scene)).findings, [{ id: 'limit-reached-again', subject: 'php-fpm: capacity.workers_exhausted', what: /3 incidents/, change: /^see what the workers wait for/ }]);
+  t.same((await stack.examine({ outside: { clock: { ...systemClock, wallMs: () => clock.now + 60 * 86_400_000 } } })).findings, [], 'and long ago is over');
+});
+
 t.test('every finding of every check is planted here', async (t) => {
-  const here = new Set([...planted.map(({ finds }) => finds), 'own-socket-open']);
+  const here = new Set([...planted.map(({ finds }) => finds), 'own-socket-open', 'limit-reached-again']);
   t.same(
     allChecks.flatMap((check) => Object.keys(check.finds)).filter((id) => !here.has(id)),
     [],
   );
+});
+
+t.test('docs/doctor.md lists every finding', async (t) => {
+  const file = join(import.meta.dirname, '../../docs/doctor.md');
+  const page = readFileSync(file, 'utf8');
+  const rows = families.flatMap((family) =>
+    allChecks
+      .filter((check) => check.family === family)
+      .flatMap(({ name, finds }) => Object.entries(finds).map(([id, { severity, when }]) => `| ${family} | \`${name}\` | \`${id}\` | ${severity} | ${when} |`)),
+  );
+  const table = ['| family | check | finding | severity | when |', '|---|---|---|---|---|', ...rows].join('\n');
+  const text = page.replace(/(<!-- findings: made by .*? -->\n)[^]*?(<!-- end -->)/, (_all, begin: string, end: string) => `${begin}\n${table}\n\n${end}`);
+  if (process.env['TAP_SNAPSHOT'] === '1') writeFileSync(file, text);
+  t.equal(readFileSync(file, 'utf8'), text, 'write it anew with TAP_SNAPSHOT=1 node test/doctor/each-trouble-is-found.test.ts');
 });

@@ -12,6 +12,7 @@ export { nginxFront } from './nginx-front.ts';
 export { openDescriptors } from './open-descriptors.ts';
 export { otherHealers } from './other-healers.ts';
 export { ownFiles } from './own-files.ts';
+export { pastIncidents } from './past-incidents.ts';
 export { perClientLimits } from './per-client-limits.ts';
 export { reloadCuts } from './reload-cuts.ts';
 export { restartSettings } from './restart-settings.ts';
