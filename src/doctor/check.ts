@@ -25,6 +25,8 @@ export interface Outside {
   space(path: string): Promise<DiskSpace | string | undefined>;
   /** Why this name does not resolve here; `undefined`: it does. */
   whyUnresolved(name: string, signal: AbortSignal): Promise<string | undefined>;
+  /** Does anybody take a connection there? */
+  accepts(address: Address, signal: AbortSignal): Promise<boolean>;
   /** Why this name server does not answer; `undefined`: it does, with whatever answer. */
   whySilent(server: string, signal: AbortSignal): Promise<string | undefined>;
   /** The certificate that is shown at an address, or why there is none to see. */

@@ -32,6 +32,18 @@ export interface Unseen {
   readonly why: string;
 }
 
+const namedAtMost = 5;
+
+/** One entry for all that could not be seen for the same reason: a host may have hundreds of pools. */
+export function together(what: string, unknown: readonly { readonly name: string; readonly why: string }[]): readonly Unseen[] {
+  return [...new Set(unknown.map(({ why }) => why))].map((why) => ({ subject: `${what} ${listed(unknown.filter((one) => one.why === why).map(({ name }) => name))}`, why }));
+}
+
+/** `a, b, c` or `a, b, c, d, e and 245 more`. */
+export function listed(names: readonly string[]): string {
+  return names.length <= namedAtMost ? names.join(', ') : `${names.slice(0, namedAtMost).join(', ')} and ${names.length - namedAtMost} more`;
+}
+
 /** Serious ones first, then by family, id and subject: two runs over the same host print the same. */
 export function sortFindings(findings: readonly Finding[]): readonly Finding[] {
   const rank = (one: Finding): number => severities.indexOf(one.severity) * families.length + families.indexOf(one.family);

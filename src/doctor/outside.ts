@@ -3,6 +3,7 @@ import type { X509Certificate } from 'node:crypto';
 import { lookup, Resolver } from 'node:dns/promises';
 import { availableParallelism } from 'node:os';
 import { TLSSocket } from 'node:tls';
+import type { Address } from '../core/failure.ts';
 import { systemClock } from '../core/time.ts';
 import { askFpmPage } from '../healer/probes/read-fpm-page.ts';
 import { readSpace } from '../healer/probes/read-disk-space.ts';
@@ -13,6 +14,7 @@ import type { Outside } from './check.ts';
 
 const nameServerMs = 2000;
 const lookupMs = 6000;
+const connectMs = 500;
 const handshakeMs = 3000;
 const pageBytes = 65_536;
 
@@ -24,6 +26,7 @@ export const thisHost: Outside = {
   space: readSpace,
   whyUnresolved,
   whySilent,
+  accepts,
   certificateAt,
   fpmStatus: (page, signal) => askFpmPage(page, { query: 'json', limitBytes: pageBytes }, signal),
 };
@@ -38,12 +41,12 @@ async function whyUnresolved(name: string, signal: AbortSignal): Promise<string 
   return Promise.race([asked, late]);
 }
 
-/** Asked for the name servers of the root, which each knows or refuses: any answer is one. */
+/** A name that never exists (RFC 6761): that it does not is an answer, and any answer is one. */
 async function whySilent(server: string): Promise<string | undefined> {
-  const resolver = new Resolver({ timeout: nameServerMs, tries: 1 });
+  const resolver = new Resolver({ timeout: nameServerMs, tries: 2 });
   try {
     resolver.setServers([server]);
-    await resolver.resolveNs('.');
+    await resolver.resolve4('doctor.invalid');
     return undefined;
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
@@ -51,8 +54,14 @@ async function whySilent(server: string): Promise<string | undefined> {
   }
 }
 
+async function accepts(address: Address, signal: AbortSignal): Promise<boolean> {
+  const result = await connectTo(address, { timeoutMs: connectMs, signal });
+  if (result.kind === 'connected') result.socket.destroy();
+  return result.kind === 'connected';
+}
+
 /** Whatever it is: a certificate that is not trusted has an end, too. */
-async function certificateAt(address: Parameters<Outside['certificateAt']>[0], serverName: string | undefined, signal: AbortSignal): Promise<X509Certificate | string> {
+async function certificateAt(address: Address, serverName: string | undefined, signal: AbortSignal): Promise<X509Certificate | string> {
   const result = await connectTo(address, { timeoutMs: handshakeMs, signal, tls: backendTls({ server_name: serverName, verify: false }) });
   if (result.kind === 'client_gone') return 'out of time';
   if (result.kind === 'failure') return result.failure.detail;

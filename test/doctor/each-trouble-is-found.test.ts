@@ -9,6 +9,7 @@ import { systemClock } from '../../src/core/time.ts';
 import { families } from '../../src/doctor/finding.ts';
 import { append, openStory, StoryClock } from '../fixtures/audit/story.ts';
 import { allChecks, writeStack } from './stack.ts';
+import { isRoot } from '../support/skip.ts';
 import { planted } from './planted.ts';
 
 const stack = await writeStack(t);
@@ -20,8 +21,8 @@ t.test('a clean host has no finding, and all of it was seen', async (t) => {
   t.same(unseen, [{ subject: 'slowest pages, largest headers', why: 'not measured: nothing on this host counts them' }]);
 });
 
-for (const { finds, trouble, plant, scene, says } of planted) {
-  t.test(`${finds}: ${trouble}`, async (t) => {
+for (const { finds, trouble, needsRoot, plant, scene, says } of planted) {
+  t.test(`${finds}: ${trouble}`, { skip: needsRoot && !isRoot ? 'needs root' : false }, async (t) => {
     plant?.(stack);
     const { findings } = await stack.examine(scene);
     t.same([...new Set(findings.map(({ id }) => id))], [finds]);

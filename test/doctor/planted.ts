@@ -9,6 +9,7 @@ export interface Planted {
   /** The id that must be found, and nothing else. */
   readonly finds: string;
   readonly trouble: string;
+  readonly needsRoot?: true;
   plant?(stack: Stack): void;
   readonly scene?: Scene;
   /** A part of the change, or of what was found. */
@@ -130,7 +131,7 @@ export const planted: readonly Planted[] = [
     says: /pm\.max_children = 16/,
   },
   {
-    finds: 'workers-exceed-memory',
+    finds: 'workers-exceed-free-memory',
     trouble: 'all pools together, without root',
     plant: (s) => {
       s.edit(pool, 'pm.max_children = 5', 'pm.max_children = 80');
@@ -180,6 +181,8 @@ export const planted: readonly Planted[] = [
   { finds: 'socket-refused', trouble: 'a folder above it is closed', plant: (s) => s.chmod('/run/php', 0o600), says: /chmod o\+x \/run\/php/ },
   {
     finds: 'socket-refused-later',
+    // a master of root: the files here belong to whoever runs the test
+    needsRoot: true,
     trouble: 'an upgrade replaced the file of the pool',
     plant: (s) => s.edit(pool, 'listen.owner = www-data\nlisten.group = www-data\n', ''),
     says: /listen\.owner = www-data and listen\.group = www-data/,
@@ -278,9 +281,12 @@ export const planted: readonly Planted[] = [
     says: /conf-enabled\/php:1/,
   },
   {
-    finds: 'other-healer',
-    trouble: 'a panel looks after web servers',
-    plant: (s) => Object.entries(processFiles(300, 1, 'chkservd - checking httpd')).forEach(([path, text]) => s.write(path, text)),
+    finds: 'other-healer-here',
+    trouble: 'a panel looks after web servers, and no policy acts',
+    plant: (s) => {
+      for (const [path, text] of Object.entries(processFiles(300, 1, 'chkservd - checking httpd'))) s.write(path, text);
+      s.edit('/etc/goodgateway/policies.d/php-fpm.yaml', 'mode: act', 'mode: observe');
+    },
     says: /chkservd|Service Manager/,
   },
   // configurations

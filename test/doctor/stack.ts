@@ -174,6 +174,8 @@ export const calm: Outside = {
   space: async () => ({ device: 1, freeBytes: 50 * gib, totalBytes: 100 * gib, freeInodes: 900_000, totalInodes: 1_000_000 }),
   whyUnresolved: async () => undefined,
   whySilent: async () => undefined,
+  // only asked where nobody listens
+  accepts: async () => false,
   certificateAt: async () => 'it shows none',
   fpmStatus: async () => ({ text: JSON.stringify(status) }),
 };

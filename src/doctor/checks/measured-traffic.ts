@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { formatAddress } from '../../core/failure.ts';
 import type { Check, CheckResult, DoctorContext } from '../check.ts';
-import type { Unseen } from '../finding.ts';
+import { together } from '../finding.ts';
 import { fpmAddress } from '../../healer/probes/read-fpm-pool.ts';
 import { placeIn, type Pool } from '../pools.ts';
 
@@ -27,13 +27,14 @@ export const measuredTraffic: Check = {
   },
   check: async (context, signal) => {
     const results = await Promise.all(context.pools.map((pool) => hold(context, pool, signal)));
-    return { findings: results.flatMap((result) => result.findings), unseen: results.flatMap((result) => result.unseen ?? []) };
+    const unknown = results.flatMap((result, index) => (typeof result === 'string' ? [{ name: context.pools[index]?.name ?? '', why: result }] : []));
+    return { findings: results.flatMap((result) => (typeof result === 'string' ? [] : result)), unseen: together('most requests at once of', unknown) };
   },
 };
 
-async function hold({ outside }: DoctorContext, pool: Pool, signal: AbortSignal): Promise<CheckResult> {
+async function hold({ outside }: DoctorContext, pool: Pool, signal: AbortSignal): Promise<CheckResult['findings'] | string> {
   const subject = `pool ${pool.name} (${pool.main})`;
-  const notMeasured = (why: string): CheckResult => ({ findings: [], unseen: [{ subject: `most requests at once of ${subject}`, why: `not measured: ${why}` } satisfies Unseen] });
+  const notMeasured = (why: string): string => `not measured: ${why}`;
   const path = pool.setting('pm.status_path')?.value;
   // only of its own address: on the pool's, the question would take a worker from a visitor
   const address = fpmAddress(pool.setting('pm.status_listen')?.value);
@@ -41,7 +42,7 @@ async function hold({ outside }: DoctorContext, pool: Pool, signal: AbortSignal)
   const answer = await outside.fpmStatus({ address, path }, signal);
   if ('missing' in answer) return notMeasured(answer.missing);
   const counted = parse(answer.text);
-  return counted ? { findings: judge(pool, subject, counted) } : notMeasured(`${formatAddress(address)} did not answer with php-fpm's status`);
+  return counted ? judge(pool, subject, counted) : notMeasured(`${formatAddress(address)} did not answer with php-fpm's status`);
 }
 
 function judge(pool: Pool, subject: string, counted: Counted): CheckResult['findings'] {

@@ -35,7 +35,10 @@ export const otherHealers: Check = {
   name: 'other-healers',
   family: 'service',
   deadlineMs: 2000,
-  finds: { 'other-healer': { severity: 'warning', when: 'Monit, supervisord, chkservd, Plesk Watchdog or docker-autoheal runs here and looks after the same services' } },
+  finds: {
+    'other-healer': { severity: 'warning', when: 'Monit, supervisord, chkservd, Plesk Watchdog or docker-autoheal runs here and looks after the same services, and a policy of goodgateway may act' },
+    'other-healer-here': { severity: 'info', when: 'the same, and no policy acts: let only one of them heal' },
+  },
   check: async (context) => {
     const running = healers.filter(({ runs }) => context.processes.some(({ command }) => runs.test(command)));
     const results = await Promise.all(running.map((healer) => collide(context, healer)));
@@ -51,7 +54,7 @@ async function collide(context: DoctorContext, healer: Healer): Promise<CheckRes
   if (name === 'docker-autoheal' && context.configuration && !context.services.some(({ target }) => target.config.type === 'docker')) return [];
   return [
     {
-      id: 'other-healer',
+      id: context.services.some(({ mode }) => mode !== 'observe') ? 'other-healer' : 'other-healer-here',
       subject: name,
       what: mention ? `It runs, and looks after the same: ${mention.text}` : 'It runs, and looks after web servers.',
       why: 'It restarts a service while goodgateway repairs it, or starts what a policy leaves stopped; each counts the other as a fault, and restart limits are used up twice as fast.',

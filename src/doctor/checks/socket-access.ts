@@ -89,7 +89,7 @@ async function judge(context: DoctorContext, { path, place, user }: Socket & { r
       },
     ];
   }
-  return pool ? later(context, { pool, user, path }) : [];
+  return pool && (await isRootsMaster(context, pool)) ? later(context, { pool, user, path }) : [];
 }
 
 function refused(user: User, { path, place, at, change }: Socket & { readonly at: string; readonly change: string }): Found[number] {
@@ -101,6 +101,12 @@ function refused(user: User, { path, place, at, change }: Socket & { readonly at
     change,
     source: `${at}, named at ${place}`,
   };
+}
+
+/** A master of another user makes sockets of its own user, whatever is written. */
+async function isRootsMaster({ files, processes }: DoctorContext, pool: Pool): Promise<boolean> {
+  const master = processes.find(({ command }) => command.includes(`master process (${pool.main})`));
+  return !master || (await files.stat(`/proc/${master.pid}`))?.uid === 0;
 }
 
 /** What the pool's own words would give at its next start. */

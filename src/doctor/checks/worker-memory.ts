@@ -4,7 +4,7 @@
  * share is not counted for each of them.
  */
 import type { Check, CheckResult, DoctorContext } from '../check.ts';
-import type { Unseen } from '../finding.ts';
+import { together } from '../finding.ts';
 import { placeIn, type Pool } from '../pools.ts';
 import { bytesAt } from '../processes.ts';
 
@@ -26,20 +26,20 @@ export const workerMemory: Check = {
   family: 'load',
   deadlineMs: 5000,
   finds: {
-    'workers-exceed-memory': { severity: 'serious', when: "a pool's `pm.max_children` × the median memory of its living workers is more than the host's memory, or all pools together are" },
-    'workers-exceed-free-memory': { severity: 'warning', when: 'the same is more than what is free now and what the workers have already' },
+    'workers-exceed-memory': { severity: 'serious', when: "a pool's `pm.max_children` × the median memory of its living workers is more than the host's memory" },
+    'workers-exceed-free-memory': { severity: 'warning', when: 'the same is more than what is free now and what the workers have already, or all pools together are' },
   },
   check: async (context, signal) => {
     const [total, free] = await memory(context);
     if (total === undefined || free === undefined) return { findings: [], unseen: [{ subject: 'memory', why: '/proc/meminfo cannot be read' }] };
     const weighed: Weighed[] = [];
-    const unseen: Unseen[] = [];
+    const unknown: { readonly name: string; readonly why: string }[] = [];
     for (const pool of context.pools) {
       const result = signal.aborted ? 'out of time' : await weigh(context, pool);
-      if (typeof result === 'string') unseen.push({ subject: `memory of the workers of ${pool.name} (${pool.main})`, why: result });
+      if (typeof result === 'string') unknown.push({ name: pool.name, why: result });
       else weighed.push(result);
     }
-    return { findings: judge(weighed, total, free), unseen };
+    return { findings: judge(weighed, free, total), unseen: together('memory of the workers of', unknown) };
   },
 };
 
@@ -63,7 +63,7 @@ async function weigh({ files, processes }: DoctorContext, pool: Pool): Promise<W
 }
 
 /** One that is too large by itself is named; else all together, where they are too many. */
-function judge(weighed: readonly Weighed[], total: number, free: number): Found {
+function judge(weighed: readonly Weighed[], free: number, total: number): Found {
   const used = weighed.reduce((sum, one) => sum + one.count * one.medianBytes, 0);
   const need = weighed.reduce((sum, one) => sum + one.most * one.medianBytes, 0);
   const room = (used + free) * shareForWorkers;
@@ -72,7 +72,7 @@ function judge(weighed: readonly Weighed[], total: number, free: number): Found 
   if (need <= room) return [];
   return [
     {
-      id: need > total ? 'workers-exceed-memory' : 'workers-exceed-free-memory',
+      id: 'workers-exceed-free-memory',
       subject: 'all pools together',
       what: `${weighed.map(({ pool, most, medianBytes }) => `${pool.name}: ${most} × ${mib(medianBytes)}`).join(', ')}: ${mib(need)} in all. There is room for ${mib(room)}.`,
       why: 'When all pools are busy at once, the kernel ends processes for want of memory: often the database.',
