@@ -10,7 +10,7 @@ import { families } from '../../src/doctor/finding.ts';
 import { append, openStory, StoryClock } from '../fixtures/audit/story.ts';
 import { allChecks, writeStack } from './stack.ts';
 import { isRoot } from '../support/skip.ts';
-import { planted } from './planted.ts';
+import { planted, wellDone } from './planted.ts';
 
 const stack = await writeStack(t);
 t.afterEach(() => stack.restore());
@@ -29,6 +29,34 @@ for (const { finds, trouble, needsRoot, plant, scene, says } of planted) {
     t.match(findings.map(({ what, why, change, source }) => [what, why, change, source].join(' ')).join('\n'), says);
   });
 }
+
+t.test('a host without goodgateway is examined, too', async (t) => {
+  t.same((await stack.examine({ configured: false })).findings, []);
+  stack.edit('/etc/php/8.2/fpm/php-fpm.conf', 'process_control_timeout = 20s\n', '');
+  t.match((await stack.examine({ configured: false })).findings, [{ id: 'reload-cuts-requests' }]);
+});
+
+for (const { name, plant, scene } of wellDone) {
+  t.test(`nothing is found: ${name}`, async (t) => {
+    plant?.(stack);
+    t.same((await stack.examine(scene)).findings, []);
+  });
+}
+
+t.test('a check that is late is said to be so, and holds up nobody', async (t) => {
+  const outside = { whySilent: () => new Promise<undefined>(() => undefined), clock: { ...systemClock, sleep: async () => undefined } };
+  const { findings, unseen } = await stack.examine({ outside, checks: allChecks.filter(({ name }) => name === 'name-servers') });
+  t.same(findings, []);
+  t.match(unseen.at(-1), { subject: 'name-servers', why: 'it did not end within 8000 ms' });
+});
+
+t.test('without root it says what it did not see, and guesses nothing', async (t) => {
+  stack.write('/usr/sbin/nft', '');
+  const { findings, unseen } = await stack.examine({ outside: { isRoot: false, fpmStatus: async () => ({ missing: 'no permission' }), space: async () => 'no permission' } });
+  t.same(findings, []);
+  const subjects = unseen.map(({ subject }) => subject);
+  for (const subject of ['firewall rules', 'the configuration test of php-fpm', 'space at /', 'most requests at once of www']) t.ok(subjects.includes(subject), subject);
+});
 
 t.test('own-socket-open: everybody may speak to the healer', async (t) => {
   const path = `${stack.folder}/run/goodgateway/control.sock`;

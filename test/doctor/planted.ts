@@ -339,3 +339,64 @@ export const planted: readonly Planted[] = [
     says: /chmod o-w \/var\/lib\/goodgateway/,
   },
 ];
+
+/** What looks like a trouble, and is none. */
+export const wellDone: readonly { readonly name: string; plant?(stack: Stack): void; readonly scene?: Scene }[] = [
+  {
+    name: 'the other spelling of a socket',
+    plant: (s) => s.edit(host, 'listen: unix:/run/goodgateway/shop.sock', 'listen: unix:/var/run/goodgateway/shop.sock'),
+  },
+  { name: 'nginx may give up on the next server altogether', plant: (s) => s.edit(shop, 'proxy_next_upstream error', 'proxy_next_upstream off') },
+  { name: 'a server that is switched off', plant: (s) => s.edit(shop, 'server 127.0.0.1:7080 max_fails=0 backup;', 'server 127.0.0.1:7080 max_fails=0 backup;\n    server 127.0.0.1:7099 down;') },
+  {
+    name: 'interception where no page of nginx stands for our statuses',
+    plant: (s) => s.edit(shop, 'proxy_pass http://app;', 'proxy_intercept_errors on;\n        error_page 404 /404.html;\n        proxy_pass http://app;'),
+  },
+  { name: 'a pass to a variable', plant: (s) => s.edit(shop, 'location / {', 'location /v { proxy_pass http://$where; }\n    location / {') },
+  {
+    name: 'nobody listens, but the kernel leads connections elsewhere',
+    plant: (s) => s.edit(shop, 'server 127.0.0.1:7080 max_fails=0 backup', 'server 127.0.0.1:7081 max_fails=0 backup'),
+    scene: { outside: { accepts: async () => true } },
+  },
+  {
+    name: 'localhost on both protocols',
+    plant: (s) => {
+      s.edit(shop, 'server 127.0.0.1:7080 max_fails=0 backup', 'server localhost:7080 max_fails=0 backup');
+      s.write('/proc/net/tcp6', '   0: 00000000000000000000000001000000:1BA8 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000    33        0 1002 1 0 100 0 0 10 0\n');
+    },
+  },
+  {
+    name: 'a rule of which it is not known whether it matches',
+    plant: (s) => s.write('/usr/sbin/nft', ''),
+    scene: {
+      outside: printing({ '/usr/sbin/nft -j list ruleset': nft([dport(7080), { match: { op: '==', left: { payload: { protocol: 'ip', field: 'saddr' } }, right: '192.0.2.7' } }, { drop: null }]) }),
+    },
+  },
+  {
+    name: 'supervisord looks after something else',
+    plant: (s) => {
+      for (const [path, text] of Object.entries(processFiles(300, 1, '/usr/bin/python3 /usr/bin/supervisord -n'))) s.write(path, text);
+      s.write('/etc/supervisor/conf.d/queue.conf', '[program:queue]\ncommand=/usr/bin/queue-worker\n');
+    },
+  },
+  {
+    name: 'Apache knows its visitors',
+    plant: (s) => {
+      s.write('/etc/apache2/mods-enabled/evasive.load', 'LoadModule evasive20_module /usr/lib/apache2/modules/mod_evasive20.so\n');
+      s.write('/etc/apache2/mods-enabled/remoteip.load', 'LoadModule remoteip_module /usr/lib/apache2/modules/mod_remoteip.so\n');
+      s.write('/etc/apache2/conf-enabled/remoteip.conf', 'RemoteIPHeader X-Forwarded-For\n');
+      s.write('/etc/apache2/ports.conf', 'Listen 127.0.0.1:7080\n');
+    },
+  },
+  {
+    name: 'a worker that was killed, and one that crashed once',
+    plant: (s) =>
+      s.write(
+        '/var/log/php8.2-fpm.log',
+        'WARNING: [pool www] child 7 exited on signal 9 (SIGKILL)\n'.repeat(9) + 'WARNING: [pool www] child 8 exited on signal 11 (SIGSEGV)\nWARNING: [pool www] child 9 exited with code 11\n',
+      ),
+  },
+  { name: 'a large disk with little per cent free', scene: { outside: { space: async () => ({ ...nearlyFull, totalBytes: 1000 * gib, freeBytes: 20 * gib }) } } },
+  { name: 'a unit that nobody starts', plant: (s) => s.write('/lib/systemd/system/apache2.service', '[Service]\nExecStart=/usr/sbin/apache2\n') },
+  { name: 'workers without a limit of time', plant: (s) => s.edit(pool, 'request_terminate_timeout = 60s\n', '') },
+];
