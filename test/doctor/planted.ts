@@ -119,6 +119,17 @@ export const planted: readonly Planted[] = [
     scene: {},
   },
   { finds: 'backlog-cut', trouble: 'the kernel allows less', plant: (s) => s.write('/proc/sys/net/core/somaxconn', '128\n'), says: /queue of 511 connections; the kernel allows 128/ },
+  { finds: 'concurrency-above-workers', trouble: 'more requests than workers', plant: (s) => s.edit(host, 'protocol: fastcgi,', 'protocol: fastcgi, concurrency: 20,'), says: /concurrency: auto/ },
+  { finds: 'keepalive-takes-workers', trouble: 'the gateway keeps all workers', plant: (s) => s.edit(host, 'protocol: fastcgi,', 'protocol: fastcgi, keepalive: 5,'), says: /keepalive: auto/ },
+  {
+    finds: 'keepalive-takes-workers',
+    trouble: 'nginx keeps all workers',
+    plant: (s) => {
+      s.edit(shop, 'upstream app {', 'upstream direct {\n    server unix:/run/php/php8.2-fpm.sock;\n    keepalive 8;\n}\nupstream app {');
+      s.edit(shop, 'fastcgi_pass php;', 'fastcgi_pass direct;\n        fastcgi_keep_conn on;');
+    },
+    says: /shop:7: keepalive 1;/,
+  },
   // workers and memory
   { finds: 'workers-exceed-memory', trouble: 'more workers than memory', plant: (s) => s.edit(pool, 'pm.max_children = 5', 'pm.max_children = 500'), says: /www\.conf:9: pm\.max_children = 88/ },
   {
@@ -176,6 +187,12 @@ export const planted: readonly Planted[] = [
     trouble: 'the socket of another version',
     plant: (s) => s.edit(shop, 'php8.2-fpm.sock max_fails=0 backup', 'php8.1-fpm.sock max_fails=0 backup'),
     says: /there are: php8\.2-fpm\.sock/,
+  },
+  {
+    finds: 'socket-missing',
+    trouble: 'its folder was not made at boot',
+    plant: (s) => s.edit(shop, '/run/php/php8.2-fpm.sock max_fails=0 backup', '/run/php-fpm/www.sock max_fails=0 backup'),
+    says: /nginx passes to \/run\/php-fpm\/www\.sock, which is not there/,
   },
   { finds: 'socket-refused', trouble: 'nobody may write to the socket', plant: (s) => s.chmod('/run/goodgateway/app.sock', 0o440), says: /gateways\.app\.socket: \{ group: www-data, mode: "0660" \}/ },
   { finds: 'socket-refused', trouble: 'a folder above it is closed', plant: (s) => s.chmod('/run/php', 0o600), says: /chmod o\+x \/run\/php/ },

@@ -1,6 +1,6 @@
 /** nginx's connections: against the requests that gateways may hold, and against nginx's own descriptors. */
 import type { Check, CheckResult, DoctorContext } from '../check.ts';
-import { blocks, inForce, placeOf, topNumber, type Nginx } from '../nginx/passes.ts';
+import { blocks, inForce, placeOf, topNumber, workerCount, type Nginx } from '../nginx/passes.ts';
 import { readUnit } from '../units.ts';
 import { gatewayPasses } from '../who-passes.ts';
 
@@ -29,7 +29,7 @@ function holding(context: DoctorContext, nginx: Nginx): Found {
   const gateways = new Map(gatewayPasses(context).map(({ name, gateway }) => [name, gateway]));
   const held = [...gateways.values()].reduce((sum, gateway) => sum + gateway.hold.requests, 0);
   const { perWorker, place } = connectionsOf(nginx);
-  const workers = topNumber(nginx, 'worker_processes') ?? (nginx.main.directives.some(({ name, words }) => name === 'worker_processes' && words[0] === 'auto') ? context.outside.cpus : 1);
+  const workers = workerCount(nginx, context.outside.cpus);
   const most = Math.floor((perWorker * workers) / shareOfHolding);
   if (held <= most) return [];
   const each = Math.max(1, Math.floor(most / gateways.size));

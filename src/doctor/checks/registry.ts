@@ -5,6 +5,7 @@ export { connections } from './connections.ts';
 export { crashingWorkers } from './crashing-workers.ts';
 export { disk } from './disk.ts';
 export { firewall } from './firewall.ts';
+export { keptWorkers } from './kept-workers.ts';
 export { listeners } from './listeners.ts';
 export { measuredTraffic } from './measured-traffic.ts';
 export { nameServers } from './name-servers.ts';

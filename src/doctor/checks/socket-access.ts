@@ -57,8 +57,7 @@ async function missing({ files }: DoctorContext, nginx: Nginx): Promise<Found> {
   const found: Found[number][] = [];
   for (const { path, place } of socketsOf(nginx)) {
     // what may not be seen is no proof that it is not there
-    if ((await files.lstat(path)) || !(await files.stat(dirname(path)))) continue;
-    if (files.refused.includes(path)) continue;
+    if ((await files.lstat(path)) || files.refused.includes(path)) continue;
     const others = (await files.list(dirname(path))).filter((name) => name.endsWith('.sock'));
     found.push({
       id: 'socket-missing',

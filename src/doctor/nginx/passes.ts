@@ -86,6 +86,12 @@ export function nginxTimeMs(text: string | undefined): number | undefined {
   return [...compact.matchAll(/(\d+)(ms|[smhdwMy]?)/g)].reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0), 0);
 }
 
+/** How many workers nginx runs: one where nothing is written. */
+export function workerCount(nginx: Nginx, cpus: number): number {
+  const written = inForce(nginx.main, 'worker_processes')[0]?.words[0];
+  return written === 'auto' ? cpus : Number(written ?? 1) || 1;
+}
+
 /** The whole number of a directive at the top, or in `events`. */
 export function topNumber(nginx: Nginx, name: string): number | undefined {
   const [found] = [nginx.main, ...blocks(nginx, 'events')].flatMap((scope) => scope.directives.filter((one) => one.name === name));
