@@ -36,7 +36,12 @@ export async function gather(gathering: Gathering): Promise<{ readonly context: 
   const ofPools = pools.map((pool) => /^\/etc\/php\/([\d.]+)\/fpm\//.exec(pool.main)?.[1]).map((php) => (php === undefined ? 'php-fpm.service' : `php${php}-fpm.service`));
   const units = [...new Set([...named, ...ofPools, ...usualUnits])];
   const unmeasured: Unseen = { subject: 'slowest pages, largest headers', why: 'not measured: nothing on this host counts them' };
-  return { context: { outside, files, accounts, configuration, mistakes, services, nginx, pools, processes, units, lastRun }, unseen: [...unseen, unmeasured] };
+  return { context: { outside, files, accounts, configuration, mistakes, services, nginx, pools, processes, units, lastRun }, unseen: [...unseen, ...(nginx ? [] : [unread(gathering)]), unmeasured] };
+}
+
+function unread({ nginxFile, files }: Gathering): Unseen {
+  const file = nginxFile ?? usualNginx;
+  return { subject: 'nginx', why: files.refused.includes(file) ? `this user may not read ${file}` : `there is no ${file}; name its main file with --nginx` };
 }
 
 async function nginxOf({ files, nginxFile }: Gathering): Promise<Nginx | undefined> {

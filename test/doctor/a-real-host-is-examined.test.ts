@@ -44,6 +44,8 @@ iptables -A INPUT -p tcp --dport 7080 -j REJECT
 ask planted $goodgateway doctor --config "$config"
 chmod -R go+rX "$folder/etc/goodgateway"
 ask briefly $goodgateway doctor --config "$config" --quiet
+ask wrong $goodgateway doctor --only nonsense
+ask missing $goodgateway doctor --config "$folder/none.yaml"
 ask nobody setpriv --reuid=65534 --regid=65534 --clear-groups $goodgateway doctor --config "$config" --only configuration,port --json --no-state
 `;
 
@@ -122,6 +124,9 @@ t.test('real servers', { skip }, async (t) => {
     [...ids.map((id) => `serious: ${id}`), ''],
     'a line each, and none is new any more',
   );
+
+  t.match(asked('wrong'), { code: 2, err: /^goodgateway: --only: no check, finding or family is named "nonsense"; the checks are backlog, / });
+  t.match(asked('missing'), { code: 2, err: /none\.yaml: there is no such file/ });
 
   const nobody = asked('nobody');
   t.equal(nobody.code, 1);

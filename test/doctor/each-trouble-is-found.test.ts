@@ -100,6 +100,14 @@ t.test('every finding of every check is planted here', async (t) => {
 t.test('docs/doctor.md lists every finding', async (t) => {
   const file = join(import.meta.dirname, '../../docs/doctor.md');
   const page = readFileSync(file, 'utf8');
+  const known = new Set(allChecks.flatMap((check) => [check.name, check.family, ...Object.keys(check.finds)]));
+  const only = [...page.matchAll(/--only ([\w,-]+)/g)].flatMap(([, names = '']) => names.split(','));
+  t.ok(only.length > 0);
+  t.same(
+    only.filter((name) => !known.has(name)),
+    [],
+    'what it asks for with --only exists',
+  );
   const rows = families.flatMap((family) =>
     allChecks
       .filter((check) => check.family === family)

@@ -54,12 +54,9 @@ export const planted: readonly Planted[] = [
   },
   {
     finds: 'nginx-read-timeout-backend',
-    trouble: 'no gateway, and nginx gives up before php-fpm',
-    plant: (s) => {
-      s.edit(shop, 'fastcgi_pass php', 'fastcgi_pass unix:/run/php/php8.2-fpm.sock');
-      s.edit(shop, 'fastcgi_read_timeout 320s', 'fastcgi_read_timeout 30s');
-    },
-    says: /shop:19: fastcgi_read_timeout 65s;/,
+    trouble: 'a place without a gateway, and nginx gives up before php-fpm',
+    plant: (s) => s.edit(shop, '    location / {', '    location /direct {\n        fastcgi_pass unix:/run/php/php8.2-fpm.sock;\n        fastcgi_read_timeout 30s;\n    }\n    location / {'),
+    says: /shop:23: fastcgi_read_timeout 65s;/,
   },
   {
     finds: 'gateway-response-timeout',
@@ -94,6 +91,12 @@ export const planted: readonly Planted[] = [
     plant: (s) => s.edit(shop, 'proxy_pass http://app;', 'proxy_intercept_errors on;\n        error_page 404 500 502 503 504 /50x.html;\n        proxy_pass http://app;'),
     says: /shop:22: proxy_intercept_errors off;/,
   },
+  {
+    finds: 'gateway-not-used',
+    trouble: 'nginx still asks the backend itself',
+    plant: (s) => s.edit(shop, '    server unix:/run/goodgateway/app.sock max_fails=0;\n    server 127.0.0.1:7080 max_fails=0 backup;', '    server 127.0.0.1:7080;'),
+    says: /server unix:\/run\/goodgateway\/app\.sock max_fails=0;/,
+  },
   // connections, descriptors, queues
   { finds: 'held-requests', trouble: "Debian's 768 connections", plant: (s) => s.edit('/etc/nginx/nginx.conf', 'worker_connections 4096', 'worker_connections 768'), says: /hold\.requests: 96 / },
   {
@@ -126,7 +129,7 @@ export const planted: readonly Planted[] = [
     trouble: 'nginx keeps all workers',
     plant: (s) => {
       s.edit(shop, 'upstream app {', 'upstream direct {\n    server unix:/run/php/php8.2-fpm.sock;\n    keepalive 8;\n}\nupstream app {');
-      s.edit(shop, 'fastcgi_pass php;', 'fastcgi_pass direct;\n        fastcgi_keep_conn on;');
+      s.edit(shop, '    location / {', '    location /direct {\n        fastcgi_pass direct;\n        fastcgi_keep_conn on;\n        fastcgi_read_timeout 60s;\n    }\n    location / {');
     },
     says: /shop:7: keepalive 1;/,
   },
@@ -162,6 +165,15 @@ export const planted: readonly Planted[] = [
     says: /all were taken 3 times, and up to 12 requests waited/,
   },
   { finds: 'workers-nearly-exhausted', trouble: 'nearly all workers were taken', scene: { outside: counted({ 'max active processes': 5 }) }, says: /at most 5 of 5 workers/ },
+  {
+    finds: 'redis-overcommit',
+    trouble: 'Redis and the default of the kernel',
+    plant: (s) => {
+      for (const [path, text] of Object.entries(processFiles(400, 1, '/usr/bin/redis-server 127.0.0.1:6379'))) s.write(path, text);
+      s.write('/proc/sys/vm/overcommit_memory', '0\n');
+    },
+    says: /vm\.overcommit_memory = 1/,
+  },
   // php-fpm
   {
     finds: 'reload-cuts-requests',

@@ -1,6 +1,7 @@
 /** nginx in front of a gateway: what makes the fail-open snippet an outage of its own, or replaces our page. */
-import type { Check, CheckResult } from '../check.ts';
-import { inForce, nameOf, placeOf, type Peer } from '../nginx/passes.ts';
+import { formatAddress } from '../../core/failure.ts';
+import type { Check, CheckResult, DoctorContext } from '../check.ts';
+import { everywhere, inForce, nameOf, placeOf, type Peer } from '../nginx/passes.ts';
 import { gatewayPasses, type GatewayPass } from '../who-passes.ts';
 
 type Found = CheckResult['findings'];
@@ -15,14 +16,36 @@ export const nginxFront: Check = {
   finds: {
     'nginx-max-fails': { severity: 'serious', when: 'a server of an upstream with a gateway has no `max_fails=0`: one failure turns it off for ten seconds' },
     'nginx-next-upstream': { severity: 'serious', when: '`fastcgi_next_upstream` or `proxy_next_upstream` before a gateway is not `error`: a slow page is executed twice' },
+    'gateway-not-used': { severity: 'info', when: 'nothing in nginx leads to a gateway of goodgateway.yaml' },
     'nginx-intercepts-errors': { severity: 'warning', when: '`fastcgi_intercept_errors` or `proxy_intercept_errors` replaces our page by an `error_page` of nginx' },
   },
   check: async (context) => {
     const passes = gatewayPasses(context);
     const blocks = new Map(passes.flatMap(({ pass }) => (pass.upstream ? [[pass.upstream.name, pass.upstream]] : [])));
-    return { findings: [...[...blocks.values()].flatMap(({ peers }) => (peers.length > 1 ? peers.flatMap(turnedOff) : [])), ...passes.flatMap(askedTwice), ...passes.flatMap(replaced)] };
+    return {
+      findings: [
+        ...[...blocks.values()].flatMap(({ peers }) => (peers.length > 1 ? peers.flatMap(turnedOff) : [])),
+        ...passes.flatMap(askedTwice),
+        ...passes.flatMap(replaced),
+        ...notUsed(context, passes),
+      ],
+    };
   },
 };
+
+/** Where a pass leads to a variable, only a request tells. */
+function notUsed({ nginx, configuration }: DoctorContext, passes: readonly GatewayPass[]): Found {
+  if (!nginx || ['fastcgi_pass', 'proxy_pass'].some((name) => everywhere(nginx, name).some(({ words }) => words[0]?.includes('$')))) return [];
+  const unused = Object.entries(configuration?.host.gateways ?? {}).filter(([name]) => !passes.some((one) => one.name === name));
+  return unused.map(([name, { listen }]) => ({
+    id: 'gateway-not-used',
+    subject: `gateway ${name}`,
+    what: `Nothing in ${nginx.file} and what it includes leads to ${listen.map(formatAddress).join(', ')}.`,
+    why: 'Its visitors still get the errors of the backend itself: nothing is held, and no page explains.',
+    change: `in nginx, before the backend: server ${listen[0] ? formatAddress(listen[0]) : ''} max_fails=0;   (README.md has the whole block)`,
+    source: nginx.file,
+  }));
+}
 
 function turnedOff({ words, line }: Peer): Found {
   if (words.includes('max_fails=0') || words.includes('down')) return [];

@@ -15,6 +15,7 @@ export { otherHealers } from './other-healers.ts';
 export { ownFiles } from './own-files.ts';
 export { pastIncidents } from './past-incidents.ts';
 export { perClientLimits } from './per-client-limits.ts';
+export { redisMemory } from './redis-memory.ts';
 export { reloadCuts } from './reload-cuts.ts';
 export { restartSettings } from './restart-settings.ts';
 export { socketAccess } from './socket-access.ts';
