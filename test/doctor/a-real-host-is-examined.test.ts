@@ -45,7 +45,6 @@ ask planted $goodgateway doctor --config "$config"
 chmod -R go+rX "$folder/etc/goodgateway"
 ask briefly $goodgateway doctor --config "$config" --quiet
 ask wrong $goodgateway doctor --only nonsense
-ask missing $goodgateway doctor --config "$folder/none.yaml"
 ask nobody setpriv --reuid=65534 --regid=65534 --clear-groups $goodgateway doctor --config "$config" --only configuration,port --json --no-state
 `;
 
@@ -89,9 +88,9 @@ t.test('real servers', { skip }, async (t) => {
 
   const planted = asked('planted');
   t.equal(planted.code, 1);
-  const ids = ['nginx-read-timeout: /etc/nginx/sites-enabled/shop:17', 'socket-refused: /run/goodgateway/app.sock', 'port-blocked: 127.0.0.1:7080'];
-  for (const id of ids) t.match(planted.out, `\n${id}\n`, 'found');
-  for (const id of ids) t.match(planted.out, `  new: ${id}\n`, 'told as new since the last run');
+  const ids = ['nginx-read-timeout: location ~ \\.php$ of shop.example.com', 'socket-refused: /run/goodgateway/app.sock', 'port-blocked: 127.0.0.1:7080'];
+  for (const id of ids) t.ok(planted.out.includes(`\n${id}\n`), `found: ${id}`);
+  for (const id of ids) t.ok(planted.out.includes(`  new: ${id}\n`), 'told as new since the last run');
   t.match(planted.out, /\n {2}change: \/etc\/nginx\/sites-enabled\/shop:19: fastcgi_read_timeout 320s;\n/);
   t.match(planted.out, /\n {2}change: iptables -I INPUT -i lo -j ACCEPT\n/);
   t.same(
@@ -126,7 +125,6 @@ t.test('real servers', { skip }, async (t) => {
   );
 
   t.match(asked('wrong'), { code: 2, err: /^goodgateway: --only: no check, finding or family is named "nonsense"; the checks are backlog, / });
-  t.match(asked('missing'), { code: 2, err: /none\.yaml: there is no such file/ });
 
   const nobody = asked('nobody');
   t.equal(nobody.code, 1);

@@ -43,12 +43,26 @@ function byNginx(context: DoctorContext, pool: Pool): Found {
   const most = Number(pool.maxChildren?.value);
   const workers = context.nginx ? workerCount(context.nginx, context.outside.cpus) : 1;
   const keeping = directPasses(context, pool).filter((pass) => inForce(pass.scope, 'fastcgi_keep_conn')[0]?.words[0] === 'on');
-  const lines = new Map(keeping.flatMap((pass) => (pass.upstream?.line.block ?? []).filter(({ name }) => name === 'keepalive').map((line) => [placeOf(line), line])));
-  return [...lines].flatMap(([place, line]) => {
-    const each = Number(line.words[0]);
-    if (!(most > 0) || !(each * workers >= most)) return [];
-    return [taken({ subject: place, source: placeIn(pool, pool.maxChildren) }, { kept: each * workers, most, pool, change: `${place}: keepalive ${Math.max(1, Math.floor(most / 2 / workers))};` })];
-  });
+  const upstreams = new Map(keeping.flatMap(({ upstream }) => (upstream ? [[upstream.name, upstream]] : [])));
+  return [...upstreams].flatMap(
+    ([
+      name,
+      {
+        line: { block = [] },
+      },
+    ]) => {
+      const line = block.find((one) => one.name === 'keepalive');
+      if (!line) return [];
+      const each = Number(line.words[0]);
+      if (!(most > 0) || !(each * workers >= most)) return [];
+      return [
+        taken(
+          { subject: `upstream ${name} of nginx`, source: placeIn(pool, pool.maxChildren) },
+          { kept: each * workers, most, pool, change: `${placeOf(line)}: keepalive ${Math.max(1, Math.floor(most / 2 / workers))};` },
+        ),
+      ];
+    },
+  );
 }
 
 function taken(

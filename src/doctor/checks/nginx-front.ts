@@ -1,7 +1,7 @@
 /** nginx in front of a gateway: what makes the fail-open snippet an outage of its own, or replaces our page. */
 import { formatAddress } from '../../core/failure.ts';
 import type { Check, CheckResult, DoctorContext } from '../check.ts';
-import { everywhere, inForce, nameOf, placeOf, type Peer } from '../nginx/passes.ts';
+import { everywhere, inForce, nameOf, placeOf, type Peer, type UpstreamBlock } from '../nginx/passes.ts';
 import { gatewayPasses, type GatewayPass } from '../who-passes.ts';
 
 type Found = CheckResult['findings'];
@@ -24,7 +24,7 @@ export const nginxFront: Check = {
     const blocks = new Map(passes.flatMap(({ pass }) => (pass.upstream ? [[pass.upstream.name, pass.upstream]] : [])));
     return {
       findings: [
-        ...[...blocks.values()].flatMap(({ peers }) => (peers.length > 1 ? peers.flatMap(turnedOff) : [])),
+        ...[...blocks.values()].flatMap((upstream) => (upstream.peers.length > 1 ? upstream.peers.flatMap((peer) => turnedOff(upstream, peer)) : [])),
         ...passes.flatMap(askedTwice),
         ...passes.flatMap(replaced),
         ...notUsed(context, passes),
@@ -47,14 +47,14 @@ function notUsed({ nginx, configuration }: DoctorContext, passes: readonly Gatew
   }));
 }
 
-function turnedOff({ words, line }: Peer): Found {
+function turnedOff(upstream: UpstreamBlock, { words, line }: Peer): Found {
   if (words.includes('max_fails=0') || words.includes('down')) return [];
   const rest = words.slice(1).filter((word) => !word.startsWith('max_fails=') && !word.startsWith('fail_timeout='));
   return [
     {
       id: 'nginx-max-fails',
-      subject: placeOf(line),
-      what: `The server ${words[0]} counts failures: nginx turns it off for a while after ${/^max_fails=(\d+)$/.exec(words.find((word) => word.startsWith('max_fails=')) ?? '')?.[1] ?? '1'} of them.`,
+      subject: `server ${words[0]} of upstream ${upstream.name}`,
+      what: `It counts failures: nginx turns it off for a while after ${/^max_fails=(\d+)$/.exec(words.find((word) => word.startsWith('max_fails=')) ?? '')?.[1] ?? '1'} of them.`,
       why: 'When all servers of the block are turned off, nginx answers "502 Bad Gateway" (no live upstreams) although the backend is well again: worse than no gateway at all.',
       change: `${placeOf(line)}: ${['server', words[0], 'max_fails=0', ...rest].join(' ')};`,
       source: placeOf(line),
@@ -72,8 +72,8 @@ function askedTwice({ pass }: GatewayPass): Found {
   return [
     {
       id: 'nginx-next-upstream',
-      subject: placeOf(pass.line),
-      what: `${nameOf(pass.scope)} asks the next server after: ${words.join(', ')}${written ? '' : " (nginx's default)"}.`,
+      subject: nameOf(pass.scope),
+      what: `nginx asks the next server after: ${words.join(', ')}${written ? '' : " (nginx's default)"}.`,
       why: 'A page that is slower than the read timeout is executed a second time, by the server that is only there for a dead gateway.',
       change: `${place}: ${directive} error;`,
       source: placeOf(written ?? pass.line),
@@ -90,8 +90,8 @@ function replaced({ pass }: GatewayPass): Found {
   return [
     {
       id: 'nginx-intercepts-errors',
-      subject: placeOf(written),
-      what: `${nameOf(pass.scope)} replaces answers with status ${page.words.filter((word) => ours.includes(word)).join(', ')} by the page of ${placeOf(page)}.`,
+      subject: nameOf(pass.scope),
+      what: `nginx replaces answers with status ${page.words.filter((word) => ours.includes(word)).join(', ')} by the page of ${placeOf(page)}.`,
       why: "In an outage visitors do not see goodgateway's page, which says what happens and comes back by itself.",
       change: `${placeOf(written)}: ${directive} off;   (or take ${ours.join(', ')} out of the error_page at ${placeOf(page)})`,
       source: placeOf(written),

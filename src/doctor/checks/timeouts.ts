@@ -34,8 +34,8 @@ function nginxBelowGateway(context: DoctorContext): Found {
     return [
       {
         id: 'nginx-read-timeout',
-        subject: placeOf(pass.line),
-        what: `${nameOf(pass.scope)} waits ${formatDuration(patience.ms)} for the gateway ${name}, which may take ${formatDuration(needMs - marginMs)}: ${formatDuration(gateway.hold.for)} of holding and ${formatDuration(gateway.timeouts.response)} for the answer.`,
+        subject: nameOf(pass.scope),
+        what: `nginx waits ${formatDuration(patience.ms)} for the gateway ${name}, which may take ${formatDuration(needMs - marginMs)}: ${formatDuration(gateway.hold.for)} of holding and ${formatDuration(gateway.timeouts.response)} for the answer.`,
         why: 'nginx gives up on requests that wait for a repair, and shows its own error instead of our page; it may also ask the backup server for the same page again.',
         change: `${patience.place}: ${patience.directive} ${Math.ceil(needMs / 1000)}s;`,
         source: placeOf(pass.line),
@@ -53,8 +53,8 @@ function nginxBelowPool(context: DoctorContext, pool: Pool): Found {
     return [
       {
         id: 'nginx-read-timeout-backend',
-        subject: placeOf(pass.line),
-        what: `${nameOf(pass.scope)} waits ${formatDuration(patience.ms)}, but a script of the pool ${pool.name} may run ${formatDuration(most * 1000)}.`,
+        subject: nameOf(pass.scope),
+        what: `nginx waits ${formatDuration(patience.ms)}, but a script of the pool ${pool.name} may run ${formatDuration(most * 1000)}.`,
         why: 'Visitors get "504 Gateway Time-out" and ask again, while the first script still runs and keeps its worker.',
         change: `${patience.place}: ${patience.directive} ${most + 5}s;`,
         source: fpmSeconds(written?.value) ? placeIn(pool, written) : pool.executionSeconds.place,

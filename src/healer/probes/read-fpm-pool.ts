@@ -45,8 +45,7 @@ export interface FpmSetting {
   readonly file: string;
   readonly line: number;
 }
-type Setting = FpmSetting;
-type Sections = Map<string, Map<string, Setting>>;
+type Sections = Map<string, Map<string, FpmSetting>>;
 
 /** The pool that listens at the service's current upstream; `undefined` when no configuration file tells of it. */
 export function readFpmPool(target: ServiceTarget, mainPid?: number): FpmPool | undefined {
@@ -142,7 +141,7 @@ function matching(pattern: string, root: string): readonly string[] {
     .map((name) => join(folder, name));
 }
 
-function poolOf(name: string, settings: ReadonlyMap<string, Setting>): FpmPool | undefined {
+function poolOf(name: string, settings: ReadonlyMap<string, FpmSetting>): FpmPool | undefined {
   const value = (key: string) => settings.get(key)?.value.replaceAll('$pool', name);
   const listen = fpmAddress(value('listen'));
   const most = settings.get('pm.max_children');
