@@ -1,4 +1,5 @@
 /** All checks over one host, in parallel, each with its own deadline. */
+import { formatDuration } from '../core/time.ts';
 import type { Check, CheckResult, DoctorContext } from './check.ts';
 import { sortFindings, type Finding, type Unseen } from './finding.ts';
 
@@ -23,7 +24,7 @@ async function inTime(check: Check, context: DoctorContext): Promise<CheckResult
   const over = new AbortController();
   const late = async (): Promise<CheckResult> => {
     await context.outside.clock.sleep(check.deadlineMs, over.signal);
-    return { findings: [], unseen: [{ subject: check.name, why: `it did not end within ${check.deadlineMs} ms` }] };
+    return { findings: [], unseen: [{ subject: check.name, why: `it did not end within ${formatDuration(check.deadlineMs)}` }] };
   };
   const result = await Promise.race([check.check(context, over.signal), late()]);
   over.abort();

@@ -9,7 +9,7 @@ import { openRegularFile } from '../healer/probes/read-regular-file.ts';
 const fileLimitBytes = 1024 ** 2;
 const partBytes = 16 * 1024;
 const endBytes = 256 * 1024;
-const entriesAtMost = 20_000;
+const entriesAtMost = 100_000;
 
 /** Reads below one root. A path that does not exist is simply empty; one that is refused is also in {@link refused}. */
 export class HostFiles {
@@ -61,7 +61,7 @@ export class HostFiles {
     return lines.filter(({ text }) => text !== '' && !/^[#;]/.test(text));
   }
 
-  /** Names in a folder, sorted, at most 20,000. */
+  /** Names in a folder, sorted, at most 100,000. */
   async list(folder: string): Promise<readonly string[]> {
     try {
       return (await readdir(this.root + folder)).toSorted().slice(0, entriesAtMost);

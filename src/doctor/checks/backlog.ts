@@ -9,7 +9,7 @@ const usualBacklog = 511;
 export const backlog: Check = {
   name: 'backlog',
   family: 'load',
-  deadlineMs: 1000,
+  deadlineMs: 15_000,
   finds: { 'backlog-cut': { severity: 'warning', when: 'a `listen.backlog` of php-fpm or a `backlog=` of nginx is larger than the kernel allows (`net.core.somaxconn`)' } },
   check: async (context) => {
     const somaxconn = Number((await context.files.text('/proc/sys/net/core/somaxconn')) ?? Number.NaN);

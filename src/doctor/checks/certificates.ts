@@ -16,7 +16,7 @@ const filesAtMost = 500;
 export const certificates: Check = {
   name: 'certificates',
   family: 'configuration',
-  deadlineMs: 8000,
+  deadlineMs: 20_000,
   finds: {
     'certificate-ended': { severity: 'serious', when: 'a certificate of nginx, or of a backend that a gateway speaks TLS to, has ended' },
     'certificate-ends': { severity: 'warning', when: 'the same ends within 21 days' },

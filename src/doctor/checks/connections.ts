@@ -14,7 +14,7 @@ const shareOfHolding = 8;
 export const connections: Check = {
   name: 'connections',
   family: 'load',
-  deadlineMs: 2000,
+  deadlineMs: 15_000,
   finds: {
     'held-requests': { severity: 'warning', when: 'all gateways together may hold more requests (`hold.requests`) than `worker_connections` × `worker_processes` ÷ 8' },
     'nginx-descriptors': { severity: 'warning', when: "nginx's descriptors (`worker_rlimit_nofile`, `LimitNOFILE`, or the limit of its workers) are fewer than its `worker_connections`" },

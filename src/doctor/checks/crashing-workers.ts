@@ -8,7 +8,7 @@ const several = 2;
 export const crashingWorkers: Check = {
   name: 'crashing-workers',
   family: 'application',
-  deadlineMs: 3000,
+  deadlineMs: 15_000,
   finds: { 'workers-crash': { severity: 'warning', when: "php-fpm's or Apache's current log says that several workers died by a fault (segmentation fault and the like)" } },
   check: async (context) => ({ findings: (await Promise.all(logsOf(context).map((log) => count(context, log)))).flat() }),
 };

@@ -16,7 +16,7 @@ const shortestMs = day;
 export const disk: Check = {
   name: 'disk',
   family: 'configuration',
-  deadlineMs: 3000,
+  deadlineMs: 15_000,
   finds: {
     'disk-nearly-full': { severity: 'serious', when: 'a file system that matters has less than 5 % and less than 10 GiB free' },
     'inodes-nearly-full': { severity: 'serious', when: 'a file system that matters has less than 5 % of its inodes free' },

@@ -17,7 +17,7 @@ const largestBytes = 4 * 1024 ** 2;
 export const firewall: Check = {
   name: 'firewall',
   family: 'port',
-  deadlineMs: 5000,
+  deadlineMs: 15_000,
   finds: { 'port-blocked': { severity: 'serious', when: 'a rule of nftables or iptables drops or rejects connections to a local TCP port that nginx or a gateway connects to' } },
   check: async (context, signal) => {
     const targets = tcpTargets(context).filter(({ address }) => isLoopback(address.host) && address.host !== '::1');

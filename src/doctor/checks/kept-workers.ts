@@ -9,7 +9,7 @@ type Found = CheckResult['findings'];
 export const keptWorkers: Check = {
   name: 'kept-workers',
   family: 'load',
-  deadlineMs: 1000,
+  deadlineMs: 15_000,
   finds: {
     'keepalive-takes-workers': {
       severity: 'serious',

@@ -7,7 +7,7 @@ import { tcpTargets, type TcpTarget } from '../tcp-targets.ts';
 export const listeners: Check = {
   name: 'listeners',
   family: 'port',
-  deadlineMs: 2000,
+  deadlineMs: 15_000,
   finds: {
     'nobody-listens': { severity: 'serious', when: 'nginx or a gateway leads to a TCP port of this host on which nobody listens' },
     'localhost-trap': { severity: 'warning', when: 'a backend is named `localhost`, which also means ::1 here, and listens on 127.0.0.1 only' },

@@ -20,7 +20,7 @@ const pageBytes = 65_536;
 export const measuredTraffic: Check = {
   name: 'measured-traffic',
   family: 'load',
-  deadlineMs: 5000,
+  deadlineMs: 15_000,
   finds: {
     'workers-were-exhausted': { severity: 'warning', when: 'php-fpm counted that all workers of a pool were taken (`max children reached`)' },
     'workers-nearly-exhausted': { severity: 'info', when: "the most workers that were busy at once are 90 % or more of the pool's `pm.max_children`" },

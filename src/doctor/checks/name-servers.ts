@@ -13,7 +13,7 @@ const namesAtMost = 100;
 export const nameServers: Check = {
   name: 'name-servers',
   family: 'configuration',
-  deadlineMs: 8000,
+  deadlineMs: 20_000,
   finds: {
     'name-servers-silent': { severity: 'serious', when: 'no name server of /etc/resolv.conf answers' },
     'name-server-silent': { severity: 'warning', when: 'one of several name servers of /etc/resolv.conf, or of a `resolver` of nginx, does not answer' },

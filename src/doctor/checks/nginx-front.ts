@@ -12,7 +12,7 @@ const ours = ['502', '503', '504'];
 export const nginxFront: Check = {
   name: 'nginx-front',
   family: 'configuration',
-  deadlineMs: 2000,
+  deadlineMs: 15_000,
   finds: {
     'nginx-max-fails': { severity: 'serious', when: 'a server of an upstream with a gateway has no `max_fails=0`: one failure turns it off for ten seconds' },
     'nginx-next-upstream': { severity: 'serious', when: '`fastcgi_next_upstream` or `proxy_next_upstream` before a gateway is not `error`: a slow page is executed twice' },

@@ -11,22 +11,26 @@ const processesAtMost = 500;
 export const openDescriptors: Check = {
   name: 'open-descriptors',
   family: 'configuration',
-  deadlineMs: 3000,
+  deadlineMs: 15_000,
   finds: { 'descriptors-nearly-used': { severity: 'warning', when: 'a living server has 80 % or more of the descriptors open that its limit allows' } },
   check: async (context) => {
     const living = context.processes.filter(({ command }) => servers.test(command)).slice(0, processesAtMost);
     const counts = await Promise.all(living.map((one) => countOf(context, one)));
     const unseen: readonly Unseen[] =
       counts.some((one) => one === undefined) && !context.outside.isRoot ? [{ subject: 'open descriptors of servers', why: 'those of other users are seen by root only' }] : [];
+    // of many workers with the same trouble one is named
+    const seen = new Set<string>();
     return {
       unseen,
-      findings: living.flatMap(({ pid, comm, command }, index) => {
+      findings: living.flatMap(({ pid, command }, index) => {
         const count = counts[index];
-        if (!count || count.open < nearlyShare * count.limit) return [];
+        const subject = command.split(' ').slice(0, 3).join(' ');
+        if (!count || count.open < nearlyShare * count.limit || seen.has(subject)) return [];
+        seen.add(subject);
         return [
           {
             id: 'descriptors-nearly-used',
-            subject: `${comm} (${command.slice(0, 60)})`,
+            subject,
             what: `The process ${pid} has ${count.open} descriptors open; its limit is ${count.limit}.`,
             why: 'At the limit it can open no file and take no connection: "Too many open files". When the number grows without more traffic it leaks them, and a higher limit only delays.',
             change: `see what they are: ls -l /proc/${pid}/fd; then systemctl edit its unit, with [Service] LimitNOFILE=${count.limit * 4}`,

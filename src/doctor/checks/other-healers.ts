@@ -34,7 +34,7 @@ const servers = ['php-fpm', 'php', 'nginx', 'apache2', 'httpd', 'goodgateway'];
 export const otherHealers: Check = {
   name: 'other-healers',
   family: 'service',
-  deadlineMs: 2000,
+  deadlineMs: 15_000,
   finds: {
     'other-healer': { severity: 'warning', when: 'Monit, supervisord, chkservd, Plesk Watchdog or docker-autoheal runs here and looks after the same services, and a policy of goodgateway may act' },
     'other-healer-here': { severity: 'info', when: 'the same, and no policy acts: let only one of them heal' },
@@ -56,7 +56,7 @@ async function collide(context: DoctorContext, healer: Healer): Promise<CheckRes
     {
       id: context.services.some(({ mode }) => mode !== 'observe') ? 'other-healer' : 'other-healer-here',
       subject: name,
-      what: mention ? `It runs, and looks after the same: ${mention.text}` : 'It runs, and looks after web servers.',
+      what: mention ? `It runs, and looks after ${mention.service}.` : 'It runs, and looks after web servers.',
       why: 'It restarts a service while goodgateway repairs it, or starts what a policy leaves stopped; each counts the other as a fault, and restart limits are used up twice as fast.',
       change: `let one of them heal: ${mention ? `${mention.place}: ` : ''}${stop}; or leave goodgateway's policy in mode observe`,
       source: mention?.place ?? '/proc',
@@ -65,12 +65,15 @@ async function collide(context: DoctorContext, healer: Healer): Promise<CheckRes
 }
 
 /** The first line of its files that names one of our services. */
-async function mentioned({ files, services, units }: DoctorContext, { files: patterns }: Healer): Promise<{ readonly place: string; readonly text: string } | undefined> {
+async function mentioned({ files, services, units }: DoctorContext, { files: patterns }: Healer): Promise<{ readonly place: string; readonly service: string } | undefined> {
   const words = [...servers, ...services.map(({ target }) => target.name), ...units.map((unit) => unit.replace(/\.service$/, ''))].map((word) => word.replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`));
   const asked = new RegExp(String.raw`^(check\s+process\s+|\[program:|command\s*=|\s*(start|restart)\s+program).*\b(${words.join('|')})`, 'i');
   for (const file of (await Promise.all(patterns.map((pattern) => files.matching(pattern)))).flat()) {
-    const found = (await files.lines(file)).find(({ text }) => asked.test(text));
-    if (found) return { place: `${file}:${found.line}`, text: found.text.slice(0, 120) };
+    for (const { text, line } of await files.lines(file)) {
+      // of the line itself nothing is quoted: it may hold a password
+      const service = asked.exec(text)?.at(-1);
+      if (service) return { place: `${file}:${line}`, service };
+    }
   }
   return undefined;
 }

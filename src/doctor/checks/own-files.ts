@@ -7,7 +7,7 @@ type Found = CheckResult['findings'];
 export const ownFiles: Check = {
   name: 'own-files',
   family: 'configuration',
-  deadlineMs: 2000,
+  deadlineMs: 15_000,
   finds: {
     'own-configuration': { severity: 'serious', when: 'goodgateway.yaml, or a file that it names, has a mistake: goodgateway would not start again' },
     'own-file-changeable': { severity: 'serious', when: 'others than root may change goodgateway.yaml, a policy, or a folder above one of them' },

@@ -18,7 +18,7 @@ const settings = [
 export const perClientLimits: Check = {
   name: 'per-client-limits',
   family: 'configuration',
-  deadlineMs: 2000,
+  deadlineMs: 15_000,
   finds: {
     'apache-sees-one-client': { severity: 'warning', when: 'Apache behind nginx or a gateway limits clients by address (mod_evasive, mod_limitipconn, mod_qos, mod_bw), without mod_remoteip' },
   },

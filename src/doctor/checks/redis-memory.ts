@@ -6,7 +6,7 @@ const setting = '/proc/sys/vm/overcommit_memory';
 export const redisMemory: Check = {
   name: 'redis-memory',
   family: 'load',
-  deadlineMs: 1000,
+  deadlineMs: 15_000,
   finds: { 'redis-overcommit': { severity: 'info', when: 'Redis runs here, and `vm.overcommit_memory` is 0: its saving can fail, and then it refuses writes (MISCONF)' } },
   check: async ({ files, processes }) => {
     const redis = processes.find(({ command }) => /^\S*redis-server /.test(`${command} `));

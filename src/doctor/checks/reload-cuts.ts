@@ -5,7 +5,7 @@ import { fpmSeconds, placeIn } from '../pools.ts';
 export const reloadCuts: Check = {
   name: 'reload-cuts',
   family: 'service',
-  deadlineMs: 1000,
+  deadlineMs: 15_000,
   finds: { 'reload-cuts-requests': { severity: 'warning', when: "php-fpm's `process_control_timeout` is 0, its default: a reload kills the requests that are being served" } },
   check: async ({ pools }) => {
     const mains = new Map(pools.map((pool) => [pool.main, pool]));

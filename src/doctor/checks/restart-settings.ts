@@ -10,7 +10,7 @@ const usual = { burst: 5, intervalSeconds: 10, restartSeconds: 0.1 };
 export const restartSettings: Check = {
   name: 'restart-settings',
   family: 'service',
-  deadlineMs: 2000,
+  deadlineMs: 15_000,
   finds: {
     'nobody-restarts': { severity: 'info', when: 'a unit has no `Restart=`, and no policy of mode `act` looks after it: when it dies it stays down' },
     'own-unit-not-restarted': { severity: 'warning', when: "goodgateway's own unit has no `Restart=always` or `on-failure`" },

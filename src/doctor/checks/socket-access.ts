@@ -19,7 +19,7 @@ const usualMode = 0o660;
 export const socketAccess: Check = {
   name: 'socket-access',
   family: 'configuration',
-  deadlineMs: 2000,
+  deadlineMs: 15_000,
   finds: {
     'socket-missing': { severity: 'serious', when: 'nginx passes to a unix socket that is not there' },
     'socket-refused': { severity: 'serious', when: "nginx's user may not connect to a socket that it passes to: owner, group or mode of the socket, or of a folder above it" },

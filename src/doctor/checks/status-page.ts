@@ -6,7 +6,7 @@ import { placeIn, type Pool } from '../pools.ts';
 export const statusPage: Check = {
   name: 'status-page',
   family: 'service',
-  deadlineMs: 1000,
+  deadlineMs: 15_000,
   finds: { 'status-listen': { severity: 'info', when: 'pools of php-fpm have no `pm.status_listen`: when all workers are taken, nobody can ask what they do' } },
   check: async ({ pools }) => {
     const without = pools.filter((pool) => !pool.setting('pm.status_listen') || !pool.setting('pm.status_path'));

@@ -16,7 +16,7 @@ type Found = CheckResult['findings'];
 export const timeouts: Check = {
   name: 'timeouts',
   family: 'configuration',
-  deadlineMs: 2000,
+  deadlineMs: 15_000,
   finds: {
     'nginx-read-timeout': { severity: 'serious', when: 'nginx gives up on a request before goodgateway may: its read timeout is below `hold.for` + `timeouts.response` + 5 s' },
     'nginx-read-timeout-backend': { severity: 'warning', when: 'nginx, without a gateway between, gives up before php-fpm ends the script: visitors get 504 while it goes on' },

@@ -24,7 +24,7 @@ const workersLookedAt = 50;
 export const workerMemory: Check = {
   name: 'worker-memory',
   family: 'load',
-  deadlineMs: 5000,
+  deadlineMs: 15_000,
   finds: {
     'workers-exceed-memory': { severity: 'serious', when: "a pool's `pm.max_children` × the median memory of its living workers is more than the host's memory" },
     'workers-exceed-free-memory': { severity: 'warning', when: 'the same is more than what is free now and what the workers have already, or all pools together are' },
