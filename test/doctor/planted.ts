@@ -53,6 +53,15 @@ export const planted: readonly Planted[] = [
     says: /shop:26: proxy_read_timeout 320s;/,
   },
   {
+    finds: 'nginx-read-timeout',
+    trouble: 'a gateway in standby may take longer than nginx waits',
+    plant: (s) => {
+      s.edit(host, 'protocol: fastcgi,', 'protocol: fastcgi, standby: true, nginx_error_log: /var/log/nginx/error.log,');
+      s.edit(shop, 'fastcgi_read_timeout 320s', 'fastcgi_read_timeout 60s');
+    },
+    says: /gateways\.shop\.timeouts\.response: 40s/,
+  },
+  {
     finds: 'nginx-read-timeout-backend',
     trouble: 'a place without a gateway, and nginx gives up before php-fpm',
     plant: (s) => s.edit(shop, '    location / {', '    location /direct {\n        fastcgi_pass unix:/run/php/php8.2-fpm.sock;\n        fastcgi_read_timeout 30s;\n    }\n    location / {'),

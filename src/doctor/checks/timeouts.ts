@@ -31,13 +31,15 @@ function nginxBelowGateway(context: DoctorContext): Found {
     const needMs = gateway.hold.for + gateway.timeouts.response + marginMs;
     const patience = patienceOf(pass);
     if (patience.ms >= needMs) return [];
+    // in standby a short patience of nginx is wanted: a hang is noticed so late
+    const shorter = patience.ms - gateway.hold.for - marginMs;
     return [
       {
         id: 'nginx-read-timeout',
         subject: nameOf(pass.scope),
         what: `nginx waits ${formatDuration(patience.ms)} for the gateway ${name}, which may take ${formatDuration(needMs - marginMs)}: ${formatDuration(gateway.hold.for)} of holding and ${formatDuration(gateway.timeouts.response)} for the answer.`,
         why: 'nginx gives up on requests that wait for a repair, and shows its own error instead of our page; it may also ask the backup server for the same page again.',
-        change: `${patience.place}: ${patience.directive} ${Math.ceil(needMs / 1000)}s;`,
+        change: shorter > 0 && gateway.standby ? `gateways.${name}.timeouts.response: ${Math.floor(shorter / 1000)}s` : `${patience.place}: ${patience.directive} ${Math.ceil(needMs / 1000)}s;`,
         source: placeOf(pass.line),
       },
     ];
