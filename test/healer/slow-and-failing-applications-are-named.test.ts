@@ -160,9 +160,10 @@ const rows: readonly Row[] = [
   {
     scene: 'most answers are errors, and nothing else is known',
     file: { symptom: errors, evidence: [running, workers(1, 4)] },
-    best: ['app.error', 'likely'],
+    best: ['app.error', 'possible'],
     says: /^shop shop runs, but the application itself answers with errors: 18 of 20.*A restart of shop/,
   },
+  { scene: 'most answers are errors, and so is the answer to the healer itself', file: { target: http, symptom: errors, evidence: [running, answer(500)] }, best: ['app.error', 'likely'] },
   { scene: 'most answers are errors because its database died', file: { symptom: errors, evidence: [running, workers(1, 4), down] }, best: ['dependency.database', 'certain'] },
   {
     scene: 'most answers are errors, and scripts hit their memory limit',
@@ -184,7 +185,7 @@ const rows: readonly Row[] = [
   {
     scene: "another pool's script hit its memory limit",
     file: { symptom: errors, evidence: [running, pool(5), { ...memory, text: `[pool other] child 3 said: "${memory.text}"` }] },
-    best: ['app.error', 'likely'],
+    best: ['app.error', 'possible'],
   },
   { scene: 'one fatal error in the log of a service with another trouble', file: { symptom: cut, evidence: [running, fatal('x')] }, best: ['unknown', 'possible'], never: ['app.error'] },
   { scene: 'its own front page is an error, and the log tells why', file: { target: http, symptom: cut, evidence: [running, answer(500), fatal('x')] }, best: ['app.error', 'likely'] },

@@ -13,7 +13,7 @@ const outside =
 /** One error line is written every day somewhere: alone it says little of this trouble. */
 const oftenEnough = 3;
 
-/** Certain when most answers are errors and the log tells of a limit that ended a script; likely when only the answers speak; possible when only the log does. */
+/** Certain when most answers are errors and the log tells of a limit that ended a script; likely by two of: the answers, the log, an answer to the healer itself; possible by one. */
 export const appError: Cause = {
   name: 'app.error',
   suspect(file) {
@@ -48,8 +48,9 @@ interface Signs {
 
 function confidenceOf({ counted, probed, said, limit, elsewhere }: Signs): Suspect['confidence'] {
   if (elsewhere) return 'possible';
-  if (counted) return limit ? 'certain' : 'likely';
-  return probed && said ? 'likely' : 'possible';
+  // that most answers are errors only the proxy says: by its word alone nothing is likely
+  if (counted && said) return limit ? 'certain' : 'likely';
+  return probed && (counted || said) ? 'likely' : 'possible';
 }
 
 /** Of the known lines the one that says most. */
