@@ -1,0 +1,12 @@
+/** The faults of the list, with their family, in its order. */
+import { faultsOf, type ExpectedFault, type Family, type FaultName } from './expected.ts';
+
+export interface ListedFault {
+  readonly name: FaultName;
+  readonly family: Family;
+  readonly expected: ExpectedFault;
+}
+
+export const faults: readonly ListedFault[] = (Object.keys(faultsOf) as Family[]).flatMap((family) =>
+  Object.entries(faultsOf[family]).map(([name, expected]) => ({ name: name as FaultName, family, expected })),
+);
