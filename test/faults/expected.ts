@@ -51,7 +51,7 @@ export const serviceFaults = {
   'node-killed': { stack: 'node', fault: 'kill -9 of the Node application', causes: ['service.crashed'], does: ['start'], healedBy: 'goodgateway' },
   'node-exits': { stack: 'node', fault: 'the Node application ends by itself, by an error that nothing catches', causes: ['service.crashed'], does: ['start'], healedBy: 'goodgateway' },
   'node-crash-loop': { stack: 'node', fault: 'the Node application ends a moment after every start', causes: ['service.crashed'], does: ['start'], healedBy: 'person' },
-  'node-deadlock': { stack: 'node', fault: 'the Node application stops in a wait that never ends, and accepts nothing more', causes: ['service.hung'], does: ['restart'], healedBy: 'person' },
+  'node-deadlock': { stack: 'node', fault: 'the Node application stops in a wait that never ends, and accepts nothing more', causes: ['service.hung'], does: ['restart'], healedBy: 'goodgateway' },
   'node-out-of-memory': { stack: 'node', fault: 'the kernel ends the Node application, because its memory cgroup is full', causes: ['oom.killed'], does: ['start'], healedBy: 'goodgateway' },
   'php-worker-out-of-memory': {
     stack: 'php',

@@ -1,7 +1,11 @@
 /** All scenes: one line for each file of `families/`. */
 import type { Scenes } from './fault.ts';
+import { httpService } from './families/service-http.ts';
 import { phpService } from './families/service-php.ts';
+import { storeService } from './families/service-stores.ts';
 
 export const scenes: Scenes = {
   ...phpService,
+  ...httpService,
+  ...storeService,
 };

@@ -22,8 +22,8 @@ export const phpService: Scenes = {
     let killer: NodeJS.Timeout | undefined;
     const takeAway = (): void => clearInterval(killer);
     t.teardown(takeAway);
-    const killOne = (): void => fpm.workers().forEach(({ pid }) => signal(pid, 'SIGKILL'));
-    return { at, visits: { path: '/late.php?ms=100' }, inject: () => (killer = setInterval(killOne, 150)), takeAway };
+    const killAll = (): void => fpm.workers().forEach(({ pid }) => signal(pid, 'SIGKILL'));
+    return { at, visits: { path: '/late.php?ms=100' }, inject: () => (killer = setInterval(killAll, 500)), takeAway };
   },
   'php-frozen': (t) => frozen(t, ({ fpm }) => fpm.processes()),
   'php-workers-frozen': (t) => frozen(t, ({ fpm }) => fpm.workers()),
