@@ -205,11 +205,17 @@ export const applicationFaults = {
   'poison-request': { stack: 'php', fault: 'one address ends every worker that takes it; all others are well', causes: ['app.poison_request'], does: [], healedBy: 'goodgateway' },
   'fatal-error': { stack: 'php', fault: 'a new release calls a function that is not there', causes: ['app.error'], does: [], healedBy: 'person' },
   'memory-limit': { stack: 'php', fault: 'pages need more than memory_limit', causes: ['app.error'], does: [], healedBy: 'person' },
-  'execution-time-limit': { stack: 'php', fault: 'pages compute longer than max_execution_time', causes: ['app.error', 'app.slow', 'config.timeout', 'load.cpu'], does: [], healedBy: 'person' },
+  'execution-time-limit': {
+    stack: 'php',
+    fault: 'pages compute longer than max_execution_time',
+    causes: ['app.error', 'app.slow', 'config.timeout', 'load.cpu', 'capacity.workers_exhausted'],
+    does: [],
+    healedBy: 'person',
+  },
   'node-errors': { stack: 'node', fault: 'the Node application answers every request with 500 and a stack trace', causes: ['app.error'], does: [], healedBy: 'person' },
-  'duplicate-content-length': { stack: 'node', fault: 'the application sends two different Content-Length headers', causes: ['app.bad_response'], does: [], healedBy: 'person' },
-  'junk-answer': { stack: 'node', fault: 'the application answers with words that are no HTTP', causes: ['app.bad_response'], does: [], healedBy: 'person' },
-  'answer-cut': { stack: 'node', fault: 'the application closes the connection before the end of every header', causes: ['app.bad_response', 'app.error'], does: [], healedBy: 'person' },
+  'duplicate-content-length': { stack: 'node', fault: 'the application sends two different Content-Length headers', causes: ['app.bad_response'], does: ['restart'], healedBy: 'person' },
+  'junk-answer': { stack: 'node', fault: 'the application answers with words that are no HTTP', causes: ['app.bad_response'], does: ['restart'], healedBy: 'person' },
+  'answer-cut': { stack: 'node', fault: 'the application closes the connection before the end of every header', causes: ['app.bad_response', 'app.error'], does: ['restart'], healedBy: 'person' },
 } as const satisfies Faults;
 
 /** Somebody is at work: nothing is broken that they will not mend. */
