@@ -100,8 +100,9 @@ export class DeathMemory {
   evidence(nowMs: number): readonly Evidence[] {
     const killers = this.quarantined(nowMs).filter(({ sinceMs }) => nowMs - sinceMs < freshForMs);
     const deaths = this.unblamed(nowMs);
-    const suspects = [...this.#suspects.values()].filter((own) => own.some(({ atMs }) => nowMs - atMs < latelyMs)).length;
-    return [...killers.map(killerEvidence), ...(deaths.length > 0 ? [deathsEvidence(deaths, suspects)] : [])];
+    const once = [...this.#suspects.values()].filter((own) => own.some(({ atMs }) => nowMs - atMs < latelyMs)).length;
+    const spared = deaths.filter(({ why }) => why === alsoAnswered).length;
+    return [...killers.map(killerEvidence), ...(deaths.length > 0 ? [deathsEvidence(deaths, once + spared)] : [])];
   }
 }
 
@@ -115,7 +116,7 @@ function killerEvidence({ name, deaths }: Quarantined): Evidence {
   };
 }
 
-/** `suspects`: so many different requests were each alone in a worker that ended, once so far. */
+/** `suspects`: so many requests were each alone in a worker that ended, once so far, or were answered another time. */
 function deathsEvidence(deaths: readonly Death[], suspects: number): Evidence {
   const why = deaths.findLast((death) => death.why !== undefined)?.why;
   const count = deaths.length === 1 ? '1 worker' : `${deaths.length} workers`;
