@@ -7,7 +7,7 @@
 # or stops a service and never fails the test run: exit status 0, whatever happens.
 set -u
 
-packages='nginx php8.2-fpm php8.2-cli apache2 mariadb-server redis-server memcached chromium curl iproute2 iptables nftables postgresql-15 openssl procps python3-minimal'
+packages='nginx php8.2-fpm php8.2-cli php8.2-mysql apache2 mariadb-server redis-server memcached chromium curl iproute2 iptables nftables postgresql-15 openssl procps python3-minimal'
 policy=/usr/sbin/policy-rc.d
 marker='# written by goodgateway test/install-servers.sh; safe to remove'
 
@@ -16,6 +16,7 @@ program_of() {
     nginx) echo /usr/sbin/nginx ;;
     php8.2-fpm) echo /usr/sbin/php-fpm8.2 ;;
     php8.2-cli) echo /usr/bin/php8.2 ;;
+    php8.2-mysql) echo /usr/lib/php/20220829/mysqli.so ;;
     apache2) echo /usr/sbin/apache2 ;;
     mariadb-server) echo /usr/sbin/mariadbd ;;
     redis-server) echo /usr/bin/redis-server ;;
@@ -35,7 +36,7 @@ program_of() {
 missing_packages() {
   for package in $packages; do
     program=$(program_of "$package")
-    [ -x "$program" ] || printf ' %s' "$package"
+    [ -e "$program" ] || printf ' %s' "$package"
   done
 }
 

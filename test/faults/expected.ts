@@ -22,11 +22,13 @@ export interface ExpectedFault {
   /** As an administrator would say it who knows it. */
   readonly fault: string;
   readonly causes: readonly [CauseName, ...CauseName[]];
+  /** True for a moment, while the fault comes about or is mended: neither right nor wrong. */
+  readonly onTheWay?: readonly CauseName[];
   readonly does: readonly ActionName[];
   /** Who makes it well: `person` where nothing on the host may do it, `itself` where it passes. */
   readonly healedBy: 'goodgateway' | 'person' | 'itself';
-  /** Whose diagnosis counts. Default: the service behind the gateway. */
-  readonly service?: 'mariadb' | 'redis';
+  /** Whose diagnosis counts; `any`: each of the stack's. Default: the service behind the gateway. */
+  readonly service?: 'mariadb' | 'redis' | 'any';
 }
 
 type Faults = Readonly<Record<string, ExpectedFault>>;
@@ -51,7 +53,7 @@ export const serviceFaults = {
   'node-killed': { stack: 'node', fault: 'kill -9 of the Node application', causes: ['service.crashed'], does: ['start'], healedBy: 'goodgateway' },
   'node-exits': { stack: 'node', fault: 'the Node application ends by itself, by an error that nothing catches', causes: ['service.crashed'], does: ['start'], healedBy: 'goodgateway' },
   'node-crash-loop': { stack: 'node', fault: 'the Node application ends a moment after every start', causes: ['service.crashed'], does: ['start'], healedBy: 'person' },
-  'node-deadlock': { stack: 'node', fault: 'the Node application stops in a wait that never ends, and accepts nothing more', causes: ['service.hung'], does: ['restart'], healedBy: 'person' },
+  'node-deadlock': { stack: 'node', fault: 'the Node application stops in a wait that never ends, and accepts nothing more', causes: ['service.hung'], does: ['restart'], healedBy: 'goodgateway' },
   'node-out-of-memory': { stack: 'node', fault: 'the kernel ends the Node application, because its memory cgroup is full', causes: ['oom.killed'], does: ['start'], healedBy: 'goodgateway' },
   'php-worker-out-of-memory': {
     stack: 'php',
@@ -60,27 +62,46 @@ export const serviceFaults = {
     does: [],
     healedBy: 'person',
   },
-  'database-killed': { stack: 'shop', fault: 'kill -9 of MariaDB', causes: ['dependency.database'], does: ['start'], healedBy: 'goodgateway' },
-  'database-itself-killed': { stack: 'shop', fault: 'kill -9 of MariaDB, as its own incident tells it', causes: ['service.crashed'], does: ['start'], healedBy: 'goodgateway', service: 'mariadb' },
+  'database-killed': { stack: 'shop', fault: 'kill -9 of MariaDB', causes: ['service.crashed'], does: ['start'], healedBy: 'goodgateway', service: 'mariadb' },
+  'database-down': { stack: 'shop', fault: 'MariaDB was shut down by somebody, and every page answers 500', causes: ['dependency.database'], does: [], healedBy: 'person' },
   'database-frozen': { stack: 'shop', fault: 'SIGSTOP of MariaDB, and every page waits for it', causes: ['dependency.database', 'capacity.workers_exhausted'], does: [], healedBy: 'person' },
   'database-recovers': {
     stack: 'systemd',
     fault: 'MariaDB was killed and applies its log, on a slow disk, before it takes connections',
     causes: ['service.starting'],
+    onTheWay: ['service.crashed'],
     does: [],
     healedBy: 'itself',
     service: 'mariadb',
   },
-  'database-corrupt': { stack: 'shop', fault: "a page of MariaDB's data files is damaged, and it ends at every start", causes: ['data.corrupt'], does: [], healedBy: 'person', service: 'mariadb' },
-  'redis-killed': { stack: 'shop', fault: 'kill -9 of Redis', causes: ['dependency.cache'], does: ['start'], healedBy: 'goodgateway' },
-  'redis-loading': { stack: 'shop', fault: 'Redis loads a large dump and answers LOADING', causes: ['dependency.cache', 'service.starting'], does: [], healedBy: 'itself' },
-  'redis-misconf': { stack: 'shop', fault: 'Redis cannot save its data and answers MISCONF to every write', causes: ['dependency.cache', 'disk.full'], does: [], healedBy: 'person' },
+  'database-corrupt': {
+    stack: 'shop',
+    fault: "a page of MariaDB's data files is damaged, and it ends at every start",
+    causes: ['data.corrupt'],
+    onTheWay: ['service.stopped_by_operator', 'service.starting', 'service.crashed'],
+    does: [],
+    healedBy: 'person',
+    service: 'mariadb',
+  },
+  'redis-killed': { stack: 'shop', fault: 'kill -9 of Redis', causes: ['service.crashed'], does: ['start'], healedBy: 'goodgateway', service: 'redis' },
+  'redis-down': { stack: 'shop', fault: 'Redis was shut down by somebody, and every page answers 500', causes: ['dependency.cache'], does: [], healedBy: 'person' },
+  'redis-loading': {
+    stack: 'shop',
+    fault: 'Redis was started anew by somebody, loads a large dump, and answers LOADING',
+    causes: ['dependency.cache', 'service.starting'],
+    onTheWay: ['service.stopped_by_operator'],
+    does: [],
+    healedBy: 'itself',
+    service: 'any',
+  },
+  'redis-misconf': { stack: 'shop', fault: 'Redis cannot save its data and answers MISCONF to every write', causes: ['dependency.cache', 'disk.full'], does: [], healedBy: 'person', service: 'any' },
   'api-down': { stack: 'shop', fault: 'an HTTP service that the pages ask is down', causes: ['dependency.other'], does: [], healedBy: 'person' },
   'stopped-on-purpose': { stack: 'systemd', fault: 'systemctl stop of php-fpm', causes: ['service.stopped_by_operator'], does: [], healedBy: 'person' },
   'start-limit-hit': {
     stack: 'systemd',
     fault: 'php-fpm was killed so often that systemd starts it no more',
     causes: ['service.start_limit_hit'],
+    onTheWay: ['service.starting', 'service.crashed'],
     does: ['reset_failed_and_start'],
     healedBy: 'goodgateway',
   },
@@ -204,11 +225,17 @@ export const applicationFaults = {
   'poison-request': { stack: 'php', fault: 'one address ends every worker that takes it; all others are well', causes: ['app.poison_request'], does: [], healedBy: 'goodgateway' },
   'fatal-error': { stack: 'php', fault: 'a new release calls a function that is not there', causes: ['app.error'], does: [], healedBy: 'person' },
   'memory-limit': { stack: 'php', fault: 'pages need more than memory_limit', causes: ['app.error'], does: [], healedBy: 'person' },
-  'execution-time-limit': { stack: 'php', fault: 'pages compute longer than max_execution_time', causes: ['app.error', 'app.slow', 'config.timeout', 'load.cpu'], does: [], healedBy: 'person' },
+  'execution-time-limit': {
+    stack: 'php',
+    fault: 'pages compute longer than max_execution_time',
+    causes: ['app.error', 'app.slow', 'config.timeout', 'load.cpu', 'capacity.workers_exhausted'],
+    does: [],
+    healedBy: 'person',
+  },
   'node-errors': { stack: 'node', fault: 'the Node application answers every request with 500 and a stack trace', causes: ['app.error'], does: [], healedBy: 'person' },
-  'duplicate-content-length': { stack: 'node', fault: 'the application sends two different Content-Length headers', causes: ['app.bad_response'], does: [], healedBy: 'person' },
-  'junk-answer': { stack: 'node', fault: 'the application answers with words that are no HTTP', causes: ['app.bad_response'], does: [], healedBy: 'person' },
-  'answer-cut': { stack: 'node', fault: 'the application closes the connection before the end of every header', causes: ['app.bad_response', 'app.error'], does: [], healedBy: 'person' },
+  'duplicate-content-length': { stack: 'node', fault: 'the application sends two different Content-Length headers', causes: ['app.bad_response'], does: ['restart'], healedBy: 'person' },
+  'junk-answer': { stack: 'node', fault: 'the application answers with words that are no HTTP', causes: ['app.bad_response'], does: ['restart'], healedBy: 'person' },
+  'answer-cut': { stack: 'node', fault: 'the application closes the connection before the end of every header', causes: ['app.bad_response', 'app.error'], does: ['restart'], healedBy: 'person' },
 } as const satisfies Faults;
 
 /** Somebody is at work: nothing is broken that they will not mend. */
@@ -217,8 +244,7 @@ export const changeFaults = {
   deploy: { stack: 'php', fault: 'a deploy ends php-fpm, and starts it again at its end', causes: ['change.in_progress', 'service.crashed'], does: [], healedBy: 'itself' },
 } as const satisfies Faults;
 
-export type Family = keyof typeof families;
-
+/** The families, in the words of the table. */
 export const families = {
   service: 'a backend service failed or froze',
   load: 'too much load',
@@ -227,6 +253,7 @@ export const families = {
   application: 'an application bug',
   change: 'somebody is at work',
 } as const;
+export type Family = keyof typeof families;
 
 export const faultsOf = {
   service: serviceFaults,
@@ -238,16 +265,3 @@ export const faultsOf = {
 } as const satisfies Record<Family, Faults>;
 
 export type FaultName = { [One in Family]: keyof (typeof faultsOf)[One] }[Family];
-
-/** What the list leaves out, because it cannot be had on a machine of ours without pretending. */
-export const notProduced: readonly { readonly fault: string; readonly why: string }[] = [
-  { fault: 'a container that is gone, paused or out of memory', why: 'no Docker engine runs on the machines of the project; the type `docker` is tested against a small engine of its own' },
-  {
-    fault: 'MemoryMax of a systemd unit',
-    why: 'the machines of the project have the memory controller in cgroup v1, where a systemd booted for a test cannot use it; the lab makes a memory cgroup itself',
-  },
-  { fault: 'processes in state D: NFS that is gone, a disk that fails', why: 'needs a device that fails; nothing may be done about it but to tell people' },
-  { fault: 'SELinux or AppArmor refuses a socket or a port', why: "the kernel of the project's machines has neither enabled" },
-  { fault: 'the table of connection tracking is full', why: 'its size belongs to the whole machine, not to a network namespace' },
-  { fault: 'CloudLinux LVE limits of a tenant', why: 'needs its kernel; a full pids cgroup stands for it' },
-];

@@ -1,12 +1,11 @@
 /** No space left: for the service itself, or for goodgateway's own record of what it does. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pidfileService, startSite, type Site } from '../e2e/site.ts';
 import type { PhpFpm } from '../support/php-fpm.ts';
 import { signal } from '../support/processes.ts';
-import { succeed } from '../support/program.ts';
 import { isRoot, missing } from '../support/skip.ts';
-import { tempFolder, type TestScope } from '../support/temp-folder.ts';
+import { smallDisk, type SmallDisk } from '../support/small-disk.ts';
+import type { TestScope } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 import type { Scenario } from './scenario.ts';
 import { refusedBy, traffic } from './under-traffic.ts';
@@ -64,35 +63,6 @@ export const fullDisks: readonly Scenario[] = [
     },
   },
 ];
-
-interface SmallDisk {
-  readonly path: string;
-  /** To the last byte. */
-  fill(): void;
-  empty(): void;
-}
-
-/** A file system of its own, of 4 MiB; unmounted when the scene is over. */
-async function smallDisk(t: TestScope): Promise<SmallDisk> {
-  const path = join(tempFolder(t, 'gg-disk'), 'small');
-  mkdirSync(path);
-  await succeed(['/usr/bin/mount', '-t', 'tmpfs', '-o', 'size=4m,mode=755', 'small', path]);
-  // lazily: of a scene that failed somebody may still be there
-  t.teardown(() => succeed(['/usr/bin/umount', '--lazy', path]));
-  const rubbish = join(path, 'rubbish');
-  return { path, fill: () => fillWith(rubbish), empty: () => rmSync(rubbish) };
-}
-
-function fillWith(file: string): void {
-  for (;;) {
-    try {
-      writeFileSync(file, Buffer.alloc(4096), { flag: 'a' });
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return;
-      throw error;
-    }
-  }
-}
 
 /** The service writes there, and the host says when that is too full to touch anything. */
 function logsTo({ path }: SmallDisk) {

@@ -1,10 +1,11 @@
 import { accessSync, constants } from 'node:fs';
 
-/** Programs that tests run, where Debian puts them, and the package that brings them. */
+/** Programs (and a library) that tests run, where Debian puts them, and the package that brings them. */
 const programs = {
   nginx: { path: '/usr/sbin/nginx', package: 'nginx' },
   'php-fpm8.2': { path: '/usr/sbin/php-fpm8.2', package: 'php8.2-fpm' },
   'php8.2': { path: '/usr/bin/php8.2', package: 'php8.2-cli' },
+  mysqli: { path: '/usr/lib/php/20220829/mysqli.so', package: 'php8.2-mysql' },
   apache2: { path: '/usr/sbin/apache2', package: 'apache2' },
   chromium: { path: '/usr/bin/chromium', package: 'chromium' },
   curl: { path: '/usr/bin/curl', package: 'curl' },
@@ -31,7 +32,7 @@ export function programPath(name: ProgramName): string {
  * `t.test('…', { skip: missing('nginx') }, …)`.
  */
 export function missing(...names: readonly ProgramName[]): string | false {
-  const absent = names.filter((name) => !canExecute(programs[name].path));
+  const absent = names.filter((name) => !isThere(programs[name].path));
   if (absent.length === 0) return false;
   const packages = absent.map((name) => programs[name].package);
   return `needs ${absent.join(', ')}: sudo apt-get install --no-install-recommends ${packages.join(' ')}`;
@@ -54,9 +55,10 @@ export function needs(t: SkippableTest, ...names: readonly ProgramName[]): boole
 /** Real servers change their user; some scenes need that. */
 export const isRoot = process.getuid?.() === 0;
 
-function canExecute(path: string): boolean {
+function isThere(path: string): boolean {
   try {
-    accessSync(path, constants.X_OK);
+    // a library is loaded, not executed
+    accessSync(path, path.endsWith('.so') ? constants.R_OK : constants.X_OK);
     return true;
   } catch {
     return false;

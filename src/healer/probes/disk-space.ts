@@ -18,8 +18,9 @@ interface Place {
 /** Applies to every service on this host. Nothing of a path that does not exist. */
 export const diskSpace: Probe = {
   name: 'disk-space',
-  deadlineMs: 1000,
-  quick: false,
+  deadlineMs: 150,
+  // nothing is started on a full disk, so it is looked at before a start
+  quick: true,
   applies: ({ config }) => config.type !== 'external',
   async look({ target }) {
     const places = placesOf(target);

@@ -3,7 +3,7 @@
  * every worker is taken. For services that give every connection to one blocking worker, as php-fpm does.
  */
 import type { Clock } from '../../core/time.ts';
-import { readText, isAlive, type ProcessStat } from '../proc.ts';
+import { isAlive, readStat, readText, type ProcessStat } from '../proc.ts';
 import { readHolders, readSocketInode } from './read-sockets.ts';
 
 /** accept and accept4 by architecture. @see the kernel's system call tables (x86-64, and the generic one) */
@@ -23,7 +23,7 @@ export interface Workers {
 /**
  * The workers among `family`, looked at twice: busy is who was not waiting at either moment, because a connect test of
  * our own wakes an idle worker for an instant. A worker that keeps a connection open between requests counts as busy:
- * it is. `undefined` when no worker holds one of the listening sockets `inodes`, or on an architecture whose call numbers are not
+ * it is. `undefined` when no worker that is still there holds one of the listening sockets `inodes`, or on an architecture whose call numbers are not
  * known here. Takes {@link sampleMs}.
  */
 export async function readWorkers(inodes: ReadonlySet<string>, family: readonly ProcessStat[], look: { readonly clock: Clock; readonly signal: AbortSignal }): Promise<Workers | undefined> {
@@ -45,8 +45,16 @@ export async function readWorkers(inodes: ReadonlySet<string>, family: readonly 
   const waiting = () => workers.filter((row) => !stopped.includes(row) && waitsForConnection(row.pid, accepts, inodes));
   const before = waiting();
   await look.clock.sleep(sampleMs, look.signal);
-  const idle = [...new Set([...before, ...waiting()])];
-  return { stopped, idle, busy: workers.filter((row) => !stopped.includes(row) && !idle.includes(row)) };
+  const idle = new Set([...before, ...waiting()]);
+  // who ended meanwhile waits for nothing either, and is not busy
+  const left = workers.filter((row) => isStillThere(row));
+  if (left.length === 0) return undefined;
+  return { stopped: left.filter((row) => stopped.includes(row)), idle: left.filter((row) => idle.has(row)), busy: left.filter((row) => !stopped.includes(row) && !idle.has(row)) };
+}
+
+function isStillThere({ pid, startTicks }: ProcessStat): boolean {
+  const now = readStat(pid);
+  return now !== undefined && now.startTicks === startTicks && isAlive(now);
 }
 
 function waitsForConnection(pid: number, accepts: readonly string[], inodes: ReadonlySet<string>): boolean {

@@ -1,0 +1,15 @@
+/** The faults of the list, with their family, in its order. */
+import { faultsOf, type ExpectedFault, type Family, type FaultName } from './expected.ts';
+
+export interface ListedFault {
+  readonly name: FaultName;
+  readonly family: Family;
+  readonly expected: ExpectedFault;
+}
+
+export const faults: readonly ListedFault[] = (Object.keys(faultsOf) as Family[]).flatMap((family) =>
+  Object.entries(faultsOf[family]).map(([name, expected]) => ({ name: name as FaultName, family, expected })),
+);
+
+/** Those of `npm test`: over all families, fast, and with causes that need no long look. */
+export const quick: readonly FaultName[] = ['php-killed', 'php-master-killed', 'node-out-of-memory', 'poison-request', 'junk-answer', 'package-upgrade'];

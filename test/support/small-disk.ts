@@ -1,0 +1,33 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { succeed } from './program.ts';
+import { tempFolder, type TestScope } from './temp-folder.ts';
+
+export interface SmallDisk {
+  readonly path: string;
+  /** To the last byte. */
+  fill(): void;
+  empty(): void;
+}
+
+/** A file system of its own, of 4 MiB; unmounted when the scene is over. */
+export async function smallDisk(t: TestScope): Promise<SmallDisk> {
+  const path = join(tempFolder(t, 'gg-disk'), 'small');
+  mkdirSync(path);
+  await succeed(['/usr/bin/mount', '-t', 'tmpfs', '-o', 'size=4m,mode=755', 'small', path]);
+  // lazily: of a scene that failed somebody may still be there
+  t.teardown(() => succeed(['/usr/bin/umount', '--lazy', path]));
+  const rubbish = join(path, 'rubbish');
+  return { path, fill: () => fillWith(rubbish), empty: () => rmSync(rubbish) };
+}
+
+function fillWith(file: string): void {
+  for (;;) {
+    try {
+      writeFileSync(file, Buffer.alloc(4096), { flag: 'a' });
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return;
+      throw error;
+    }
+  }
+}
