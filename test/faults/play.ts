@@ -25,7 +25,7 @@ export interface Played {
 }
 
 /** Without any incident for so long nothing is detected any more. */
-const detectMs = 25_000;
+const detectMs = 20_000;
 /** A diagnosis that has not changed for so long is the last word. */
 const lastWordMs = 8000;
 /** Each round of looking takes a second at most: after so many ms a wrong act would have shown. */

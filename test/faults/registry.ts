@@ -1,15 +1,23 @@
 /** All scenes: one line for each file of `families/`. */
 import type { Scenes } from './fault.ts';
-import { brokenConfiguration } from './families/configuration-broken.ts';
-import { sockets } from './families/configuration-socket.ts';
+import { nodeApplication } from './families/application-node.ts';
+import { application } from './families/application.ts';
+import { change } from './families/change.ts';
+import { configuration } from './families/configuration.ts';
+import { outOfMemory } from './families/out-of-memory.ts';
 import { httpService } from './families/service-http.ts';
 import { phpService } from './families/service-php.ts';
 import { storeService } from './families/service-stores.ts';
+import { systemdService } from './families/service-systemd.ts';
 
 export const scenes: Scenes = {
   ...phpService,
   ...httpService,
+  ...outOfMemory,
   ...storeService,
-  ...brokenConfiguration,
-  ...sockets,
+  ...configuration,
+  ...systemdService,
+  ...application,
+  ...nodeApplication,
+  ...change,
 };

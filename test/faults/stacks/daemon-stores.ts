@@ -2,7 +2,7 @@
  * MariaDB and Redis as services with a pidfile, which a healer may start again: a script that leaves a daemon behind,
  * data in a temporary folder, a unix socket.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { endAll, processes, type ProcessInfo } from '../../support/processes.ts';
 import { succeed } from '../../support/program.ts';
@@ -23,6 +23,8 @@ export interface DaemonStore {
   start(): Promise<void>;
   /** The same, and does not wait. */
   begin(): Promise<unknown>;
+  /** Ends it politely, as somebody does who means it: its pidfile goes with it. */
+  shutDown(): Promise<void>;
 }
 
 /** Its data are made, with a root who needs no password; not started. */
@@ -78,6 +80,10 @@ function daemon(t: TestScope, { folder, socket, log, pidfile, argv, words }: Dae
     service: { type: 'process', pidfile, start: [script], stop: { signal: 'TERM', timeout: '10s' }, listen: [`unix:${socket}`], log },
     processes: mine,
     begin,
+    shutDown: async () => {
+      await endAll(mine, 'SIGTERM', 10_000);
+      rmSync(pidfile, { force: true });
+    },
     start: async () => {
       await begin();
       await until(() => answers({ path: socket }, words), { timeoutMs: 20_000, everyMs: 20, what: () => `${argv[0]} to answer: ${said()}` });

@@ -27,7 +27,8 @@ const manners: Readonly<Record<string, (answer: ServerResponse, request: Incomin
   'computes-for-ever': () => {
     for (;;);
   },
-  'eats-memory': (answer) => {
+  'eats-memory-once': (answer) => {
+    writeFileSync(join(folder, 'manner'), 'well');
     // touched page by page, so that the kernel has to give it
     for (let mebibytes = 0; mebibytes < 512; mebibytes++) kept.push(Buffer.alloc(1024 ** 2, 1));
     answer.end('fat');
