@@ -30,7 +30,7 @@ export const limits: Scenes = {
   },
   async 'apache-workers'(t) {
     const { at } = await apacheStack(t);
-    return { at, ...burst(t, { port: at.port, rate: 25, path: () => '/late.php?ms=3000', timeoutMs: 10_000 }) };
+    return { at, ...burst(t, { port: at.port, rate: 40, path: () => '/late.php?ms=1500', timeoutMs: 10_000 }) };
   },
   async 'backlog-full'(t) {
     const { at, fpm } = await phpStack(t, { failOpen: false, fpm: { maxChildren: 2, pool: ['listen.backlog = 5'] } });

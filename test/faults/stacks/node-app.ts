@@ -49,9 +49,16 @@ const manners: Readonly<Record<string, (answer: ServerResponse, request: Incomin
   'takes-seconds': (answer) => setTimeout(() => answer.end('late'), 3000),
 };
 
+let lastManner = 'well';
+
 function manner(): string {
   const file = join(folder, 'manner');
-  return existsSync(file) ? readFileSync(file, 'utf8') : 'well';
+  try {
+    lastManner = existsSync(file) ? readFileSync(file, 'utf8') : 'well';
+  } catch {
+    // best effort: without a descriptor left it goes on as before
+  }
+  return lastManner;
 }
 
 const server = createServer((request, answer) => {
