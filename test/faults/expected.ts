@@ -22,11 +22,13 @@ export interface ExpectedFault {
   /** As an administrator would say it who knows it. */
   readonly fault: string;
   readonly causes: readonly [CauseName, ...CauseName[]];
+  /** True for a moment, while the fault comes about or is mended: neither right nor wrong. */
+  readonly onTheWay?: readonly CauseName[];
   readonly does: readonly ActionName[];
   /** Who makes it well: `person` where nothing on the host may do it, `itself` where it passes. */
   readonly healedBy: 'goodgateway' | 'person' | 'itself';
-  /** Whose diagnosis counts. Default: the service behind the gateway. */
-  readonly service?: 'mariadb' | 'redis';
+  /** Whose diagnosis counts; `any`: each of the stack's. Default: the service behind the gateway. */
+  readonly service?: 'mariadb' | 'redis' | 'any';
 }
 
 type Faults = Readonly<Record<string, ExpectedFault>>;
@@ -67,21 +69,39 @@ export const serviceFaults = {
     stack: 'systemd',
     fault: 'MariaDB was killed and applies its log, on a slow disk, before it takes connections',
     causes: ['service.starting'],
+    onTheWay: ['service.crashed'],
     does: [],
     healedBy: 'itself',
     service: 'mariadb',
   },
-  'database-corrupt': { stack: 'shop', fault: "a page of MariaDB's data files is damaged, and it ends at every start", causes: ['data.corrupt'], does: [], healedBy: 'person', service: 'mariadb' },
+  'database-corrupt': {
+    stack: 'shop',
+    fault: "a page of MariaDB's data files is damaged, and it ends at every start",
+    causes: ['data.corrupt'],
+    onTheWay: ['service.stopped_by_operator', 'service.starting', 'service.crashed'],
+    does: [],
+    healedBy: 'person',
+    service: 'mariadb',
+  },
   'redis-killed': { stack: 'shop', fault: 'kill -9 of Redis', causes: ['service.crashed'], does: ['start'], healedBy: 'goodgateway', service: 'redis' },
   'redis-down': { stack: 'shop', fault: 'Redis was shut down by somebody, and every page answers 500', causes: ['dependency.cache'], does: [], healedBy: 'person' },
-  'redis-loading': { stack: 'shop', fault: 'Redis loads a large dump and answers LOADING', causes: ['dependency.cache', 'service.starting'], does: [], healedBy: 'itself' },
-  'redis-misconf': { stack: 'shop', fault: 'Redis cannot save its data and answers MISCONF to every write', causes: ['dependency.cache', 'disk.full'], does: [], healedBy: 'person' },
+  'redis-loading': {
+    stack: 'shop',
+    fault: 'Redis was started anew by somebody, loads a large dump, and answers LOADING',
+    causes: ['dependency.cache', 'service.starting'],
+    onTheWay: ['service.stopped_by_operator'],
+    does: [],
+    healedBy: 'itself',
+    service: 'any',
+  },
+  'redis-misconf': { stack: 'shop', fault: 'Redis cannot save its data and answers MISCONF to every write', causes: ['dependency.cache', 'disk.full'], does: [], healedBy: 'person', service: 'any' },
   'api-down': { stack: 'shop', fault: 'an HTTP service that the pages ask is down', causes: ['dependency.other'], does: [], healedBy: 'person' },
   'stopped-on-purpose': { stack: 'systemd', fault: 'systemctl stop of php-fpm', causes: ['service.stopped_by_operator'], does: [], healedBy: 'person' },
   'start-limit-hit': {
     stack: 'systemd',
     fault: 'php-fpm was killed so often that systemd starts it no more',
     causes: ['service.start_limit_hit'],
+    onTheWay: ['service.starting', 'service.crashed'],
     does: ['reset_failed_and_start'],
     healedBy: 'goodgateway',
   },
@@ -129,9 +149,23 @@ export const loadFaults = {
 
 /** 3: a setting is wrong, or a limit too small. */
 export const configurationFaults = {
-  'php-syntax-error': { stack: 'php', fault: "php-fpm's configuration was broken, and it was killed", causes: ['config.invalid'], does: [], healedBy: 'person' },
-  'apache-bad-directive': { stack: 'apache', fault: 'Apache got a directive of a module that is not there (SecRuleEngine), and was killed', causes: ['config.invalid'], does: [], healedBy: 'person' },
-  'nginx-syntax-error': { stack: 'nginx', fault: 'the nginx behind the gateway got a broken configuration, and was killed', causes: ['config.invalid'], does: [], healedBy: 'person' },
+  'php-syntax-error': { stack: 'php', fault: "php-fpm's configuration was broken, and it was killed", causes: ['config.invalid'], onTheWay: ['service.crashed'], does: [], healedBy: 'person' },
+  'apache-bad-directive': {
+    stack: 'apache',
+    fault: 'Apache got a directive of a module that is not there (SecRuleEngine), and was killed',
+    causes: ['config.invalid'],
+    onTheWay: ['service.crashed'],
+    does: [],
+    healedBy: 'person',
+  },
+  'nginx-syntax-error': {
+    stack: 'nginx',
+    fault: 'the nginx behind the gateway got a broken configuration, and was killed',
+    causes: ['config.invalid'],
+    onTheWay: ['service.crashed'],
+    does: [],
+    healedBy: 'person',
+  },
   'socket-removed': { stack: 'php', fault: "php-fpm's socket file was removed", causes: ['config.socket_mismatch'], does: ['restart'], healedBy: 'goodgateway' },
   'socket-stale': { stack: 'php', fault: "php-fpm's socket file was replaced by one on which nobody listens", causes: ['config.socket_mismatch'], does: ['restart'], healedBy: 'goodgateway' },
   'socket-mode': { stack: 'php', fault: "php-fpm's socket file lets only root in (mode 0600)", causes: ['config.permission'], does: [], healedBy: 'person' },
@@ -174,13 +208,14 @@ export const configurationFaults = {
     healedBy: 'person',
   },
   descriptors: { stack: 'node', fault: 'the application has no descriptor left (ulimit -n)', causes: ['capacity.file_descriptors'], does: [], healedBy: 'person' },
-  'ports-exhausted': { stack: 'php_tcp', fault: 'all ephemeral ports to the backend are in TIME_WAIT', causes: ['capacity.ports_exhausted'], does: [], healedBy: 'itself' },
+  'ports-exhausted': { stack: 'php_tcp', fault: 'all ephemeral ports to the backend are in TIME_WAIT', causes: ['capacity.ports_exhausted'], does: [], healedBy: 'person' },
   'disk-full': { stack: 'php', fault: "the file system of php-fpm's log and data is full, and it died of that", causes: ['disk.full'], does: [], healedBy: 'person' },
   'inodes-full': { stack: 'php', fault: "the file system of php-fpm's log and data has no inode left, and it died of that", causes: ['disk.full'], does: [], healedBy: 'person' },
   'read-only': {
     stack: 'php',
     fault: "the file system of php-fpm's log and data is read-only, and it cannot start",
     causes: ['config.permission', 'disk.full', 'config.invalid'],
+    onTheWay: ['service.crashed'],
     does: [],
     healedBy: 'person',
   },
@@ -205,11 +240,17 @@ export const applicationFaults = {
   'poison-request': { stack: 'php', fault: 'one address ends every worker that takes it; all others are well', causes: ['app.poison_request'], does: [], healedBy: 'goodgateway' },
   'fatal-error': { stack: 'php', fault: 'a new release calls a function that is not there', causes: ['app.error'], does: [], healedBy: 'person' },
   'memory-limit': { stack: 'php', fault: 'pages need more than memory_limit', causes: ['app.error'], does: [], healedBy: 'person' },
-  'execution-time-limit': { stack: 'php', fault: 'pages compute longer than max_execution_time', causes: ['app.error', 'app.slow', 'config.timeout', 'load.cpu'], does: [], healedBy: 'person' },
+  'execution-time-limit': {
+    stack: 'php',
+    fault: 'pages compute longer than max_execution_time',
+    causes: ['app.error', 'app.slow', 'config.timeout', 'load.cpu', 'capacity.workers_exhausted'],
+    does: [],
+    healedBy: 'person',
+  },
   'node-errors': { stack: 'node', fault: 'the Node application answers every request with 500 and a stack trace', causes: ['app.error'], does: [], healedBy: 'person' },
-  'duplicate-content-length': { stack: 'node', fault: 'the application sends two different Content-Length headers', causes: ['app.bad_response'], does: [], healedBy: 'person' },
-  'junk-answer': { stack: 'node', fault: 'the application answers with words that are no HTTP', causes: ['app.bad_response'], does: [], healedBy: 'person' },
-  'answer-cut': { stack: 'node', fault: 'the application closes the connection before the end of every header', causes: ['app.bad_response', 'app.error'], does: [], healedBy: 'person' },
+  'duplicate-content-length': { stack: 'node', fault: 'the application sends two different Content-Length headers', causes: ['app.bad_response'], does: ['restart'], healedBy: 'person' },
+  'junk-answer': { stack: 'node', fault: 'the application answers with words that are no HTTP', causes: ['app.bad_response'], does: ['restart'], healedBy: 'person' },
+  'answer-cut': { stack: 'node', fault: 'the application closes the connection before the end of every header', causes: ['app.bad_response', 'app.error'], does: ['restart'], healedBy: 'person' },
 } as const satisfies Faults;
 
 /** Somebody is at work: nothing is broken that they will not mend. */

@@ -14,7 +14,8 @@ export interface Watched {
 }
 
 export interface Visits {
-  readonly path: string;
+  /** One for all, or another for each. */
+  readonly path: string | ((id: string) => string);
   /** Requests a second. Default 10. */
   readonly rate?: number;
 }

@@ -19,6 +19,8 @@ export interface Systemd {
 
 const projectInside = '/run/project';
 const project = join(import.meta.dirname, '..', '..');
+/** By this process: several may run at once. */
+let booted = 0;
 
 /** Why no systemd can be booted here; `false` when one can. */
 export function cannotBootSystemd(): string | false {
@@ -42,7 +44,7 @@ export async function bootSystemd(t: TestScope, options: { readonly units: Reado
   const target = ['[Unit]', 'Description=test', `Wants=${options.wanted.join(' ')}`, `After=${options.wanted.join(' ')}`, ''].join('\n');
   for (const [name, text] of Object.entries({ ...options.units, 'test.target': target })) writeFileSync(join(folder, 'units', name), text);
   writeFileSync(join(folder, 'boot.sh'), bootScript, { mode: 0o755 });
-  const cgroup = join(cgroupRoot(), `gg-test-${process.pid}`);
+  const cgroup = join(cgroupRoot(), `gg-test-${process.pid}-${booted++}`);
   mkdirSync(cgroup);
   t.teardown(() => until(() => removed(cgroup), { timeoutMs: 5000, what: `the processes of ${cgroup} to be gone` }));
   const unshare = 'echo $$ > "$1/cgroup.procs"; shift; exec unshare --pid --mount --uts --cgroup --fork --kill-child=KILL "$@"';

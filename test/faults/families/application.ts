@@ -1,10 +1,9 @@
 /** The application itself: workers that crash, requests that kill, errors, limits of PHP. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startLoad } from '../../support/load.ts';
-import { answersHello } from '../../support/php-scripts.ts';
 import type { TestScope } from '../../support/temp-folder.ts';
 import type { Scene, Scenes } from '../fault.ts';
+import { onOnePage } from '../stacks/one-page.ts';
 import { phpStack } from '../stacks/php.ts';
 
 /** PHP that runs only while the fault is there; otherwise the page is well. */
@@ -16,30 +15,14 @@ export const application: Scenes = {
   'segfault-by-signal': (t) => released(t, 'if (random_int(1, 3) === 1) posix_kill(getmypid(), 11);'),
   'fatal-error': (t) => released(t, 'calculate_price_of(new stdClass);'),
   'memory-limit': (t) => released(t, '$rows = []; for (;;) $rows[] = str_repeat("row", 10000);', { pool: ['php_admin_value[memory_limit] = 16M'] }),
-  'execution-time-limit': (t) => released(t, 'for (;;) sqrt(2);', { pool: ['php_admin_value[max_execution_time] = 1'], maxChildren: 20 }, 2),
-  'endless-recursion': async (t) => crashesOnOnePage(t, '<?php function f($n) { return array_map("f", [$n + 1]); } f(0);'),
-  'poison-request': async (t) => crashesOnOnePage(t, '<?php posix_kill(getmypid(), 11);'),
+  'execution-time-limit': (t) => onOnePage(t, { script: '<?php for (;;) sqrt(2);', rate: 0.7, pool: ['php_admin_value[max_execution_time] = 1'] }),
+  'endless-recursion': (t) => onOnePage(t, { script: '<?php function f($n) { return array_map("f", [$n + 1]); } f(0);', rate: 1 }),
+  'poison-request': (t) => onOnePage(t, { script: '<?php posix_kill(getmypid(), 11);', rate: 1 }),
 };
 
-/** Every page runs the new code from now on. */
-async function released(t: TestScope, code: string, fpm: { readonly pool?: readonly string[]; readonly maxChildren?: number } = {}, rate = 10): Promise<Scene> {
-  const stack = await phpStack(t, { fpm: { ...fpm, scripts: { 'page.php': release(code) } } });
+/** Every page runs the new code from now on; there is another for each visitor. */
+async function released(t: TestScope, code: string, fpm: { readonly pool?: readonly string[] } = {}): Promise<Scene> {
+  const stack = await phpStack(t, { fpm: { ...fpm, scripts: { 'page.php': release(code) } }, gateway: { quarantine: { for: '3s' } } });
   const file = join(stack.fpm.data, 'new-release');
-  return { at: stack.at, visits: { path: '/page.php', rate }, inject: () => writeFileSync(file, ''), takeAway: () => rmSync(file) };
-}
-
-/** The others go on visiting a page that is well; one in two seconds asks for this one. */
-async function crashesOnOnePage(t: TestScope, script: string): Promise<Scene> {
-  const { at, fpm } = await phpStack(t, { fpm: { scripts: { 'export.php': answersHello } } });
-  const page = join(fpm.docroot, 'export.php');
-  let load: { stop(): unknown } | undefined;
-  const inject = (): void => {
-    writeFileSync(page, script);
-    load = startLoad(t, { port: at.port, rate: 1, path: () => '/export.php', timeoutMs: 5000, seed: 2 });
-  };
-  const takeAway = async (): Promise<void> => {
-    await load?.stop();
-    writeFileSync(page, answersHello);
-  };
-  return { at, inject, takeAway };
+  return { at: stack.at, visits: { path: (id) => `/page.php?article=${id}` }, inject: () => writeFileSync(file, ''), takeAway: () => rmSync(file) };
 }

@@ -3,11 +3,10 @@ import { join } from 'node:path';
 import { auditRecords } from '../../support/audit-records.ts';
 import { startGoodgateway, type Goodgateway } from '../../support/goodgateway.ts';
 import { fastcgiLocation, proxyLocation, startNginx, upstreamBlock, type Nginx, type NginxOptions } from '../../support/nginx.ts';
-import { boldly } from '../../support/small-service.ts';
 import { tempFolder, type TestScope } from '../../support/temp-folder.ts';
 import type { Watched } from '../fault.ts';
 import type { HttpBackend } from './http.ts';
-import { labPolicy } from './ready.ts';
+import { labPolicy, labSafety } from './ready.ts';
 
 export type Protocol = 'http' | 'fastcgi';
 
@@ -25,7 +24,7 @@ export async function changingGateway(t: TestScope, { policy, name, service, add
     startGoodgateway(t, {
       gateways: () => ({ site: { listen: socket, socket: { group: 'www-data' }, protocol: spoken, upstream: address, service: name, hold: { requests: 2000 } } }),
       policies: [labPolicy(policy, { service, 'verify.checks': [{ service: 'running' }, { connect: 'ok' }] })],
-      host: { safety: boldly },
+      host: { safety: labSafety },
       auditFolder,
     });
   const front = (spoken: Protocol): NginxOptions => ({ http: upstreamBlock('site', [{ address: socket }]), server: spoken === 'http' ? proxyLocation('site') : fastcgiLocation('site', docroot) });

@@ -1,10 +1,9 @@
 /** nginx → goodgateway → a backend that speaks HTTP, whatever it is. */
 import { startGoodgateway, type Goodgateway } from '../../support/goodgateway.ts';
 import { proxyLocation, startNginx, upstreamBlock, type Nginx } from '../../support/nginx.ts';
-import { boldly } from '../../support/small-service.ts';
 import type { TestScope } from '../../support/temp-folder.ts';
 import type { Watched } from '../fault.ts';
-import { labPolicy } from './ready.ts';
+import { labPolicy, labSafety } from './ready.ts';
 
 export interface HttpBackend {
   /** A file of `policies/`. */
@@ -38,7 +37,7 @@ export async function httpStack(t: TestScope, { policy, name, service, address }
       site: { listen: `unix:${folder}/site.sock`, socket: { group: 'www-data' }, protocol: 'http', upstream: address, service: name, hold: { requests: 2000 }, ...options.gateway },
     }),
     policies: [labPolicy(policy, { service, 'verify.checks': [{ service: 'running' }, { connect: 'ok' }], ...options.policy })],
-    host: { safety: boldly, ...options.host },
+    host: { safety: labSafety, ...options.host },
     ...(options.within && { within: options.within }),
   });
   const nginx = await startNginx(t, { http: upstreamBlock('site', [{ address: `unix:${gateway.folder}/site.sock` }]), server: proxyLocation('site') });

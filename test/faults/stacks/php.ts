@@ -1,9 +1,9 @@
 /** nginx → goodgateway → php-fpm, with the policy that ships. */
 import { killAll } from '../../e2e/topology.ts';
 import { startSite, type Site, type SiteOptions } from '../../e2e/site.ts';
-import { boldly } from '../../support/small-service.ts';
 import type { TestScope } from '../../support/temp-folder.ts';
 import type { Watched } from '../fault.ts';
+import { labSafety, rulesSoon } from './ready.ts';
 
 export interface PhpStack extends Site {
   readonly at: Watched;
@@ -13,6 +13,6 @@ export interface PhpStack extends Site {
 
 /** A fresh one for each fault: what was remembered of the last one would speak in the next. */
 export async function phpStack(t: TestScope, options: SiteOptions = {}): Promise<PhpStack> {
-  const site = await startSite(t, { ...options, host: { safety: boldly, ...options.host }, policy: { 'limits.max_attempts.times': 18, ...options.policy } });
+  const site = await startSite(t, { ...options, host: { safety: labSafety, ...options.host }, policy: { ...rulesSoon('php-fpm.yaml'), 'limits.max_attempts.times': 18, ...options.policy } });
   return { ...site, at: { port: site.nginx.port, service: 'php-fpm', records: () => site.gateway.audit(), log: () => site.gateway.log() }, kill: () => killAll(site.fpm) };
 }

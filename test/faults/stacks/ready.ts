@@ -28,3 +28,13 @@ export function rulesSoon(file: string): Readonly<Record<string, string>> {
 export function labPolicy(file: string, values: Readonly<Record<string, unknown>>): string {
   return readyPolicy(file, { ...soon, ...rulesSoon(file), ...values });
 }
+
+/**
+ * The gates are those of a fresh installation, so that changes of others still count; but what is broken here, on purpose
+ * and one after the other, is not one cause, and the host's budget is not the question.
+ */
+export const labSafety = {
+  host_budget: { starts: 1000, disruptive_actions: 1000 },
+  breaker: { open_when: { failed_actions: 100, within: '1s' } },
+  shared_cause: { at_least: 100 },
+};

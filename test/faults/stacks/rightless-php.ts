@@ -5,10 +5,9 @@ import { startGoodgateway } from '../../support/goodgateway.ts';
 import { fastcgiLocation, startNginx, upstreamBlock } from '../../support/nginx.ts';
 import { answersHello } from '../../support/php-scripts.ts';
 import { startPhpFpm, type PhpFpm } from '../../support/php-fpm.ts';
-import { boldly } from '../../support/small-service.ts';
 import type { TestScope } from '../../support/temp-folder.ts';
 import type { Watched } from '../fault.ts';
-import { labPolicy } from './ready.ts';
+import { labPolicy, labSafety } from './ready.ts';
 
 export interface RightlessStack {
   readonly at: Watched;
@@ -26,7 +25,7 @@ export async function rightlessStack(t: TestScope): Promise<RightlessStack> {
       shop: { listen: place(folder), socket: { group: 'www-data' }, protocol: 'fastcgi', upstream: fpm.address, service: 'php-fpm', keepalive: 'none', hold: { requests: 2000 } },
     }),
     policies: [labPolicy('php-fpm.yaml', { service: pidfileService(fpm), 'verify.checks': [{ service: 'running' }, { connect: 'ok' }] })],
-    host: { proxy: { user: 'www-data' }, safety: boldly },
+    host: { proxy: { user: 'www-data' }, safety: labSafety },
   });
   const nginx = await startNginx(t, { http: upstreamBlock('php', [{ address: place(gateway.folder) }]), server: fastcgiLocation('php', fpm.docroot) });
   return { fpm, socket: join(fpm.folder, 'php.sock'), at: { port: nginx.port, service: 'php-fpm', records: () => gateway.audit(), log: () => gateway.log() } };

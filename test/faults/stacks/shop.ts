@@ -7,11 +7,10 @@ import { startGoodgateway, type Goodgateway } from '../../support/goodgateway.ts
 import { fastcgiLocation, startNginx, upstreamBlock } from '../../support/nginx.ts';
 import { startPhpFpm, type PhpFpm } from '../../support/php-fpm.ts';
 import { freePort } from '../../support/ports.ts';
-import { boldly } from '../../support/small-service.ts';
 import type { TestScope } from '../../support/temp-folder.ts';
 import type { Watched } from '../fault.ts';
 import { prepareMariadb, prepareRedis, type DaemonStore } from './daemon-stores.ts';
-import { labPolicy } from './ready.ts';
+import { labPolicy, labSafety } from './ready.ts';
 import { shopPage } from './shop-page.ts';
 
 export interface ShopOptions {
@@ -60,7 +59,7 @@ export async function shopStack(t: TestScope, options: ShopOptions = {}): Promis
       labPolicy('redis.yaml', { service: redis.service, watch: soonWatched, 'verify.checks': [{ service: 'running' }, { redis: 'PING' }] }),
       { version: 1, name: 'stock-api', mode: 'observe', service: { type: 'external', listen: [`127.0.0.1:${api.port}`] }, watch: soonWatched },
     ],
-    host: { safety: boldly },
+    host: { safety: labSafety },
   });
   const nginx = await startNginx(t, { http: upstreamBlock('php', [{ address: `unix:${gateway.folder}/shop.sock` }]), server: fastcgiLocation('php', fpm.docroot) });
   const at: Watched = { port: nginx.port, service: 'php-fpm', records: () => gateway.audit(), log: () => gateway.log() };
