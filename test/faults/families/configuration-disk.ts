@@ -1,7 +1,7 @@
 /** The file system of php-fpm's log and data takes nothing more, and php-fpm has ended. */
 import { join } from 'node:path';
 import { pidfileService } from '../../e2e/site.ts';
-import { finish, succeed } from '../../support/program.ts';
+import { succeed } from '../../support/program.ts';
 import { smallDisk, type SmallDisk } from '../../support/small-disk.ts';
 import type { TestScope } from '../../support/temp-folder.ts';
 import { startByHand } from '../by-hand.ts';
@@ -21,11 +21,17 @@ interface Damage {
 
 /** Another one is mounted over it: what somebody writes to cannot be made read-only. */
 function readOnly(t: TestScope, path: string): Damage {
-  const mend = (): Promise<unknown> => finish(['/usr/bin/umount', '--lazy', path]);
+  let isSpoilt = false;
+  const mend = async (): Promise<void> => {
+    // what lies below is somebody else's to unmount
+    if (isSpoilt) await succeed(['/usr/bin/umount', '--lazy', path]);
+    isSpoilt = false;
+  };
+  t.teardown(mend);
   return {
     spoil: async () => {
       await succeed(['/usr/bin/mount', '-t', 'tmpfs', '-o', 'ro,size=1m', 'read-only', path]);
-      t.teardown(mend);
+      isSpoilt = true;
     },
     mend,
   };
