@@ -149,9 +149,23 @@ export const loadFaults = {
 
 /** 3: a setting is wrong, or a limit too small. */
 export const configurationFaults = {
-  'php-syntax-error': { stack: 'php', fault: "php-fpm's configuration was broken, and it was killed", causes: ['config.invalid'], does: [], healedBy: 'person' },
-  'apache-bad-directive': { stack: 'apache', fault: 'Apache got a directive of a module that is not there (SecRuleEngine), and was killed', causes: ['config.invalid'], does: [], healedBy: 'person' },
-  'nginx-syntax-error': { stack: 'nginx', fault: 'the nginx behind the gateway got a broken configuration, and was killed', causes: ['config.invalid'], does: [], healedBy: 'person' },
+  'php-syntax-error': { stack: 'php', fault: "php-fpm's configuration was broken, and it was killed", causes: ['config.invalid'], onTheWay: ['service.crashed'], does: [], healedBy: 'person' },
+  'apache-bad-directive': {
+    stack: 'apache',
+    fault: 'Apache got a directive of a module that is not there (SecRuleEngine), and was killed',
+    causes: ['config.invalid'],
+    onTheWay: ['service.crashed'],
+    does: [],
+    healedBy: 'person',
+  },
+  'nginx-syntax-error': {
+    stack: 'nginx',
+    fault: 'the nginx behind the gateway got a broken configuration, and was killed',
+    causes: ['config.invalid'],
+    onTheWay: ['service.crashed'],
+    does: [],
+    healedBy: 'person',
+  },
   'socket-removed': { stack: 'php', fault: "php-fpm's socket file was removed", causes: ['config.socket_mismatch'], does: ['restart'], healedBy: 'goodgateway' },
   'socket-stale': { stack: 'php', fault: "php-fpm's socket file was replaced by one on which nobody listens", causes: ['config.socket_mismatch'], does: ['restart'], healedBy: 'goodgateway' },
   'socket-mode': { stack: 'php', fault: "php-fpm's socket file lets only root in (mode 0600)", causes: ['config.permission'], does: [], healedBy: 'person' },
@@ -194,13 +208,14 @@ export const configurationFaults = {
     healedBy: 'person',
   },
   descriptors: { stack: 'node', fault: 'the application has no descriptor left (ulimit -n)', causes: ['capacity.file_descriptors'], does: [], healedBy: 'person' },
-  'ports-exhausted': { stack: 'php_tcp', fault: 'all ephemeral ports to the backend are in TIME_WAIT', causes: ['capacity.ports_exhausted'], does: [], healedBy: 'itself' },
+  'ports-exhausted': { stack: 'php_tcp', fault: 'all ephemeral ports to the backend are in TIME_WAIT', causes: ['capacity.ports_exhausted'], does: [], healedBy: 'person' },
   'disk-full': { stack: 'php', fault: "the file system of php-fpm's log and data is full, and it died of that", causes: ['disk.full'], does: [], healedBy: 'person' },
   'inodes-full': { stack: 'php', fault: "the file system of php-fpm's log and data has no inode left, and it died of that", causes: ['disk.full'], does: [], healedBy: 'person' },
   'read-only': {
     stack: 'php',
     fault: "the file system of php-fpm's log and data is read-only, and it cannot start",
     causes: ['config.permission', 'disk.full', 'config.invalid'],
+    onTheWay: ['service.crashed'],
     does: [],
     healedBy: 'person',
   },

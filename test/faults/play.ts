@@ -50,7 +50,7 @@ export async function play(t: TestScope, expected: ExpectedFault, begin: (t: Tes
   const service = expected.service ?? at.service;
   const records = async (): Promise<readonly AuditRecord[]> => (await at.records()).filter(({ ts }) => Date.parse(String(ts)) >= injectedAtMs);
   await scene.inject();
-  await named({ expected, service, injectedAtMs, records });
+  await named({ expected, service, sinceMs: Date.now(), records });
 
   const takenAwayAtMs = expected.healedBy === 'goodgateway' ? undefined : await takeAway(scene);
   const sinceMs = takenAwayAtMs ?? injectedAtMs;
@@ -64,17 +64,18 @@ export async function play(t: TestScope, expected: ExpectedFault, begin: (t: Tes
 interface Watching {
   readonly expected: ExpectedFault;
   readonly service: string;
-  readonly injectedAtMs: number;
+  /** To bring it about may itself take its time. */
+  readonly sinceMs: number;
   readonly records: () => ReturnType<Watched['records']>;
 }
 
 /** Until a right cause was named, or what was said last has stood for long, or nothing was said at all. */
-async function named({ expected, service, injectedAtMs, records }: Watching): Promise<void> {
+async function named({ expected, service, sinceMs, records }: Watching): Promise<void> {
   const isOver = async (): Promise<boolean> => {
     const said = (await records()).filter((record) => record.event.startsWith('diagnosis.') && isOf(service, record));
     if (said.some(({ cause }) => expected.causes.some((right) => right === cause))) return true;
     const last = said.at(-1);
-    return last ? Date.now() - Date.parse(String(last['ts'])) > lastWordMs : Date.now() - injectedAtMs > detectMs;
+    return last ? Date.now() - Date.parse(String(last['ts'])) > lastWordMs : Date.now() - sinceMs > detectMs;
   };
   await maybe(isOver, detectMs + lastWordMs);
 }

@@ -3,6 +3,7 @@ import type { Scenes } from './fault.ts';
 import { nodeApplication } from './families/application-node.ts';
 import { application } from './families/application.ts';
 import { change } from './families/change.ts';
+import { configuration } from './families/configuration.ts';
 import { outOfMemory } from './families/out-of-memory.ts';
 import { httpService } from './families/service-http.ts';
 import { phpService } from './families/service-php.ts';
@@ -14,6 +15,7 @@ export const scenes: Scenes = {
   ...httpService,
   ...outOfMemory,
   ...storeService,
+  ...configuration,
   ...systemdService,
   ...application,
   ...nodeApplication,

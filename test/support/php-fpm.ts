@@ -14,6 +14,8 @@ import { until } from './until.ts';
 
 export interface PhpFpmOptions {
   readonly listen?: 'unix' | 'tcp';
+  /** Where it listens by TCP. Default 127.0.0.1. */
+  readonly host?: string;
   /** Static pool: exactly so many workers, so that "all workers" is a number. Default 5. */
   readonly maxChildren?: number;
   /** Lines for the pool's section. */
@@ -67,9 +69,10 @@ export async function preparePhpFpm(t: TestScope, options: PhpFpmOptions = {}): 
 
   const socket = options.listen === 'tcp' ? undefined : join(folder, 'php.sock');
   const port = socket === undefined ? await freePort() : 0;
-  const where: NetConnectOpts = socket === undefined ? { host: '127.0.0.1', port } : { path: socket };
+  const host = options.host ?? '127.0.0.1';
+  const where: NetConnectOpts = socket === undefined ? { host, port } : { path: socket };
   const [config, pidfile, log] = [join(folder, 'fpm.conf'), join(folder, 'fpm.pid'), join(folder, 'fpm.log')];
-  writeFileSync(config, configuration(folder, socket ?? `127.0.0.1:${port}`, options));
+  writeFileSync(config, configuration(folder, socket ?? `${host}:${port}`, options));
 
   const pool = poolName(folder);
   const mine = (): ProcessInfo[] => processes(({ command }) => command.includes(config) || command === `php-fpm: pool ${pool}`);
@@ -87,7 +90,7 @@ export async function preparePhpFpm(t: TestScope, options: PhpFpmOptions = {}): 
     log,
     startArgv,
     stop,
-    address: socket === undefined ? `127.0.0.1:${port}` : `unix:${socket}`,
+    address: socket === undefined ? `${host}:${port}` : `unix:${socket}`,
     configTestArgv: [programPath('php-fpm8.2'), '--fpm-config', config, '-t'],
     masterPid: () => Number(readFileSync(pidfile, 'utf8')),
     processes: mine,

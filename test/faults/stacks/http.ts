@@ -20,6 +20,8 @@ export interface HttpOptions {
   readonly gateway?: Readonly<Record<string, unknown>>;
   readonly policy?: Readonly<Record<string, unknown>>;
   readonly host?: Readonly<Record<string, unknown>>;
+  /** What goodgateway runs in: argv that ends in an `exec` of what follows. */
+  readonly within?: readonly string[];
 }
 
 export interface HttpStack {
@@ -36,6 +38,7 @@ export async function httpStack(t: TestScope, { policy, name, service, address }
     }),
     policies: [labPolicy(policy, { service, 'verify.checks': [{ service: 'running' }, { connect: 'ok' }], ...options.policy })],
     host: { safety: labSafety, ...options.host },
+    ...(options.within && { within: options.within }),
   });
   const nginx = await startNginx(t, { http: upstreamBlock('site', [{ address: `unix:${gateway.folder}/site.sock` }]), server: proxyLocation('site') });
   return { gateway, nginx, at: { port: nginx.port, service: name, records: () => gateway.audit(), log: () => gateway.log() } };

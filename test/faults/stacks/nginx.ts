@@ -13,6 +13,7 @@ export interface InnerNginxStack extends HttpStack {
   readonly folder: string;
   readonly port: number;
   readonly config: string;
+  readonly startArgv: readonly string[];
   /** Its own configuration, with more lines for `http` and for its one server. */
   write(more?: { readonly http?: string; readonly server?: string }): void;
   /** Reads its configuration anew. */
@@ -43,7 +44,7 @@ export async function innerNginxStack(t: TestScope, options: HttpOptions = {}): 
   mine();
   const service = { type: 'process', pidfile, start: argv, stop: { signal: 'QUIT', timeout: '2s' }, config_test: [...argv, '-t'], log };
   const stack = await httpStack(t, { policy: 'http-app.yaml', name: 'http-app', service, address: `127.0.0.1:${port}` }, options);
-  return { ...stack, folder, port, config, write, reload: () => succeed([...argv, '-s', 'reload']), processes: mine };
+  return { ...stack, folder, port, config, startArgv: argv, write, reload: () => succeed([...argv, '-s', 'reload']), processes: mine };
 }
 
 function configuration(folder: string, port: number, { http, server }: { readonly http: string; readonly server: string }): string {

@@ -33,9 +33,14 @@ const manners: Readonly<Record<string, (answer: ServerResponse, request: Incomin
     for (let mebibytes = 0; mebibytes < 512; mebibytes++) kept.push(Buffer.alloc(1024 ** 2, 1));
     answer.end('fat');
   },
-  'opens-files': (answer) => {
-    for (let index = 0; index < 20; index++) kept.push(openSync('/dev/null', 'r'));
-    answer.end('open');
+  'leaks-files': (answer) => {
+    try {
+      for (let index = 0; index < 20; index++) kept.push(openSync('/dev/null', 'r'));
+      answer.end('hello');
+    } catch (error) {
+      process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+      answer.writeHead(500, { 'content-type': 'text/plain' }).end('Internal Server Error');
+    }
   },
   'says-two-lengths': (_answer, { socket }) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\nhello'),
   'speaks-something-else': (_answer, { socket }) => socket.end('220 mail.example ESMTP\r\n'),
@@ -44,9 +49,16 @@ const manners: Readonly<Record<string, (answer: ServerResponse, request: Incomin
   'takes-seconds': (answer) => setTimeout(() => answer.end('late'), 3000),
 };
 
+let lastManner = 'well';
+
 function manner(): string {
   const file = join(folder, 'manner');
-  return existsSync(file) ? readFileSync(file, 'utf8') : 'well';
+  try {
+    lastManner = existsSync(file) ? readFileSync(file, 'utf8') : 'well';
+  } catch {
+    // best effort: without a descriptor left it goes on as before
+  }
+  return lastManner;
 }
 
 const server = createServer((request, answer) => {
