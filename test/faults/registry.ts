@@ -3,7 +3,10 @@ import type { Scenes } from './fault.ts';
 import { nodeApplication } from './families/application-node.ts';
 import { application } from './families/application.ts';
 import { change } from './families/change.ts';
+import { slowPages } from './families/load-slow-pages.ts';
 import { outOfMemory } from './families/out-of-memory.ts';
+import { firewall } from './families/port-firewall.ts';
+import { ports } from './families/ports.ts';
 import { httpService } from './families/service-http.ts';
 import { phpService } from './families/service-php.ts';
 import { storeService } from './families/service-stores.ts';
@@ -15,6 +18,9 @@ export const scenes: Scenes = {
   ...outOfMemory,
   ...storeService,
   ...systemdService,
+  ...slowPages,
+  ...ports,
+  ...firewall,
   ...application,
   ...nodeApplication,
   ...change,
