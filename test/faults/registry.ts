@@ -3,6 +3,8 @@ import type { Scenes } from './fault.ts';
 import { nodeApplication } from './families/application-node.ts';
 import { application } from './families/application.ts';
 import { change } from './families/change.ts';
+import { host } from './families/load-host.ts';
+import { network } from './families/load-network.ts';
 import { slowPages } from './families/load-slow-pages.ts';
 import { outOfMemory } from './families/out-of-memory.ts';
 import { firewall } from './families/port-firewall.ts';
@@ -18,6 +20,8 @@ export const scenes: Scenes = {
   ...outOfMemory,
   ...storeService,
   ...systemdService,
+  ...host,
+  ...network,
   ...slowPages,
   ...ports,
   ...firewall,
