@@ -13,8 +13,8 @@ export function dependenciesOf(ward: Ward, healer: Pick<Healer, 'wards' | 'state
   });
 }
 
-/** What it is is told by how it is verified. */
-function kindOf({ verify: { checks } }: PolicyConfig): Dependency['kind'] {
+/** What it is is told by how it is verified. A database and a cache hold data; what else a service is does not matter here. */
+export function kindOf({ verify: { checks } }: PolicyConfig): Dependency['kind'] {
   if (checks.some((check) => 'mysql' in check)) return 'database';
   return checks.some((check) => 'redis' in check || 'memcached' in check) ? 'cache' : 'other';
 }

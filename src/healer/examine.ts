@@ -3,7 +3,7 @@ import type { Diagnosis, Evidence, Suspect } from '../core/diagnosis.ts';
 import type { Symptom } from '../core/incident.ts';
 import { beginLook } from './acting.ts';
 import { recordFor } from './audit-record-for.ts';
-import { dependenciesOf } from './dependencies-of.ts';
+import { dependenciesOf, kindOf } from './dependencies-of.ts';
 import { diagnose } from './diagnose.ts';
 import { freshTraffic } from './fresh-traffic.ts';
 import { gatherEvidence } from './gather-evidence.ts';
@@ -19,7 +19,8 @@ export interface Examined {
 
 /**
  * Looks at the service. The first round of an incident is quick, and thorough only when the quick look is not certain:
- * a dead service is to be started, not studied. Every later round is thorough. `undefined`: the known cause cannot be
+ * a dead service is to be started, not studied; but what holds data is studied first, because a start on damaged files
+ * or a full disk may cost more of it. Every later round is thorough. `undefined`: the known cause cannot be
  * seen any more; the trouble may be over, and the next look says so or names another cause.
  */
 export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promise<Examined | undefined> {
@@ -27,7 +28,7 @@ export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promi
   const seeing = ward.serviceType.state(ward.target(), healer.run, healer.stopping);
   const symptom = open.news ?? open.incident.symptom;
   open.news = undefined;
-  let diagnosis = open.rounds === 1 ? await lookAt(ward, { symptom, which: 'quick' }, healer) : undefined;
+  let diagnosis = open.rounds === 1 && kindOf(ward.policy) === 'other' ? await lookAt(ward, { symptom, which: 'quick' }, healer) : undefined;
   if (diagnosis?.best.confidence !== 'certain') diagnosis = await lookAt(ward, { symptom, which: 'all' }, healer);
   const state = await seeing;
   const passing = diagnosis.best.cause === 'unknown' && (state.state === 'stopping' || state.state === 'starting');

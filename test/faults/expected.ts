@@ -22,11 +22,13 @@ export interface ExpectedFault {
   /** As an administrator would say it who knows it. */
   readonly fault: string;
   readonly causes: readonly [CauseName, ...CauseName[]];
+  /** True for a moment, while the fault comes about or is mended: neither right nor wrong. */
+  readonly onTheWay?: readonly CauseName[];
   readonly does: readonly ActionName[];
   /** Who makes it well: `person` where nothing on the host may do it, `itself` where it passes. */
   readonly healedBy: 'goodgateway' | 'person' | 'itself';
-  /** Whose diagnosis counts. Default: the service behind the gateway. */
-  readonly service?: 'mariadb' | 'redis';
+  /** Whose diagnosis counts; `any`: each of the stack's. Default: the service behind the gateway. */
+  readonly service?: 'mariadb' | 'redis' | 'any';
 }
 
 type Faults = Readonly<Record<string, ExpectedFault>>;
@@ -67,21 +69,39 @@ export const serviceFaults = {
     stack: 'systemd',
     fault: 'MariaDB was killed and applies its log, on a slow disk, before it takes connections',
     causes: ['service.starting'],
+    onTheWay: ['service.crashed'],
     does: [],
     healedBy: 'itself',
     service: 'mariadb',
   },
-  'database-corrupt': { stack: 'shop', fault: "a page of MariaDB's data files is damaged, and it ends at every start", causes: ['data.corrupt'], does: [], healedBy: 'person', service: 'mariadb' },
+  'database-corrupt': {
+    stack: 'shop',
+    fault: "a page of MariaDB's data files is damaged, and it ends at every start",
+    causes: ['data.corrupt'],
+    onTheWay: ['service.stopped_by_operator', 'service.starting', 'service.crashed'],
+    does: [],
+    healedBy: 'person',
+    service: 'mariadb',
+  },
   'redis-killed': { stack: 'shop', fault: 'kill -9 of Redis', causes: ['service.crashed'], does: ['start'], healedBy: 'goodgateway', service: 'redis' },
   'redis-down': { stack: 'shop', fault: 'Redis was shut down by somebody, and every page answers 500', causes: ['dependency.cache'], does: [], healedBy: 'person' },
-  'redis-loading': { stack: 'shop', fault: 'Redis loads a large dump and answers LOADING', causes: ['dependency.cache', 'service.starting'], does: [], healedBy: 'itself' },
-  'redis-misconf': { stack: 'shop', fault: 'Redis cannot save its data and answers MISCONF to every write', causes: ['dependency.cache', 'disk.full'], does: [], healedBy: 'person' },
+  'redis-loading': {
+    stack: 'shop',
+    fault: 'Redis was started anew by somebody, loads a large dump, and answers LOADING',
+    causes: ['dependency.cache', 'service.starting'],
+    onTheWay: ['service.stopped_by_operator'],
+    does: [],
+    healedBy: 'itself',
+    service: 'any',
+  },
+  'redis-misconf': { stack: 'shop', fault: 'Redis cannot save its data and answers MISCONF to every write', causes: ['dependency.cache', 'disk.full'], does: [], healedBy: 'person', service: 'any' },
   'api-down': { stack: 'shop', fault: 'an HTTP service that the pages ask is down', causes: ['dependency.other'], does: [], healedBy: 'person' },
   'stopped-on-purpose': { stack: 'systemd', fault: 'systemctl stop of php-fpm', causes: ['service.stopped_by_operator'], does: [], healedBy: 'person' },
   'start-limit-hit': {
     stack: 'systemd',
     fault: 'php-fpm was killed so often that systemd starts it no more',
     causes: ['service.start_limit_hit'],
+    onTheWay: ['service.starting', 'service.crashed'],
     does: ['reset_failed_and_start'],
     healedBy: 'goodgateway',
   },

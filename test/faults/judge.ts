@@ -4,7 +4,7 @@ import { isAtLeast, type CauseName, type Confidence } from '../../src/core/diagn
 import { whyHarmful } from '../../src/core/harmful-remedies.ts';
 import type { AuditRecord } from '../support/audit-records.ts';
 import type { ExpectedFault, Family, FaultName } from './expected.ts';
-import type { Played } from './play.ts';
+import { isOf, type Played } from './play.ts';
 
 /** `wrong`: said with confidence, and not so. A doubtful word that is not so counts as `unknown`. */
 export type Verdict = 'right' | 'wrong' | 'unknown';
@@ -41,8 +41,8 @@ export function rowOf(name: FaultName, family: Family, { expected, played }: { r
   const { records, service, injectedAtMs, takenAwayAtMs, healedAtMs, visitors } = played;
   // what is said once the fault is taken away is said about something else
   const during = records.filter(({ ts }) => timeOf(ts) <= (takenAwayAtMs ?? Infinity));
-  const named = during.filter((record) => record.event.startsWith('diagnosis.') && record['service'] === service).map(namedBy);
-  const opened = records.find((record) => record.event === 'incident.opened' && record['service'] === service);
+  const named = during.filter((record) => record.event.startsWith('diagnosis.') && isOf(service, record)).map(namedBy);
+  const opened = records.find((record) => record.event === 'incident.opened' && isOf(service, record));
   const harmful = harms(expected, during);
   const verdict = verdictOn(expected, named);
   return {
@@ -68,9 +68,10 @@ export function rowOf(name: FaultName, family: Family, { expected, played }: { r
   };
 }
 
-function verdictOn({ causes }: ExpectedFault, named: readonly Named[]): Verdict {
+function verdictOn({ causes, onTheWay = [] }: ExpectedFault, named: readonly Named[]): Verdict {
   const isRight = ({ cause }: Named): boolean => causes.includes(cause);
-  if (named.some((one) => !isRight(one) && one.cause !== 'unknown' && isAtLeast(one.confidence, 'likely'))) return 'wrong';
+  const isWrong = (one: Named): boolean => !isRight(one) && !onTheWay.includes(one.cause) && one.cause !== 'unknown' && isAtLeast(one.confidence, 'likely');
+  if (named.some(isWrong)) return 'wrong';
   return named.some(isRight) ? 'right' : 'unknown';
 }
 

@@ -71,12 +71,17 @@ interface Watching {
 /** Until a right cause was named, or what was said last has stood for long, or nothing was said at all. */
 async function named({ expected, service, injectedAtMs, records }: Watching): Promise<void> {
   const isOver = async (): Promise<boolean> => {
-    const said = (await records()).filter((record) => record.event.startsWith('diagnosis.') && record['service'] === service);
+    const said = (await records()).filter((record) => record.event.startsWith('diagnosis.') && isOf(service, record));
     if (said.some(({ cause }) => expected.causes.some((right) => right === cause))) return true;
     const last = said.at(-1);
     return last ? Date.now() - Date.parse(String(last['ts'])) > lastWordMs : Date.now() - injectedAtMs > detectMs;
   };
   await maybe(isOver, detectMs + lastWordMs);
+}
+
+/** Is this record about the service whose diagnosis counts? */
+export function isOf(service: string, record: AuditRecord): boolean {
+  return service === 'any' || record['service'] === service;
 }
 
 /** Not at once: what goodgateway would do to a service that it must leave alone has to show. */

@@ -1,7 +1,8 @@
 /** Somebody else is at work on it, or it is at work on itself: what is down comes back by their hands. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cannotStartDebianHost, startDebianHost, units, type DebianHost } from '../e2e/debian-host.ts';
+import { crash, mend, waitsForTheDatabase } from '../e2e/database-recovery.ts';
+import { cannotStartDebianHost, startDebianHost, units } from '../e2e/debian-host.ts';
 import { pidfileService, startSite, type Site } from '../e2e/site.ts';
 import { fastcgiLocation, startNginx } from '../support/nginx.ts';
 import { start, type Running } from '../support/program.ts';
@@ -102,43 +103,4 @@ async function downFor(t: TestScope, site: Site, { go, begin }: { readonly go: s
       await until(() => site.records('incident.recovered').length === 1, { timeoutMs: 20_000, what: () => `all to be well: ${site.gateway.log().slice(-2000)}` });
     },
   });
-}
-
-const waitsForTheDatabase = `<?php
-for (;;) {
-  $db = @stream_socket_client("unix:///run/mysqld/mysqld.sock");
-  if ($db && strlen(fread($db, 100)) > 20) break;
-  usleep(100000);
-}
-echo "sold";`;
-
-/** Some 40 MB of log to apply. */
-const orders = 40_000;
-
-/** Killed with much in its log that is in no table yet; its own supervisor starts it, on a disk that is slow. */
-async function crash(host: DebianHost): Promise<void> {
-  await host.shell(`mariadb -e "create database shop; create table shop.orders (id int primary key, text text)"`);
-  await host.shell(`mariadb -e "use shop; insert into orders select seq, repeat(md5(seq), 30) from seq_1_to_${orders}"`);
-  await host.write('/run/gg/slow', slowDisk);
-  await host.killMain('mariadb');
-  await host.shell('sh /run/gg/slow > /run/gg/slow.log 2>&1 &');
-}
-
-/** Lets it work for a hundredth of the time, as long as its start is under way and nobody says enough. */
-const slowDisk = `
-while [ ! -e /run/gg/enough ]; do
-  pid=$(systemctl show --value --property MainPID ${units.mariadb})
-  if [ "$pid" != 0 ] && [ "$(systemctl show --value --property ActiveState ${units.mariadb})" = activating ]; then
-    kill -STOP $pid; sleep 0.5; kill -CONT $pid; echo slow
-  fi
-  sleep 0.005
-done`;
-
-async function mend(host: DebianHost): Promise<void> {
-  await host.write('/run/gg/enough', '');
-  await host.recovered('mariadb');
-  const slowed = (await host.shell('cat /run/gg/slow.log')).split('slow').length - 1;
-  if (slowed < 3) throw new Error(`expected its start to be under way for some seconds, it was over after ${slowed} looks`);
-  const rows = (await host.shell('mariadb --batch --skip-column-names -e "select count(*) from shop.orders"')).trim();
-  if (rows !== String(orders)) throw new Error(`expected ${orders} rows to come back from the log, got ${rows}`);
 }

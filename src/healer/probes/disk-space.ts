@@ -8,8 +8,9 @@ import { logFilesOf } from './read-log-files.ts';
 /** Applies to every service on this host. Nothing of a path that does not exist. */
 export const diskSpace: Probe = {
   name: 'disk-space',
-  deadlineMs: 1000,
-  quick: false,
+  deadlineMs: 150,
+  // nothing is started on a full disk, so it is looked at before a start
+  quick: true,
   applies: ({ config }) => config.type !== 'external',
   async look({ target }) {
     const spaces = await Promise.all([...new Set(foldersOf(target))].map(async (path) => ({ path, space: await readSpace(path) })));

@@ -1,10 +1,9 @@
 /** The application itself: workers that crash, requests that kill, errors, limits of PHP. */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startLoad } from '../../support/load.ts';
-import { answersHello } from '../../support/php-scripts.ts';
 import type { TestScope } from '../../support/temp-folder.ts';
 import type { Scene, Scenes } from '../fault.ts';
+import { onOnePage } from '../stacks/one-page.ts';
 import { phpStack } from '../stacks/php.ts';
 
 /** PHP that runs only while the fault is there; otherwise the page is well. */
@@ -26,27 +25,4 @@ async function released(t: TestScope, code: string, fpm: { readonly pool?: reado
   const stack = await phpStack(t, { fpm: { ...fpm, scripts: { 'page.php': release(code) } }, gateway: { quarantine: { for: '3s' } } });
   const file = join(stack.fpm.data, 'new-release');
   return { at: stack.at, visits: { path: (id) => `/page.php?article=${id}` }, inject: () => writeFileSync(file, ''), takeAway: () => rmSync(file) };
-}
-
-interface OnePage {
-  readonly script: string;
-  /** Requests a second for it. */
-  readonly rate: number;
-  readonly pool?: readonly string[];
-}
-
-/** One page becomes another; the visitors of all others go on, and are well served. */
-async function onOnePage(t: TestScope, { script, rate, pool = [] }: OnePage): Promise<Scene> {
-  const { at, fpm } = await phpStack(t, { fpm: { pool, scripts: { 'export.php': answersHello } } });
-  const page = join(fpm.docroot, 'export.php');
-  let load: { stop(): unknown } | undefined;
-  const inject = (): void => {
-    writeFileSync(page, script);
-    load = startLoad(t, { port: at.port, rate, path: () => '/export.php', timeoutMs: 5000, seed: 2 });
-  };
-  const takeAway = async (): Promise<void> => {
-    await load?.stop();
-    writeFileSync(page, answersHello);
-  };
-  return { at, inject, takeAway };
 }

@@ -1,14 +1,12 @@
 /** The kernel ends what needs more memory than its control group has. */
-import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Scenes } from '../fault.ts';
 import { cgroup, limitMemory } from '../cgroup.ts';
 import { nodeStack } from '../stacks/node.ts';
-import { phpStack } from '../stacks/php.ts';
+import { onOnePage } from '../stacks/one-page.ts';
+import type { PhpStack } from '../stacks/php.ts';
 
 const mebibyte = 1024 ** 2;
-const eatsMemory =
-  '<?php ini_set("memory_limit", -1); if (!file_exists(__DIR__ . "/../data/hungry")) die("modest"); $a = []; for ($i = 0; $i < 400; $i++) $a[] = str_repeat(chr($i % 250), 1048576); echo "fat";';
+const eatsMemory = '<?php ini_set("memory_limit", -1); for ($rows = [];;) $rows[] = str_repeat("row", 1000000);';
 
 export const outOfMemory: Scenes = {
   async 'node-out-of-memory'(t) {
@@ -19,10 +17,10 @@ export const outOfMemory: Scenes = {
   },
   async 'php-worker-out-of-memory'(t) {
     const group = cgroup(t, 'memory');
-    const { at, fpm } = await phpStack(t, { fpm: { scripts: { 'report.php': eatsMemory } } });
-    for (const { pid } of fpm.processes()) group.add(pid);
-    limitMemory(group, 150 * mebibyte);
-    const hungry = join(fpm.data, 'hungry');
-    return { at, visits: { path: '/report.php', rate: 3 }, inject: () => writeFileSync(hungry, ''), takeAway: () => rmSync(hungry) };
+    const ready = ({ fpm }: PhpStack): void => {
+      for (const { pid } of fpm.processes()) group.add(pid);
+      limitMemory(group, 150 * mebibyte);
+    };
+    return onOnePage(t, { script: eatsMemory, rate: 1, ready });
   },
 };

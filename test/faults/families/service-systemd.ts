@@ -1,7 +1,8 @@
 /** What only a real systemd does: a stop on purpose, a start limit, a slow start. */
+import { crash, mend, waitsForTheDatabase } from '../../e2e/database-recovery.ts';
 import { units } from '../../e2e/debian-host.ts';
 import type { Scenes } from '../fault.ts';
-import { systemdStack } from '../stacks/systemd.ts';
+import { docroot, systemdStack } from '../stacks/systemd.ts';
 
 export const systemdService: Scenes = {
   async 'stopped-on-purpose'(t) {
@@ -26,6 +27,13 @@ export const systemdService: Scenes = {
       await host.systemctl('restart', '--no-block', units.php);
     };
     return { at, inject };
+  },
+  async 'database-recovers'(t) {
+    const { at, host } = await systemdStack(t, { php: { depends_on: ['mariadb'] } });
+    await host.write(`${docroot}/shop.php`, waitsForTheDatabase);
+    await host.write(`/run/systemd/system/${units.mariadb}.d/soon.conf`, '[Service]\nRestartSec=1s\n');
+    await host.systemctl('daemon-reload');
+    return { at, visits: { path: '/shop.php', rate: 4 }, inject: () => crash(host), takeAway: () => mend(host) };
   },
 };
 

@@ -1,5 +1,5 @@
 /** A shop: nginx → goodgateway → php-fpm, with MariaDB, Redis and an HTTP service, all of which goodgateway looks after. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { pidfileService } from '../../e2e/site.ts';
@@ -7,7 +7,7 @@ import { startGoodgateway, type Goodgateway } from '../../support/goodgateway.ts
 import { fastcgiLocation, startNginx, upstreamBlock } from '../../support/nginx.ts';
 import { startPhpFpm, type PhpFpm } from '../../support/php-fpm.ts';
 import { freePort } from '../../support/ports.ts';
-import { tempFolder, type TestScope } from '../../support/temp-folder.ts';
+import type { TestScope } from '../../support/temp-folder.ts';
 import type { Watched } from '../fault.ts';
 import { prepareMariadb, prepareRedis, type DaemonStore } from './daemon-stores.ts';
 import { labPolicy, labSafety } from './ready.ts';

@@ -12,7 +12,8 @@ export interface SystemdStack {
   readonly host: DebianHost;
 }
 
-const docroot = '/run/gg/www';
+/** Inside; nginx only names the files there. */
+export const docroot = '/run/gg/www';
 
 /** `values`: for places of the ready policies, beside the impatience. */
 export async function systemdStack(t: TestScope, values: Partial<Readonly<Record<UnitName, object>>> = {}): Promise<SystemdStack> {
