@@ -34,10 +34,11 @@ export const host: Scenes = {
   },
   'memory-hog': memoryHog,
   async 'io-hog'(t) {
-    const disk = await slowDisk(t, { bytesPerS: 400 * 1024 });
+    const disk = await slowDisk(t, { bytesPerS: 2 * mebibyte });
     const { at, fpm } = await phpStack(t, { fpm: { scripts: { 'notes.php': writesAFile }, pool: [`env[SLOW_DISK] = ${disk.path}`] } });
     for (const { pid } of fpm.processes()) disk.group.add(pid);
-    const copies = Array.from({ length: 4 }, (_, index) => `dd if=/dev/zero of=${disk.path}/backup-${index} bs=512k count=1000000 oflag=direct conv=notrunc status=none &`).join(' ');
+    const copy = (name: number): string => `while :; do dd if=/dev/zero of=${disk.path}/backup-${name} bs=256k count=8 oflag=direct conv=notrunc status=none; done &`;
+    const copies = Array.from({ length: 32 }, (_, index) => copy(index)).join(' ');
     const backup = hog(t, ['/bin/sh', '-c', `${copies} wait`], [disk.group]);
     return { at, visits: { path: '/notes.php', rate: 5 }, inject: backup.begin, takeAway: backup.end };
   },

@@ -21,12 +21,14 @@ export async function slowDisk(t: TestScope, { bytesPerS }: { readonly bytesPerS
   const [image, path] = [join(folder, 'image'), join(folder, 'mounted')];
   mkdirSync(path);
   writeFileSync(image, '');
-  truncateSync(image, 64 * 1024 ** 2);
+  truncateSync(image, 128 * 1024 ** 2);
   // without a journal nobody waits for what another one writes
   await succeed(['/usr/sbin/mkfs.ext4', '-q', '-O', '^has_journal', '-E', 'root_owner=33:33,nodiscard', image]);
   const device = (await succeed(['/usr/sbin/losetup', '--find', '--show', image])).trim();
   // a loop device that is still in use is only gone once nobody uses it
   t.teardown(() => succeed(['/usr/sbin/losetup', '--detach', device]));
+  // it reads little ahead, as a disk does that is asked for something here and something there
+  await succeed(['/usr/sbin/blockdev', '--setra', '32', device]);
   await succeed(['/usr/bin/mount', device, path]);
   t.teardown(() => until(() => succeed(['/usr/bin/umount', path]).then(() => true), { timeoutMs: 10_000, everyMs: 200, what: `${path} to be unmounted` }));
   const group = cgroup(t, 'blkio');
