@@ -15,7 +15,7 @@ import { openScope, type Scope } from '../../bench/scope.ts';
 import { judge } from './expectations.ts';
 import { rowOf, type Row } from './judge.ts';
 import { faults, quick, type ListedFault } from './list.ts';
-import { cannotHaveNamespaces, isInside, runInside } from './own-namespace.ts';
+import { cannotHaveNamespaces, isInside, runInside, whenAbandoned } from './own-namespace.ts';
 import { pageOf, tableOf } from './page.ts';
 import { play } from './play.ts';
 import { scenes } from './registry.ts';
@@ -39,7 +39,9 @@ if (cannotHaveNamespaces) fail(2, cannotHaveNamespaces);
 if (!isInside) process.exit(await runInside());
 
 const open = new Set<Scope>();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void Promise.all([...open].map((scope) => scope.end())).then(() => process.exit(130)));
+const giveUp = (): void => void Promise.all([...open].map((scope) => scope.end())).then(() => process.exit(130));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, giveUp);
+whenAbandoned(giveUp);
 
 const rows = new Map<string, Row>();
 const failed: string[] = [];
