@@ -118,7 +118,8 @@ export const loadFaults = {
     does: [],
     healedBy: 'person',
   },
-  'memory-hog': { stack: 'php', fault: 'a program of another service fills the memory that it shares with php-fpm', causes: ['load.memory', 'oom.killed'], does: [], healedBy: 'person' },
+  // not the machine's memory, which is nobody's to fill: that of a control group that both are in
+  'memory-hog': { stack: 'php', fault: "a program of another service fills php-fpm's memory cgroup", causes: ['load.memory', 'limit.tenant', 'oom.killed'], does: [], healedBy: 'person' },
   'io-hog': { stack: 'php', fault: 'a program of another service keeps the disk busy on which every page writes', causes: ['load.io'], does: [], healedBy: 'person' },
   'network-hog': { stack: 'php_tcp', fault: 'a program of another service fills the line to the backend', causes: ['load.network'], does: [], healedBy: 'person' },
   'fork-bomb': {
