@@ -96,7 +96,7 @@ const rooms: readonly Room[] = [
       'core',
       'config',
       'upstream',
-      ...['leaves', 'proc', 'run-command'].map((name) => `healer/${name}.ts`),
+      ...['leaves', 'commands', 'proc', 'socket-tables', 'run-command'].map((name) => `healer/${name}.ts`),
       ...['disk-space', 'fpm-page', 'fpm-pool', 'regular-file'].map((name) => `healer/probes/read-${name}.ts`),
       'healer/services/registry.ts',
       'healer/service-parts/config-tests.ts',

@@ -163,7 +163,7 @@ t.test('a cause without a healer: from the configuration alone, and it says so',
   t.match(output, /^php-fpm \(observe\), if the cause were service\.crashed \(certain\)\nNo healer runs here: this is from the configuration alone/);
   t.match(output, /Rule: "Crashed, so start it"\n→ 1\. start \(2 attempts, at most 30 s\)\n {5}\d+ gates pass; config test and fence are asked when it is done\n\nNow: would do start by the rule/);
   t.match(output, /Nothing was done, and nothing recorded\.\n$/);
-  t.match((await withConfig('php-fpm', '--cause', 'limit.tenant')).output, /No rule is for it: somebody is told\.\n\nNow: no rule is for limit\.tenant/);
+  t.match((await withConfig('php-fpm', '--cause', 'config.dns', '--confidence', 'possible')).output, /No rule is for it: somebody is told\.\n\nNow: no rule is for config\.dns/);
   const unsure = await withConfig('php-fpm', '--cause', 'config.invalid', '--json');
   t.match(JSON.parse(unsure.output), { ok: true, from: 'configuration', rule: 'The configuration is broken, and no restart can cure that', steps: [{ action: 'page', next: true }], incident: null });
 });
