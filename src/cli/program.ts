@@ -7,6 +7,7 @@ const commands: readonly (readonly [name: string, load: () => Promise<Command>])
   ['check', async () => (await import('./check.ts')).checkCommand()],
   ['status', async () => (await import('./status.ts')).statusCommand()],
   ['why', async () => (await import('./why.ts')).whyCommand()],
+  ['explain', async () => (await import('./explain.ts')).explainCommand()],
   ['log', async () => (await import('./log.ts')).logCommand()],
   ['pause', async () => (await import('./pause.ts')).pauseCommand()],
   ['resume', async () => (await import('./resume.ts')).resumeCommand()],

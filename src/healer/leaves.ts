@@ -9,6 +9,7 @@ import type { CauseName, Confidence, Evidence, Suspect } from '../core/diagnosis
 import type { Address } from '../core/failure.ts';
 import type { Symptom } from '../core/incident.ts';
 import type { Clock } from '../core/time.ts';
+import type { SignatureTable } from '../signatures/compile.ts';
 import type { BackendTls } from '../upstream/backend-tls.ts';
 
 /** A service as the healer knows it: its name, how it is controlled, where it is reached. All from configuration. */
@@ -131,6 +132,8 @@ export interface ProbeContext {
   readonly lastGoodMs: number;
   /** What the service needs, by its policy. */
   readonly dependencies: readonly Dependency[];
+  /** What is known of log lines. Absent: what comes with goodgateway. */
+  readonly signatures?: () => Promise<SignatureTable>;
 }
 
 /** A read-only look at one thing. */
@@ -212,10 +215,7 @@ export interface Action<Options = Readonly<Record<string, unknown>>> {
   readonly evidence: 'before' | 'beside' | 'none';
   /** Is refused while the service's configuration test fails. */
   readonly configTest: boolean;
-  /**
-   * Only passes time: it ends early when there is nothing left to wait for, and is not used up when it was cut short
-   * or when the healer ended meanwhile.
-   */
+  /** Only passes time: it ends early when there is nothing left to wait for, and is not used up when it was cut short or when the healer ended meanwhile. */
   readonly waits?: true;
   /** Only tells people. `page`: somebody has to act, and visitors read that somebody was told; `notice`: for information. */
   readonly tells?: 'page' | 'notice';

@@ -33,6 +33,7 @@ import * as registeredServices from './services/registry.ts';
 import { watchSharedCause } from './shared-cause.ts';
 import { takeFailure, takeSummary } from './take-facts.ts';
 import { createHostLook } from './surroundings/host-look.ts';
+import { tableWith } from './signature-table.ts';
 import { openStateStore } from './state-store.ts';
 import { watchConfig } from './watch-config.ts';
 import { watchService } from './watch.ts';
@@ -58,7 +59,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   const { host, policies } = configuration;
   const { run = runCommand, product } = parts;
   const log = redactedLog(parts.log);
-  let { safety } = configuration;
+  let { safety, signatures: own } = configuration;
   const stop = new AbortController();
   // whoever holds this socket is the healer of this folder; nothing is touched before it is ours
   let ready: OperatorPlace | undefined;
@@ -73,7 +74,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   const lockNow = (): string => safety.one_healer.lock ?? join(host.runtime, 'healer.lock');
   const oneHealer = await standAsOneHealer({ lock: lockNow, run, clock: systemClock, stopping: stop.signal, log, audit });
   const around = { host: createHostLook({ pauseWhen: () => safety.pause_when, clock: systemClock, log, runtime: host.runtime }), otherHealer: oneHealer.other };
-  const healer = withPlugIns({ wards, audit, state, run, log, around, order: (order) => link?.order(order), stopping: stop.signal }, () => safety);
+  const healer = withPlugIns({ wards, audit, state, run, log, around, order: (order) => link?.order(order), stopping: stop.signal, signatures: () => tableWith(own) }, () => safety);
   const incidents = createIncidents(healer);
   const deaths = createRequestDeaths({ wards, incidents, healer });
   link = await listenForProxies({
@@ -103,7 +104,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   watches.add(watchPauses(ready));
   watches.add(watchSharedCause(healer));
   watches.add(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
-  const reloader = await createReloader(configuration, { healer, incidents, deaths, wards, createWard: createOne, watch, takeSafety: (next) => (safety = next) });
+  const reloader = await createReloader(configuration, { healer, incidents, deaths, wards, createWard: createOne, watch, take: (next) => void ({ safety, signatures: own } = next) });
   const changed = (): Promise<void> => reloader.reload('a file was changed');
   watches.add(watchConfig({ watched: reloader.watched, changed, clock: systemClock, readAtMs: performance.timeOrigin, signal: stop.signal }));
   return {
@@ -119,7 +120,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
 }
 
 /** With everything that stands in the registries. `safety` is asked anew each time: a reload may have changed it. */
-function withPlugIns(parts: Pick<Healer, 'wards' | 'audit' | 'state' | 'run' | 'log' | 'around' | 'order' | 'stopping'>, safety: () => Healer['safety']): Healer {
+function withPlugIns(parts: Pick<Healer, 'wards' | 'audit' | 'state' | 'run' | 'log' | 'around' | 'order' | 'stopping' | 'signatures'>, safety: () => Healer['safety']): Healer {
   const actions = new Map(Object.values(registeredActions).map((action) => [action.name, action as Action]));
   return {
     ...parts,
