@@ -7,7 +7,7 @@ import { fillIfKnown, fillText } from './fill-text.ts';
 import { groupIncidents } from './group-incidents.ts';
 import { timeText, type LogTime } from './log-time.ts';
 import { quoteOf } from './quote.ts';
-import type { Sighting } from './sightings.ts';
+import { inCommon, type Sighting } from './sightings.ts';
 import { trafficSigns } from './traffic-signs.ts';
 import { weigh, type Sign, type Weighed } from './weigh.ts';
 
@@ -75,16 +75,20 @@ function suspectsOf(sightings: readonly Sighting[], redact: (text: string) => st
 /** One sighting for each kind of line: its first, with the subject that came most and the number of all. */
 function merged(sightings: readonly Sighting[]): readonly Sighting[] {
   const byId = new Map<string, Sighting[]>();
-  for (const sighting of sightings) byId.set(sighting.entry.id, [...(byId.get(sighting.entry.id)?.slice(0, 1000) ?? []), sighting]);
+  for (const sighting of sightings) {
+    const same = byId.get(sighting.entry.id);
+    if (same) same.push(sighting);
+    else byId.set(sighting.entry.id, [sighting]);
+  }
   return [...byId.values()].map((same) => {
     const most = same.reduce((best, each) => (each.count > best.count ? each : best));
-    return { ...most, time: same[0]!.time ?? most.time, count: same.reduce((sum, { count }) => sum + count, 0) };
+    return { ...most, common: same.reduce((common, each) => inCommon(common, each.common), most.common), time: same[0]!.time ?? most.time, count: same.reduce((sum, { count }) => sum + count, 0) };
   });
 }
 
 function suspectOf({ cause, confidence, for: signs, against }: Weighed<SightedSign>, redact: (text: string) => string): LogSuspect {
   const { sighting } = signs[0]!;
-  const { entry, fields } = sighting;
+  const { entry, common: fields } = sighting;
   const vote = entry.for.find((each) => each.cause === cause);
   const isFirst = entry.for[0]?.cause === cause;
   const words = causeWords[cause];
@@ -121,7 +125,7 @@ function unknown(sightings: readonly Sighting[], redact: (text: string) => strin
 }
 
 /** `nginx, line 12, 5 times from 2026-11-22 08:08:03 on: "connect() to …": nginx found no socket.` */
-function withQuote({ entry, fields, text, line, count, time }: Sighting, redact: (text: string) => string): string {
+function withQuote({ entry, common: fields, text, line, count, time }: Sighting, redact: (text: string) => string): string {
   const meaning = redact(fillText(entry.meaning, fields));
   if (text === '') return meaning;
   const often = count === 1 ? '' : `, ${count} times`;

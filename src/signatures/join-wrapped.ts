@@ -43,7 +43,8 @@ export function createJoiner(table: SignatureTable, onKnown: (line: KnownLine, n
         if (known) onKnown(known, number);
         return;
       }
-      if (!mayBeKnown && parts.length < mostParts && parts.at(-1)!.length >= narrowest && continues(text)) {
+      const last = parts.at(-1);
+      if (!mayBeKnown && last !== undefined && last.length >= narrowest && parts.length < mostParts && continues(text)) {
         parts.push(text);
         return;
       }

@@ -12,6 +12,8 @@ import type { Fields } from './match-pattern.ts';
 export interface Sighting {
   readonly entry: SignatureEntry;
   readonly fields: Fields;
+  /** The fields in which all of these lines agree: one page among hundreds is not to be blamed. */
+  readonly common: Fields;
   readonly subject: string;
   /** The first such line, at most 300 characters, and its number in all that was read. */
   readonly text: string;
@@ -52,8 +54,10 @@ export function createSightings(): Sightings {
       const subject = bounded(entry.id, fillIfKnown(entry.subject ?? '', fields).slice(0, 200));
       const key = `${time ? Math.floor(momentMs(time, 0) / 60_000) : ''} ${entry.id} ${subject}`;
       const known = byKey.get(key);
-      if (known) known.count += 1;
-      else if (byKey.size < mostSightings) byKey.set(key, { entry, fields, subject, text: message.slice(0, quoteLength), line, time, count: 1 });
+      if (known) {
+        known.count += 1;
+        known.common = inCommon(known.common, fields);
+      } else if (byKey.size < mostSightings) byKey.set(key, { entry, fields, common: fields, subject, text: message.slice(0, quoteLength), line, time, count: 1 });
       else dropped += 1;
     },
     all: () => [...byKey.values()],
@@ -61,4 +65,10 @@ export function createSightings(): Sightings {
       return dropped;
     },
   };
+}
+
+/** What two lines of a kind both say. */
+export function inCommon(one: Fields, other: Fields): Fields {
+  const differing = Object.keys(one).filter((name) => one[name] !== other[name]);
+  return differing.length === 0 ? one : Object.fromEntries(Object.entries(one).filter(([name]) => !differing.includes(name)));
 }

@@ -33,5 +33,5 @@ function sign(id: string, subject: string, meaning: string): Sighting {
     remedy: 'Limit the rate on this path (limit_req in nginx) or of this client, then restart workers that are stuck on its requests.',
     avoid: ['Do not raise the number of workers: each more of them serves the crawler.'],
   };
-  return { entry, fields: {}, subject, text: '', line: 0, time: undefined, count: 1 };
+  return { entry, fields: {}, common: {}, subject, text: '', line: 0, time: undefined, count: 1 };
 }

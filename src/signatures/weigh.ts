@@ -41,11 +41,12 @@ export function weigh<S extends Sign>(signs: readonly S[]): readonly Weighed<S>[
   const weightOf = (sign: S, cause: CauseName): number => {
     const own = sign.for.find((vote) => vote.cause === cause)?.weight ?? 0;
     const faded = sign.kind === 'symptom' && explained.size > 0 && !explained.has(cause);
-    return Math.min(proof, own * (faded ? symptomBesideSign : 1) * (sign === voting[0] && own < 95 ? firstBonus : 1));
+    return Math.min(proof, own * (faded ? symptomBesideSign : 1));
   };
   const causes = [...new Set(voting.flatMap((sign) => sign.for.map(({ cause }) => cause)))];
   const all = causes.map((cause) => weighOne(cause, voting, (sign) => weightOf(sign, cause)));
-  return oneProof(all, voting).toSorted((a, b) => rank(b) - rank(a) || b.score - a.score);
+  const place = ({ score, for: signs }: Weighed<S>): number => score * (voting[0] && signs.includes(voting[0]) ? firstBonus : 1);
+  return oneProof(all, voting).toSorted((a, b) => rank(b) - rank(a) || place(b) - place(a));
 }
 
 function weighOne<S extends Sign>(cause: CauseName, signs: readonly S[], weightOf: (sign: S) => number): Weighed<S> {
