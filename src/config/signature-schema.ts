@@ -51,6 +51,10 @@ export const signatureSchema = z
       .describe(
         'sign: it says something about the cause; symptom: it says that something is wrong, and little about why; echo: the consequence of an earlier line; noise: harmless, whatever its level; trigger: a change that is named beside the cause.',
       ),
+    general: z
+      .boolean({ error: 'expected true or false' })
+      .default(false)
+      .describe('true: the line counts as such only where no other entry knows it. For words that many programs share, such as "Permission denied".'),
     meaning: sentence.describe('What such a line says, in plain words. {name} is replaced by the field, {name|words} by the words where the line has no such field.'),
     for: z.array(vote).default([]).describe('The causes that it speaks for, the most probable first.'),
     against: z

@@ -57,14 +57,18 @@ function compileEntry(entry: SignatureEntry): readonly Compiled[] {
     const pattern = parsePattern(text);
     if (typeof pattern === 'string') return []; // the schema has refused it
     const literal = pattern.literals.reduce((sum, each) => sum + each.length, 0);
-    return [{ entry, pattern, weight: literal + valueWeight * Object.keys(entry.where ?? {}).length }];
+    const says = literal + valueWeight * Object.keys(entry.where ?? {}).length;
+    return [{ entry, pattern, weight: entry.general ? says / 1000 : says }];
   });
 }
+
+/** A line that was cut within a literal is found by the beginning of it. */
+const searchedLength = 14;
 
 /** Lines that went through word processors have other quotes: the search is for what stands between them. */
 function searchedFor(anchor: string): string {
   const longest = anchor.split(/["'`]/).reduce((best, piece) => (piece.length > best.length ? piece : best), '');
-  return longest.length >= 4 ? longest : anchor;
+  return (longest.length >= 4 ? longest : anchor).slice(0, searchedLength);
 }
 
 function matchEntry({ entry, pattern, weight }: Compiled, line: LogLine): KnownLine | undefined {

@@ -25,7 +25,17 @@ export function matchPattern(pattern: SignaturePattern, text: string): PatternMa
     if (match) return match;
     at = text.indexOf(first, at + 1);
   }
-  return undefined;
+  return isCut(pattern, text) ? { at: text.lastIndexOf(first.slice(0, shortestCut)), fields: {} } : undefined;
+}
+
+/** Lines are pasted with their ends cut off: so much of a single literal is enough, at the end of the text. */
+const shortestCut = 14;
+
+function isCut({ lead, literals, fields }: SignaturePattern, text: string): boolean {
+  const [only = ''] = literals;
+  if (lead || fields.length > 0 || only.length <= shortestCut) return false;
+  const at = text.lastIndexOf(only.slice(0, shortestCut));
+  return at >= 0 && only.startsWith(text.slice(at));
 }
 
 function matchAt({ lead, literals, fields }: SignaturePattern, text: string, start: number): PatternMatch | undefined {

@@ -7,6 +7,8 @@ const topRow =
 const psRow = /^(?<user>[a-z_][\w.+-]{0,40}) +\d{1,10} +(?<cpu>[\d.]{1,6}) +[\d.]{1,6} +\d{1,12} +\d{1,12} +\S{1,8} +(?<state>[RSDTZI])\S{0,6} +\S{1,8} +[\d:]{1,10} +(?<process>\S{1,80})/;
 /** `%Cpu(s): 12.0 us, 3.0 sy, 0.0 ni, 10.0 id, 75.0 wa, 0.0 hi, 0.0 si, 0.0 st`, and with `%` behind the numbers */
 const cpuRow = /^%?Cpu\(?s?\)? ?: *(?<user>[\d.,]{1,6}) ?%? ?us, *(?<system>[\d.,]{1,6}) ?%? ?sy,.{1,40}?, *(?<wait>[\d.,]{1,6}) ?%? ?wa,.{1,40}?(?<steal>[\d.,]{1,6}) ?%? ?st/;
+/** Quotation marks of a mail, and the container's name that `docker compose logs` writes. */
+const prefix = /^(?:> ?)?(?:[\w.-]{1,60} {0,8}\| )?/;
 const longestRow = 400;
 
 /** Can this line be such a row? Decided by its first bytes: nothing else is looked at for other lines. */
@@ -18,11 +20,12 @@ export function mayBeRow(bytes: Uint8Array, from: number, to: number): boolean {
   const isDigit = first >= 48 && first <= 57;
   // a date begins with four digits and a mark
   if (isDigit) return bytes[at + 4] !== 45 && bytes[at + 4] !== 47;
-  return first === 37 || first === 67 || (first >= 97 && first <= 122);
+  return first === 37 || first === 62 || first === 67 || (first >= 97 && first <= 122);
 }
 
 /** What such a row says, or `undefined` where it is none. */
-export function spellOut(text: string): string | undefined {
+export function spellOut(quoted: string): string | undefined {
+  const text = quoted.replace(prefix, '');
   const { user = '', state, cpu = '', process } = (topRow.exec(text) ?? psRow.exec(text))?.groups ?? {};
   if (process !== undefined) return state === 'D' ? `host snapshot: process ${process} in state D` : `host snapshot: process ${process} of ${user} uses ${cpu.replace(',', '.')} % cpu`;
   const cpus = cpuRow.exec(text)?.groups;

@@ -6,10 +6,11 @@ import type { Traffic } from './traffic.ts';
 const fewest = 100;
 
 /** What an access log says about who uses the server up; empty where nobody stands out. */
-export function trafficSigns({ requests, client, path, deepPages, deepPath }: Traffic): readonly Sighting[] {
+export function trafficSigns({ requests, client, path, deepPages, deepPath, guesses, guessedPath }: Traffic): readonly Sighting[] {
   if (deepPages > 0 && deepPages * 5 >= requests) {
     return [sign('access_log.deep_pages', `${deepPath}, page after page`, `${deepPages} of ${requests} requests ask for pages far behind the first one of a list: only crawlers go there.`)];
   }
+  if (guesses > 0 && guesses * 5 >= requests) return [sign('access_log.guesses', guessedPath, `${guesses} of ${requests} requests are sent to ${guessedPath}, where passwords are guessed.`)];
   if (requests < fewest) return [];
   const signs: Sighting[] = [];
   if (client && client.requests * 2 >= requests) signs.push(sign('access_log.one_client', client.name, `${client.name} sent at least ${client.requests} of ${requests} requests.`));
@@ -23,6 +24,7 @@ function sign(id: string, subject: string, meaning: string): Sighting {
     program: 'access-log',
     patterns: [],
     kind: 'symptom',
+    general: false,
     meaning,
     for: [
       { cause: 'load.cpu', weight: 50 },

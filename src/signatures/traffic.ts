@@ -15,6 +15,9 @@ export interface Traffic {
   readonly deepPages: number;
   /** The most visited of those, without its query. */
   readonly deepPath: string;
+  /** Requests that try passwords, and the page that they are sent to. */
+  readonly guesses: number;
+  readonly guessedPath: string;
 }
 
 export interface TrafficCount {
@@ -23,8 +26,13 @@ export interface TrafficCount {
   seen(): Traffic;
 }
 
-/** `203.0.113.1 - - [03/Aug/2025:04:13:37 +0000] "GET /x HTTP/1.1" 200 5728 …`, the combined format of nginx and Apache. */
-const form = /^(?:\S{1,80} {0,4}\| )?(\S{1,80}) \S{1,80} .{1,80}? \[\d{2}\/\w{3}\/\d{4}:[\d:]{8} [+-]\d{4}\] "(?:[A-Z]{3,10} (\S{0,2000})[^"]{0,20}|[^"]{0,2000})" (\d{3}) /;
+/** `[03/Aug/2025:04:13:37 +0000]`: nginx and Apache write the time so in access logs only, whatever their format is else. */
+const time = /\[\d{2}\/[A-Z][a-z]{2}\/\d{4}:[\d:]{8} [+-]\d{4}\]/;
+const request = /"?\b(GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH|PROPFIND) "?(\/[^\s"]{0,2000})/;
+const address = /(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[\da-fA-F]{1,4}:[\da-fA-F:]{3,40})(?![\w:])/;
+const statusCode = /(?<=["\s])(50[0234])(?=\s)/;
+/** Pages of WordPress that are called by the thousand to guess passwords. */
+const guessed = /\/(?:xmlrpc|wp-login)\.php$/;
 const deepPage = /[?&](?:page|paged|p|offset|start)=(\d{3,9})/;
 
 export function createTraffic(): TrafficCount {
@@ -35,24 +43,31 @@ export function createTraffic(): TrafficCount {
   let requests = 0;
   let deepPages = 0;
   let deepPath = '';
+  let guesses = 0;
+  let guessedPath = '';
   return {
     take(bytes, from, to) {
       if (!looksLikeAccess(bytes, from, to)) return false;
-      const match = form.exec(decoder.decode(bytes.subarray(from, Math.min(to, from + 3000))));
-      if (!match) return false;
-      const [, client = '', target = '', status = ''] = match;
+      const text = decoder.decode(bytes.subarray(from, Math.min(to, from + 3000)));
+      if (!time.test(text.slice(0, 250))) return false;
       requests += 1;
+      const [, method, target = ''] = request.exec(text) ?? [];
       const path = target.split('?')[0]!.slice(0, 200);
-      clients.add(client);
-      paths.add(path);
+      clients.add(address.exec(text)?.[0] ?? text.slice(0, text.search(/[\s|]/)));
+      if (path !== '') paths.add(path);
       if (deepPage.test(target)) {
         deepPages += 1;
         deepPath = path;
       }
-      if (Object.hasOwn(statuses, status)) statuses[status as keyof typeof statuses] += 1;
+      if (method === 'POST' && guessed.test(path)) {
+        guesses += 1;
+        guessedPath = path;
+      }
+      const status = statusCode.exec(text)?.[1];
+      if (status !== undefined) statuses[status as keyof typeof statuses] += 1;
       return true;
     },
-    seen: () => ({ requests, statuses: { ...statuses }, client: clients.most(), path: paths.most(), deepPages, deepPath }),
+    seen: () => ({ requests, statuses: { ...statuses }, client: clients.most(), path: paths.most(), deepPages, deepPath, guesses, guessedPath }),
   };
 }
 
