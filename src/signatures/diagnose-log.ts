@@ -54,7 +54,7 @@ const mostHarmless = 5;
 /** `year`: of times that were written without one. `redact` takes secrets out of what is quoted. */
 export function diagnoseLog(log: ReadLog, { year, redact }: { readonly year: number; readonly redact: (text: string) => string }): Explanation {
   const incidents = groupIncidents(log.sightings, year);
-  const read = incidents.map(({ sightings, triggers }): LogIncident => {
+  const read = incidents.slice(-mostIncidents).map(({ sightings, triggers }): LogIncident => {
     const times = sightings.flatMap(({ time }) => (time ? [time] : []));
     return { from: times[0], to: times.at(-1), suspects: suspectsOf(sightings, redact), triggers: triggers.map((each) => withQuote(each, redact)) };
   });
@@ -63,7 +63,7 @@ export function diagnoseLog(log: ReadLog, { year, redact }: { readonly year: num
   const causes = suspectsOf(all, redact);
   const incidentsToo = read.length > 0 || all.length === 0 ? read : [{ from: undefined, to: undefined, suspects: causes, triggers: [] }];
   const harmless = merged(log.sightings.filter(({ entry: { kind } }) => kind === 'noise')).map((each) => withQuote(each, redact));
-  return { incidents: incidentsToo.slice(-mostIncidents), causes, harmless: harmless.slice(0, mostHarmless) };
+  return { incidents: incidentsToo, causes, harmless: harmless.slice(0, mostHarmless) };
 }
 
 function suspectsOf(sightings: readonly Sighting[], redact: (text: string) => string): readonly LogSuspect[] {
