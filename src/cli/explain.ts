@@ -26,7 +26,7 @@ export function explainCommand(): Command {
   return new Command('explain')
     .description('what log lines mean, what caused them, and what helps; works without any configuration')
     .argument('[file...]', 'log files of any programs, in any order; - or none: standard input')
-    .option('--signatures <file...>', 'files with your own kinds of log lines, beside those that come with goodgateway')
+    .option('--signatures <file>', 'a file with your own kinds of log lines; may be given several times', (file: string, before: readonly string[] = []) => [...before, file])
     .option('--config <file>', 'goodgateway.yaml, for the signatures that it names (default: the one of this host, where there is one)')
     .option('--json', 'the result as one JSON object')
     .addHelpText('after', '\nExamples:\n  goodgateway explain /var/log/nginx/error.log /var/log/php8.2-fpm.log\n  journalctl --since -1h | goodgateway explain')

@@ -42,7 +42,8 @@ function nothingFound(causes: readonly LogSuspect[], { lines, traffic }: ReadLog
   if (lines === 0) return ['There was nothing to read.'];
   const { '502': bad, '503': away, '504': late } = traffic.statuses;
   const failed = bad + away + late;
-  const gateway = failed > 0 ? wrap(`The access log holds ${failed} answers of a gateway that failed (502: ${bad}, 503: ${away}, 504: ${late}), but never why.`, { width }) : [];
+  const gateway =
+    failed > 0 ? wrap(`The access log holds ${failed} ${failed === 1 ? 'answer' : 'answers'} of a gateway that failed (502: ${bad}, 503: ${away}, 504: ${late}), but never why.`, { width }) : [];
   return ['Nothing that is known as trouble was found.', ...gateway, ...labelled('Look at next', causes[0]?.remedy ?? '')];
 }
 

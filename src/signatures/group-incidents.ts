@@ -18,10 +18,12 @@ const triggerMs = 3_600_000;
  * most others have, else of `year`. What has no time at all belongs to the first incident. Noise begins no incident.
  */
 export function groupIncidents(all: readonly Sighting[], year: number): readonly SightedIncident[] {
-  const usual = usualYear(all) ?? year;
-  const at = ({ time }: Sighting): number => (time ? momentMs(time, usual) : -Infinity);
+  const written = usualYear(all);
+  const at = ({ time }: Sighting): number => (time ? momentMs(time, written ?? year) : -Infinity);
+  const withYear = (sighting: Sighting): Sighting =>
+    written !== undefined && sighting.time?.year === undefined && sighting.time ? { ...sighting, time: { ...sighting.time, year: written } } : sighting;
   const begins = ({ entry: { kind } }: Sighting): boolean => kind !== 'noise' && kind !== 'trigger';
-  const sorted = all.toSorted((a, b) => (at(a) === at(b) ? a.line - b.line : at(a) - at(b)));
+  const sorted = all.map(withYear).toSorted((a, b) => (at(a) === at(b) ? a.line - b.line : at(a) - at(b)));
   const groups: Sighting[][] = [];
   let last = -Infinity;
   for (const sighting of sorted.filter(begins)) {
