@@ -24,6 +24,8 @@ export interface SignatureTable {
 
 /** A value that has to fit says more than many words. */
 const valueWeight = 40;
+/** Every other entry outweighs a general one, and one of which only the beginning is there. */
+const generalDivisor = 1000;
 
 interface Compiled {
   readonly entry: SignatureEntry;
@@ -58,7 +60,7 @@ function compileEntry(entry: SignatureEntry): readonly Compiled[] {
     if (typeof pattern === 'string') return []; // the schema has refused it
     const literal = pattern.literals.reduce((sum, each) => sum + each.length, 0);
     const says = literal + valueWeight * Object.keys(entry.where ?? {}).length;
-    return [{ entry, pattern, weight: entry.general ? says / 1000 : says }];
+    return [{ entry, pattern, weight: entry.general ? says / generalDivisor : says }];
   });
 }
 
@@ -77,7 +79,7 @@ function matchEntry({ entry, pattern, weight }: Compiled, line: LogLine): KnownL
   const fields = { ...line.fields, ...(match.fields['address'] === undefined ? {} : placeFields(String(match.fields['address']))), ...match.fields };
   if (!allows(entry.where ?? {}, fields)) return undefined;
   if (match.at > line.quotedFrom && ownWords.has(entry.program)) return undefined;
-  return { entry, fields, line, weight };
+  return { entry, fields, line, weight: match.cutAfter === undefined ? weight : (match.cutAfter - 0.5) / generalDivisor };
 }
 
 /** Programs that write for themselves. What they pass on of an application's words, and so of its visitors', is not theirs. */

@@ -6,6 +6,8 @@ export type Fields = Readonly<Record<string, string | number>>;
 export interface PatternMatch {
   readonly at: number;
   readonly fields: Fields;
+  /** So many characters of the pattern are there, because the line was cut. */
+  readonly cutAfter?: number;
 }
 
 /** Places of the first literal that are tried: the bound that keeps the work linear. */
@@ -25,17 +27,17 @@ export function matchPattern(pattern: SignaturePattern, text: string): PatternMa
     if (match) return match;
     at = text.indexOf(first, at + 1);
   }
-  return isCut(pattern, text) ? { at: text.lastIndexOf(first.slice(0, shortestCut)), fields: {} } : undefined;
+  return matchCut(pattern, text);
 }
 
 /** Lines are pasted with their ends cut off: so much of a single literal is enough, at the end of the text. */
 const shortestCut = 14;
 
-function isCut({ lead, literals, fields }: SignaturePattern, text: string): boolean {
+function matchCut({ lead, literals, fields }: SignaturePattern, text: string): PatternMatch | undefined {
   const [only = ''] = literals;
-  if (lead || fields.length > 0 || only.length <= shortestCut) return false;
+  if (lead || fields.length > 0 || only.length <= shortestCut) return undefined;
   const at = text.lastIndexOf(only.slice(0, shortestCut));
-  return at >= 0 && only.startsWith(text.slice(at));
+  return at >= 0 && only.startsWith(text.slice(at)) ? { at, fields: {}, cutAfter: text.length - at } : undefined;
 }
 
 function matchAt({ lead, literals, fields }: SignaturePattern, text: string, start: number): PatternMatch | undefined {
