@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { succeed } from '../test/support/program.ts';
 import { burst } from './parts/burst.ts';
+import { explain } from './parts/explain.ts';
 import { fastcgi } from './parts/fastcgi.ts';
 import { http } from './parts/http.ts';
 import { memory } from './parts/memory.ts';
@@ -20,6 +21,7 @@ const parts: Readonly<Record<string, { readonly title: string; readonly measure:
   burst: { title: 'A burst', measure: burst },
   repair: { title: 'A repair under load', measure: repair },
   memory: { title: 'Memory', measure: memory },
+  explain: { title: 'Reading a log', measure: explain },
 };
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, write: { type: 'boolean', default: false } } });

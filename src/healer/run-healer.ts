@@ -105,6 +105,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   watches.add(watchSharedCause(healer));
   watches.add(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
   const reloader = await createReloader(configuration, { healer, incidents, deaths, wards, createWard: createOne, watch, take: (next) => void ({ safety, signatures: own } = next) });
+  warmSignatures(() => tableWith(own), { signal: stop.signal, log });
   const changed = (): Promise<void> => reloader.reload('a file was changed');
   watches.add(watchConfig({ watched: reloader.watched, changed, clock: systemClock, readAtMs: performance.timeOrigin, signal: stop.signal }));
   return {
@@ -117,6 +118,16 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
       oneHealer.close();
     },
   };
+}
+
+/** Reading the signatures takes some tenths of a second: in quiet, before an incident needs them, and not while the healer starts. */
+const warmAfterMs = 3000;
+
+function warmSignatures(table: () => Promise<unknown>, { signal, log }: { readonly signal: AbortSignal; readonly log: HealerLog }): void {
+  void systemClock
+    .sleep(warmAfterMs, signal)
+    .then(() => (signal.aborted ? undefined : table()))
+    .catch((error: unknown) => log.error({}, `what is known of log lines cannot be read: ${error instanceof Error ? error.message : String(error)}`));
 }
 
 /** With everything that stands in the registries. `safety` is asked anew each time: a reload may have changed it. */
