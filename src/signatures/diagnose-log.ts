@@ -103,7 +103,7 @@ function suspectOf({ cause, confidence, for: signs, against }: Weighed<SightedSi
     against: against.slice(0, mostQuotes).map((sign) => withQuote(sign.sighting, redact)),
     remedy: redact(fillText(vote?.remedy ?? (isFirst ? entry.remedy : undefined) ?? words.remedy, fields)),
     confirm: redact(fillText(vote?.confirm ?? (isFirst ? entry.confirm : undefined) ?? words.confirm, fields)),
-    avoid: [...(isFirst ? entry.avoid : []), ...(harm === undefined ? [] : [`Do not restart it: ${harm}.`])],
+    avoid: [...(isFirst ? entry.avoid : []), ...(harm === undefined ? [] : [confidence === 'possible' ? `If that is the cause, do not restart it: ${harm}.` : `Do not restart it: ${harm}.`])],
   };
 }
 

@@ -33,14 +33,21 @@ const symptomBesideSign = 0.4;
 /** The first line of a burst is nearer to the cause than those that follow it. */
 const firstBonus = 1.05;
 
+/** What a service needs goes before what becomes of it without: workers pile up while they wait for a database. */
+const underlying: ReadonlySet<CauseName> = new Set(['dependency.database', 'dependency.cache', 'dependency.other', 'oom.killed', 'disk.full', 'config.dns', 'config.credentials']);
+const consequences: ReadonlySet<CauseName> = new Set(['capacity.workers_exhausted', 'capacity.backlog_full', 'app.slow', 'service.hung', 'app.error']);
+/** A line with such a weight is about the cause itself, and not only open to it. */
+const speaksOfItself = 50;
+
 /** All causes that the signs speak for, best first; empty when there are none. `signs`: in the order of their times. */
 export function weigh<S extends Sign>(signs: readonly S[]): readonly Weighed<S>[] {
   const speaking = signs.filter(({ kind }) => kind !== 'noise' && kind !== 'trigger');
   const voting = speaking.some(({ kind }) => kind !== 'echo') ? speaking.filter(({ kind }) => kind !== 'echo') : speaking;
   const explained = new Set(voting.filter(({ kind }) => kind === 'sign').flatMap((sign) => sign.for.filter(({ weight }) => weight >= strong).map(({ cause }) => cause)));
+  const needed = voting.filter((sign) => sign.for.some(({ cause, weight }) => underlying.has(cause) && weight >= speaksOfItself));
   const weightOf = (sign: S, cause: CauseName): number => {
     const own = sign.for.find((vote) => vote.cause === cause)?.weight ?? 0;
-    const faded = sign.kind === 'symptom' && explained.size > 0 && !explained.has(cause);
+    const faded = (sign.kind === 'symptom' && explained.size > 0 && !explained.has(cause)) || (consequences.has(cause) && needed.some(({ program }) => program !== sign.program));
     return Math.min(proof, own * (faded ? symptomBesideSign : 1));
   };
   const causes = [...new Set(voting.flatMap((sign) => sign.for.map(({ cause }) => cause)))];
