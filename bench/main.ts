@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { succeed } from '../test/support/program.ts';
 import { burst } from './parts/burst.ts';
 import { diagnosis } from './parts/diagnosis.ts';
+import { explain } from './parts/explain.ts';
 import { fastcgi } from './parts/fastcgi.ts';
 import { http } from './parts/http.ts';
 import { memory } from './parts/memory.ts';
@@ -22,6 +23,7 @@ const parts: Readonly<Record<string, { readonly title: string; readonly measure:
   diagnosis: { title: 'A diagnosis', measure: diagnosis },
   repair: { title: 'A repair under load', measure: repair },
   memory: { title: 'Memory', measure: memory },
+  explain: { title: 'Reading a log', measure: explain },
 };
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, write: { type: 'boolean', default: false } } });

@@ -33,6 +33,8 @@ const rooms: readonly Room[] = [
   { room: 'config', may: ['config', 'core'], node: true, packages: { zod: anywhere, yaml: anywhere } },
   { room: 'upstream', may: ['upstream', 'core'], node: true, packages: {} },
   { room: 'channel', may: ['channel', 'core'], node: true, packages: { zod: anywhere } },
+  // what log lines mean: the same table for `explain` and for the live healer, so it belongs to neither
+  { room: 'signatures', may: ['signatures', 'core', 'config/signature-schema.ts', 'config/signature-pattern.ts'], node: false, packages: {} },
   {
     room: 'proxy',
     may: ['proxy', 'core', 'config', 'upstream', 'channel'],
@@ -41,7 +43,7 @@ const rooms: readonly Room[] = [
   },
   {
     room: 'healer',
-    may: ['healer', 'core', 'config', 'upstream', 'channel'],
+    may: ['healer', 'core', 'config', 'upstream', 'channel', 'signatures'],
     node: true,
     // undici speaks to a container Engine's unix socket; it is loaded when the first container is looked at
     packages: { zod: anywhere, execa: /^healer\/run-command\.ts$/, undici: /^healer\/service-parts\/engine\.ts$/, ...processPackages },
@@ -50,7 +52,18 @@ const rooms: readonly Room[] = [
   {
     room: 'healer/probes',
     // what a database says for itself is heard in one place, for checks and for evidence
-    may: [...leafTools, 'healer/probes', 'healer/service-parts/config-tests.ts', 'healer/service-parts/container-logs.ts', 'healer/ask-datastore.ts', 'upstream'],
+    may: [
+      ...leafTools,
+      'healer/probes',
+      'healer/service-parts/config-tests.ts',
+      'healer/service-parts/container-logs.ts',
+      'healer/ask-datastore.ts',
+      'upstream',
+      // log lines are evidence: what they mean, and their secrets taken out
+      'signatures',
+      'healer/signature-table.ts',
+      'healer/audit/redact.ts',
+    ],
     node: true,
     packages: {},
   },
@@ -68,7 +81,8 @@ const rooms: readonly Room[] = [
     node: true,
     packages: {},
   },
-  { room: 'healer/causes', may: [...leafTools, 'healer/causes'], node: false, packages: {} },
+  // signs are weighed in the same way for `explain` and for a live case
+  { room: 'healer/causes', may: [...leafTools, 'healer/causes', 'signatures/weigh.ts'], node: false, packages: {} },
   {
     room: 'healer/actions',
     // which worker is stuck only the probes' readers of php-fpm know; how a program is contained is the healer's to say, not an action's
@@ -109,7 +123,7 @@ const rooms: readonly Room[] = [
   { room: 'supervisor', may: ['supervisor'], node: true, packages: { execa: /^supervisor\/start-process\.ts$/, ...processPackages } },
   {
     room: 'cli',
-    may: ['cli', 'core', 'config', 'upstream', 'channel', 'proxy', 'healer', 'doctor', 'supervisor'],
+    may: ['cli', 'core', 'config', 'upstream', 'channel', 'signatures', 'proxy', 'healer', 'doctor', 'supervisor'],
     node: true,
     packages: { commander: anywhere, zod: anywhere, undici: /\/demo\.ts$/, ...processPackages },
   },

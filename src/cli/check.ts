@@ -19,7 +19,7 @@ interface CheckOptions {
 export function checkCommand(): Command {
   return new Command('check')
     .description('find every mistake in the configuration')
-    .argument('[file...]', 'a goodgateway.yaml with all that it names, a policy file, or a safety file')
+    .argument('[file...]', 'a goodgateway.yaml with all that it names, a policy file, a signature file, or a safety file')
     .option('--config <file>', 'goodgateway.yaml (default: /etc/goodgateway/goodgateway.yaml, then ./goodgateway.yaml)')
     .option('--json', 'the result as one JSON object')
     .option('--strict', 'end with status 1 also when there are warnings, such as of what this host lacks')

@@ -9,6 +9,7 @@ const commands: readonly (readonly [name: string, load: () => Promise<Command>])
   ['diagnose', async () => (await import('./diagnose.ts')).diagnoseCommand()],
   ['why', async () => (await import('./why.ts')).whyCommand()],
   ['doctor', async () => (await import('./doctor.ts')).doctorCommand()],
+  ['explain', async () => (await import('./explain.ts')).explainCommand()],
   ['log', async () => (await import('./log.ts')).logCommand()],
   ['pause', async () => (await import('./pause.ts')).pauseCommand()],
   ['resume', async () => (await import('./resume.ts')).resumeCommand()],

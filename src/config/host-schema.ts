@@ -152,6 +152,11 @@ export const hostSchema = z.strictObject({
     .describe('By name: letters, digits, ".", "_" or "-". Each is one backend behind one or several addresses of its own.'),
   admin: address().optional().describe('Where health, metrics and the state of the gateways are served: loopback or unix. Read-only.'),
   policies: oneOrMany(z.string()).default(['policies.d/*.yaml']).describe('Policy files; relative to this file; * matches within one folder. Default: policies.d/*.yaml.'),
+  signatures: oneOrMany(z.string())
+    .default(['signatures.d/*.yaml'])
+    .describe(
+      'Files with your own kinds of log lines, beside those that come with goodgateway; relative to this file; * matches within one folder. Default: signatures.d/*.yaml, where there are any.',
+    ),
   audit: z
     .strictObject({
       folder: absolutePath().default('/var/log/goodgateway').describe('Where its files are. Trap: when it cannot be written, nothing is done to any service.'),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { hostSchema } from './host-schema.ts';
+import { signatureFileSchema } from './signature-schema.ts';
 import { policyListSchema, policySchema } from './policy-schema.ts';
 
 /**
@@ -10,6 +11,7 @@ export function jsonSchemas(): Readonly<Record<string, z.core.JSONSchema.BaseSch
   return {
     'goodgateway.json': describe('goodgateway.yaml', hostSchema, 'inline'),
     'policy.json': describe('A goodgateway recovery policy, or a list of them', z.union([policySchema, policyListSchema]), 'ref'),
+    'signatures.json': describe('Kinds of log lines, and what they mean', signatureFileSchema, 'inline'),
   };
 }
 

@@ -12,7 +12,9 @@ import { hostSchema, type HostConfig } from './host-schema.ts';
 import { needsSafeFiles, loadPolicyFile, type ConfigBindings, type LoadedPolicy, type PolicyFile } from './load-policies.ts';
 import { sortProblems, valueAt, type ConfigProblem, type Path } from './problem.ts';
 import { readConfigFile, type ConfigFile } from './read-config-file.ts';
+import { loadSignatureFiles, type SignatureFiles } from './load-signatures.ts';
 import { safetyFileSchema, type SafetyConfig } from './safety-schema.ts';
+import type { SignatureEntry } from './signature-schema.ts';
 import { validate } from './validate.ts';
 import type { PolicyEntry } from './written.ts';
 import type { YamlDocument } from './yaml-document.ts';
@@ -24,6 +26,8 @@ export interface Configuration {
   readonly safety: SafetyConfig;
   /** By the policy's name. */
   readonly policies: ReadonlyMap<string, LoadedPolicy>;
+  /** The administrator's own signatures; those that come with goodgateway are not among them. */
+  readonly signatures: readonly SignatureEntry[];
   /** Every file that was read, absolute: a change of one is a reason to load again. */
   readonly files: readonly string[];
 }
@@ -49,16 +53,26 @@ export async function readConfiguration(file: string, bindings: ConfigBindings):
   const host = validate(hostSchema, document.value);
   const policies = await loadPolicies(document, bindings);
   const safety = await loadSafety(document);
+  const signatures = await loadOwnSignatures(document);
   const found = host.ok ? [] : host.findings.map((each) => document.problem(each.path, each.at, each.message));
   const written = { host: document, policies: policies.files.flatMap((each) => each.entries) };
   const references = [...checkReferences({ ...written, complete: policies.complete }), ...checkNames({ ...written, safety: safety.written, complete: policies.complete })];
   const limits = host.ok && typeof host.value.safety !== 'string' ? host.value.safety : safety.limits;
   if (limits) references.push(...checkLimits(written.policies, limits));
-  const problems = [...read.problems, ...extraDocuments(read), ...found, ...policies.problems, ...safety.problems, ...references, ...unsafeHost([read, ...safety.read], policies.files)];
+  const problems = [
+    ...read.problems,
+    ...extraDocuments(read),
+    ...found,
+    ...policies.problems,
+    ...safety.problems,
+    ...signatures.problems,
+    ...references,
+    ...unsafeHost([read, ...safety.read, ...signatures.read], policies.files),
+  ];
   if (!host.ok || !limits || problems.length > 0) return { loaded: { ok: false, problems: sortProblems(problems) }, written };
   const byName = new Map(policies.files.flatMap((each) => each.policies).map((each) => [each.policy.name, each]));
-  const files = [read.file, ...policies.files.map((each) => each.file), ...safety.files];
-  return { loaded: { ok: true, configuration: { host: host.value, safety: limits, policies: byName, files } }, written };
+  const files = [read.file, ...policies.files.map((each) => each.file), ...safety.files, ...signatures.read.map((each) => each.file)];
+  return { loaded: { ok: true, configuration: { host: host.value, safety: limits, policies: byName, signatures: signatures.entries, files } }, written };
 }
 
 /** Where the host's configuration is: the file that was named, else /etc/goodgateway, else here. Absolute; it need not exist. */
@@ -87,7 +101,7 @@ interface Policies {
 async function loadPolicies(host: YamlDocument, bindings: ConfigBindings): Promise<Policies> {
   const found = new Set<string>();
   const problems: ConfigProblem[] = [];
-  for (const { path, pattern } of patternsOf(host)) {
+  for (const { path, pattern } of patternsOf(host, 'policies')) {
     const matches = await findPolicyFiles(dirname(host.file), pattern);
     if (matches.length === 0) problems.push(host.problem(path, 'value', `policies: no file matches ${pattern} (looked in ${dirname(host.file)})`));
     for (const match of matches) found.add(match);
@@ -99,11 +113,25 @@ async function loadPolicies(host: YamlDocument, bindings: ConfigBindings): Promi
   return { files, problems: [...problems, ...files.flatMap((file) => file.problems)], complete };
 }
 
-function patternsOf(host: YamlDocument): readonly { readonly path: Path; readonly pattern: string }[] {
-  const written = valueAt(host.value, ['policies']) ?? 'policies.d/*.yaml';
-  if (typeof written === 'string') return [{ path: ['policies'], pattern: written }];
+function patternsOf(host: YamlDocument, key: 'policies' | 'signatures'): readonly { readonly path: Path; readonly pattern: string }[] {
+  const written = valueAt(host.value, [key]) ?? `${key}.d/*.yaml`;
+  if (typeof written === 'string') return [{ path: [key], pattern: written }];
   if (!Array.isArray(written)) return [];
-  return written.flatMap((pattern: unknown, i) => (typeof pattern === 'string' ? [{ path: ['policies', i], pattern }] : []));
+  return written.flatMap((pattern: unknown, i) => (typeof pattern === 'string' ? [{ path: [key, i], pattern }] : []));
+}
+
+/** Files that are named must be there; those of the usual folder need not. */
+async function loadOwnSignatures(host: YamlDocument): Promise<SignatureFiles> {
+  const files = new Set<string>();
+  const problems: ConfigProblem[] = [];
+  for (const { path, pattern } of patternsOf(host, 'signatures')) {
+    const matches = await findPolicyFiles(dirname(host.file), pattern);
+    const isNamed = valueAt(host.value, ['signatures']) !== undefined;
+    if (matches.length === 0 && isNamed) problems.push(host.problem(path, 'value', `signatures: no file matches ${pattern} (looked in ${dirname(host.file)})`));
+    for (const match of matches) files.add(match);
+  }
+  const loaded = await loadSignatureFiles([...files]);
+  return { ...loaded, problems: [...problems, ...loaded.problems] };
 }
 
 interface Safety {

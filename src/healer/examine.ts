@@ -61,7 +61,15 @@ function isFading({ best }: Diagnosis, open: OpenCase, healer: Healer): boolean 
 /** Evidence and diagnosis, without an incident and without a record. */
 export async function lookAt(ward: Ward, { symptom, which }: { readonly symptom: Symptom; readonly which: 'quick' | 'all' }, healer: Healer): Promise<Diagnosis> {
   const target = ward.target();
-  const context: ProbeContext = { target, run: healer.run, clock: healer.clock, serviceType: ward.serviceType, lastGoodMs: ward.lastGoodMs, dependencies: dependenciesOf(ward, healer) };
+  const context: ProbeContext = {
+    target,
+    run: healer.run,
+    clock: healer.clock,
+    serviceType: ward.serviceType,
+    lastGoodMs: ward.lastGoodMs,
+    dependencies: dependenciesOf(ward, healer),
+    ...(healer.signatures ? { signatures: healer.signatures } : {}),
+  };
   const inTime = AbortSignal.any([healer.stopping, AbortSignal.timeout(ward.policy.evidence.timeout)]);
   const seen = await gatherEvidence(context, healer.probes, inTime, which);
   const evidence = [...seen, ...ward.deaths.evidence(healer.clock.monotonicMs())];

@@ -18,6 +18,7 @@ import type { ActionTable } from './policy/gates.ts';
 import type { Hindrance, Surroundings } from './policy/surroundings.ts';
 import type { TrafficSummary } from './proxy-link.ts';
 import type { StateStore } from './state-store.ts';
+import type { SignatureTable } from '../signatures/compile.ts';
 
 export interface HealerLog {
   info(fields: object, message: string): void;
@@ -37,6 +38,8 @@ export interface Healer {
   readonly causes: readonly Cause[];
   readonly actions: ReadonlyMap<ActionName, Action>;
   readonly actionTable: ActionTable;
+  /** What is known of log lines, as it is now. Absent: what comes with goodgateway. */
+  readonly signatures?: () => Promise<SignatureTable>;
   readonly run: RunCommand;
   readonly clock: Clock;
   readonly log: HealerLog;

@@ -10,6 +10,7 @@ import type { Address } from '../core/failure.ts';
 import type { Question, Symptom } from '../core/incident.ts';
 import type { Clock } from '../core/time.ts';
 import type { Traffic } from '../core/traffic.ts';
+import type { SignatureTable } from '../signatures/compile.ts';
 import type { BackendTls } from '../upstream/backend-tls.ts';
 import type { RunCommand } from './commands.ts';
 
@@ -97,6 +98,8 @@ export interface ProbeContext {
   readonly lastGoodMs: number;
   /** What the service needs, by its policy. */
   readonly dependencies: readonly Dependency[];
+  /** What is known of log lines. Absent: what comes with goodgateway. */
+  readonly signatures?: () => Promise<SignatureTable>;
 }
 
 /** A read-only look at one thing. */
@@ -178,10 +181,7 @@ export interface Action<Options = Readonly<Record<string, unknown>>> {
   readonly evidence: 'before' | 'beside' | 'none';
   /** Is refused while the service's configuration test fails. */
   readonly configTest: boolean;
-  /**
-   * Only passes time: it ends early when there is nothing left to wait for, and is not used up when it was cut short
-   * or when the healer ended meanwhile.
-   */
+  /** Only passes time: it ends early when there is nothing left to wait for, and is not used up when it was cut short or when the healer ended meanwhile. */
   readonly waits?: true;
   /** Only tells people. `page`: somebody has to act, and visitors read that somebody was told; `notice`: for information. */
   readonly tells?: 'page' | 'notice';

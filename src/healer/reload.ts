@@ -9,7 +9,6 @@ import { isDeepStrictEqual } from 'node:util';
 import { loadConfiguration, type Configuration } from '../config/load.ts';
 import type { LoadedPolicy } from '../config/load-policies.ts';
 import { formatProblem } from '../config/problem.ts';
-import type { SafetyConfig } from '../config/safety-schema.ts';
 import { policyFields } from './audit-record-for.ts';
 import { actionOptions } from './action-options.ts';
 import type { Healer, Ward } from './healer.ts';
@@ -27,7 +26,7 @@ export interface ReloadPlace {
   readonly createWard: (loaded: LoadedPolicy) => Promise<Ward>;
   /** Begins to watch a ward that is new. */
   readonly watch: (ward: Ward) => void;
-  readonly takeSafety: (safety: SafetyConfig) => void;
+  readonly take: (next: Pick<Configuration, 'safety' | 'signatures'>) => void;
 }
 
 export interface Reloader {
@@ -84,7 +83,7 @@ export async function createReloader(first: Configuration, place: ReloadPlace): 
   }
 
   return {
-    watched: () => ({ files: [...new Set([...running.files, ...(refused?.files ?? [])])], patterns: running.host.policies }),
+    watched: () => ({ files: [...new Set([...running.files, ...(refused?.files ?? [])])], patterns: [...running.host.policies, ...running.host.signatures] }),
     reload: (why) =>
       (waiting ??= turn.then(() => {
         waiting = undefined;
@@ -103,8 +102,9 @@ async function swap(before: Configuration, next: Configuration, place: ReloadPla
   const removed = [...wards.values()].filter(({ name }) => !next.policies.has(name));
   const otherService = changed.filter(({ policy }) => !isDeepStrictEqual(policy.service, wards.get(policy.name)?.policy.service));
   const otherSafety = !isDeepStrictEqual(before.safety, next.safety);
+  const otherSignatures = !isDeepStrictEqual(before.signatures, next.signatures);
 
-  place.takeSafety(next.safety);
+  place.take(next);
   for (const loaded of changed) wards.get(loaded.policy.name)?.adopt(loaded);
   for (const ward of added) wards.set(ward.name, ward);
   for (const { name } of removed) wards.delete(name);
@@ -114,8 +114,15 @@ async function swap(before: Configuration, next: Configuration, place: ReloadPla
   for (const ward of added) place.watch(ward);
   for (const one of [...added, ...changed]) await healer.audit.append({ event: 'policy.loaded', service: one.policy.name, policy: policyFields(one) });
   if (otherSafety) await healer.audit.append({ event: 'policy.loaded', text: "the host's limits (safety) were read again" });
+  if (otherSignatures) await healer.audit.append({ event: 'policy.loaded', text: 'the signatures of log lines were read again' });
   for (const { name } of removed) await healer.audit.append({ event: 'policy.removed', service: name, text: `${name} has no policy any more; nobody looks after it from now on` });
-  return [...changed.map(({ policy }) => policy.name), ...added.map(({ name }) => `${name} (new)`), ...removed.map(({ name }) => `${name} (removed)`), ...(otherSafety ? ['safety'] : [])];
+  return [
+    ...changed.map(({ policy }) => policy.name),
+    ...added.map(({ name }) => `${name} (new)`),
+    ...removed.map(({ name }) => `${name} (removed)`),
+    ...(otherSafety ? ['safety'] : []),
+    ...(otherSignatures ? ['signatures'] : []),
+  ];
 }
 
 /** A file that cannot be read has no hash. */

@@ -34,6 +34,7 @@ import * as registeredServices from './services/registry.ts';
 import { watchSharedCause } from './shared-cause.ts';
 import { takeFailure, takeSummary } from './take-facts.ts';
 import { createHostLook } from './surroundings/host-look.ts';
+import { tableWith } from './signature-table.ts';
 import { openStateStore } from './state-store.ts';
 import { watchConfig } from './watch-config.ts';
 import { watchService } from './watch.ts';
@@ -59,7 +60,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   const { host, policies } = configuration;
   const { run = runCommand, product } = parts;
   const log = redactedLog(parts.log);
-  let { safety } = configuration;
+  let { safety, signatures: own } = configuration;
   const stop = new AbortController();
   // whoever holds this socket is the healer of this folder; nothing is touched before it is ours
   let ready: OperatorPlace | undefined;
@@ -74,7 +75,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   const lockNow = (): string => safety.one_healer.lock ?? join(host.runtime, 'healer.lock');
   const oneHealer = await standAsOneHealer({ lock: lockNow, run, clock: systemClock, stopping: stop.signal, log, audit });
   const around = { host: createHostLook({ pauseWhen: () => safety.pause_when, clock: systemClock, log, runtime: host.runtime }), otherHealer: oneHealer.other };
-  const healer = withPlugIns({ wards, audit, state, run, log, around, order: (order) => link?.order(order), stopping: stop.signal }, () => safety);
+  const healer = withPlugIns({ wards, audit, state, run, log, around, order: (order) => link?.order(order), stopping: stop.signal, signatures: () => tableWith(own) }, () => safety);
   const incidents = createIncidents(healer);
   const deaths = createRequestDeaths({ wards, incidents, healer });
   link = await listenForProxies({
@@ -104,7 +105,8 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   watches.add(watchPauses(ready));
   watches.add(watchSharedCause(healer));
   watches.add(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
-  const reloader = await createReloader(configuration, { healer, incidents, deaths, wards, createWard: createOne, watch, takeSafety: (next) => (safety = next) });
+  const reloader = await createReloader(configuration, { healer, incidents, deaths, wards, createWard: createOne, watch, take: (next) => void ({ safety, signatures: own } = next) });
+  warmSignatures(() => tableWith(own), { signal: stop.signal, log });
   const changed = (): Promise<void> => reloader.reload('a file was changed');
   watches.add(watchConfig({ watched: reloader.watched, changed, clock: systemClock, readAtMs: performance.timeOrigin, signal: stop.signal }));
   return {
@@ -119,8 +121,18 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   };
 }
 
+/** Reading the signatures takes some tenths of a second: in quiet, before an incident needs them, and not while the healer starts. */
+const warmAfterMs = 3000;
+
+function warmSignatures(table: () => Promise<unknown>, { signal, log }: { readonly signal: AbortSignal; readonly log: HealerLog }): void {
+  void systemClock
+    .sleep(warmAfterMs, signal)
+    .then(() => (signal.aborted ? undefined : table()))
+    .catch((error: unknown) => log.error({}, `what is known of log lines cannot be read: ${error instanceof Error ? error.message : String(error)}`));
+}
+
 /** With everything that stands in the registries. `safety` is asked anew each time: a reload may have changed it. */
-function withPlugIns(parts: Pick<Healer, 'wards' | 'audit' | 'state' | 'run' | 'log' | 'around' | 'order' | 'stopping'>, safety: () => Healer['safety']): Healer {
+function withPlugIns(parts: Pick<Healer, 'wards' | 'audit' | 'state' | 'run' | 'log' | 'around' | 'order' | 'stopping' | 'signatures'>, safety: () => Healer['safety']): Healer {
   const actions = new Map(Object.values(registeredActions).map((action) => [action.name, action as Action]));
   return {
     ...parts,

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { hostSchema } from '../../src/config/host-schema.ts';
 import { jsonSchemas } from '../../src/config/json-schema.ts';
 import { policySchema } from '../../src/config/policy-schema.ts';
+import { signatureFileSchema } from '../../src/config/signature-schema.ts';
 import { keyTable, symptomList } from './reference-tables.ts';
 
 const folder = join(import.meta.dirname, '../../docs/schema');
@@ -21,7 +22,7 @@ t.test('the JSON Schemas in docs/schema are the schemas that the loader obeys', 
 t.test('docs/configuration.md says of each key what the loader obeys', async (t) => {
   const file = join(folder, '../configuration.md');
   const page = readFileSync(file, 'utf8');
-  const tables: Readonly<Record<string, string>> = { host: keyTable(hostSchema), policy: keyTable(policySchema), kinds: symptomList() };
+  const tables: Readonly<Record<string, string>> = { host: keyTable(hostSchema), policy: keyTable(policySchema), signature: keyTable(signatureFileSchema), kinds: symptomList() };
   const text = page.replace(
     /(<!-- (\w+): made by .*? -->\n)[^]*?(<!-- end -->)/g,
     (_all, begin: string, name: string, end: string) => `${begin}\n${tables[name] ?? `there is no table ${name}`}\n${end}`,

@@ -24,7 +24,7 @@ export function keyTable(schema: z.ZodType): string {
   const isRefused = (row: Row) => /^Not built in this version|^Refused/.test(row.meaning);
   const lines = rows.filter((row) => !isRefused(row)).map((row) => `| \`${row.key}\` | ${row.written} | ${row.default === '' ? '' : `\`${row.default}\``} | ${row.meaning} |`);
   const refused = rows.filter(isRefused).map((row) => `\`${row.key}\``);
-  return ['| key | written as | default | meaning |', '|---|---|---|---|', ...lines, '', `Known and refused by this version: ${refused.join(', ')}.`, ''].join('\n');
+  return ['| key | written as | default | meaning |', '|---|---|---|---|', ...lines, ...(refused.length > 0 ? ['', `Known and refused by this version: ${refused.join(', ')}.`] : []), ''].join('\n');
 }
 
 /** Every name that `detect` takes. */

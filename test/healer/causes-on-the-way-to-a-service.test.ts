@@ -283,17 +283,17 @@ const rows: readonly Row[] = [
   },
   {
     scene: 'the log has the refused account again and again',
-    file: { evidence: [running, log('access_denied', "SQLSTATE[HY000] [1045] Access denied for user 'shop'@'localhost'", { user: 'shop', count: 40 })] },
+    file: { evidence: [running, log('mysql_access_denied', "SQLSTATE[HY000] [1045] Access denied for user 'shop'@'localhost'", { user: 'shop', count: 40 })] },
     best: ['config.credentials', 'likely'],
     says: /refuses its account shop/,
   },
   {
     scene: 'the log of a database has refused accounts',
-    file: { target: database, evidence: [running, log('access_denied', "Access denied for user 'root'@'203.0.113.9'", { user: 'root', count: 40 })] },
+    file: { target: database, evidence: [running, log('mysql_access_denied', "Access denied for user 'root'@'203.0.113.9'", { user: 'root', count: 40 })] },
     best: ['unknown', 'possible'],
     never: ['config.credentials'],
   },
-  { scene: 'the log has one refused account', file: { evidence: [running, log('access_denied', 'WRONGPASS invalid username-password pair')] }, best: ['config.credentials', 'possible'] },
+  { scene: 'the log has one refused account', file: { evidence: [running, log('redis_login', 'WRONGPASS invalid username-password pair')] }, best: ['config.credentials', 'possible'] },
 
   {
     scene: 'no local port is left, and a connect was refused for it',
@@ -321,13 +321,13 @@ const rows: readonly Row[] = [
   },
   {
     scene: 'a limit for each address holds back our own',
-    file: { evidence: [running, log('per_ip_limit', 'limiting requests, excess: 5.0 by zone "one", client: 127.0.0.1,', { client: '127.0.0.1' })] },
+    file: { evidence: [running, log('nginx_limiting', 'limiting requests, excess: 5.0 by zone "one", client: 127.0.0.1,', { client: '127.0.0.1' })] },
     best: ['config.per_ip_limit', 'likely'],
     says: /set_real_ip_from 127\.0\.0\.1/,
   },
   {
     scene: "a limit for each address holds back a visitor's",
-    file: { evidence: [running, log('per_ip_limit', 'limiting requests', { client: '203.0.113.9' })] },
+    file: { evidence: [running, log('nginx_limiting', 'limiting requests', { client: '203.0.113.9' })] },
     best: ['unknown', 'possible'],
     never: ['config.per_ip_limit'],
   },

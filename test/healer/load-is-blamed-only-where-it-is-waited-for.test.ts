@@ -301,7 +301,7 @@ const rows: readonly Row[] = [
   },
   {
     scene: 'its file system is read-only after errors of the disk',
-    file: { evidence: [running, readOnly(), kernel('io_error', { device: 'sda1' }), kernel('read_only', { device: 'sda1' }), log('read_only_file_system')] },
+    file: { evidence: [running, readOnly(), kernel('io_error', { device: 'sda1' }), kernel('read_only', { device: 'sda1' }), log('storage_readonly')] },
     best: ['disk.full', 'certain'],
     says: /Nothing can be written to the file system of \/var\/lib\/mysql.*it is read-only.*findmnt -T \/var\/lib\/mysql.*may damage/,
   },

@@ -12,7 +12,6 @@ import { diagnose } from '../../src/healer/diagnose.ts';
 import { gatherEvidence } from '../../src/healer/gather-evidence.ts';
 import type { Probe, ProbeContext, ServiceState, ServiceTarget, ServiceType } from '../../src/healer/leaves.ts';
 import { readFpmPool } from '../../src/healer/probes/read-fpm-pool.ts';
-import { matchSignature } from '../../src/healer/probes/read-lines.ts';
 import { processesOf, socketsOf, workersOf } from '../../src/healer/probes/read-once.ts';
 import * as registeredProbes from '../../src/healer/probes/registry.ts';
 import { readListeners, readSocketTables } from '../../src/healer/socket-tables.ts';
@@ -378,16 +377,6 @@ t.test('a pool is found in its configuration, through includes, by where it list
   t.match(readFpmPool(target('127.0.0.1:9001', { type: 'external', pool: join(folder, 'a.pool') })), { maxChildren: 7 });
   t.equal(readFpmPool(target('127.0.0.1:9009', process_)), undefined);
   t.equal(readFpmPool(target('127.0.0.1:9001', { type: 'external' })), undefined);
-  t.end();
-});
-
-t.test('signatures are literals with typed fields', (t) => {
-  const match = (pattern: string, line: string) => matchSignature({ name: 'x', pattern }, line);
-  t.same(match('[pool {pool}] child {pid:int} exited', 'WARNING: [pool www] child 17 exited on'), { pool: 'www', pid: 17 });
-  t.equal(match('child {pid:int} exited', 'child x17 exited'), undefined);
-  t.equal(match('a {b} c', 'a  c'), undefined, 'a field is never empty');
-  t.same(match('address {address}', 'bind to address [::]:80'), { address: '[::]:80' });
-  t.same(match('no field', 'there is no field here'), {});
   t.end();
 });
 

@@ -22,12 +22,12 @@ const log = (signature: string, text: string, more = {}) => evidence('log', { si
 const answer = (status: number) => evidence('http_answer', { result: 'status', status });
 const queue = (length: number) => evidence('listener', { address: '127.0.0.1:9000', current: true, state: 'listening', queue: length });
 const memory = log('php_memory_limit', 'PHP Fatal error:  Allowed memory size of 134217728 bytes exhausted (tried to allocate 20480 bytes) in /srv/list.php on line 7', {
-  limit: 134_217_728,
+  bytes: 134_217_728,
   file: '/srv/list.php',
   line: 7,
 });
-const fatal = (reason: string, more = {}) => log('php_fatal', `PHP Fatal error:  ${reason} in /srv/x.php:3`, { reason: ` ${reason}`, file: '/srv/x.php', line: 3, ...more });
-const timedOut = log('execution_timed_out', '[pool www] child 9, script \'/srv/export.php\' (request: "GET /export.php") execution timed out (30.2 sec), terminating', {
+const fatal = (reason: string, more = {}) => log('php_fatal', `PHP Fatal error:  ${reason} in /srv/x.php:3`, { message: ` ${reason}`, file: '/srv/x.php', line: 3, ...more });
+const timedOut = log('script_terminated', '[pool www] child 9, script \'/srv/export.php\' (request: "GET /export.php") execution timed out (30.2 sec), terminating', {
   pool: 'www',
   script: '/srv/export.php',
 });
@@ -206,7 +206,7 @@ const rows: readonly Row[] = [
     file: { symptom: { kind: 'http_response_timeout' }, evidence: [running, workers(4, 1), pool(5), timeouts, timedOut, database(4, 4)] },
     best: ['dependency.database', 'likely'],
   },
-  { scene: 'a time limit of another pool', file: { symptom: cut, evidence: [running, pool(5), log('execution_timed_out', 'x', { pool: 'other', script: '/y.php' })] }, best: ['unknown', 'possible'] },
+  { scene: 'a time limit of another pool', file: { symptom: cut, evidence: [running, pool(5), log('script_terminated', 'x', { pool: 'other', script: '/y.php' })] }, best: ['unknown', 'possible'] },
   {
     scene: "gunicorn's arbiter ended a silent worker",
     file: { target: http, symptom: cut, evidence: [running, log('worker_timeout', '[CRITICAL] WORKER TIMEOUT (pid:9)')] },
@@ -225,7 +225,7 @@ const rows: readonly Row[] = [
   },
   {
     scene: 'uWSGI skipped a request that was longer than its buffer',
-    file: { target: http, symptom: cut, evidence: [running, log('request_too_big', 'invalid request block size: 4161 (max 4096)...skip', { size: 4161, limit: 4096 })] },
+    file: { target: http, symptom: cut, evidence: [running, log('uwsgi_header_too_big', 'invalid request block size: 4161 (max 4096)...skip', { size: 4161, limit: 4096 })] },
     best: ['config.buffer_size', 'certain'],
     says: /buffer-size = 16384/,
   },

@@ -83,7 +83,7 @@ t.test('a pool that waits for one address, its slow page, its time limit and its
     (found) => found.length === 2 && found.some(({ facts }) => facts['signature'] === 'php_fatal' && facts['count'] === 3),
   );
   const errorOf = (signature: string) => failed.find(({ facts }) => facts['signature'] === signature)?.facts;
-  t.match(errorOf('php_memory_limit'), { limit: 4_194_304, file: join(fpm.docroot, 'memory.php'), line: 1 });
+  t.match(errorOf('php_memory_limit'), { bytes: 4_194_304, file: join(fpm.docroot, 'memory.php'), line: 1 });
   t.match(errorOf('php_fatal'), { file: join(fpm.docroot, 'fatal.php'), line: 1 });
   t.match(causeOf([...(await look(fpm, ['service-state'])), ...failed], { kind: 'status_5xx', text: '20 of 20 answers were errors' }), {
     cause: 'app.error',
@@ -107,7 +107,7 @@ t.test('a pool that waits for one address, its slow page, its time limit and its
   const over = await untilSeen(
     async () => look(fpm, quick),
     'the end of the time limit',
-    (seen) => seen.some(({ facts }) => facts['signature'] === 'execution_timed_out' && facts['count'] === 3),
+    (seen) => seen.some(({ facts }) => facts['signature'] === 'script_terminated' && facts['count'] === 3),
   );
   t.match(find(over, 'fpm_timeouts')?.text, /request_terminate_timeout = 4s/);
   t.match(causeOf(over, { kind: 'connection_terminated' }), { cause: 'config.timeout', confidence: 'certain', subject: 'request_terminate_timeout = 4s', sentence: /remote\.php/ });

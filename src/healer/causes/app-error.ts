@@ -70,11 +70,11 @@ function sentenceOf(file: CaseFile, line: Fact | undefined): string {
   const { name } = file.target;
   switch (line?.word('signature')) {
     case 'php_memory_limit':
-      return `A script of ${name} needs more memory than PHP allows it (${mebibytes(line.number('limit') ?? 0)}): ${placeOf(line)}.`;
+      return `A script of ${name} needs more memory than PHP allows it (${mebibytes(limitOf(line) ?? 0)}): ${placeOf(line)}.`;
     case 'php_time_limit':
-      return `A script of ${name} computes for longer than PHP allows it (${line.number('limit') ?? 0} s): ${placeOf(line)}.`;
+      return `A script of ${name} computes for longer than PHP allows it (${limitOf(line) ?? 0} s): ${placeOf(line)}.`;
     case 'php_fatal':
-      return `The application behind ${name} ends with a fatal error in ${placeOf(line)}: ${fullStop(line.word('reason').trim().slice(0, 160))}`;
+      return `The application behind ${name} ends with a fatal error in ${placeOf(line)}: ${fullStop(line.word('message').trim().slice(0, 160))}`;
     default:
       return `${name} runs, but the application itself answers with errors: ${fullStop(file.symptom.text)}`;
   }
@@ -83,7 +83,7 @@ function sentenceOf(file: CaseFile, line: Fact | undefined): string {
 function remedyOf({ target }: CaseFile, line: Fact | undefined): string {
   switch (line?.word('signature')) {
     case 'php_memory_limit':
-      return oddLimit(line.number('limit') ?? 0)
+      return oddLimit(limitOf(line) ?? 0)
         ? 'Correct memory_limit: it is so small that it must be a slip (a number without its M).'
         : `Look at what is loaded at ${placeOf(line)} (the place where it ended need not be the guilty one); raise memory_limit only where (workers × memory_limit) fits into RAM.`;
     case 'php_time_limit':
@@ -107,4 +107,9 @@ function oddLimit(bytes: number): boolean {
 
 function mebibytes(bytes: number): string {
   return `${Math.round(bytes / 1024 ** 2)} MiB`;
+}
+
+/** The limit of memory in bytes, or of time in seconds. */
+function limitOf(line: Fact): number | undefined {
+  return line.number('bytes') ?? line.number('seconds');
 }

@@ -12,7 +12,7 @@ export const configBufferSize: Cause = {
   name: 'config.buffer_size',
   suspect(file) {
     if (!isAlive(file)) return undefined;
-    const line = logLine(file, 'request_too_big');
+    const line = logLine(file, 'uwsgi_header_too_big');
     if (line) return requestTooBig(file, line);
     if (!tooBig.includes(file.symptom.kind)) return undefined;
     const nginx = file.symptom.seenBy === 'nginx_log';

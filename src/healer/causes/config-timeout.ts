@@ -15,7 +15,7 @@ export const configTimeout: Cause = {
   suspect(file) {
     if (!isAlive(file)) return undefined;
     const pool = factOf(file, 'fpm_pool');
-    const line = logLine(file, 'execution_timed_out');
+    const line = logLine(file, 'script_terminated');
     const cut = cuts.includes(file.symptom.kind);
     const ownLine = line !== undefined && (!pool || pool.word('pool') === line.word('pool'));
     const arbiter = cut ? logLine(file, 'worker_timeout') : undefined;

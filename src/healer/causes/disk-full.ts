@@ -9,7 +9,7 @@ import { factsOf, logLine, sentences, type Fact } from './read-case.ts';
 export const diskFull: Cause = {
   name: 'disk.full',
   suspect(file) {
-    const said = logLine(file, 'no_space') ?? logLine(file, 'read_only_file_system');
+    const said = logLine(file, 'no_space') ?? logLine(file, 'storage_readonly');
     const counts = (fact: Fact): boolean => fact.word('use') !== 'maybe' || said !== undefined;
     const full = factsOf(file, 'disk_full').filter(counts);
     const readOnly = factsOf(file, 'disk_read_only').filter(counts);

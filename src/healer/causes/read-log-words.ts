@@ -3,10 +3,10 @@ import type { CaseFile } from '../leaves.ts';
 import { logLine, type Fact } from './read-case.ts';
 
 const kinds = {
-  accountRefused: ['access_denied', 'mysql_access_denied', 'postgres_login', 'redis_login'],
+  accountRefused: ['mysql_access_denied', 'postgres_login', 'redis_login'],
   tooManyClients: ['too_many_connections', 'mysql_too_many_connections', 'mysql_user_connections', 'postgres_connections', 'redis_max_clients'],
-  nameUnresolved: ['name_unresolved', 'host_not_found', 'name_not_resolved', 'dns_failed'],
-  perAddressLimit: ['per_ip_limit', 'nginx_limiting'],
+  nameUnresolved: ['host_not_found', 'name_not_resolved', 'dns_failed'],
+  perAddressLimit: ['per_address_limit', 'nginx_limiting'],
   selinuxDenied: ['selinux_denied'],
 } as const;
 

@@ -5,12 +5,15 @@
  */
 import { existsSync } from 'node:fs';
 import type { Evidence } from '../../core/diagnosis.ts';
+import type { KnownLine, SignatureTable } from '../../signatures/compile.ts';
+import { withoutQueries } from '../../signatures/quote.ts';
+import { redact } from '../audit/redact.ts';
 import type { Probe, ProbeContext, ServiceTarget } from '../leaves.ts';
 import { containerLogsTail } from '../service-parts/container-logs.ts';
+import { tableWith } from '../signature-table.ts';
 import { readJournal } from './read-journal.ts';
-import { matchSignature, readTail } from './read-lines.ts';
+import { readTail } from './read-lines.ts';
 import { logFilesOf, phpLogOf } from './read-log-files.ts';
-import { logSignatures } from './read-signatures.ts';
 
 /** A pool's warning may come some seconds before the first request suffers. */
 const marginMs = 10_000;
@@ -18,8 +21,6 @@ const marginMs = 10_000;
 const longestMs = 600_000;
 /** Most of a line that is quoted. */
 const quoteLimit = 300;
-/** What stands behind it decides nothing. */
-const longestLine = 4096;
 
 /** Applies to every service. A log that cannot be read is evidence with `missing`. */
 export const logTail: Probe = {
@@ -28,16 +29,24 @@ export const logTail: Probe = {
   quick: false,
   applies: () => true,
   async look(context, signal) {
+    const table = await (context.signatures ?? tableWith)();
     const sinceMs = Math.max(context.lastGoodMs - marginMs, context.clock.wallMs() - longestMs);
-    const files = logFilesOf(context.target).map((file) => fromFile(file, sinceMs));
-    const sources = await Promise.all([...files, fromPhp(context.target, sinceMs), fromJournal(context, sinceMs, signal), fromContainer(context, sinceMs, signal)]);
+    const files = logFilesOf(context.target).map((file) => fromFile(file, sinceMs, table));
+    const rest = [fromPhp(context.target, sinceMs, table), fromJournal(context, { sinceMs, table, signal }), fromContainer(context, { sinceMs, table, signal })];
+    const sources = await Promise.all([...files, ...rest]);
     return sources.flat();
   },
 };
 
-async function fromFile(file: string, sinceMs: number): Promise<readonly Evidence[]> {
+interface Reading {
+  readonly sinceMs: number;
+  readonly table: SignatureTable;
+  readonly signal: AbortSignal;
+}
+
+async function fromFile(file: string, sinceMs: number, table: SignatureTable): Promise<readonly Evidence[]> {
   try {
-    return linesEvidence(await readTail(file, sinceMs), file);
+    return linesEvidence(await readTail(file, sinceMs), file, table);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return [{ kind: 'log', source: file, text: `${file} could not be read.`, facts: {}, missing: reason }];
@@ -45,42 +54,53 @@ async function fromFile(file: string, sinceMs: number): Promise<readonly Evidenc
 }
 
 /** Not there before PHP has logged its first error. */
-async function fromPhp(target: ServiceTarget, sinceMs: number): Promise<readonly Evidence[]> {
+async function fromPhp(target: ServiceTarget, sinceMs: number, table: SignatureTable): Promise<readonly Evidence[]> {
   const file = phpLogOf(target);
-  return file === undefined || !existsSync(file) ? [] : fromFile(file, sinceMs);
+  return file === undefined || !existsSync(file) ? [] : fromFile(file, sinceMs, table);
 }
 
-async function fromJournal({ target, run }: ProbeContext, sinceMs: number, signal: AbortSignal): Promise<readonly Evidence[]> {
+async function fromJournal({ target, run }: ProbeContext, { sinceMs, table, signal }: Reading): Promise<readonly Evidence[]> {
   const result = await readJournal(target, sinceMs, { run, signal });
   if (!result) return [];
-  if (result.exitCode === 0) return linesEvidence(result.output.split('\n'), 'journal');
+  if (result.exitCode === 0) return linesEvidence(result.output.split('\n'), 'journal', table);
   return [{ kind: 'log', source: 'journal', text: 'The journal could not be read.', facts: {}, missing: result.startError ?? result.output.slice(0, quoteLimit) }];
 }
 
-async function fromContainer({ target: { config } }: ProbeContext, sinceMs: number, signal: AbortSignal): Promise<readonly Evidence[]> {
+async function fromContainer({ target: { config } }: ProbeContext, { sinceMs, table, signal }: Reading): Promise<readonly Evidence[]> {
   if (config.type !== 'docker') return [];
   const read = await containerLogsTail(config, { lines: 200, sinceMs }, signal);
-  if ('lines' in read) return linesEvidence(read.lines, 'container');
+  if ('lines' in read) return linesEvidence(read.lines, 'container', table);
   return [{ kind: 'log', source: 'container', text: 'What the container wrote could not be read.', facts: {}, missing: read.missing }];
 }
 
-function linesEvidence(lines: readonly string[], source: string): readonly Evidence[] {
-  const found = new Map<string, Evidence>();
-  for (const raw of lines) {
-    const line = withoutQuery(raw.slice(0, longestLine));
-    for (const signature of logSignatures) {
-      const fields = matchSignature(signature, line);
-      if (!fields) continue;
-      const count = Number(found.get(signature.name)?.facts['count'] ?? 0) + 1;
-      const text = line.slice(0, quoteLimit);
-      found.set(signature.name, { kind: 'log', source, text, facts: { ...fields, signature: signature.name, count } });
-      break;
+function linesEvidence(lines: readonly string[], source: string, table: SignatureTable): readonly Evidence[] {
+  const found = new Map<string, { readonly known: KnownLine; readonly evidence: Evidence }>();
+  for (const text of lines) {
+    const known = table.know(text);
+    if (!known) continue;
+    const { id } = known.entry;
+    const count = Number(found.get(id)?.evidence.facts['count'] ?? 0) + 1;
+    // "ready for connections" is the end of what was said of the start, and a new start is the end of that
+    for (const [other, { known: before }] of found) {
+      if (familyOf(other) === familyOf(id) && (before.entry.kind === 'noise') !== (known.entry.kind === 'noise')) found.delete(other);
     }
+    found.set(id, { known, evidence: { kind: 'log', source, text: clean(text).slice(0, quoteLimit), facts: factsOf(known, count) } });
   }
-  return [...found.values()];
+  return [...found.values()].map(({ evidence }) => evidence);
 }
 
-/** php-fpm quotes whole URLs: `(request: "GET /x.php?key=…") executing too slow`. A query may hold a password. */
-function withoutQuery(line: string): string {
-  return line.replace(/(\(request: "[A-Z]{1,20} [^?\s]{0,500})\?.*(?="\) execut)/, '$1');
+/** `signature` is the family that causes ask for; `entry`, `program`, `sign`, `for` and `against` are what `causes/read-votes.ts` weighs. */
+function factsOf({ entry, fields }: KnownLine, count: number): Evidence['facts'] {
+  const own = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? clean(value) : value]));
+  const votes = (list: readonly { readonly cause: string; readonly weight: number }[]) => list.map(({ cause, weight }) => `${cause} ${weight}`);
+  return { ...own, signature: familyOf(entry.id), entry: entry.id, program: entry.program, sign: entry.kind, for: votes(entry.for), against: votes(entry.against), count };
+}
+
+function familyOf(id: string): string {
+  return id.split('.')[0] ?? id;
+}
+
+/** Without secrets, and without what visitors sent along. */
+function clean(text: string): string {
+  return redact(withoutQueries(text)).text;
 }

@@ -43,39 +43,3 @@ export function timeOf(line: string): number | undefined {
   const at = text === undefined ? NaN : Date.parse(text);
   return Number.isNaN(at) ? undefined : at;
 }
-
-/** Literals with typed fields: `{name:int}` takes digits, `{name}` whatever stands before the next literal. */
-export interface Signature {
-  readonly name: string;
-  readonly pattern: string;
-}
-
-/**
- * The fields of a line that contains the pattern, or `undefined`. Linear in the line's length: each literal is
- * looked for once, behind the one before.
- */
-export function matchSignature({ pattern }: Signature, line: string): Readonly<Record<string, string | number>> | undefined {
-  // Splitting by a group keeps it: literal, field, literal, field …
-  const parts = pattern.split(/\{([a-z]+(?::int)?)\}/);
-  const fields: Record<string, string | number> = {};
-  let at = line.indexOf(parts[0]!);
-  if (at < 0) return undefined;
-  at += parts[0]!.length;
-  for (let i = 1; i < parts.length; i += 2) {
-    const [name, type] = parts[i]!.split(':');
-    const next = parts[i + 1]!;
-    const end = type === 'int' ? digitsEnd(line, at) : next === '' ? line.length : line.indexOf(next, at);
-    if (end <= at || !line.startsWith(next, end)) return undefined;
-    const value = line.slice(at, end);
-    fields[name!] = type === 'int' ? Number(value) : value;
-    at = end + next.length;
-  }
-  return fields;
-}
-
-/** At most 15 digits: more would not be an exact number any longer. */
-function digitsEnd(line: string, from: number): number {
-  let end = from;
-  while (end < from + 15 && line.charCodeAt(end) >= 48 && line.charCodeAt(end) <= 57) end++;
-  return end;
-}
