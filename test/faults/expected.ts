@@ -58,7 +58,7 @@ export const serviceFaults = {
   'php-worker-out-of-memory': {
     stack: 'php',
     fault: "the kernel ends php-fpm's workers one by one, because their memory cgroup is full",
-    causes: ['oom.killed', 'load.memory'],
+    causes: ['oom.killed', 'limit.tenant', 'load.memory'],
     does: [],
     healedBy: 'person',
   },
@@ -235,7 +235,7 @@ export const portFaults = {
 
 /** 5: the application itself. */
 export const applicationFaults = {
-  'segfault-by-ffi': { stack: 'php', fault: 'every page runs into a null pointer of a library (FFI)', causes: ['app.segfault'], does: [], healedBy: 'person' },
+  'segfault-by-ffi': { stack: 'php', fault: 'every page runs into a null pointer of a library (FFI)', causes: ['app.segfault'], onTheWay: ['app.poison_request'], does: [], healedBy: 'person' },
   'segfault-by-signal': { stack: 'php', fault: 'workers end by SIGSEGV on one request in three, whatever it asks for', causes: ['app.segfault'], does: [], healedBy: 'person' },
   'endless-recursion': { stack: 'php', fault: 'a page calls itself without end until its stack is full', causes: ['app.poison_request', 'app.segfault'], does: [], healedBy: 'person' },
   'poison-request': { stack: 'php', fault: 'one address ends every worker that takes it; all others are well', causes: ['app.poison_request'], does: [], healedBy: 'goodgateway' },

@@ -56,7 +56,7 @@ const tookS = Math.round((performance.now() - startedAt) / 1000);
 process.stdout.write(values.json ? `${JSON.stringify({ rows: ordered, failed, skipped, judgement })}\n` : `${tableOf(ordered)}\n`);
 const problems = [...failed, ...judgement.broken];
 process.stderr.write(`${judgement.text} It took ${tookS} s.\n${problems.map((problem) => `WRONG ${problem}\n`).join('')}`);
-if (!wanted && failed.length === 0) writeFileSync(page, pageOf({ rows: ordered, skipped, judgement, tookS }));
+if (!wanted) writeFileSync(page, pageOf({ rows: ordered, skipped, judgement, problems, tookS }));
 process.exit(problems.length === 0 ? 0 : 1);
 
 async function playNext(): Promise<void> {
@@ -80,7 +80,7 @@ async function playOne(fault: ListedFault): Promise<void> {
     rows.set(name, row);
     process.stderr.write(`${name}: ${row.verdict}${row.problems.length > 0 ? `; ${row.problems.join('; ')}` : ''}\n`);
   } catch (error) {
-    failed.push(`${name} could not be played: ${error instanceof Error ? error.message : String(error)}`);
+    failed.push(`${name} could not be played: ${(error instanceof Error ? error.message : String(error)).slice(0, 1500)}`);
     process.stderr.write(`${failed.at(-1)}\n`);
   } finally {
     await scope.end();

@@ -15,10 +15,12 @@ export interface WholeLab {
   readonly rows: readonly Row[];
   readonly skipped: readonly { readonly fault: ListedFault; readonly why: string }[];
   readonly judgement: Judgement;
+  /** What is not as expected, and what could not be played. */
+  readonly problems: readonly string[];
   readonly tookS: number;
 }
 
-export function pageOf({ rows, skipped, judgement, tookS }: WholeLab): string {
+export function pageOf({ rows, skipped, judgement, problems, tookS }: WholeLab): string {
   const parts = (Object.keys(families) as Family[]).flatMap((family) => {
     const own = rows.filter((row) => row.family === family);
     return own.length === 0 ? [] : [`## ${capital(families[family])}`, tableOf(own)];
@@ -28,7 +30,7 @@ export function pageOf({ rows, skipped, judgement, tookS }: WholeLab): string {
     '<!-- made by `npm run faults`; do not edit -->',
     'Real servers, broken on purpose, and what goodgateway made of it. `npm run faults` builds each stack anew, lets visitors come, breaks it, and prints this page; it ends with status 1 when an expectation is not met.',
     `**${judgement.text}** It took ${tookS} s.`,
-    judgement.broken.length === 0 ? 'Every expectation was met.' : `Not as expected:\n\n${judgement.broken.map((problem) => `- ${problem}`).join('\n')}`,
+    problems.length === 0 ? 'Every expectation was met.' : `Not as expected:\n\n${problems.map((problem) => `- ${problem.split('\n', 1)[0]}`).join('\n')}`,
     ...parts,
     howMeasured,
     '## What the lab does not produce',

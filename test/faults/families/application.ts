@@ -15,7 +15,7 @@ export const application: Scenes = {
   'segfault-by-signal': (t) => released(t, 'if (random_int(1, 3) === 1) posix_kill(getmypid(), 11);'),
   'fatal-error': (t) => released(t, 'calculate_price_of(new stdClass);'),
   'memory-limit': (t) => released(t, '$rows = []; for (;;) $rows[] = str_repeat("row", 10000);', { pool: ['php_admin_value[memory_limit] = 16M'] }),
-  'execution-time-limit': (t) => onOnePage(t, { script: '<?php for (;;) sqrt(2);', rate: 0.7, pool: ['php_admin_value[max_execution_time] = 1'] }),
+  'execution-time-limit': (t) => onOnePage(t, { script: '<?php for (;;) sqrt(2);', rate: 0.7, others: 2, pool: ['php_admin_value[max_execution_time] = 1'] }),
   'endless-recursion': (t) => onOnePage(t, { script: '<?php function f($n) { return array_map("f", [$n + 1]); } f(0);', rate: 1 }),
   'poison-request': (t) => onOnePage(t, { script: '<?php posix_kill(getmypid(), 11);', rate: 1 }),
 };

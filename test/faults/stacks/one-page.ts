@@ -11,12 +11,14 @@ export interface OnePage {
   readonly script: string;
   /** Requests a second for it. */
   readonly rate: number;
+  /** Requests a second for all others. Default 10. */
+  readonly others?: number;
   readonly pool?: readonly string[];
   readonly ready?: (stack: PhpStack) => void;
 }
 
 /** `/export.php` becomes the script, with visitors of its own. `ready`: what is to be done with the stack before. */
-export async function onOnePage(t: TestScope, { script, rate, pool = [], ready }: OnePage): Promise<Scene> {
+export async function onOnePage(t: TestScope, { script, rate, others = 10, pool = [], ready }: OnePage): Promise<Scene> {
   const stack = await phpStack(t, { fpm: { pool, scripts: { 'export.php': answersHello } } });
   const { at, fpm } = stack;
   ready?.(stack);
@@ -30,5 +32,5 @@ export async function onOnePage(t: TestScope, { script, rate, pool = [], ready }
     await load?.stop();
     writeFileSync(page, answersHello);
   };
-  return { at, inject, takeAway };
+  return { at, visits: { path: '/hello.php', rate: others }, inject, takeAway };
 }
