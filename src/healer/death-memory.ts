@@ -100,7 +100,9 @@ export class DeathMemory {
   evidence(nowMs: number): readonly Evidence[] {
     const killers = this.quarantined(nowMs).filter(({ sinceMs }) => nowMs - sinceMs < freshForMs);
     const deaths = this.unblamed(nowMs);
-    return [...killers.map(killerEvidence), ...(deaths.length > 0 ? [deathsEvidence(deaths)] : [])];
+    const once = [...this.#suspects.values()].filter((own) => own.some(({ atMs }) => nowMs - atMs < latelyMs)).length;
+    const spared = deaths.filter(({ why }) => why === alsoAnswered).length;
+    return [...killers.map(killerEvidence), ...(deaths.length > 0 ? [deathsEvidence(deaths, once + spared)] : [])];
   }
 }
 
@@ -114,14 +116,15 @@ function killerEvidence({ name, deaths }: Quarantined): Evidence {
   };
 }
 
-function deathsEvidence(deaths: readonly Death[]): Evidence {
+/** `suspects`: so many requests were each alone in a worker that ended, once so far, or were answered another time. */
+function deathsEvidence(deaths: readonly Death[], suspects: number): Evidence {
   const why = deaths.findLast((death) => death.why !== undefined)?.why;
   const count = deaths.length === 1 ? '1 worker' : `${deaths.length} workers`;
   return {
     kind: 'worker_deaths',
     source: 'proxy and log',
     text: `${count} ended ${distinct(deaths).join(' or ')} in the last minute${why === undefined ? '' : `; nobody can say by which request: ${why}`}.`,
-    facts: { deaths: deaths.length, how: distinct(deaths) },
+    facts: { deaths: deaths.length, how: distinct(deaths), suspects },
   };
 }
 

@@ -80,7 +80,7 @@ function harms({ causes, does }: ExpectedFault, records: readonly AuditRecord[])
   const intents = [...new Set(records.flatMap((record) => intentOf(record) ?? []))];
   return intents.flatMap((action) => {
     const because = whyHarmful(causes[0], action, false);
-    if (because !== undefined && !does.includes(action)) return [`${action} was done, and must not be: ${because}`];
+    if (because !== undefined) return [`${action} was done, and must not be: ${because}`];
     return disturbing.has(action) && !does.includes(action) ? [`${action} was done, which disturbs a service without need`] : [];
   });
 }

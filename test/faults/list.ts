@@ -10,3 +10,6 @@ export interface ListedFault {
 export const faults: readonly ListedFault[] = (Object.keys(faultsOf) as Family[]).flatMap((family) =>
   Object.entries(faultsOf[family]).map(([name, expected]) => ({ name: name as FaultName, family, expected })),
 );
+
+/** Those of `npm test`: over all families, fast, and with causes that need no long look. */
+export const quick: readonly FaultName[] = ['php-killed', 'php-master-killed', 'node-out-of-memory', 'poison-request', 'junk-answer', 'package-upgrade'];

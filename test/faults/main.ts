@@ -4,6 +4,7 @@
  *
  *   --only NAME,NAME    these faults, or those whose names begin so; nothing is written
  *   --list              what there is, and what is expected of it
+ *   --quick             the few of `npm test`; nothing is written
  *   --jobs 4            so many at a time. Default: 2
  *   --json              the rows as JSON, for tests
  */
@@ -13,8 +14,8 @@ import { parseArgs } from 'node:util';
 import { openScope, type Scope } from '../../bench/scope.ts';
 import { judge } from './expectations.ts';
 import { rowOf, type Row } from './judge.ts';
-import { faults, type ListedFault } from './list.ts';
-import { cannotHaveNamespaces, isInside, runInside } from './own-namespace.ts';
+import { faults, quick, type ListedFault } from './list.ts';
+import { cannotHaveNamespaces, isInside, runInside, whenAbandoned } from './own-namespace.ts';
 import { pageOf, tableOf } from './page.ts';
 import { play } from './play.ts';
 import { scenes } from './registry.ts';
@@ -24,8 +25,10 @@ const page = join(import.meta.dirname, '../../docs/fault-lab.md');
 /** One that takes longer is given up: something hangs that nobody foresaw. */
 const faultLimitMs = 150_000;
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, list: { type: 'boolean' }, jobs: { type: 'string', default: '2' }, json: { type: 'boolean' } } });
-const wanted = values.only?.split(',');
+const { values } = parseArgs({
+  options: { only: { type: 'string' }, list: { type: 'boolean' }, quick: { type: 'boolean', default: false }, jobs: { type: 'string', default: '2' }, json: { type: 'boolean' } },
+});
+const wanted = values.quick ? quick : values.only?.split(',');
 const chosen = faults.filter(({ name }) => wanted?.some((one) => name.startsWith(one)) ?? true);
 if (chosen.length === 0) fail(2, `expected --only to be the beginning of a fault's name, got ${values.only}; --list shows them`);
 if (values.list) {
@@ -36,7 +39,9 @@ if (cannotHaveNamespaces) fail(2, cannotHaveNamespaces);
 if (!isInside) process.exit(await runInside());
 
 const open = new Set<Scope>();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void Promise.all([...open].map((scope) => scope.end())).then(() => process.exit(130)));
+const giveUp = (): void => void Promise.all([...open].map((scope) => scope.end())).then(() => process.exit(130));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, giveUp);
+whenAbandoned(giveUp);
 
 const rows = new Map<string, Row>();
 const failed: string[] = [];

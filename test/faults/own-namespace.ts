@@ -32,3 +32,13 @@ export function runInside(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void child.kill(signal));
   return new Promise((resolve) => child.once('close', (code) => resolve(code ?? 1)));
 }
+
+/** Inside: whoever waits for this lab was killed, so nobody is there to end it. Called once. */
+export function whenAbandoned(end: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    end();
+  }, 1000).unref();
+}

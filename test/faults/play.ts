@@ -42,7 +42,7 @@ export async function play(t: TestScope, expected: ExpectedFault, begin: (t: Tes
   const { path = '/hello.php', rate = 10 } = visits ?? {};
   const load = startLoad(t, { port: at.port, rate, posts: 0.1, path: (_method, id) => (typeof path === 'string' ? path : path(id)), timeoutMs: 5000 });
   await until(() => isWell(load, { sinceMs: 0, rate }) !== undefined, {
-    timeoutMs: 15_000,
+    timeoutMs: 30_000,
     what: () => `visitors who are served before the fault: ${JSON.stringify(load.results.at(-1))} ${at.log().slice(-2000)}`,
   });
 

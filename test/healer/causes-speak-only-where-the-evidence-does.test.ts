@@ -20,7 +20,7 @@ const configTest = (passed: boolean) => evidence('config_test', { passed, exitCo
 const answer = (result: string) => evidence('http_answer', { result });
 const orphans = evidence('orphans', { pids: ['11', '12'], address: at, program: 'php-fpm8.2' });
 const killer = (request: string) => evidence('killed_worker', { request, deaths: 2, how: ['by SIGSEGV'] });
-const deaths = (count: number) => evidence('worker_deaths', { deaths: count, how: ['by SIGSEGV'] });
+const deaths = (count: number, suspects = 0) => evidence('worker_deaths', { deaths: count, how: ['by SIGSEGV'], suspects });
 const database = (more = {}) => evidence('dependency', { name: 'mariadb', kind: 'database', incident: true, ...more });
 const diskFull = evidence('disk_full', { path: '/var/log', freeBytes: 0, totalBytes: 1e9 });
 const unlimited = { startLimitHit: true, startsLeft: 0 };
@@ -48,6 +48,13 @@ const rows: readonly Row[] = [
     never: ['app.segfault', 'service.crashed'],
   },
   { scene: 'other workers ended as well', file: { evidence: [state('running'), killer('GET /boom.php'), deaths(4)] }, best: ['app.poison_request', 'certain'] },
+  {
+    scene: 'one request ended its worker twice, and two others did once: it is not that one',
+    file: { evidence: [state('running'), killer('GET /a.php'), deaths(2, 2)] },
+    best: ['app.segfault', 'certain'],
+    says: /4 workers of shop ended by SIGSEGV in the last minute/,
+  },
+  { scene: 'three requests ended their workers twice', file: { evidence: [state('running'), killer('GET /a.php'), killer('GET /b.php'), killer('GET /c.php')] }, best: ['app.segfault', 'certain'] },
   {
     scene: 'it killed its worker twice, and then the service ended',
     file: { evidence: [state('failed'), listener('nobody'), killer('GET /boom.php')] },

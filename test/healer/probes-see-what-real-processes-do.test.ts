@@ -119,6 +119,15 @@ t.test('busy and idle workers are counted on a stock pool without a status page'
   t.match(find(seen, 'fpm_pool')?.text, /^pm\.max_children = 3 .*fpm\.conf:\d+/);
   t.same(named(seen, fpmTarget(fpm), { symptom: { kind: 'no_progress' }, traffic: { inFlight: 4, noProgressMs: 20_000 } }), ['capacity.workers_exhausted', 'certain']);
   first.abort();
+
+  const killing: Clock = {
+    ...systemClock,
+    sleep: async (ms, signal) => {
+      for (const { pid } of fpm.workers()) process.kill(pid, 'SIGKILL');
+      await systemClock.sleep(ms, signal);
+    },
+  };
+  t.equal(find(await look({ ...fpmContext(fpm), clock: killing }, 'quick'), 'workers'), undefined, 'who ended while it was looked at is not busy');
 });
 
 t.test('a pool that is full is asked on pm.status_listen only', { skip }, async (t) => {

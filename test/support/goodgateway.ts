@@ -83,7 +83,7 @@ export async function startGoodgateway(t: TestScope, options: GoodgatewayOptions
     if (processInfo(running.pid) === undefined) return true;
     return (await state()).healer === 'connected' && (await listensEverywhere(options.gateways(folder)));
   };
-  await until(isReady, { timeoutMs: 30_000, what: () => `goodgateway to be ready: ${running.output()}` });
+  await until(isReady, { timeoutMs: 60_000, what: () => `goodgateway to be ready: ${running.output()}` });
   if (processInfo(running.pid) === undefined) throw new Error(`goodgateway ended: ${running.output()}`);
 
   return {
