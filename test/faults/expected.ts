@@ -200,7 +200,7 @@ export const configurationFaults = {
   'http-to-fastcgi': { stack: 'php_tcp', fault: "HTTP is spoken to php-fpm's FastCGI port", causes: ['app.bad_response', 'config.socket_mismatch', 'net.port_taken'], does: [], healedBy: 'person' },
   'fastcgi-to-http': { stack: 'node', fault: 'FastCGI is spoken to an HTTP port', causes: ['app.bad_response', 'config.socket_mismatch', 'net.port_taken'], does: [], healedBy: 'person' },
   'per-ip-limit': { stack: 'nginx', fault: 'the backend allows one connection for each address, and all come from the gateway', causes: ['config.per_ip_limit'], does: [], healedBy: 'person' },
-  'apache-workers': { stack: 'apache', fault: 'MaxRequestWorkers is reached by slow pages', causes: ['capacity.workers_exhausted', 'app.slow'], does: [], healedBy: 'itself' },
+  'apache-workers': { stack: 'apache', fault: 'MaxRequestWorkers is reached by slow pages', causes: ['capacity.workers_exhausted', 'app.slow', 'dependency.other'], does: [], healedBy: 'itself' },
   'backlog-full': {
     stack: 'php',
     fault: "php-fpm's backlog is full, by a site that goes past goodgateway",
