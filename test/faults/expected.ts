@@ -58,7 +58,7 @@ export const serviceFaults = {
   'php-worker-out-of-memory': {
     stack: 'php',
     fault: "the kernel ends php-fpm's workers one by one, because their memory cgroup is full",
-    causes: ['oom.killed', 'load.memory'],
+    causes: ['oom.killed', 'limit.tenant', 'load.memory'],
     does: [],
     healedBy: 'person',
   },

@@ -80,7 +80,7 @@ async function playOne(fault: ListedFault): Promise<void> {
     rows.set(name, row);
     process.stderr.write(`${name}: ${row.verdict}${row.problems.length > 0 ? `; ${row.problems.join('; ')}` : ''}\n`);
   } catch (error) {
-    failed.push(`${name} could not be played: ${error instanceof Error ? error.message : String(error)}`);
+    failed.push(`${name} could not be played: ${(error instanceof Error ? error.message : String(error)).slice(0, 1500)}`);
     process.stderr.write(`${failed.at(-1)}\n`);
   } finally {
     await scope.end();
