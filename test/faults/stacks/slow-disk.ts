@@ -22,14 +22,13 @@ export async function slowDisk(t: TestScope, { bytesPerS }: { readonly bytesPerS
   mkdirSync(path);
   writeFileSync(image, '');
   truncateSync(image, 128 * 1024 ** 2);
-  // without a journal nobody waits for what another one writes
+  // without a journal nobody waits for what another one writes; 33 is www-data, as the workers are
   await succeed(['/usr/sbin/mkfs.ext4', '-q', '-O', '^has_journal', '-E', 'root_owner=33:33,nodiscard', image]);
   const device = (await succeed(['/usr/sbin/losetup', '--find', '--show', image])).trim();
-  // a loop device that is still in use is only gone once nobody uses it
-  t.teardown(() => succeed(['/usr/sbin/losetup', '--detach', device]));
   // it reads little ahead, as a disk does that is asked for something here and something there
   await succeed(['/usr/sbin/blockdev', '--setra', '32', device]);
-  await succeed(['/usr/bin/mount', device, path]);
+  // given back while it is in use, it goes with its last mount: also with the lab's namespace, whatever becomes of the lab
+  await succeed(['/usr/bin/mount', device, path]).finally(() => succeed(['/usr/sbin/losetup', '--detach', device]));
   t.teardown(() => until(() => succeed(['/usr/bin/umount', path]).then(() => true), { timeoutMs: 10_000, everyMs: 200, what: `${path} to be unmounted` }));
   const group = cgroup(t, 'blkio');
   const number = Number(statSync(device).rdev);
