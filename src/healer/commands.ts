@@ -1,4 +1,4 @@
-/** How programs are run: the interface alone, so that whoever needs it does not need the running. */
+/** How programs are run: the interface alone. */
 
 /** The result of one finished program. `output` is both streams as they came, the last 4 KiB unless more was asked for. */
 export interface CommandResult {
