@@ -47,6 +47,7 @@ const word = (meaning: string, more = {}) => evidence('dependency_word', { name:
 const ownWord = (meaning: string) => evidence('own_word', { name: 'mariadb', kind: 'own', meaning, speaks: 'mysql' });
 const ports = (used: number) => evidence('local_ports', { address: at, used, range: 28_232 });
 const conntrack = (count: number) => evidence('conntrack', { count, max: 1000 });
+const lineFull = evidence('line_full', { address: at, device: 'eth1', droppedShare: 0.874, droppedPerS: 1700 });
 const late = { kind: 'connection_timeout', text: '3 connects got no answer.' } as const;
 
 interface Row {
@@ -311,6 +312,18 @@ const rows: readonly Row[] = [
     file: { symptom: late, evidence: [running, conntrack(1000), log('conntrack_full', 'nf_conntrack: table full, dropping packet')] },
     best: ['load.network', 'certain'],
     says: /sysctl -w net\.netfilter\.nf_conntrack_max=2000/,
+  },
+  {
+    scene: 'the line throws packets away, and connects get no answer',
+    file: { symptom: late, evidence: [running, lineFull] },
+    best: ['load.network', 'likely'],
+    says: /^The line to shop is full: eth1 throws away 87 % .*tc -s qdisc show dev eth1/,
+  },
+  {
+    scene: 'the line throws packets away, and connections come about',
+    file: { evidence: [running, lineFull, evidence('connect', { address: at, result: 'connected' })] },
+    best: ['unknown', 'possible'],
+    never: ['load.network'],
   },
   { scene: 'the table of connections is full, and connects get no answer', file: { symptom: late, evidence: [running, conntrack(995)] }, best: ['load.network', 'likely'] },
   {

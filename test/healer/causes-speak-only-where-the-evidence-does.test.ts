@@ -251,6 +251,16 @@ const rows: readonly Row[] = [
   },
   { scene: 'time-outs alone are no hang', file: { evidence: [state('running'), processes(), listener('listening', { queue: 0 })] }, best: ['unknown', 'possible'], never: ['service.hung'] },
   {
+    scene: 'requests have just come in, and a probe got no answer in time',
+    file: {
+      symptom: { kind: 'connection_timeout' },
+      traffic: { inFlight: 5, noProgressMs: 11 },
+      evidence: [state('running'), processes(), workers(1, 4), listener('listening', { queue: 0 }), answer('timeout')],
+    },
+    best: ['unknown', 'possible'],
+    never: ['service.hung'],
+  },
+  {
     scene: 'one second of silence is no hang',
     file: { traffic: { inFlight: 4, noProgressMs: 1000 }, evidence: [state('running'), processes(), workers(1, 4)] },
     best: ['unknown', 'possible'],

@@ -56,7 +56,8 @@ const itself = { program: 'php-fpm8.2', user: 'www-data', ofService: true, what:
 
 const swapping = machine({ memorySome: 0.6, memoryFull: 0.3, availableBytes: 0.1 * gib });
 const faults = service({ majorFaultsPerS: 400 });
-const stuck = (count: number, more = {}) => evidence('stuck_processes', { count, total: 6, pids: ['41', '42'], program: 'php-fpm8.2', call: 'io_schedule', what: 'disk', ...more });
+const stuck = (count: number, more = {}) =>
+  evidence('stuck_processes', { count, total: 6, pids: ['41', '42'], program: 'php-fpm8.2', call: 'io_schedule', what: 'disk', disks: ['sda'], disksAreSure: true, ...more });
 const slowDisk = machine({ ioSome: 0.8, ioFull: 0.6, diskBusyShare: 1 });
 const kernel = (what: string, more = {}) => evidence('kernel', { what, count: 1, ...more }, `The kernel says: ${what}`);
 const descriptors = (open: number, most: number, grown = 0) => evidence('descriptors', { pid: 77, program: 'node', open, most, grown });
@@ -74,6 +75,8 @@ interface Row {
   /** What sentence, remedy or warnings must say. */
   readonly says?: RegExp;
   readonly never?: readonly Suspect['cause'][];
+  /** What there being no worker left says besides: it follows then, is no more than likely, and more workers are no cure. */
+  readonly exhausted?: RegExp;
 }
 
 const rows: readonly Row[] = [
@@ -191,9 +194,92 @@ const rows: readonly Row[] = [
   },
   {
     scene: 'somebody else keeps the disk busy, and the workers are stuck',
-    file: { evidence: [running, workers(4, 1), stuck(4), slowDisk, service(), consumer('io', 0.95)] },
+    file: { evidence: [running, workers(4, 1), stuck(4), slowDisk, service(), consumer('io', 0.95, { disks: ['sda'] })] },
     best: ['load.io', 'certain'],
-    says: /4 processes of shop wait inside the kernel for a disk\..*IOWeight=10.*Not even kill -9/,
+    says: /4 processes of shop wait inside the kernel for the disk sda\..*IOWeight=10.*Not even kill -9/,
+  },
+  {
+    scene: 'somebody else keeps another disk busy',
+    file: { evidence: [running, workers(4, 1), stuck(4, { disks: ['loop0'] }), slowDisk, service(), consumer('io', 0.95, { disks: ['sda'] })] },
+    best: ['load.io', 'likely'],
+    says: /^4 processes of shop wait inside the kernel for the disk loop0\. See which disk is slow/,
+  },
+  {
+    scene: 'nobody could see where the other one works',
+    file: { evidence: [running, workers(4, 1), stuck(4), slowDisk, service(), consumer('io', 0.95, { disks: [] })] },
+    best: ['load.io', 'likely'],
+    says: /^stress-ng uses much io; .*See first whether stress-ng works on the same disk: ls -l \/proc\/7\/fd\. Hold it back/,
+  },
+  {
+    scene: 'both have files on one disk, which is the busy one',
+    file: { evidence: [running, workers(4, 1), stuck(4, { disks: ['sda', 'sdb'], disksAreSure: false }), slowDisk, service(), consumer('io', 0.95, { disks: ['sda'] })] },
+    best: ['load.io', 'certain'],
+  },
+  {
+    scene: 'both have files on one disk, and it is not the busy one',
+    file: { evidence: [running, workers(4, 1), stuck(4, { disks: ['sda', 'sdb'], disksAreSure: false }), slowDisk, service(), consumer('io', 0.95, { disks: ['sdb'] })] },
+    best: ['load.io', 'likely'],
+  },
+  {
+    scene: 'a disk whose waiting has just begun, and is one of nearly all the time',
+    file: { evidence: [running, workers(5, 0), pool(5), stuck(5), machine({ ioSome: 0.1, ioSomeNow: 0.95 }), service(), consumer('io', 0.95, { disks: ['sda'] })] },
+    best: ['load.io', 'certain'],
+  },
+  {
+    scene: 'every worker there may be is busy, and waits for a disk',
+    file: { evidence: [running, workers(5, 0), pool(5), memoryOfWorkers(60), stuck(5), slowDisk, service()] },
+    best: ['load.io', 'likely'],
+    exhausted: /more workers would wait for it, too\. Do not restart/,
+  },
+  {
+    scene: 'every worker there may be is busy, and the kernel says of each that it waits for a disk',
+    file: { evidence: [running, workers(5, 0), pool(5), memoryOfWorkers(60), evidence('worker_waits', { on: 'disk', thing: '', count: 5, busy: 5 })] },
+    best: ['capacity.workers_exhausted', 'likely'],
+    exhausted: /more workers would wait for it, too\. Do not restart/,
+  },
+  {
+    scene: 'every worker there may be is busy, and its group is out of memory',
+    file: { evidence: [running, workers(5, 0), pool(5), memoryOfWorkers(60), limit('memory', { refused: 166, most: gib }), faults, machine()] },
+    best: ['limit.tenant', 'likely'],
+    exhausted: /more workers would wait for it, too\. Do not restart/,
+  },
+  {
+    scene: 'every worker there may be is busy, memory is short, and they wait for pages',
+    file: { evidence: [running, workers(5, 0), pool(5), memoryOfWorkers(60), swapping, faults] },
+    best: ['load.memory', 'likely'],
+    exhausted: /more workers would wait for it, too\. Do not restart/,
+  },
+  {
+    scene: 'every worker there may be is busy, and waits for a processor',
+    file: { evidence: [running, workers(5, 0), pool(5), memoryOfWorkers(60), busy, waits] },
+    best: ['load.cpu', 'likely'],
+    exhausted: /more workers would wait for it, too\. Do not restart/,
+  },
+  {
+    scene: 'memory has just become short, and is nearly all the time',
+    file: { evidence: [running, workers(5, 0), machine({ memorySome: 0.1, memorySomeNow: 0.9 }), faults, consumer('memory', 0.7, { amount: 5 * gib })] },
+    best: ['load.memory', 'certain'],
+  },
+  {
+    scene: 'the queue for the processors is two seconds old, and goes on',
+    file: { evidence: [running, machine({ idleShare: 0, cpuSome: 0.18, cpuSomeNow: 0.99 }), waits, consumer('cpu', 0.9)] },
+    best: ['load.cpu', 'certain'],
+  },
+  {
+    scene: 'the queue for the processors is a short spike',
+    file: { evidence: [running, machine({ idleShare: 0, cpuSome: 0.05, cpuSomeNow: 0.99 }), waits, consumer('cpu', 0.9)] },
+    best: ['load.cpu', 'likely'],
+  },
+  {
+    scene: 'somebody else computes, and what visitors meet is a connection that does not come about',
+    file: { symptom: { kind: 'connection_timeout' }, evidence: [running, workers(0, 5), queue(0), evidence('http_answer', { result: 'timeout' }), busy, waits, consumer('cpu', 0.9)] },
+    best: ['unknown', 'possible'],
+    never: ['load.cpu'],
+  },
+  {
+    scene: 'somebody else computes, and connections wait that the workers do not come to take',
+    file: { symptom: { kind: 'connection_timeout' }, evidence: [running, workers(5, 0), queue(9), busy, waits, consumer('cpu', 0.9)] },
+    best: ['load.cpu', 'likely'],
   },
   {
     scene: 'a network file system does not answer: idle workers beside, silence and a queue look like a hang',
@@ -336,12 +422,18 @@ const rows: readonly Row[] = [
   },
 ];
 
-for (const { scene, file, best, says, never } of rows) {
+for (const { scene, file, best, says, never, exhausted } of rows) {
   t.test(scene, (t) => {
     const diagnosis = diagnose(caseFile(file), causes);
     t.same([diagnosis.best.cause, diagnosis.best.confidence], best, diagnosis.best.sentence);
     const { sentence, remedy, avoid = [] } = diagnosis.best;
     if (says) t.match([sentence, remedy, ...avoid].join(' '), says);
+    if (exhausted) {
+      const busyOnes = [diagnosis.best, ...diagnosis.others].find(({ cause }) => cause === 'capacity.workers_exhausted');
+      t.equal(busyOnes?.confidence, 'likely');
+      t.match(busyOnes?.remedy, exhausted);
+      t.notMatch(busyOnes?.remedy, /raise/);
+    }
     const suspected = [diagnosis.best, ...diagnosis.others].map(({ cause }) => cause);
     t.same(
       suspected.filter((cause) => never?.includes(cause)),

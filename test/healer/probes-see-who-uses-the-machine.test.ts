@@ -8,6 +8,7 @@ import { systemClock } from '../../src/core/time.ts';
 import * as causes from '../../src/healer/causes/registry.ts';
 import { diagnose } from '../../src/healer/diagnose.ts';
 import type { Probe, ProbeContext, ServiceState, ServiceType } from '../../src/healer/leaves.ts';
+import { readDisks } from '../../src/healer/probes/read-disks.ts';
 import { kernelWords } from '../../src/healer/probes/read-kernel-lines.ts';
 import { parseLve } from '../../src/healer/probes/read-lve.ts';
 import { oomKillsIn } from '../../src/healer/probes/read-oom-kills.ts';
@@ -59,6 +60,18 @@ t.test('a process that no signal can end is seen, with the place in the kernel w
   if (isRoot) t.match(seen?.facts['call'], /^\w+$/);
 });
 
+t.test('of a process is seen on which disks its files are, and of which disk a descriptor is', { skip: existsSync('/sys/dev/block') ? false : 'no disks are seen here' }, async (t) => {
+  const folder = tempFolder(t);
+  const pid = shell(t, `exec 5>${folder}/file 6</dev/null 7<&-; kill -STOP $$`);
+  await until(() => processInfo(pid)?.state === 'T', { timeoutMs: 5000, what: 'its files' });
+  const disks = readDisks(pid, [5]);
+  t.equal(disks.length, 1, 'the file is on one disk');
+  t.match(disks[0], /^[\w!:-]+$/);
+  t.ok(readDisks(pid).includes(disks[0]!));
+  t.same(readDisks(pid, [6, 99]), [], 'a device, and none');
+  t.same(readDisks(2 ** 22 + 1), []);
+});
+
 t.test('limits of a group of its own are seen: no more processes, no more processor time', { skip: isRoot ? false : 'needs root, to make control groups' }, async (t) => {
   const pids = group(t, 'pids', { 'pids.max': '3' });
   const cpu = group(t, 'cpu', { 'cpu.max': '4000 100000', 'cpu.cfs_quota_us': '4000' });
@@ -85,9 +98,23 @@ t.test('who computes is named, and that the service waits for a processor becaus
   await until(async () => 'waitShare' in ((await look(probes.load, pid)).find(({ kind }) => kind === 'service_load')?.facts ?? {}), { timeoutMs: 10_000, what: 'a process that is old enough' });
   const asleep = await look(probes.load, pid);
   signal(pid, 'SIGCONT');
-  for (let count = 0; count < 3 * cpus().length; count++) shell(t, 'while :; do :; done');
+  // of one name and user, and yet not of the same command
+  const stranger = shell(t, 'while :; do :; done');
+  shell(t, `for each in ${'x '.repeat(3 * cpus().length)}; do while :; do :; done & done; wait`);
+  const own = start([process.execPath, ourOwn(t)]).pid;
+  t.teardown(() => endAll(() => family(own), 'SIGKILL'));
   const seen = await until(async () => withWaits(await look(probes.load, pid)), { timeoutMs: 20_000, what: 'a service that waits' });
   t.match(eaterIn(seen)?.text, /^sh \(\d+ processes, user \S+.*\) uses \d+\.\d of \d+ processors?\.$/);
+  const named = eaterIn(seen)?.facts['pids'];
+  t.notOk(
+    family(stranger).some((one) => Array.isArray(named) && named.includes(String(one.pid))),
+    'one command is one consumer',
+  );
+  t.same(
+    seen.filter(({ kind, facts }) => kind === 'consumer' && Array.isArray(facts['pids']) && facts['pids'].includes(String(own))),
+    [],
+    'goodgateway itself is none',
+  );
   const file = (...more: readonly Evidence[]) => caseFile({ target, evidence: [evidence('service_state', { state: 'running' }), ...more] });
   // how much the loops get of the processors, and so how sure it is, depends on what else runs here
   t.equal(diagnose(file(...seen), Object.values(causes)).best.cause, 'load.cpu');
@@ -97,13 +124,20 @@ t.test('who computes is named, and that the service waits for a processor becaus
   t.same(await look(probes.load, pid, 'failed'), []);
 });
 
+/** A program that is called as goodgateway is, and computes. */
+function ourOwn(t: TestScope): string {
+  const path = join(tempFolder(t), 'goodgateway');
+  writeFileSync(path, 'for (;;);');
+  return path;
+}
+
 function withWaits(seen: readonly Evidence[]): readonly Evidence[] | undefined {
   const facts = (kind: string) => seen.find((one) => one.kind === kind)?.facts ?? {};
   return eaterIn(seen) && Number(facts('service_load')['waitShare']) >= 0.5 && Number(facts('load')['idleShare']) <= 0.1 ? seen : undefined;
 }
 
 function eaterIn(seen: readonly Evidence[]): Evidence | undefined {
-  return seen.find(({ kind, facts }) => kind === 'consumer' && facts['resource'] === 'cpu' && facts['program'] === 'sh' && facts['ofService'] === false);
+  return seen.find(({ kind, facts }) => kind === 'consumer' && facts['resource'] === 'cpu' && facts['program'] === 'sh' && facts['ofService'] === false && Number(facts['count']) > 1);
 }
 
 t.test("the kernel's lines are read as Linux writes them, and only at their beginning", (t) => {
@@ -181,8 +215,9 @@ t.test('the unit of a process is the one that the system manager can limit', (t)
   t.end();
 });
 
+/** As a service's, or a person's at another terminal: not of the test's own process group. */
 function shell(t: TestScope, script: string): number {
-  const { pid } = start(['/bin/sh', '-c', script]);
+  const { pid } = start(['/usr/bin/setsid', '/bin/sh', '-c', script]);
   t.teardown(() => endAll(() => family(pid), 'SIGKILL'));
   return pid;
 }

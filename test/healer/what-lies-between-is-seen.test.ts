@@ -4,7 +4,7 @@ import t from 'tap';
 import type { CauseName, Confidence, Evidence } from '../../src/core/diagnosis.ts';
 import * as registered from '../../src/healer/causes/registry.ts';
 import { diagnose } from '../../src/healer/diagnose.ts';
-import { caseFile, evidence, serviceTarget } from '../fixtures/healer/case-file.ts';
+import { caseFile, evidence, serviceTarget, type Scene } from '../fixtures/healer/case-file.ts';
 import { finish } from '../support/program.ts';
 import { isRoot, missing } from '../support/skip.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -16,6 +16,7 @@ interface Expected {
   readonly best: readonly [CauseName, Confidence];
   /** What the sentence and the remedy say. */
   readonly says?: RegExp;
+  readonly symptom?: Scene['symptom'];
 }
 
 const scenes: Readonly<Record<string, Expected>> = {
@@ -31,6 +32,7 @@ const scenes: Readonly<Record<string, Expected>> = {
   'everything is dropped': { best: ['net.port_blocked', 'likely'], says: /-P INPUT DROP/ },
   'other ports are dropped': { best: ['unknown', 'possible'] },
   'a route prohibits it': { best: ['net.port_blocked', 'likely'], says: /No connection can be made to 10\.9\.9\.9:9000: a route prohibits it\..*ip route get 10\.9\.9\.9/ },
+  'the line is full': { best: ['load.network', 'likely'], says: /The line to shop is full: lo throws away \d+ % .*tc -s qdisc show dev lo/ },
   'no local port is left': { best: ['capacity.ports_exhausted', 'certain'], says: /no local port left for another connection to 127\.0\.0\.1:9002\..*ip_local_port_range/ },
   'the name does not exist': { best: ['config.dns', 'certain'], says: /The name backend\.shop\.example does not exist\..*getent ahosts backend\.shop\.example/ },
   'the name server is silent': { best: ['config.dns', 'certain'], says: /No name server of this host answers.*resolv\.conf/ },
@@ -56,12 +58,13 @@ t.test('in a namespace', { skip }, async (t) => {
     {
       best: [cause, confidence],
       says,
+      symptom,
     },
   ] of Object.entries(scenes)) {
     const seen = played.get(name) ?? [];
     const address = seen.find((each) => each.kind === 'listener')?.facts['address'];
     const target = serviceTarget({ upstreams: [String(address)], protocol: undefined });
-    const { best } = diagnose(caseFile({ target, evidence: [evidence('service_state', { state: 'running' }), ...seen] }), causes);
+    const { best } = diagnose(caseFile({ target, symptom: symptom ?? {}, evidence: [evidence('service_state', { state: 'running' }), ...seen] }), causes);
     t.same([best.cause, best.confidence], [cause, confidence], `${name}: ${best.sentence} ${JSON.stringify(seen, undefined, 1)}`);
     if (says) t.match(`${best.sentence} ${best.remedy}`, says, name);
   }

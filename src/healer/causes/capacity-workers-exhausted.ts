@@ -2,7 +2,8 @@
 import type { CaseFile, Cause } from '../leaves.ts';
 import { whoAsks } from './read-access.ts';
 import { counted, currentListener, factOf, factsOf, isAlive, logLine, sentences, type Fact } from './read-case.ts';
-import { sharedWait, waitsOf } from './read-waits.ts';
+import { heldUpBy } from './read-held-up.ts';
+import { waitsOf } from './read-waits.ts';
 
 interface Pool {
   readonly busy: number | undefined;
@@ -29,8 +30,8 @@ export const capacityWorkersExhausted: Cause = {
     const sure = full || (allTaken && logged !== undefined);
     const setting = factOf(file, 'fpm_pool');
     const waiting = waitingVisitors(file, pool);
-    // there being none left is what follows from it then, and one more would wait there, too
-    const outside = sharedWait(file);
+    // there being none left is what follows from it then
+    const outside = heldUpBy(file);
     const asking = whoAsks(file);
     return {
       cause: 'capacity.workers_exhausted',
@@ -49,8 +50,8 @@ export const capacityWorkersExhausted: Cause = {
         asking?.says,
         atLimit && `${inFlight} ${inFlight === 1 ? 'request is' : 'requests are'} in the backend; the gateway lets in ${limit}.`,
       ),
-      against: sentences(outside?.fact),
-      remedy: [remedy(setting, factOf(file, 'worker_memory')), asking?.remedy].filter(Boolean).join(' '),
+      against: sentences(outside),
+      remedy: [outside ? lookThere : remedy(setting, factOf(file, 'worker_memory')), asking?.remedy].filter(Boolean).join(' '),
     };
   },
 };
@@ -85,6 +86,9 @@ function numbers(pool: Pool, file: CaseFile): string {
 function subject(most: number | undefined, { target }: CaseFile): string {
   return most !== undefined && target.protocol === 'fastcgi' ? `pm.max_children = ${most}` : target.name;
 }
+
+/** More workers would not only wait there, too: they would take their part of what is short. */
+const lookThere = 'Let the requests wait, and mend first what the workers wait for: more workers would wait for it, too. Do not restart.';
 
 function remedy(setting: Fact | undefined, memory: Fact | undefined): string {
   const where = setting ? `pm.max_children in ${setting.word('file')}:${setting.number('line')}` : 'the number of workers';

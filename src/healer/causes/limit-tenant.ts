@@ -1,23 +1,15 @@
 /** A limit that was set for this service, or for one user, holds it back; the machine may have plenty. */
-import type { Confidence } from '../../core/diagnosis.ts';
-import type { CaseFile, Cause } from '../leaves.ts';
-import { factOf, factsOf, fullStop, isAlive, sentences, type Fact } from './read-case.ts';
-import { noRestart, signsOfSlowness, waitsForProcessor } from './read-load.ts';
-
-/** Of the periods of a quota. */
-const oftenHeld = 0.5;
-/** Pages a second that the service waits for: a group that is full of files only does not hurt. */
-const ownPages = 20;
+import type { Cause } from '../leaves.ts';
+import { fullStop, isAlive, sentences, type Fact } from './read-case.ts';
+import { metLimits, refusalOf } from './read-limit.ts';
+import { noRestart, signsOfSlowness } from './read-load.ts';
 
 /** Certain when the kernel counted a refusal, or held it back in most of the time while visitors wait; likely when a limit is used up. */
 export const limitTenant: Cause = {
   name: 'limit.tenant',
   suspect(file) {
     if (!isAlive(file)) return undefined;
-    const met = factsOf(file, 'tenant_limit').flatMap((limit) => {
-      const confidence = confidenceIn(limit, file);
-      return confidence ? [{ limit, confidence }] : [];
-    });
+    const met = metLimits(file);
     const best = met.find(({ confidence }) => confidence === 'certain') ?? met[0];
     if (!best) return undefined;
     const { limit, confidence } = best;
@@ -27,7 +19,7 @@ export const limitTenant: Cause = {
       confidence,
       subject: `${words[limit.word('limit')] ?? limit.word('limit')} of ${limit.word('unit') || limit.word('group')}`,
       sentence: `${name} is held back by a limit of its own: ${fullStop(limit.text)}`,
-      because: sentences(...met.map((one) => one.limit), refusal(file, limit), ...signsOfSlowness(file)),
+      because: sentences(...met.map((one) => one.limit), refusalOf(file, limit), ...signsOfSlowness(file)),
       against: [],
       remedy: remedy(limit),
       avoid: [noRestart(file)],
@@ -36,28 +28,6 @@ export const limitTenant: Cause = {
 };
 
 const words: Readonly<Record<string, string>> = { processes: 'number of processes', memory: 'memory', cpu: 'processor time', EP: 'entry processes', NPROC: 'number of processes', MEMPHY: 'memory' };
-
-function confidenceIn(limit: Fact, file: CaseFile): Confidence | undefined {
-  const refused = (limit.number('refused') ?? 0) > 0;
-  switch (limit.word('limit')) {
-    case 'cpu':
-      // a quota is also met by what nobody waits for
-      if (signsOfSlowness(file).length === 0 || !waitsForProcessor(file)) return undefined;
-      return (limit.number('heldShare') ?? 0) >= oftenHeld ? 'certain' : 'likely';
-    case 'memory':
-      // what was only read from files is given back: only pages that it needs again hurt
-      if (refusal(file, limit)) return 'certain';
-      return signsOfSlowness(file).length > 0 && (factOf(file, 'service_load')?.number('majorFaultsPerS') ?? 0) >= ownPages ? 'likely' : undefined;
-    default:
-      return refused || refusal(file, limit) ? 'certain' : 'likely';
-  }
-}
-
-/** The kernel's own word about the same group. */
-function refusal(file: CaseFile, limit: Fact): Fact | undefined {
-  const what = limit.word('limit') === 'memory' ? 'oom_kill' : 'fork_rejected';
-  return factsOf(file, 'kernel').find((one) => one.word('what') === what && one.word('group') === limit.word('group'));
-}
 
 function remedy(limit: Fact): string {
   const unit = limit.word('unit');

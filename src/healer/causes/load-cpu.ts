@@ -5,14 +5,12 @@
 import type { Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
 import { factOf, sentences, type Fact } from './read-case.ts';
-import { calmDown, nameOf, noRestart, ownUse, signsOfSlowness, stranger, waitsForProcessor } from './read-load.ts';
+import { calmDown, isLostOnTheWay, isStolen, isUnderPressure, nameOf, noProcessorIsFree, noRestart, ownUse, signsOfSlowness, stranger, waitsForProcessor } from './read-load.ts';
 
-/** Of the last ten seconds somebody waited for a processor, and of the sample none was free. */
+/** Of the last ten seconds somebody waited for a processor. */
 const lasting = 0.5;
-const free = 0.1;
-/** Of all processors; what the host below takes is felt earlier. */
+/** Of all processors. */
 const muchOfAll = 0.4;
-const muchStolen = 0.2;
 
 /** Certain when its threads are seen waiting, no processor is free, and somebody else is seen to have most of them. */
 export const loadCpu: Cause = {
@@ -22,27 +20,27 @@ export const loadCpu: Cause = {
     const own = waitsForProcessor(file);
     const signs = signsOfSlowness(file);
     if (!machine || !own || signs.length === 0) return undefined;
-    const stolen = (machine.number('stolenShare') ?? 0) >= muchStolen;
-    if ((machine.number('idleShare') ?? 1) > free && !stolen) return undefined;
+    if (!noProcessorIsFree(machine)) return undefined;
     const because = sentences(own, machine, ...signs);
     const other = stranger(file, 'cpu', muchOfAll);
     if (other && isLasting(machine)) return byOther(file, { other, machine, because: [other.text, ...because] });
-    if (stolen) return byHost(file, because);
+    if (isStolen(machine)) return byHost(file, because);
     return byItself(file, { mine: ownUse(file, 'cpu', muchOfAll), because });
   },
 };
 
 /** Where the kernel keeps no pressure, the queue of those who could run says it. */
 function isLasting(machine: Fact): boolean {
-  const pressure = machine.number('cpuSome');
-  return pressure === undefined ? (machine.number('runnable') ?? 0) >= 2 * (machine.number('cores') ?? 1) : pressure >= lasting;
+  if (machine.number('cpuSome') === undefined) return (machine.number('runnable') ?? 0) >= 2 * (machine.number('cores') ?? 1);
+  return isUnderPressure(machine, 'cpu', lasting);
 }
 
 function byOther(file: CaseFile, { other, machine, because }: { readonly other: Fact; readonly machine: Fact; readonly because: readonly string[] }): Suspect {
   const { name } = file.target;
   return {
     cause: 'load.cpu',
-    confidence: 'certain',
+    // what keeps connections from coming about may be another thing
+    confidence: isLostOnTheWay(file) ? 'likely' : 'certain',
     subject: nameOf(other),
     sentence: `${other.word('what')}; what ${name} has to compute waits for a processor.`,
     because,

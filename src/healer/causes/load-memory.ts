@@ -1,15 +1,8 @@
 /** Memory is short: the service's processes wait for pages that have to come back from a disk. */
 import type { Cause } from '../leaves.ts';
-import { factOf, sentences, type Fact } from './read-case.ts';
-import { calmDown, nameOf, noRestart, ownUse, signsOfSlowness, stranger } from './read-load.ts';
+import { factOf, sentences } from './read-case.ts';
+import { calmDown, isMemoryShort, nameOf, noRestart, ownUse, signsOfSlowness, stranger, waitsForPages } from './read-load.ts';
 
-/** Of the last ten seconds somebody, or everybody, waited for memory. */
-const someWait = 0.3;
-const allWait = 0.1;
-/** A second, where the kernel keeps no pressure. */
-const manyPages = 500;
-/** Pages a second that the service itself waits for. */
-const ownPages = 20;
 const littleLeft = 0.1;
 const muchOfAll = 0.25;
 
@@ -21,8 +14,8 @@ export const loadMemory: Cause = {
     const own = factOf(file, 'service_load');
     const stuck = factOf(file, 'stuck_processes');
     const signs = signsOfSlowness(file);
-    if (!machine || signs.length === 0 || !isShort(machine)) return undefined;
-    const waits = (own?.number('majorFaultsPerS') ?? 0) >= ownPages || (own?.number('groupMemorySome') ?? 0) >= someWait || stuck?.word('what') === 'memory';
+    if (!machine || signs.length === 0 || !isMemoryShort(machine)) return undefined;
+    const waits = waitsForPages(file) !== undefined || stuck?.word('what') === 'memory';
     const [available = 0, all = 1] = [machine.number('availableBytes'), machine.number('memoryBytes')];
     if (!waits && available > littleLeft * all) return undefined;
     const { name } = file.target;
@@ -45,9 +38,3 @@ export const loadMemory: Cause = {
     };
   },
 };
-
-function isShort(machine: Fact): boolean {
-  const [some, full] = [machine.number('memorySome'), machine.number('memoryFull')];
-  if (some === undefined) return (machine.number('swappedInPerS') ?? 0) >= manyPages || (machine.number('majorFaultsPerS') ?? 0) >= manyPages;
-  return some >= someWait || (full ?? 0) >= allWait;
-}

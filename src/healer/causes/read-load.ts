@@ -4,7 +4,7 @@ import type { CaseFile } from '../leaves.ts';
 import { counted, currentListener, factOf, factsOf, isAlive, sentences, type Fact } from './read-case.ts';
 
 /** What visitors of a service notice that is too slow. Who refuses or closes a connection is not slow. */
-const slowSymptoms: readonly string[] = ['http_response_timeout', 'connection_timeout', 'no_progress', 'unanswered_probe'];
+const slowSymptoms: readonly string[] = ['http_response_timeout', 'no_progress', 'unanswered_probe'];
 /** Nothing finished for so long while requests are inside. */
 const silenceMs = 5000;
 
@@ -19,14 +19,67 @@ export function signsOfSlowness(file: CaseFile): readonly string[] {
   const listener = currentListener(file);
   const answer = factOf(file, 'http_answer');
   const { inFlight, noProgressMs } = file.traffic;
-  const waiting = sentences(
-    workers?.number('idle') === 0 && (workers.number('busy') ?? 0) > 0 && workers,
-    (listener?.number('queue') ?? 0) > 0 && listener,
+  const inside = sentences(workers?.number('idle') === 0 && (workers.number('busy') ?? 0) > 0 && workers, (listener?.number('queue') ?? 0) > 0 && listener);
+  // what is lost on the way gets no answer either, however well the service is
+  if (isLostOnTheWay(file)) return inside.length === 0 ? [] : [file.symptom.text, ...inside];
+  const outside = sentences(
     answer?.word('result') === 'timeout' && answer,
     inFlight > 0 && noProgressMs >= silenceMs && `None of ${counted(inFlight, 'request')} has finished for ${formatDuration(noProgressMs)}.`,
   );
-  if (waiting.length === 0 && answer?.word('result') === 'status') return [];
-  return sentences(slowSymptoms.includes(file.symptom.kind) && file.symptom.text, ...waiting);
+  if (inside.length + outside.length === 0 && answer?.word('result') === 'status') return [];
+  return sentences(slowSymptoms.includes(file.symptom.kind) && file.symptom.text, ...inside, ...outside);
+}
+
+/** No connection comes about: the service may be slow to take them, but the way to it is the nearer cause. */
+export function isLostOnTheWay({ symptom }: CaseFile): boolean {
+  return symptom.kind === 'connection_timeout' || symptom.kind === 'connection_refused';
+}
+
+/** Of the sample all processors were busy, or the host below took them away. */
+const free = 0.1;
+const muchStolen = 0.2;
+
+/** The host of this virtual machine takes much of the processors' time. */
+export function isStolen(machine: Fact | undefined): boolean {
+  return (machine?.number('stolenShare') ?? 0) >= muchStolen;
+}
+
+/** Evidence `load`: whoever wants to compute has to wait. */
+export function noProcessorIsFree(machine: Fact | undefined): boolean {
+  return (machine?.number('idleShare') ?? 1) <= free || isStolen(machine);
+}
+
+/** A second, where the kernel keeps no pressure. */
+const manyPages = 500;
+
+/** Evidence `load`: of the last ten seconds somebody, or everybody, waited for memory. */
+export function isMemoryShort(machine: Fact | undefined): boolean {
+  if (!machine) return false;
+  if (machine.number('memorySome') === undefined) return (machine.number('swappedInPerS') ?? 0) >= manyPages || (machine.number('majorFaultsPerS') ?? 0) >= manyPages;
+  return isUnderPressure(machine, 'memory', 0.3) || (machine.number('memoryFull') ?? 0) >= 0.1;
+}
+
+/** Nearly all of the sample, and a second or two of those before it. */
+const nowPressing = 0.8;
+const ofLasting = 0.3;
+
+/**
+ * Somebody waited for it for the share `lasting` of the last ten seconds; or does now, nearly all the time, and has for
+ * long enough that it is no spike: the kernel's average takes seven seconds to say the half of what is so.
+ */
+export function isUnderPressure(machine: Fact, resource: Resource, lasting: number): boolean {
+  const some = machine.number(`${resource}Some`) ?? 0;
+  return some >= lasting || ((machine.number(`${resource}SomeNow`) ?? 0) >= nowPressing && some >= ofLasting * lasting);
+}
+
+/** Pages a second that the service itself waits for. */
+const ownPages = 20;
+const groupWaits = 0.3;
+
+/** The service's own processes, or its control group, are seen waiting for pages of memory. */
+export function waitsForPages(file: CaseFile): Fact | undefined {
+  const own = factOf(file, 'service_load');
+  return (own?.number('majorFaultsPerS') ?? 0) >= ownPages || (own?.number('groupMemorySome') ?? 0) >= groupWaits ? own : undefined;
 }
 
 /** Of the sample its threads wanted to compute at least so much, and waited at least so much of that. */

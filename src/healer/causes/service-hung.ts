@@ -6,6 +6,7 @@ import type { Confidence, Suspect } from '../../core/diagnosis.ts';
 import { formatDuration } from '../../core/time.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
 import { commandLine, counted, currentListener, factOf, isAlive, sentences, stateOf } from './read-case.ts';
+import { isLostOnTheWay } from './read-load.ts';
 import { stuckInKernel } from './read-stuck.ts';
 import { sharedWait } from './read-waits.ts';
 
@@ -13,6 +14,8 @@ import { sharedWait } from './read-waits.ts';
 const idleCpuShare = 0.25;
 /** How long nothing must have finished where the symptom itself is another one: the default of `hung_after`. */
 const longSilenceMs = 15_000;
+/** Whoever has just finished one, or has just been asked, is not silent. */
+const leastSilenceMs = 2000;
 /** A symptom of silence is old news once something finished more lately than this: a traffic summary's period. */
 const freshSilenceMs = 1000;
 
@@ -49,7 +52,12 @@ function noProgress(file: CaseFile): Suspect | undefined {
   const unanswered = answer === 'timeout' || file.symptom.kind === 'unanswered_probe';
   // Who answers a probe, or works on every request that came in, is slow at most.
   if ((!silent && !unanswered) || answer === 'status') return undefined;
+  // 0: nobody waits for an answer just now, which says nothing
+  const isBrief = noProgressMs > 0 && noProgressMs < leastSilenceMs;
+  if (isBrief && file.symptom.kind !== 'unanswered_probe' && file.symptom.seenBy !== 'nginx_log') return undefined;
   const queue = currentListener(file)?.number('queue') ?? 0;
+  // the kernel takes connections for a hung service, too, until its queue is full
+  if (isLostOnTheWay(file) && queue === 0) return undefined;
   const workers = factOf(file, 'workers');
   const untouched = workers !== undefined && inFlight > (workers.number('busy') ?? 0);
   if (queue === 0 && !untouched && answer !== 'timeout') return undefined;
@@ -59,7 +67,7 @@ function noProgress(file: CaseFile): Suspect | undefined {
   // how many requests are inside, and for how long, only the proxy says: whatever it claims, nothing is likely by its word alone
   // and whoever waits for an address or a lock goes on by itself when it comes
   const twoSigns = queue > 0 && !onlyNginxSays && !sharedWait(file);
-  const what = noProgressMs > 0 ? `has finished none of ${counted(inFlight, 'request')} for ${formatDuration(noProgressMs)}` : 'runs but does not answer';
+  const what = noProgressMs > 0 && !isBrief ? `has finished none of ${counted(inFlight, 'request')} for ${formatDuration(noProgressMs)}` : 'runs but does not answer';
   return suspicion(file, twoSigns && !computing ? 'likely' : 'possible', what);
 }
 

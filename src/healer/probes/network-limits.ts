@@ -1,7 +1,7 @@
 /**
  * Limits of this host that new connections run into: local ports towards the upstream and what the service needs
- * (evidence `local_ports`), and the table in which the packet filter keeps connections (`conntrack`). Both only when
- * most of the room is used.
+ * (evidence `local_ports`), the table in which the packet filter keeps connections (`conntrack`), and the line itself
+ * (`line_full`). Each only when most of the room is used.
  */
 import { isIPv4 } from 'node:net';
 import type { Evidence } from '../../core/diagnosis.ts';
@@ -10,11 +10,15 @@ import type { Probe, ProbeContext } from '../leaves.ts';
 import { readText } from '../proc.ts';
 import { readTcpTable } from '../socket-tables.ts';
 import { readKernelLog } from './read-kernel-log.ts';
+import { readLineDrops } from './read-line-drops.ts';
 
 /** From here on it is told. */
 const nearlyFull = 0.8;
 /** The kernel says it again and again while it drops. */
 const latelyMs = 120_000;
+/** TCP finds its own speed by losing a packet in a hundred: only far more keeps connections from coming about. */
+const mostDropped = 0.2;
+const mostDroppedPerS = 20;
 
 /** Applies to every service. */
 export const networkLimits: Probe = {
@@ -22,7 +26,7 @@ export const networkLimits: Probe = {
   deadlineMs: 1000,
   quick: false,
   applies: () => true,
-  look: async (context) => [...localPorts(context), ...conntrack(context)],
+  look: async (context, signal) => [...localPorts(context), ...conntrack(context), ...(await fullLine(context, signal))],
 };
 
 type TcpAddress = Extract<Address, { readonly kind: 'tcp' }>;
@@ -76,4 +80,16 @@ function conntrack({ clock }: ProbeContext): readonly Evidence[] {
   const line = typeof log === 'string' ? undefined : log.findLast(({ atMs, text }) => atMs > clock.wallMs() - latelyMs && /nf_conntrack: table full/.test(text));
   const said: readonly Evidence[] = line ? [{ kind: 'log', source: '/dev/kmsg', text: line.text.slice(0, 300), facts: { signature: 'conntrack_full', count: 1 } }] : [];
   return [...said, { kind: 'conntrack', source: '/proc/sys/net/netfilter', text: `The packet filter keeps ${count} connections in its table, which has room for ${max}.`, facts: { count, max } }];
+}
+
+async function fullLine(context: ProbeContext, signal: AbortSignal): Promise<readonly Evidence[]> {
+  const address = context.target.upstreams[context.target.current];
+  const drops = address && (await readLineDrops(address, context, signal));
+  if (!address || !drops) return [];
+  const { device, sent, dropped, elapsedMs } = drops;
+  const share = dropped / (dropped + sent);
+  const droppedPerS = Math.round((dropped * 1000) / elapsedMs);
+  if (share < mostDropped || droppedPerS < mostDroppedPerS) return [];
+  const text = `The way to ${formatAddress(address)} is full: a queue of the interface ${device} throws away ${Math.round(100 * share)} % of what is sent, ${droppedPerS} packets a second.`;
+  return [{ kind: 'line_full', source: 'tc -s qdisc', text, facts: { address: formatAddress(address), device, droppedShare: share, droppedPerS } }];
 }

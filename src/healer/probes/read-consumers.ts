@@ -1,9 +1,12 @@
 /**
  * Who uses the machine: the programs that took most processor time, moved most bytes from and to disks, and hold most
- * memory, each as program, user and unit together. Evidence `consumer`, at most three for each.
+ * memory, each as program, user and unit together (or, where no unit is, as what one command started). Evidence `consumer`, at
+ * most three for each; goodgateway itself is none.
  */
 import type { Evidence } from '../../core/diagnosis.ts';
 import { readText, type ProcessStat } from '../proc.ts';
+import { readDisks } from './read-disks.ts';
+import { ownProcesses } from './read-own-processes.ts';
 import { programOf, readOwners, type Owner } from './read-owner.ts';
 
 /** One process, and what it did between two readings. */
@@ -32,11 +35,14 @@ interface Resource {
 /** Processes of which the owner is looked up, for each resource. */
 const mostLookedUp = 40;
 const mostPids = 16;
+const mostAskedForDisks = 4;
 const mostConsumers = 3;
 
 /** `own`: the service's processes. `cores`, `memoryBytes`: what the machine has. */
-export function consumersOf(changes: readonly ProcessChange[], own: ReadonlySet<number>, machine: { readonly cores: number; readonly memoryBytes: number }): readonly Evidence[] {
-  const allIo = changes.reduce((sum, { ioBytesPerS }) => sum + ioBytesPerS, 0);
+export function consumersOf(all: readonly ProcessChange[], own: ReadonlySet<number>, machine: { readonly cores: number; readonly memoryBytes: number }): readonly Evidence[] {
+  const ours = ownProcesses(all.map(({ row }) => row));
+  const changes = all.filter(({ row }) => own.has(row.pid) || !ours.has(row.pid));
+  const allIo = all.reduce((sum, { ioBytesPerS }) => sum + ioBytesPerS, 0);
   const resources: readonly Resource[] = [
     { name: 'cpu', of: ({ cores }) => cores, whole: machine.cores, least: 0.2, say: (cores) => `uses ${cores.toFixed(1)} of ${machine.cores} ${machine.cores === 1 ? 'processor' : 'processors'}` },
     {
@@ -66,7 +72,12 @@ interface Group {
 }
 
 function groupsOf(changes: readonly ProcessChange[], { owners, own }: { readonly owners: ReadonlyMap<number, Owner>; readonly own: ReadonlySet<number> }): readonly Group[] {
-  const groups = Map.groupBy(changes, ({ row }) => JSON.stringify([row.comm, owners.get(row.pid), own.has(row.pid)]));
+  const groups = Map.groupBy(changes, ({ row }) => {
+    const owner = owners.get(row.pid);
+    // what was started by one command is one; two programs of one name and user are not, unless a unit holds them together
+    const together = own.has(row.pid) || owner?.unit !== '' ? '' : row.group;
+    return JSON.stringify([row.comm, owner, own.has(row.pid), together]);
+  });
   return [...groups.values()].flatMap((members) => {
     const { row } = members[0]!;
     const owner = owners.get(row.pid);
@@ -90,6 +101,7 @@ function evidenceOf({ owner, ofService, program, members }: Group, { name, of, w
     count: working.length,
     pids: working.slice(0, mostPids).map(String),
     ofService,
+    ...(name === 'io' && !ofService ? { disks: [...new Set(working.slice(0, mostAskedForDisks).flatMap((pid) => readDisks(pid)))] } : {}),
   };
   const what = `${program} (${who}) ${say(amount)}`;
   return [{ kind: 'consumer', source: '/proc', text: `${what}${ofService ? ', as a part of the service' : ''}.`, facts: { ...facts, what, ...(name === 'memory' ? { grownBytesPerS } : {}) } }];

@@ -2,7 +2,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { readText } from '../proc.ts';
 
-type CallName = 'read' | 'write' | 'poll' | 'select' | 'connect' | 'sleep' | 'child' | 'lock' | 'futex' | 'semaphore' | 'accept';
+type CallName = 'read' | 'write' | 'poll' | 'select' | 'connect' | 'sleep' | 'child' | 'lock' | 'futex' | 'semaphore' | 'accept' | 'file';
 
 /** What a thread does: it runs, is not to be seen, or sleeps in a call. */
 export type SystemCall =
@@ -26,6 +26,8 @@ const numbers: Readonly<Record<'x64' | 'generic', Readonly<Record<CallName, read
     futex: [202],
     semaphore: [65, 220],
     accept: [43, 288],
+    // pread, pwrite, fsync, fdatasync, ftruncate, getdents, sync_file_range, fallocate, preadv, pwritev
+    file: [17, 18, 74, 75, 77, 217, 277, 285, 295, 296],
   },
   generic: {
     read: [63, 65, 207, 212],
@@ -39,6 +41,7 @@ const numbers: Readonly<Record<'x64' | 'generic', Readonly<Record<CallName, read
     futex: [98],
     semaphore: [192, 193],
     accept: [202, 242],
+    file: [67, 68, 82, 83, 46, 61, 84, 47, 69, 70],
   },
 };
 const genericArchitectures: readonly string[] = ['arm64', 'riscv64', 'loong64'];
@@ -78,6 +81,7 @@ function descriptorsOf(pid: number, name: CallName, [first = 0, second = 0, thir
     case 'connect':
     case 'lock':
     case 'accept':
+    case 'file':
       return [first];
     case 'poll':
       return polled(pid, first, second);

@@ -93,6 +93,7 @@ function callWait(pid: number, { name, descriptors }: Extract<SystemCall, { kind
     case 'semaphore':
       return plain('itself');
     case 'accept':
+    case 'file':
       return plain('unclear');
     case 'child':
       return programOf(pid, all) ?? plain('unclear');

@@ -5,12 +5,15 @@
 import type { Evidence } from '../../core/diagnosis.ts';
 import type { Probe } from '../leaves.ts';
 import { readStat, readText, type ProcessStat } from '../proc.ts';
+import { readDisks } from './read-disks.ts';
 import { processesOf } from './read-once.ts';
 import { programOf } from './read-owner.ts';
 import { readFamily } from './read-processes.ts';
 import { sampleMs } from './read-sample.ts';
+import { readSystemCall } from './read-system-call.ts';
 
 const mostPids = 16;
+const mostAskedForDisks = 4;
 const mostStackBytes = 2000;
 
 /** Applies to every service on this host. */
@@ -40,7 +43,12 @@ function stuckEvidence(stuck: readonly ProcessStat[], total: number): Evidence {
   const place = readPlace(first.pid);
   const where = place.call === '' ? '' : `, in ${place.call}${words[place.what] ?? ''}`;
   const text = `${stuck.length} of ${total} processes wait inside the kernel (state D) and cannot be ended meanwhile: ${programOf(first)} (pid ${first.pid})${where}.`;
-  return { kind: 'stuck_processes', source: '/proc', text, facts: { count: stuck.length, total, pids: stuck.slice(0, mostPids).map(({ pid }) => String(pid)), program: programOf(first), ...place } };
+  return {
+    kind: 'stuck_processes',
+    source: '/proc',
+    text,
+    facts: { count: stuck.length, total, pids: stuck.slice(0, mostPids).map(({ pid }) => String(pid)), program: programOf(first), ...place, ...readPlaceOnDisk(stuck) },
+  };
 }
 
 const words: Readonly<Record<string, string>> = {
@@ -65,6 +73,19 @@ function readPlace(pid: number): { readonly call: string; readonly what: string 
   const call = /^\w{1,64}$/.test(channel) && channel !== '0' ? channel : (/\] (\w{1,64})\+/.exec(stack)?.[1] ?? '');
   return { call, what: places.find(([pattern]) => pattern.test(`${call}\n${stack}`))?.[1] ?? '' };
 }
+
+/** `disks`: where the files are that their calls are about (`disksAreSure`), or else all files that they have open. */
+function readPlaceOnDisk(stuck: readonly ProcessStat[]): { readonly disks: readonly string[]; readonly disksAreSure: boolean } {
+  const asked = stuck.slice(0, mostAskedForDisks);
+  const named = asked.flatMap(({ pid }) => {
+    const call = readSystemCall(pid);
+    return call.kind === 'call' && callsOnFiles.includes(call.name) ? readDisks(pid, call.descriptors) : [];
+  });
+  const disks = named.length > 0 ? named : asked.flatMap(({ pid }) => readDisks(pid));
+  return { disks: [...new Set(disks)], disksAreSure: named.length > 0 };
+}
+
+const callsOnFiles: readonly string[] = ['read', 'write', 'file'];
 
 function zombieEvidence(zombies: readonly ProcessStat[]): Evidence {
   const parents = [...new Set(zombies.map(({ parent }) => parent))];
