@@ -6,7 +6,7 @@ import { recordFor } from './audit-record-for.ts';
 import { dependenciesOf, dependencyOf } from './dependencies-of.ts';
 import { avoidOf, changesIn, diagnose } from './diagnose.ts';
 import { freshTraffic } from './fresh-traffic.ts';
-import { gatherEvidence } from './gather-evidence.ts';
+import { gatherEvidence, type Which } from './gather-evidence.ts';
 import type { Healer, OpenCase, SeenSummary, Ward } from './healer.ts';
 import type { CaseFile, ProbeContext, ServiceState } from './leaves.ts';
 import { withOwnStop } from './own-stop.ts';
@@ -20,7 +20,7 @@ export interface Examined {
 /**
  * Looks at the service. The first round of an incident is quick, and thorough only when the quick look is not certain:
  * a dead service is to be started, not studied; but what holds data is studied first, because a start on damaged files
- * or a full disk may cost more of it. Every later round is thorough. `undefined`: the known cause cannot be
+ * may cost more of it, and nothing is started before its disk was looked at or did not answer for a second. Every later round is thorough. `undefined`: the known cause cannot be
  * seen any more; the trouble may be over, and the next look says so or names another cause.
  */
 export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promise<Examined | undefined> {
@@ -28,15 +28,26 @@ export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promi
   const seeing = ward.serviceType.state(ward.target(), healer.run, healer.stopping);
   const symptom = open.news ?? open.incident.symptom;
   open.news = undefined;
-  let diagnosis = open.rounds === 1 && !holdsData(ward) ? await lookAt(ward, { symptom, which: 'quick' }, healer) : undefined;
+  let diagnosis = open.rounds === 1 && !holdsData(ward) ? await quickLook(ward, symptom, healer) : undefined;
   if (diagnosis?.best.confidence !== 'certain') diagnosis = await lookAt(ward, { symptom, which: 'all' }, healer);
   const state = await seeing;
   const passing = diagnosis.best.cause === 'unknown' && (state.state === 'stopping' || state.state === 'starting');
   if (passing || isFading(diagnosis, open, healer)) return undefined;
-  if (open.configFailed) diagnosis = withInvalidConfig(diagnosis, ward.name, failedTest(diagnosis.evidence));
+  // a test that cannot write tells of the disk, and nothing else is tried on a full one
+  if (open.configFailed && diagnosis.best.cause !== 'disk.full') diagnosis = withInvalidConfig(diagnosis, ward.name, failedTest(diagnosis.evidence));
   diagnosis = withOwnStop(diagnosis, open, healer);
   await noteDiagnosis(diagnosis, { open, ward, healer });
   return { diagnosis, state };
+}
+
+async function quickLook(ward: Ward, symptom: Symptom, healer: Healer): Promise<Diagnosis> {
+  const first = await lookAt(ward, { symptom, which: 'quick' }, healer);
+  return first.best.confidence === 'certain' && isDiskUnseen(first.evidence) ? lookAt(ward, { symptom, which: 'again' }, healer) : first;
+}
+
+/** On a busy machine the look at the disks may be late. */
+export function isDiskUnseen(evidence: readonly Evidence[]): boolean {
+  return evidence.some(({ kind, facts, missing }) => missing !== undefined && (kind === 'disk_full' || (kind === 'probe' && facts['probe'] === 'disk-space')));
 }
 
 /** A database or a cache. */
@@ -59,7 +70,7 @@ function isFading({ best }: Diagnosis, open: OpenCase, healer: Healer): boolean 
 }
 
 /** Evidence and diagnosis, without an incident and without a record. */
-export async function lookAt(ward: Ward, { symptom, which }: { readonly symptom: Symptom; readonly which: 'quick' | 'all' }, healer: Healer): Promise<Diagnosis> {
+export async function lookAt(ward: Ward, { symptom, which }: { readonly symptom: Symptom; readonly which: Which }, healer: Healer): Promise<Diagnosis> {
   const target = ward.target();
   const context: ProbeContext = {
     target,

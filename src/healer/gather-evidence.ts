@@ -7,19 +7,24 @@ import type { Probe, ProbeContext, ServiceState, ServiceType } from './leaves.ts
 
 /** Quick probes may take longer where a full picture is wanted: an overloaded machine is slow to answer. */
 const patientDeadlineMs = 2000;
+/** What was not seen in time is worth so much more, and no more: a dead service waits for its start meanwhile. */
+const againDeadlineMs = 1000;
+
+/** `quick`: what is enough to start a dead service; `again`: the same, where something was not seen in time; `all`. */
+export type Which = 'quick' | 'again' | 'all';
 /** No probe's evidence may fill the audit log. */
 const evidencePerProbe = 64;
 
 /**
  * The evidence of all probes that apply, in the order of the probes' names. Never rejects. `quick` asks only the quick
- * ones, within 150 ms; `all` is over when the slowest deadline is. When `signal` aborts, it returns what is there.
+ * ones, within 150 ms; `again` gives them a second; `all` is over when the slowest deadline is. When `signal` aborts, it returns what is there.
  */
-export async function gatherEvidence(context: ProbeContext, probes: readonly Probe[], signal: AbortSignal, which: 'quick' | 'all'): Promise<readonly Evidence[]> {
+export async function gatherEvidence(context: ProbeContext, probes: readonly Probe[], signal: AbortSignal, which: Which): Promise<readonly Evidence[]> {
   const shared = { ...context, serviceType: readStateOnce(context.serviceType) };
   const asked = probes.filter((probe) => probe.applies(context.target) && (which === 'all' || probe.quick));
   const answers = await Promise.all(
     asked.map((probe) => {
-      const deadlineMs = which === 'all' ? Math.max(probe.deadlineMs, patientDeadlineMs) : probe.deadlineMs;
+      const deadlineMs = { quick: probe.deadlineMs, again: againDeadlineMs, all: Math.max(probe.deadlineMs, patientDeadlineMs) }[which];
       return ask(probe, shared, { deadlineMs, signal });
     }),
   );

@@ -1,5 +1,6 @@
 import type { CheckConfig } from '../config/policy-schema.ts';
-import type { Suspect } from '../core/diagnosis.ts';
+import type { Evidence, Suspect } from '../core/diagnosis.ts';
+import { isCut } from './causes/read-cut.ts';
 import { createChecks } from './checks.ts';
 import { lookAt } from './examine.ts';
 import { freshTraffic } from './fresh-traffic.ts';
@@ -22,10 +23,19 @@ export async function looksWell(open: OpenCase, ward: Ward, healer: Healer): Pro
   if ((await troubleOf(ward, healer)) !== undefined) return false;
   const before = open.diagnosis?.best.cause;
   // after a restart of the healer nobody knows the cause for which load is shed: any that is found is one
-  if (before === 'unknown' || (before === undefined && !isShedding(open, healer))) return true;
-  const { best, others } = await lookAt(ward, { symptom: open.incident.symptom, which: 'all' }, healer);
+  const nameless = before === 'unknown' || (before === undefined && !isShedding(open, healer));
+  const mayBeCut = isCut(open.incident.symptom.kind) && ward.target().protocol === 'http';
+  if (nameless && !mayBeCut) return true;
+  const { best, others, evidence } = await lookAt(ward, { symptom: open.incident.symptom, which: 'all' }, healer);
+  if (mayBeCut && isOwnRequestCut(evidence)) return false;
+  if (nameless) return true;
   if (before !== undefined && isBusy(before) && [best, ...others].some(({ cause }) => cause === 'capacity.workers_exhausted')) return false;
   return (before === undefined ? best.cause === 'unknown' : best.cause !== before) || isOnlyTheSymptom(best, open.incident.symptom.text);
+}
+
+/** Connections are taken, and each is ended without an answer: a connect of ours says nothing there. */
+function isOwnRequestCut(evidence: readonly Evidence[]): boolean {
+  return evidence.some(({ kind, facts, missing }) => kind === 'http_answer' && missing === undefined && isCut(String(facts['failure'] ?? '')));
 }
 
 /** What of its own checks fails now, as one sentence; `undefined`: none does. What traffic shows is not asked. */
@@ -83,6 +93,8 @@ function isOnlyTheSymptom({ cause, confidence, because }: Suspect, symptomText: 
   if ((cause.startsWith('load.') || cause === 'limit.tenant') && because.at(-1) === symptomText) return true;
   if (cause === 'app.slow') return confidence === 'possible';
   if (cause === 'app.bad_response') return confidence !== 'certain';
+  // another protocol that only the visitors' answers showed
+  if (cause === 'config.socket_mismatch' && because.at(-1) === symptomText) return true;
   return (cause === 'capacity.backlog_full' || cause === 'config.permission') && confidence === 'possible';
 }
 

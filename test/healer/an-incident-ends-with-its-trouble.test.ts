@@ -151,6 +151,51 @@ t.test('a flood of other trouble is looked into now and then, not all the time, 
   await until(() => incidents.openFor(ward.name) === undefined, { timeoutMs: 15_000, what: 'the end of the incident' });
 });
 
+t.test('a service that takes connections and cuts off every request is not well, until it answers', async (t) => {
+  const { ward, incidents, server } = await scene(t);
+  let cuts = true;
+  server.on('connection', (socket) => void (cuts && socket.destroy()));
+  incidents.seen(ward, { seenBy: 'traffic', kind: 'connection_terminated', gateway: 'shop', count: 3, text: '3 failed requests in 10 s, the last one was reset' });
+  const incident = incidents.openFor(ward.name);
+  await until(() => incident?.diagnosis?.best.cause === 'app.bad_response', { timeoutMs: 10_000, what: 'the diagnosis' });
+  await until(() => (incident?.rounds ?? 0) >= 3, { timeoutMs: 15_000, what: 'two more looks' });
+  t.equal(incidents.openFor(ward.name), incident, 'a connect that is taken is no proof');
+  cuts = false;
+  await until(() => incidents.openFor(ward.name) === undefined, { timeoutMs: 15_000, what: 'the end of the incident' });
+});
+
+const dead: Probe = {
+  name: 'dead',
+  deadlineMs: 100,
+  quick: true,
+  applies: () => true,
+  look: async () => [evidence('service_state', { state: 'failed' }), evidence('listener', { address: 'x', current: true, state: 'nobody' })],
+};
+const lateDisk = (look: Probe['look']): Probe => ({ name: 'disk-space', deadlineMs: 20, quick: true, applies: () => true, look });
+const refused: Symptom = { ...backlogWasFull, kind: 'connection_refused', errno: 'ECONNREFUSED' };
+
+t.test('nothing is started before its disk was looked at, though that is late on a busy machine', async (t) => {
+  let looks = 0;
+  const disk = lateDisk(async () => {
+    // the first is late beyond any deadline
+    if (looks++ === 0) await new Promise(() => {});
+    return [evidence('disk_full', { path: '/var/log', use: 'sure', freeBytes: 0, totalBytes: 1e9, inodes: false, spent: true })];
+  });
+  const { ward, incidents } = await scene(t, [dead, disk]);
+  incidents.seen(ward, refused);
+  const incident = incidents.openFor(ward.name);
+  await until(() => incident?.diagnosis, { timeoutMs: 10_000, what: 'the diagnosis' });
+  t.match(incident?.diagnosis?.best, { cause: 'disk.full', confidence: 'certain' }, 'the first that is decided on');
+});
+
+t.test('a file system that never answers does not keep a dead service from its start', async (t) => {
+  const { ward, incidents } = await scene(t, [dead, lateDisk(() => new Promise(() => {}))]);
+  incidents.seen(ward, refused);
+  const incident = incidents.openFor(ward.name);
+  await until(() => incident?.diagnosis, { timeoutMs: 10_000, what: 'the diagnosis' });
+  t.match(incident, { rounds: 1, diagnosis: { best: { cause: 'service.crashed', confidence: 'certain' }, evidence: [{}, {}, { missing: 'not finished after 1000 ms' }] } });
+});
+
 t.test('an application that answers with errors is an incident of the application, and one that ends', async (t) => {
   const { ward, incidents, answers } = await scene(t);
   await answers(9, 2);

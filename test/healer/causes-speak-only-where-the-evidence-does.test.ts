@@ -2,6 +2,8 @@ import t from 'tap';
 import * as registered from '../../src/healer/causes/registry.ts';
 import { diagnose } from '../../src/healer/diagnose.ts';
 import type { Suspect } from '../../src/core/diagnosis.ts';
+import { describeStranger } from '../../src/upstream/fastcgi/describe-stranger.ts';
+import { describeForeign } from '../../src/upstream/http/foreign-answer.ts';
 import { caseFile, evidence, serviceConfig, serviceTarget, type Scene } from '../fixtures/healer/case-file.ts';
 
 const causes = Object.values(registered);
@@ -22,7 +24,14 @@ const orphans = evidence('orphans', { pids: ['11', '12'], address: at, program: 
 const killer = (request: string) => evidence('killed_worker', { request, deaths: 2, how: ['by SIGSEGV'] });
 const deaths = (count: number, suspects = 0) => evidence('worker_deaths', { deaths: count, how: ['by SIGSEGV'], suspects });
 const database = (more = {}) => evidence('dependency', { name: 'mariadb', kind: 'database', incident: true, ...more });
-const diskFull = evidence('disk_full', { path: '/var/log', freeBytes: 0, totalBytes: 1e9 });
+const disk = (more = {}) => evidence('disk_full', { path: '/var/log', use: 'sure', freeBytes: 0, totalBytes: 1e9, inodes: false, spent: true, ...more });
+const diskFull = disk();
+const readOnly = (use = 'sure') => evidence('disk_read_only', { path: '/var/log', use });
+const sealed = evidence('config_test', { passed: false, command: 'php-fpm8.2 -t', line: 'ERROR: failed to open error_log (/var/log/fpm.log): Read-only file system (30)' });
+const cutOff = evidence('http_answer', { result: 'failure', failure: 'connection_terminated' }, 'GET /: 127.0.0.1:9000 reset the connection before it answered.');
+const tooLong = evidence('http_answer', { result: 'junk', failure: 'http_response_header_size' }, 'GET /: 127.0.0.1:9000 sent a header field longer than 64 KiB.');
+/** As the gateways say it, by the bytes of the first answer. */
+const answered = (says: string) => ({ kind: 'http_protocol_error', text: `3 failed requests in 10 s, the last one: 127.0.0.1:9000 ${says}` }) as const;
 const unlimited = { startLimitHit: true, startsLeft: 0 };
 const external = serviceTarget({ config: serviceConfig({ type: 'external' }), protocol: 'http', upstreams: [at, other] });
 const http = serviceTarget({ protocol: 'http' });
@@ -403,6 +412,71 @@ const rows: readonly Row[] = [
     file: { symptom: { kind: 'http_protocol_error', text: 'junk' }, evidence: [state('running'), listener('listening'), answer('junk')] },
     best: ['app.bad_response', 'certain'],
   },
+  {
+    scene: 'a header that is longer than the gateway takes, for visitors and for the probe',
+    file: {
+      target: http,
+      symptom: { kind: 'http_response_header_size', text: '3 failed requests in 10 s, the last one: 127.0.0.1:9000 sent a header field longer than 64 KiB' },
+      evidence: [state('running'), tooLong],
+    },
+    best: ['config.buffer_size', 'likely'],
+    says: /shop sends answers with a header of more than 64 KiB, more than the gateway takes\..*A restart of shop does not help/,
+  },
+  {
+    scene: 'a header that is longer than the gateway takes, for the probe only',
+    file: { target: http, evidence: [state('running'), tooLong] },
+    best: ['config.buffer_size', 'possible'],
+    never: ['app.bad_response'],
+  },
+  {
+    scene: 'HTTP where the gateway speaks FastCGI',
+    file: { symptom: answered(describeStranger(Buffer.from('HTTP/1.1 400 Bad Request'))), evidence: [state('running'), listener('listening', { byService: true }), workers(1, 0)] },
+    best: ['config.socket_mismatch', 'likely'],
+    says: /shop speaks HTTP on 127\.0\.0\.1:9000, where the gateway speaks FastCGI\./,
+  },
+  {
+    scene: 'an SSH server where the gateway speaks FastCGI',
+    file: { symptom: answered(describeStranger(Buffer.from('SSH-2.0-OpenSSH_9.2'))), evidence: [state('running'), listener('listening')] },
+    best: ['config.socket_mismatch', 'likely'],
+    says: /An SSH server answers on/,
+  },
+  {
+    scene: 'FastCGI where the gateway speaks HTTP, for visitors and for the probe: no restart mends that',
+    file: {
+      target: http,
+      symptom: answered(describeForeign(Buffer.from([1, 3, 0, 1, 0, 8, 0, 0]))),
+      evidence: [
+        state('running'),
+        listener('listening', { byService: true }),
+        evidence('http_answer', { result: 'junk', failure: 'http_protocol_error' }, `GET /: it ${describeForeign(Buffer.from([1, 3, 0, 1, 0, 8, 0, 0]))}.`),
+      ],
+    },
+    best: ['config.socket_mismatch', 'likely'],
+    says: /shop speaks FastCGI on 127\.0\.0\.1:9000, where the gateway speaks HTTP\./,
+  },
+  {
+    scene: 'php-fpm resets whatever comes as HTTP',
+    file: { target: http, symptom: { kind: 'connection_terminated' }, evidence: [state('running'), listener('listening', { byService: true, program: 'php-fpm8.2' }), connect('connected'), cutOff] },
+    best: ['config.socket_mismatch', 'likely'],
+    says: /php-fpm listens on 127\.0\.0\.1:9000 and speaks FastCGI, where the gateway speaks HTTP: it resets every request\./,
+  },
+  {
+    scene: 'every request is reset, of visitors and of the probe',
+    file: { target: http, symptom: { kind: 'connection_terminated' }, evidence: [state('running'), listener('listening', { byService: true, program: 'app' }), connect('connected'), cutOff] },
+    best: ['app.bad_response', 'likely'],
+    says: /takes connections on .*, and ends each of them without an answer/,
+  },
+  {
+    scene: 'the request of a visitor was cut off, and the probe is answered: a worker died of it',
+    file: { target: http, symptom: { kind: 'connection_terminated' }, evidence: [state('running'), listener('listening', { program: 'app' }), connect('connected'), answer('status')] },
+    best: ['unknown', 'possible'],
+  },
+  {
+    scene: 'the probe was cut off by a service that died meanwhile',
+    file: { target: http, symptom: { kind: 'connection_terminated' }, evidence: [state('failed'), listener('nobody'), cutOff] },
+    best: ['service.crashed', 'certain'],
+    never: ['app.bad_response'],
+  },
   { scene: 'junk for the probe only', file: { evidence: [state('running'), answer('junk')] }, best: ['app.bad_response', 'likely'] },
   {
     scene: 'junk for visitors, the probe is answered',
@@ -505,7 +579,50 @@ const rows: readonly Row[] = [
     says: /The file system of \/var\/log, which shop needs, is full\./,
   },
   { scene: 'the disk is full, and nobody complains', file: { evidence: [state('running'), workers(1, 4), diskFull] }, best: ['disk.full', 'likely'] },
-  { scene: 'the disk is full, but what keeps it down is another thing', file: { evidence: [state('failed'), listener('nobody'), diskFull] }, best: ['service.crashed', 'certain'] },
+  {
+    scene: 'it is down, and its file system takes nothing: whatever it died of, a start would lose more',
+    file: { evidence: [state('failed', { exitSignal: 'SIGKILL' }), listener('nobody'), diskFull] },
+    best: ['disk.full', 'certain'],
+    says: /df -h \/var\/log.*A restart does not help/,
+  },
+  {
+    scene: 'it is down, and its file system has no inode left',
+    file: { evidence: [state('failed'), listener('nobody'), disk({ freeBytes: 9e8, inodes: true })] },
+    best: ['disk.full', 'certain'],
+    says: /every inode is used.*du --inodes/,
+  },
+  {
+    scene: 'a package operation left it down, and its file system takes nothing',
+    file: { evidence: [state('stopped', { stoppedByPackage: true }), listener('nobody'), diskFull] },
+    best: ['disk.full', 'certain'],
+  },
+  { scene: 'it is down, and its file system has little left', file: { evidence: [state('failed'), listener('nobody'), disk({ freeBytes: 9e6, spent: false })] }, best: ['service.crashed', 'certain'] },
+  {
+    scene: 'it is down, and /tmp is full',
+    file: { evidence: [state('failed'), listener('nobody'), disk({ path: '/tmp', use: 'maybe' })] },
+    best: ['service.crashed', 'certain'],
+    never: ['disk.full'],
+  },
+  { scene: 'it is down, and its file system is read-only', file: { evidence: [state('failed'), listener('nobody'), readOnly()] }, best: ['disk.full', 'certain'], says: /read-only.*findmnt -T/ },
+  { scene: 'it is down, and /dev/shm is read-only', file: { evidence: [state('failed'), listener('nobody'), readOnly('maybe')] }, best: ['service.crashed', 'certain'] },
+  {
+    scene: 'its configuration test cannot write on a read-only file system',
+    file: { evidence: [state('failed'), listener('nobody'), readOnly(), sealed] },
+    best: ['disk.full', 'certain'],
+    says: /it is read-only\..*findmnt -T \/var\/log/,
+    never: ['config.invalid'],
+  },
+  {
+    scene: 'its configuration test cannot write, and nobody sees why',
+    file: { evidence: [state('failed'), listener('nobody'), sealed] },
+    best: ['config.invalid', 'certain'],
+    says: /Read-only file system/,
+  },
+  {
+    scene: 'the configuration is broken and the disk is full',
+    file: { evidence: [state('failed'), listener('nobody'), configTest(false), diskFull] },
+    best: ['config.invalid', 'certain'],
+  },
   {
     scene: 'the service found no space, and there is some again',
     file: { evidence: [state('running'), workers(1, 4), log('no_space', 'No space left on device')] },

@@ -289,6 +289,10 @@ t.test('GET / tells junk, silence and a status apart', async (t) => {
     t.match(fact(seen, 'http_answer'), { result });
     // One long request and a slow front page: a person may look, but nothing is restarted for it.
     if (manner === 'never-answers') t.same(named(seen, target, { symptom: { kind: 'no_progress' }, traffic: { inFlight: 1, noProgressMs: 20_000 } }), ['service.hung', 'possible']);
+    if (manner === '') {
+      const spokenTo = await look(context({ ...target, protocol: 'fastcgi' }, running(server)), 'quick');
+      t.equal(find(spokenTo, 'workers'), undefined, 'one process with an event loop is no pool that could be full');
+    }
     if (manner === 'junk') t.same(named(seen, target, { symptom }), ['app.bad_response', 'certain']);
   }
 });

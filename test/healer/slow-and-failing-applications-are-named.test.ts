@@ -221,7 +221,7 @@ const rows: readonly Row[] = [
   {
     scene: 'our own gateway refused 70 KiB of headers',
     file: { target: http, symptom: { kind: 'http_response_header_section_size' }, evidence: [running] },
-    best: ['app.bad_response', 'likely'],
+    best: ['config.buffer_size', 'likely'],
   },
   {
     scene: 'uWSGI skipped a request that was longer than its buffer',

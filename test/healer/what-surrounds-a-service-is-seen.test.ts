@@ -9,7 +9,7 @@ import * as causes from '../../src/healer/causes/registry.ts';
 import { dependenciesOf } from '../../src/healer/dependencies-of.ts';
 import { diagnose } from '../../src/healer/diagnose.ts';
 import type { Dependency, Probe, ProbeContext, ServiceState, ServiceTarget } from '../../src/healer/leaves.ts';
-import { isFull } from '../../src/healer/probes/read-disk-space.ts';
+import { isFull, isSpent, readSpace } from '../../src/healer/probes/read-disk-space.ts';
 import * as probes from '../../src/healer/probes/registry.ts';
 import { runCommand } from '../../src/healer/run-command.ts';
 import * as services from '../../src/healer/services/registry.ts';
@@ -78,6 +78,16 @@ t.test('a full disk is seen, and a small one is not taken for full', async (t) =
     ['no size at all', { freeBytes: 0, totalBytes: 0, freeInodes: undefined }, false],
   ];
   for (const [what, space, full] of rows) t.equal(isFull(space), full, what);
+  t.equal(isSpent({ freeBytes: 4 * mib, totalBytes: 50 * mib, freeInodes: 9 }), false, 'a nearly full small /run takes a pidfile');
+  t.equal(isSpent({ freeBytes: 0.9 * gib, totalBytes: 100 * gib, freeInodes: 9 }), false, 'a large one may be full for people only');
+  for (const spent of [
+    { freeBytes: 0, totalBytes: 4 * mib, freeInodes: 9 },
+    { freeBytes: 5 * mib, totalBytes: 100 * gib, freeInodes: 9 },
+    { freeBytes: gib, totalBytes: 2 * gib, freeInodes: 0 },
+  ])
+    t.ok(isSpent(spent));
+  const asked = await Promise.all([readSpace('/'), readSpace('/')]);
+  t.same(asked[1], asked[0], 'who asks while a question is open gets its answer');
   if (!isRoot) return void t.pass('needs root, to mount a file system in a namespace', { skip: true });
   const folder = tempFolder(t);
   const fixture = join(import.meta.dirname, '../fixtures/healer/asks-disk-space.ts');
@@ -89,9 +99,9 @@ t.test('a full disk is seen, and a small one is not taken for full', async (t) =
   const output = await succeed(['/usr/bin/unshare', '--mount', '/bin/sh', '-c', `${mounts.join(' && ')} && exec "$2" "$3" "$1"`, 'sh', folder, process.execPath, fixture]);
   const { before, small, few, sealed } = JSON.parse(output);
   t.same(before, []);
-  t.match(small, [{ kind: 'disk_full', facts: { path: `${folder}/small`, inodes: false }, text: `The file system of ${folder}/small is full: 0 MiB of 32 MiB are left.` }]);
+  t.match(small, [{ kind: 'disk_full', facts: { path: `${folder}/small`, inodes: false, spent: true }, text: `The file system of ${folder}/small is full: 0 MiB of 32 MiB are left.` }]);
   t.equal(small.length, 1, 'once, though log and state are on it');
-  t.match(few[0], { kind: 'disk_full', facts: { path: `${folder}/few`, use: 'sure', inodes: true }, text: /no inode is left/ });
+  t.match(few[0], { kind: 'disk_full', facts: { path: `${folder}/few`, use: 'sure', inodes: true, spent: true }, text: /no inode is left/ });
   t.match(sealed[0], { kind: 'disk_read_only', facts: { path: `${folder}/sealed` }, text: `Nothing can be written to the file system of ${folder}/sealed: it is read-only.` });
 });
 

@@ -1,9 +1,11 @@
 import type { Cause } from '../leaves.ts';
 import { currentListener, factOf, fullStop, logLine, sentences, somebodyListens, stateOf } from './read-case.ts';
+import { namesDisk } from './read-disk-words.ts';
 
 /**
  * The service is down and its configuration would not let it start. While it runs, a bad file on disk is no cause of
- * anything yet: the configuration test before a reload or restart refuses those.
+ * anything yet: the configuration test before a reload or restart refuses those. A test that only could not write says
+ * nothing of the configuration where the disk is seen to take nothing.
  */
 export const configInvalid: Cause = {
   name: 'config.invalid',
@@ -15,6 +17,7 @@ export const configInvalid: Cause = {
     const logged = logLine(file, 'config_error');
     if (!down || (test?.flag('passed') ?? false) || (!failed && !logged)) return undefined;
     const line = failed ? test.word('line') : logged!.text;
+    if (namesDisk(line) && (factOf(file, 'disk_full') || factOf(file, 'disk_read_only'))) return undefined;
     const { name } = file.target;
     return {
       cause: 'config.invalid',

@@ -1,21 +1,60 @@
 import type { Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
 import { commandLine, currentAddress, currentListener, factOf, sentences, stateOf, type Fact } from './read-case.ts';
+import { ownRequestCut } from './read-cut.ts';
+import { strangerOf } from './read-stranger.ts';
 
 /**
  * The service listens on a unix socket whose file is gone, or has become another one: it waits where no connection can
  * arrive. Certain when its own processes hold the socket. Likely, with the name of the socket that is there, when the
  * gateway looks for another one than the service makes, or looks where the service's files cannot be seen: then no
- * restart mends it.
+ * restart mends it. Likely, too, when who listens there speaks another protocol than the gateway.
  */
 export const configSocketMismatch: Cause = {
   name: 'config.socket_mismatch',
   suspect(file) {
     const listener = currentListener(file);
-    if (!listener || (stateOf(file) !== 'running' && stateOf(file) !== 'unknown')) return undefined;
-    return lostFile(file, listener) ?? otherName(file, listener) ?? hiddenFile(file, listener);
+    if (stateOf(file) !== 'running' && stateOf(file) !== 'unknown') return undefined;
+    if (!listener) return otherProtocol(file);
+    return lostFile(file, listener) ?? otherName(file, listener) ?? hiddenFile(file, listener) ?? otherProtocol(file);
   },
 };
+
+/** What speaks FastCGI resets whatever comes as HTTP, without a word. */
+const fastcgiPrograms = /^php-(?:fpm|cgi)/;
+
+function otherProtocol(file: CaseFile): Suspect | undefined {
+  const listener = currentListener(file);
+  const at = currentAddress(file);
+  const stranger = strangerOf(file);
+  if (stranger) {
+    // where the healer's own request shows nothing the symptom comes last: when that has gone, nothing is left
+    return mismatch(file, {
+      sentence: `${stranger.says} on ${at}, where the gateway speaks ${stranger.gatewaySpeaks}.`,
+      because: sentences(listener, file.symptom.kind === 'http_protocol_error' && file.symptom.text, stranger.own),
+    });
+  }
+  const cut = file.target.protocol === 'http' ? ownRequestCut(file) : undefined;
+  if (!cut || !fastcgiPrograms.test(listener?.word('program') ?? '')) return undefined;
+  return mismatch(file, {
+    sentence: `php-fpm listens on ${at} and speaks FastCGI, where the gateway speaks HTTP: it resets every request.`,
+    because: sentences(listener, file.symptom.kind !== 'asked' && file.symptom.text, cut),
+  });
+}
+
+/** Never certain: it is the gateway's configuration or the service's, and a restart of either changes nothing. */
+function mismatch(file: CaseFile, { sentence, because }: Pick<Suspect, 'sentence' | 'because'>): Suspect {
+  return {
+    cause: 'config.socket_mismatch',
+    confidence: 'likely',
+    subject: currentAddress(file),
+    sentence,
+    because,
+    against: [],
+    remedy: `Set protocol and upstream of its gateway (and proxy_pass or fastcgi_pass in nginx) to what ${file.target.name} speaks, and where.`,
+    avoid: ['A restart does not help: it speaks the same afterwards.'],
+  };
+}
 
 function lostFile(file: CaseFile, listener: Fact): Suspect | undefined {
   const what = whatHappened(file, listener);

@@ -1,23 +1,29 @@
 import type { CaseFile, Cause } from '../leaves.ts';
-import { factsOf, logLine, sentences, type Fact } from './read-case.ts';
+import { factOf, factsOf, isLeftStopped, logLine, sentences, stateOf, type Fact } from './read-case.ts';
+import { namesDisk } from './read-disk-words.ts';
 
 /**
- * Certain when a file system of the service is full, or read-only, and its log complains of that; likely when it is so;
- * possible when only the log says so, because there is room again. One that it may use, such as /tmp, counts only
- * when the log complains.
+ * Certain when a file system of the service is full, or read-only, and its log or its configuration test complains of
+ * that; and when the service is down and nothing can be written there at all: whatever it died of, a start would lose
+ * what it cannot write. Likely when it is only so; possible when only the log says so, because there is room again. One
+ * that it may use, such as /tmp, counts only when the log complains.
  */
 export const diskFull: Cause = {
   name: 'disk.full',
   suspect(file) {
     const said = logLine(file, 'no_space') ?? logLine(file, 'storage_readonly');
-    const counts = (fact: Fact): boolean => fact.word('use') !== 'maybe' || said !== undefined;
+    const test = factOf(file, 'config_test');
+    const refused = test && !test.flag('passed') && namesDisk(test.word('line')) ? test : undefined;
+    const counts = (fact: Fact): boolean => fact.word('use') !== 'maybe' || said !== undefined || refused !== undefined;
     const full = factsOf(file, 'disk_full').filter(counts);
     const readOnly = factsOf(file, 'disk_read_only').filter(counts);
-    const worst = readOnly[0] ?? full[0];
+    const worst = readOnly[0] ?? full.find(isSpent) ?? full[0];
     if (!worst && !said) return undefined;
     const { name } = file.target;
     const path = worst?.word('path');
-    const sure = worst !== undefined && said !== undefined && worst.word('use') !== 'maybe';
+    // it would be started now
+    const inTheWay = (stateOf(file) === 'failed' || isLeftStopped(file)) && (readOnly.length > 0 || (worst !== undefined && isSpent(worst)));
+    const sure = worst !== undefined && (refused !== undefined || (worst.word('use') !== 'maybe' && (said !== undefined || inTheWay)));
     return {
       cause: 'disk.full',
       confidence: !worst ? 'possible' : sure ? 'certain' : 'likely',
@@ -27,14 +33,18 @@ export const diskFull: Cause = {
           ? `${name} found no space on a disk; there is some again.`
           : readOnly[0]
             ? `Nothing can be written to the file system of ${path}, which ${name} needs: it is read-only.`
-            : fullSentence(full[0]!, name),
-      because: sentences(...readOnly, ...full, said, ...(readOnly[0] ? deviceTrouble(file) : [])),
+            : fullSentence(worst!, name),
+      because: sentences(...readOnly, ...full, said, refused, ...(readOnly[0] ? deviceTrouble(file) : []), inTheWay && factOf(file, 'service_state')),
       against: [],
-      remedy: path === undefined ? `Find out what filled the disk for a while: logs, backups, uploads.` : readOnly[0] ? readOnlyRemedy(path) : fullRemedy(full[0]!),
+      remedy: path === undefined ? `Find out what filled the disk for a while: logs, backups, uploads.` : readOnly[0] ? readOnlyRemedy(path) : fullRemedy(worst!),
       ...(readOnly[0] ? { avoid: ['To mount it for writing again before the disk was checked may damage what is still whole.', 'A restart cannot write either, and may not come up again.'] } : {}),
     };
   },
 };
+
+function isSpent(full: Fact): boolean {
+  return full.flag('spent');
+}
 
 function fullSentence(full: Fact, name: string): string {
   const path = full.word('path');

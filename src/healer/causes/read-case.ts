@@ -33,6 +33,11 @@ export function stateOf(file: CaseFile): string {
   return factOf(file, 'service_state')?.word('state') || 'unknown';
 }
 
+/** A package operation left it down, which nobody meant to last. */
+export function isLeftStopped(file: CaseFile): boolean {
+  return stateOf(file) === 'stopped' && factOf(file, 'service_state')?.flag('stoppedByPackage') === true;
+}
+
 /** The service runs; where nobody can tell (an external one), somebody takes connections at its address. */
 export function isAlive(file: CaseFile): boolean {
   const state = stateOf(file);

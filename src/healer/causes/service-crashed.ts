@@ -1,6 +1,6 @@
 import type { Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
-import { commandLine, currentAddress, currentListener, factOf, logLine, sentences, somebodyListens, stateOf } from './read-case.ts';
+import { commandLine, currentAddress, currentListener, factOf, isLeftStopped, logLine, sentences, somebodyListens, stateOf } from './read-case.ts';
 
 /** The service ended by itself, or a package operation left it down, which nobody meant to last. Certain when its supervisor or pidfile says so, and nobody was seen to listen in its place. */
 export const serviceCrashed: Cause = {
@@ -14,10 +14,6 @@ export const serviceCrashed: Cause = {
     return undefined;
   },
 };
-
-function isLeftStopped(file: CaseFile): boolean {
-  return stateOf(file) === 'stopped' && factOf(file, 'service_state')?.flag('stoppedByPackage') === true;
-}
 
 /** Seen, not assumed: without an answer from the address somebody's new process may be there already. */
 function isVacant(file: CaseFile): boolean {

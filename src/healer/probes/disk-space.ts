@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import type { Evidence } from '../../core/diagnosis.ts';
 import type { Probe, ServiceTarget } from '../leaves.ts';
 import { readText } from '../proc.ts';
-import { isFull, isReadOnly, readSpace, type DiskSpace } from './read-disk-space.ts';
+import { isFull, isReadOnly, isSpent, readSpace, type DiskSpace } from './read-disk-space.ts';
 import { logFilesOf } from './read-log-files.ts';
 
 interface Place {
@@ -42,9 +42,10 @@ function unseen(path: string, missing: string): Evidence {
   return { kind: 'disk_full', source: path, text: `How full the file system of ${path} is could not be seen.`, facts: { path }, missing };
 }
 
-function fullEvidence({ path, use }: Place, { freeBytes, totalBytes, freeInodes }: DiskSpace): Evidence {
+function fullEvidence({ path, use }: Place, space: DiskSpace): Evidence {
+  const { freeBytes, totalBytes, freeInodes } = space;
   const left = freeInodes === 0 ? 'no inode is left' : `${Math.floor(freeBytes / 1024 ** 2)} MiB of ${Math.floor(totalBytes / 1024 ** 2)} MiB are left`;
-  return { kind: 'disk_full', source: path, text: `The file system of ${path} is full: ${left}.`, facts: { path, use, freeBytes, totalBytes, inodes: freeInodes === 0 } };
+  return { kind: 'disk_full', source: path, text: `The file system of ${path} is full: ${left}.`, facts: { path, use, freeBytes, totalBytes, inodes: freeInodes === 0, spent: isSpent(space) } };
 }
 
 function readOnlyEvidence({ path, use }: Place): Evidence {

@@ -1,4 +1,5 @@
 import { stat, statfs } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What is left on a file system for those who are not root. */
 export interface DiskSpace {
@@ -23,6 +24,12 @@ export function isFull({ freeBytes, totalBytes, freeInodes }: Omit<DiskSpace, 'd
   return freeInodes === 0 || freeBytes < smallShare * totalBytes || (freeBytes < littleBytes && freeBytes < roomyShare * totalBytes);
 }
 
+/** Nothing to speak of can be written any more; a small /run that is nearly full still takes pidfiles and sockets. */
+export function isSpent({ freeBytes, totalBytes, freeInodes }: Omit<DiskSpace, 'device'>): boolean {
+  if (totalBytes === 0) return false;
+  return freeInodes === 0 || freeBytes < Math.min(littleBytes, smallShare * totalBytes);
+}
+
 /**
  * Is the whole file system read-only, for everybody, as after an error of its disk? One that is so only where we look
  * (systemd's ProtectSystem) is not. `mounts`: /proc/self/mountinfo. A file system that it does not know by its number is not.
@@ -36,13 +43,37 @@ export function isReadOnly({ device }: Pick<DiskSpace, 'device'>, mounts: string
   return /(?:^|,)ro(?:,|$)/.test(line?.split(' - ')[1]?.split(' ')[2] ?? '');
 }
 
-/** Questions that a dead network file system has not answered yet: each keeps one of Node's few threads for files. */
-const unanswered = new Set<string>();
+/** Questions that have no answer yet: one to a dead network file system keeps one of Node's few threads for files for good. */
+const unanswered = new Map<string, Promise<DiskSpace | string | undefined>>();
+/** On a busy machine an answer may be late; who asks a second time waits so long for the first question's. */
+const lateAnswerMs = 500;
 
-/** The space on the file system of `path`; `undefined` when there is no such path; or why it cannot be seen. A path that once did not answer is not asked again before it does. */
+/**
+ * The space on the file system of `path`; `undefined` when there is no such path; or why it cannot be seen. A path that
+ * has not answered yet is not asked again: then its answer is awaited for half a second.
+ */
 export async function readSpace(path: string): Promise<DiskSpace | string | undefined> {
-  if (unanswered.has(path)) return 'the file system does not answer';
-  unanswered.add(path);
+  const pending = unanswered.get(path);
+  if (pending) return inTime(pending);
+  const asked = ask(path).finally(() => unanswered.delete(path));
+  unanswered.set(path, asked);
+  return asked;
+}
+
+async function inTime(pending: Promise<DiskSpace | string | undefined>): Promise<DiskSpace | string | undefined> {
+  const answered = new AbortController();
+  const late = sleep(lateAnswerMs, undefined, { signal: answered.signal }).then(
+    () => 'the file system does not answer',
+    () => undefined,
+  );
+  try {
+    return await Promise.race([pending, late]);
+  } finally {
+    answered.abort();
+  }
+}
+
+async function ask(path: string): Promise<DiskSpace | string | undefined> {
   try {
     const { dev: device } = await stat(path);
     const { bsize, blocks, bavail, files, ffree } = await statfs(path);
@@ -50,7 +81,5 @@ export async function readSpace(path: string): Promise<DiskSpace | string | unde
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     return error instanceof Error ? error.message : String(error);
-  } finally {
-    unanswered.delete(path);
   }
 }

@@ -30,12 +30,28 @@ export async function readHolders(inodes: ReadonlySet<string>, pids: readonly nu
   return holders;
 }
 
+/** Does it wait for many descriptors at once, as an event loop does? Forbidden: not that one could see. */
+export function hasEventPoll(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`)
+      .slice(0, 256)
+      .some((name) => linkOf(`/proc/${pid}/fd/${name}`) === 'anon_inode:[eventpoll]');
+  } catch {
+    return false;
+  }
+}
+
 /** The inode of the socket that a descriptor of a process stands for; `undefined` when it is none. */
 export function readSocketInode(pid: number, descriptor: string): string | undefined {
+  return /^socket:\[(\d+)\]$/.exec(linkOf(`/proc/${pid}/fd/${descriptor}`))?.[1];
+}
+
+/** Empty when it is gone meanwhile, or forbidden. */
+function linkOf(path: string): string {
   try {
-    return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${descriptor}`))?.[1];
+    return readlinkSync(path);
   } catch {
-    return undefined;
+    return '';
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../core/time.ts';
 import { isAlive, readStat, readText, type ProcessStat } from '../proc.ts';
-import { readHolders, readSocketInode } from './read-sockets.ts';
+import { hasEventPoll, readHolders, readSocketInode } from './read-sockets.ts';
 
 /** accept and accept4 by architecture. @see the kernel's system call tables (x86-64, and the generic one) */
 const acceptCalls: Readonly<Record<string, readonly string[]>> = { x64: ['43', '288'], arm64: ['202', '242'], riscv64: ['202', '242'], loong64: ['202', '242'] };
@@ -23,7 +23,8 @@ export interface Workers {
 /**
  * The workers among `family`, looked at twice: busy is who was not waiting at either moment, because a connect test of
  * our own wakes an idle worker for an instant. A worker that keeps a connection open between requests counts as busy:
- * it is. `undefined` when no worker that is still there holds one of the listening sockets `inodes`, or on an architecture whose call numbers are not
+ * it is. A single process that serves all its connections by an event loop (Node) is no worker of a pool: it never sleeps
+ * in accept(2), and is not full when it is busy. `undefined` when no worker that is still there holds one of the listening sockets `inodes`, or on an architecture whose call numbers are not
  * known here. Takes {@link sampleMs}.
  */
 export async function readWorkers(inodes: ReadonlySet<string>, family: readonly ProcessStat[], look: { readonly clock: Clock; readonly signal: AbortSignal }): Promise<Workers | undefined> {
@@ -39,7 +40,7 @@ export async function readWorkers(inodes: ReadonlySet<string>, family: readonly 
   const parents = new Set(held.map((row) => row.parent));
   const isTop = (row: ProcessStat): boolean => !holding.has(row.parent);
   const masters = new Set(held.filter((row) => isTop(row) && parents.has(row.pid)).map((row) => row.pid));
-  const workers = held.filter((row) => isAlive(row) && (masters.has(row.parent) || (isTop(row) && !masters.has(row.pid))));
+  const workers = held.filter((row) => isAlive(row) && (masters.has(row.parent) || (isTop(row) && !masters.has(row.pid) && !hasEventPoll(row.pid))));
   if (!accepts || workers.length === 0) return undefined;
   const stopped = workers.filter((row) => row.state === 'T' || row.state === 't');
   const waiting = () => workers.filter((row) => !stopped.includes(row) && waitsForConnection(row.pid, accepts, inodes));
