@@ -47,6 +47,7 @@ const word = (meaning: string, more = {}) => evidence('dependency_word', { name:
 const ownWord = (meaning: string) => evidence('own_word', { name: 'mariadb', kind: 'own', meaning, speaks: 'mysql' });
 const ports = (used: number) => evidence('local_ports', { address: at, used, range: 28_232 });
 const conntrack = (count: number) => evidence('conntrack', { count, max: 1000 });
+const errors = { kind: 'status_5xx', text: '18 of 20 answers were errors.' } as const;
 const late = { kind: 'connection_timeout', text: '3 connects got no answer.' } as const;
 
 interface Row {
@@ -54,7 +55,8 @@ interface Row {
   readonly file: Scene;
   readonly best: readonly [CauseName, Confidence];
   readonly says?: RegExp;
-  readonly never?: readonly CauseName[];
+  /** Not even suspected; with a confidence: not so sure. */
+  readonly never?: readonly (CauseName | `${CauseName} ${Confidence}`)[];
 }
 
 const rows: readonly Row[] = [
@@ -282,16 +284,77 @@ const rows: readonly Row[] = [
     best: ['capacity.connections_exhausted', 'possible'],
   },
   {
-    scene: 'the log has the refused account again and again',
-    file: { evidence: [running, log('mysql_access_denied', "SQLSTATE[HY000] [1045] Access denied for user 'shop'@'localhost'", { user: 'shop', count: 40 })] },
+    scene: 'the log has the refused account again and again, and answers are errors',
+    file: {
+      symptom: errors,
+      evidence: [running, log('mysql_access_denied', "PHP Fatal error: Uncaught PDOException: SQLSTATE[HY000] [1045] Access denied for user 'shop'@'localhost'", { user: 'shop', count: 40 })],
+    },
     best: ['config.credentials', 'likely'],
     says: /refuses its account shop/,
+    never: ['app.error likely'],
+  },
+  {
+    scene: 'the log has refused accounts again and again, and nobody was answered with an error',
+    file: { evidence: [running, log('mysql_access_denied', "Access denied for user 'root'@'localhost'", { user: 'root', count: 40 })] },
+    best: ['config.credentials', 'possible'],
   },
   {
     scene: 'the log of a database has refused accounts',
     file: { target: database, evidence: [running, log('mysql_access_denied', "Access denied for user 'root'@'203.0.113.9'", { user: 'root', count: 40 })] },
     best: ['unknown', 'possible'],
     never: ['config.credentials'],
+  },
+  {
+    scene: 'a fatal error quotes the refused account, and our own question is answered with an error, too',
+    file: {
+      symptom: errors,
+      evidence: [
+        running,
+        evidence('http_answer', { result: 'status', status: 500 }),
+        log('mysql_access_denied', "Access denied for user 'shop'@'localhost'", { user: 'shop', count: 9 }),
+        log('php_fatal', 'PHP Fatal error:  Uncaught Error: x in /srv/x.php:3', { message: 'x', file: '/srv/x.php', line: 3, count: 2 }),
+      ],
+    },
+    best: ['config.credentials', 'likely'],
+    never: ['app.error likely'],
+  },
+  {
+    scene: 'one refused account beside many fatal errors of the program',
+    file: {
+      symptom: errors,
+      evidence: [
+        running,
+        log('mysql_access_denied', "Access denied for user 'shop'@'localhost'"),
+        log('php_fatal', 'PHP Fatal error: x in /srv/x.php:3', { message: 'x', file: '/srv/x.php', line: 3, count: 9 }),
+      ],
+    },
+    best: ['app.error', 'likely'],
+  },
+  {
+    scene: 'answers are errors, and the log says that a database had no connection left',
+    file: { symptom: errors, evidence: [running, evidence('http_answer', { result: 'status', status: 500 }), log('mysql_too_many_connections', 'Too many connections', { count: 9 })] },
+    best: ['capacity.connections_exhausted', 'possible'],
+    never: ['app.error likely'],
+  },
+  {
+    scene: 'answers are errors, and the log says that the name of the database does not resolve',
+    file: { symptom: errors, evidence: [running, evidence('http_answer', { result: 'status', status: 500 }), log('dns_failed', 'getaddrinfo for db failed', { name: 'db', count: 9 })] },
+    best: ['config.dns', 'possible'],
+    never: ['app.error likely'],
+  },
+  {
+    scene: 'answers are errors, and the log says that no database took the connection',
+    file: { symptom: errors, evidence: [running, evidence('http_answer', { result: 'status', status: 500 }), log('mysql_unreachable', 'SQLSTATE[HY000] [2002] Connection refused', { count: 9 })] },
+    best: ['dependency.database', 'possible'],
+    never: ['app.error likely'],
+  },
+  {
+    scene: 'answers are errors, and the log was not read in time',
+    file: {
+      symptom: errors,
+      evidence: [running, evidence('http_answer', { result: 'status', status: 500 }), { ...evidence('probe', { probe: 'log-tail' }), missing: 'not finished after 2000 ms' }],
+    },
+    best: ['app.error', 'possible'],
   },
   { scene: 'the log has one refused account', file: { evidence: [running, log('redis_login', 'WRONGPASS invalid username-password pair')] }, best: ['config.credentials', 'possible'] },
 
@@ -339,9 +402,9 @@ for (const { scene, file, best, says, never } of rows) {
     const diagnosis = diagnose(caseFile(file), causes);
     t.same([diagnosis.best.cause, diagnosis.best.confidence], best, diagnosis.best.sentence);
     if (says) t.match(`${diagnosis.best.sentence} ${diagnosis.best.remedy}`, says);
-    const suspected = [diagnosis.best, ...diagnosis.others].map((suspect) => suspect.cause);
+    const suspected = [diagnosis.best, ...diagnosis.others].flatMap(({ cause, confidence }) => [cause, `${cause} ${confidence}` as const]);
     t.same(
-      suspected.filter((cause) => never?.includes(cause)),
+      suspected.filter((each) => never?.includes(each)),
       [],
     );
     t.match(diagnosis.best.sentence, /[.!?]$/, 'a whole sentence');

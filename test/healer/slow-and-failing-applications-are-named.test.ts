@@ -180,7 +180,7 @@ const rows: readonly Row[] = [
   {
     scene: 'most answers are errors, and the fatal error is that something outside does not answer',
     file: { symptom: errors, evidence: [running, fatal('Uncaught mysqli_sql_exception: Connection refused')] },
-    best: ['app.error', 'possible'],
+    best: ['dependency.database', 'possible'],
   },
   {
     scene: "another pool's script hit its memory limit",
