@@ -351,9 +351,10 @@ t.test("of a page that is not Apache's status nothing is believed, and of its ro
 t.test("the kernel's lines about crashes are read, and no others", async (t) => {
   t.same(readFault('php-fpm8.2[4391]: segfault at 1 ip 00007fb5c016b7d0 sp 00007ffd15adeba0 error 4 in ffi.so[97d0,7fb5c0167000+1c000] likely on CPU 1 (core 1, socket 0)'), {
     program: 'php-fpm8.2',
+    pid: 4391,
     object: 'ffi.so',
   });
-  t.same(readFault('traps: apache2[17] general protection fault ip:7f00 sp:7ffd error:0 in libphp8.2.so[7f0000000000+300000]'), { program: 'apache2', object: 'libphp8.2.so' });
-  t.same(readFault('php[4]: segfault at 0 ip 0000000000000000 sp 00007ffc error 14 likely on CPU 0'), { program: 'php', object: '' });
+  t.same(readFault('traps: apache2[17] general protection fault ip:7f00 sp:7ffd error:0 in libphp8.2.so[7f0000000000+300000]'), { program: 'apache2', pid: 17, object: 'libphp8.2.so' });
+  t.same(readFault('php[4]: segfault at 0 ip 0000000000000000 sp 00007ffc error 14 likely on CPU 0'), { program: 'php', pid: 4, object: '' });
   t.equal(readFault('Out of memory: Killed process 3802 (tail)'), undefined);
 });
