@@ -352,7 +352,7 @@ const rows: readonly Row[] = [
     scene: 'answers are errors, and the log was not read in time',
     file: {
       symptom: errors,
-      evidence: [running, evidence('http_answer', { result: 'status', status: 500 }), { ...evidence('probe', { probe: 'log-tail' }), missing: 'not finished after 2000 ms' }],
+      evidence: [running, evidence('http_answer', { result: 'status', status: 500 }), { ...evidence('probe', { probe: 'log-tail' }), missing: 'log-tail: not finished after 2000 ms' }],
     },
     best: ['app.error', 'possible'],
   },

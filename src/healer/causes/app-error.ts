@@ -64,7 +64,7 @@ function moreThan(line: Fact | undefined, refusal: Fact | undefined): Fact | und
 /** What is behind the errors stands in the log, and that could not be read in time. */
 function unreadLog({ evidence }: CaseFile): string | undefined {
   const late = evidence.find(({ kind, facts, missing }) => kind === 'probe' && facts['probe'] === 'log-tail' && missing !== undefined);
-  return late && `The log, which may tell of something outside of the program, was not read: ${late.missing}.`;
+  return late && `The log, which may tell of something outside of the program, was not read (${late.missing}).`;
 }
 
 /** Of the known lines the one that says most. */
