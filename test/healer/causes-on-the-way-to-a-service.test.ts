@@ -40,7 +40,7 @@ const denied = (more = {}) =>
   evidence('socket_access', { path: sock.slice(5), at: sock.slice(5), isSocket: true, program: 'nginx', user: 'www-data', owner: 'root', group: 'root', mode: '0600', ...more });
 const refused = { seenBy: 'nginx_log', kind: 'proxy_configuration_error', errno: 'EACCES', text: 'nginx was refused the socket 3 times.' } as const;
 const name = (result: string, more = {}) => evidence('name', { name: 'backend.lan', result, addresses: [], ms: 12, slow: false, ...more });
-const server = (answers: boolean, exists: string) => evidence('name_server', { server: '10.0.0.2', name: 'backend.lan', answers, exists, ms: 9, code: '' });
+const server = (answers: boolean, exists: string, ms = 9) => evidence('name_server', { server: '10.0.0.2', name: 'backend.lan', answers, exists, ms, code: '' });
 const certificate = (result: string, more = {}) =>
   evidence('certificate', { address: at, result, name: 'shop.lan', verified: true, detail: 'handshake failure', ...more }, `The certificate is ${result}.`);
 const word = (meaning: string, more = {}) => evidence('dependency_word', { name: 'mariadb', kind: 'database', meaning, speaks: 'mysql', ...more }, `mariadb says ${meaning}.`);
@@ -216,6 +216,17 @@ const rows: readonly Row[] = [
     says: /10\.0\.0\.2 is silent/,
   },
 
+  {
+    scene: 'the name server answers, but only after seconds, and connects fail for it',
+    file: { target: named, symptom: { kind: 'dns_timeout' }, evidence: [running, name('late', { slow: true, ms: 4200 }), server(true, 'yes', 3004)] },
+    best: ['config.dns', 'likely'],
+    says: /10\.0\.0\.2 answers only after 3 s\..*time getent ahosts backend\.lan/,
+  },
+  {
+    scene: 'the name server answers only after seconds, and nobody met that',
+    file: { target: named, evidence: [running, name('resolved', { slow: true, ms: 3010 }), server(true, 'yes', 3004)] },
+    best: ['config.dns', 'possible'],
+  },
   {
     scene: 'the name leads past the service',
     file: { target: named, evidence: [running, name('resolved', { addresses: ['10.1.1.9'], listeners: ['10.1.1.8'] }), connect('connection_timeout')] },
