@@ -1,4 +1,6 @@
 import t from 'tap';
+import { gatewaySchema } from '../../src/config/host-schema.ts';
+import { policySchema } from '../../src/config/policy-schema.ts';
 import type { Suspect } from '../../src/core/diagnosis.ts';
 import * as registered from '../../src/healer/causes/registry.ts';
 import { Detector } from '../../src/healer/detect.ts';
@@ -6,6 +8,7 @@ import { diagnose } from '../../src/healer/diagnose.ts';
 import { parseApacheStatus } from '../../src/healer/probes/apache-status.ts';
 import { parseSlowLog, waitOfCall } from '../../src/healer/probes/read-slow-log.ts';
 import { readFault } from '../../src/healer/probes/worker-faults.ts';
+import { targetOf } from '../../src/healer/ward-target.ts';
 import { caseFile, evidence, serviceTarget, type Scene } from '../fixtures/healer/case-file.ts';
 
 const causes = Object.values(registered);
@@ -35,7 +38,9 @@ const timeouts = evidence('fpm_timeouts', { pool: 'www', terminateMs: 30_000 });
 const errors = { kind: 'status_5xx', text: '18 of 20 answers in 30 s were errors of the application itself (status 5xx)' } as const;
 const cut = { kind: 'connection_terminated' } as const;
 const silence = { kind: 'no_progress' } as const;
+const tooLate = (count: number) => ({ kind: 'http_response_timeout', count, text: `${count} failed requests in 10 s, the last one: it did not answer within 1000 ms` }) as const;
 const http = serviceTarget({ protocol: 'http' });
+const impatient = serviceTarget({ responseTimeoutMs: 1000 });
 const down = evidence('dependency', { name: 'mariadb', kind: 'database', incident: true });
 
 const full = [running, workers(5, 0), pool(5), waits('sleep', 5, 5)];
@@ -208,6 +213,42 @@ const rows: readonly Row[] = [
   },
   { scene: 'a time limit of another pool', file: { symptom: cut, evidence: [running, pool(5), log('script_terminated', 'x', { pool: 'other', script: '/y.php' })] }, best: ['unknown', 'possible'] },
   {
+    scene: 'the gateway gave up more requests than there are busy workers, and others are idle',
+    file: { target: impatient, symptom: tooLate(24), evidence: [running, workers(6, 10), pool(16), waits('sleep', 6, 6)] },
+    best: ['config.timeout', 'possible'],
+    says: /^timeouts\.response = 1s The gateway before shop gives a request up after 1s.*24 requests .* 6 of 16 workers are busy.*goodgateway\.yaml/,
+    never: ['app.slow', 'service.hung'],
+  },
+  {
+    scene: 'the same, and php-fpm shows for how long its pages are at work',
+    file: { target: impatient, symptom: tooLate(24), evidence: [running, workers(6, 10), pool(16), page(1, 6, 1800)] },
+    best: ['config.timeout', 'likely'],
+  },
+  {
+    scene: 'the same, and a page is at work for a time that no patience is enough for',
+    file: { target: impatient, symptom: tooLate(24), evidence: [running, workers(6, 10), pool(16), page(1, 6, 40_000)] },
+    best: ['config.timeout', 'possible'],
+  },
+  {
+    scene: 'no more requests were given up than workers are busy, which sleep: nobody knows whether they finish',
+    file: { target: impatient, symptom: tooLate(3), evidence: [running, workers(6, 10), pool(16), waits('sleep', 6, 6)] },
+    best: ['app.slow', 'possible'],
+    says: /6 of 6 busy workers of shop sleep in their pages/,
+    never: ['config.timeout'],
+  },
+  {
+    scene: 'a gateway that waits as long as nginx does is not impatient',
+    file: { target: serviceTarget({ responseTimeoutMs: 60_000 }), symptom: tooLate(24), evidence: [running, workers(6, 10), pool(16)] },
+    best: ['unknown', 'possible'],
+    never: ['config.timeout'],
+  },
+  {
+    scene: 'an impatient gateway, while those who work wait for the database',
+    file: { target: impatient, symptom: tooLate(24), evidence: [running, workers(6, 10), pool(16), database(6, 6)] },
+    best: ['dependency.database', 'likely'],
+    never: ['config.timeout'],
+  },
+  {
     scene: "gunicorn's arbiter ended a silent worker",
     file: { target: http, symptom: cut, evidence: [running, log('worker_timeout', '[CRITICAL] WORKER TIMEOUT (pid:9)')] },
     best: ['config.timeout', 'possible'],
@@ -286,6 +327,14 @@ for (const { scene, file, best, says, never = [] } of rows) {
     for (const one of all) t.ok(/[.:]/.test(one.sentence) && one.because.every((text) => text !== ''));
   });
 }
+
+t.test('of several gateways the most patient counts', async (t) => {
+  const policy = policySchema.parse({ version: 1, name: 'shop', mode: 'act', service: { type: 'external' } });
+  const gateway = (response: string) => gatewaySchema.parse({ listen: '127.0.0.1:8080', protocol: 'http', upstream: '127.0.0.1:9000', service: 'shop', timeouts: { response } });
+  const options = { policy, gateways: { a: gateway('1s'), b: gateway('3s') }, stateFolder: '/nonexistent' };
+  t.equal(targetOf(options, 0).responseTimeoutMs, 3000);
+  t.equal(targetOf({ ...options, gateways: {} }, 0).responseTimeoutMs, undefined);
+});
 
 t.test("the application's own errors are counted by their share, and only while there are new ones", async (t) => {
   const detector = new Detector([]);
