@@ -52,7 +52,8 @@ interface Row {
   readonly best: readonly [Suspect['cause'], Suspect['confidence']];
   /** What the subject, the sentence, the remedy or the warnings must say. */
   readonly says?: RegExp;
-  readonly never?: readonly Suspect['cause'][];
+  /** Not even suspected; with a confidence: not so sure. */
+  readonly never?: readonly (Suspect['cause'] | `${Suspect['cause']} ${Suspect['confidence']}`)[];
 }
 
 const rows: readonly Row[] = [
@@ -155,6 +156,23 @@ const rows: readonly Row[] = [
     scene: 'an HTTP application whose threads all wait for one address, as many as are inside, and a queue before it',
     file: { target: http, symptom: silence, traffic: { inFlight: 4, noProgressMs: 20_000 }, evidence: [running, threads(4), queue(3), evidence('http_answer', { result: 'timeout' })] },
     best: ['dependency.other', 'likely'],
+  },
+  {
+    scene: 'the same, and whoever waited in the queue has given up',
+    file: { target: http, symptom: silence, traffic: { inFlight: 0 }, evidence: [running, threads(30), queue(404)] },
+    best: ['dependency.other', 'likely'],
+    never: ['service.hung likely'],
+  },
+  {
+    scene: 'a full queue before an Apache that says that its workers are all taken',
+    file: { target: http, symptom: silence, evidence: [running, queue(404), log('max_children_reached', 'AH00484: server reached MaxRequestWorkers setting')] },
+    best: ['capacity.workers_exhausted', 'likely'],
+    never: ['service.hung likely'],
+  },
+  {
+    scene: 'a full queue before a service that answers now and then',
+    file: { target: http, symptom: { kind: 'unanswered_probe' }, traffic: { inFlight: 40, completed: 9 }, evidence: [running, queue(404), evidence('http_answer', { result: 'timeout' })] },
+    best: ['service.hung', 'possible'],
   },
   {
     scene: 'an HTTP application with a thread that listens to its message queue for ever',
@@ -321,10 +339,16 @@ for (const { scene, file, best, says, never = [] } of rows) {
     if (says) t.match([subject, sentence, ...because, remedy, ...avoid].join(' '), says);
     const all = [diagnosis.best, ...diagnosis.others];
     t.same(
-      all.filter((one) => never.includes(one.cause)).map((one) => one.cause),
+      all.flatMap(({ cause, confidence }) => [cause, `${cause} ${confidence}` as const]).filter((one) => never.includes(one)),
       [],
     );
-    for (const one of all) t.ok(/[.:]/.test(one.sentence) && one.because.every((text) => text !== ''));
+    for (const one of all) {
+      t.ok(/[.:]/.test(one.sentence) && one.because.every((text) => text !== ''));
+      t.notOk(
+        one.because.some((text) => one.against.includes(text)),
+        'nothing speaks both for and against',
+      );
+    }
   });
 }
 
