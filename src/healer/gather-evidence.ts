@@ -51,8 +51,9 @@ async function ask(probe: Probe, context: ProbeContext, limits: { readonly deadl
   }
 }
 
-function notSeen(probe: Probe, missing: string): readonly Evidence[] {
-  return [{ kind: 'probe', source: probe.name, text: `The probe ${probe.name} saw nothing.`, facts: { probe: probe.name }, missing }];
+/** Of what is missing only the reason is recorded, so the reason says of which probe. */
+function notSeen({ name }: Probe, why: string): readonly Evidence[] {
+  return [{ kind: 'probe', source: name, text: 'A probe saw nothing.', facts: { probe: name }, missing: `${name}: ${why}` }];
 }
 
 function readStateOnce(type: ServiceType): ServiceType {

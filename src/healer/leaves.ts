@@ -25,6 +25,8 @@ export interface ServiceTarget {
   readonly protocol: 'http' | 'fastcgi' | undefined;
   /** By address as text: where its gateways speak TLS. Who speaks plainly there gets no valid answer. */
   readonly tls?: ReadonlyMap<string, BackendTls>;
+  /** How long its gateways wait for the first byte of an answer; of several the one that waits longest. */
+  readonly responseTimeoutMs?: number;
   /** The folder for what goodgateway itself must remember about the service (pid of a command that it started). */
   readonly stateFolder: string;
 }

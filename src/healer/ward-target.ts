@@ -22,7 +22,8 @@ export function gatewaysOf({ policy, gateways }: Pick<TargetOptions, 'policy' | 
 export function targetOf(options: TargetOptions, current: number): ServiceTarget {
   const { policy, stateFolder } = options;
   const own = gatewaysOf(options).map(([, gateway]) => gateway);
-  return { name: policy.name, config: policy.service, upstreams: upstreamsOf(options), current, protocol: own[0]?.protocol, tls: tlsByAddress(own), stateFolder };
+  const patience = own.length === 0 ? {} : { responseTimeoutMs: Math.max(...own.map(({ timeouts }) => timeouts.response)) };
+  return { name: policy.name, config: policy.service, upstreams: upstreamsOf(options), current, protocol: own[0]?.protocol, tls: tlsByAddress(own), ...patience, stateFolder };
 }
 
 /** Where its gateways may look for it; without a gateway, where the policy says that it listens. */

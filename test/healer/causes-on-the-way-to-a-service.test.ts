@@ -40,7 +40,7 @@ const denied = (more = {}) =>
   evidence('socket_access', { path: sock.slice(5), at: sock.slice(5), isSocket: true, program: 'nginx', user: 'www-data', owner: 'root', group: 'root', mode: '0600', ...more });
 const refused = { seenBy: 'nginx_log', kind: 'proxy_configuration_error', errno: 'EACCES', text: 'nginx was refused the socket 3 times.' } as const;
 const name = (result: string, more = {}) => evidence('name', { name: 'backend.lan', result, addresses: [], ms: 12, slow: false, ...more });
-const server = (answers: boolean, exists: string) => evidence('name_server', { server: '10.0.0.2', name: 'backend.lan', answers, exists, ms: 9, code: '' });
+const server = (answers: boolean, exists: string, ms = 9) => evidence('name_server', { server: '10.0.0.2', name: 'backend.lan', answers, exists, ms, code: '' });
 const certificate = (result: string, more = {}) =>
   evidence('certificate', { address: at, result, name: 'shop.lan', verified: true, detail: 'handshake failure', ...more }, `The certificate is ${result}.`);
 const word = (meaning: string, more = {}) => evidence('dependency_word', { name: 'mariadb', kind: 'database', meaning, speaks: 'mysql', ...more }, `mariadb says ${meaning}.`);
@@ -48,6 +48,7 @@ const ownWord = (meaning: string) => evidence('own_word', { name: 'mariadb', kin
 const ports = (used: number) => evidence('local_ports', { address: at, used, range: 28_232 });
 const conntrack = (count: number) => evidence('conntrack', { count, max: 1000 });
 const lineFull = evidence('line_full', { address: at, device: 'eth1', droppedShare: 0.874, droppedPerS: 1700 });
+const errors = { kind: 'status_5xx', text: '18 of 20 answers were errors.' } as const;
 const late = { kind: 'connection_timeout', text: '3 connects got no answer.' } as const;
 
 interface Row {
@@ -55,7 +56,8 @@ interface Row {
   readonly file: Scene;
   readonly best: readonly [CauseName, Confidence];
   readonly says?: RegExp;
-  readonly never?: readonly CauseName[];
+  /** Not even suspected; with a confidence: not so sure. */
+  readonly never?: readonly (CauseName | `${CauseName} ${Confidence}`)[];
 }
 
 const rows: readonly Row[] = [
@@ -216,6 +218,17 @@ const rows: readonly Row[] = [
   },
 
   {
+    scene: 'the name server answers, but only after seconds, and connects fail for it',
+    file: { target: named, symptom: { kind: 'dns_timeout' }, evidence: [running, name('late', { slow: true, ms: 4200 }), server(true, 'yes', 3004)] },
+    best: ['config.dns', 'likely'],
+    says: /10\.0\.0\.2 answers only after 3 s\..*time getent ahosts backend\.lan/,
+  },
+  {
+    scene: 'the name server answers only after seconds, and nobody met that',
+    file: { target: named, evidence: [running, name('resolved', { slow: true, ms: 3010 }), server(true, 'yes', 3004)] },
+    best: ['config.dns', 'possible'],
+  },
+  {
     scene: 'the name leads past the service',
     file: { target: named, evidence: [running, name('resolved', { addresses: ['10.1.1.9'], listeners: ['10.1.1.8'] }), connect('connection_timeout')] },
     best: ['config.dns', 'likely'],
@@ -283,16 +296,77 @@ const rows: readonly Row[] = [
     best: ['capacity.connections_exhausted', 'possible'],
   },
   {
-    scene: 'the log has the refused account again and again',
-    file: { evidence: [running, log('mysql_access_denied', "SQLSTATE[HY000] [1045] Access denied for user 'shop'@'localhost'", { user: 'shop', count: 40 })] },
+    scene: 'the log has the refused account again and again, and answers are errors',
+    file: {
+      symptom: errors,
+      evidence: [running, log('mysql_access_denied', "PHP Fatal error: Uncaught PDOException: SQLSTATE[HY000] [1045] Access denied for user 'shop'@'localhost'", { user: 'shop', count: 40 })],
+    },
     best: ['config.credentials', 'likely'],
     says: /refuses its account shop/,
+    never: ['app.error likely'],
+  },
+  {
+    scene: 'the log has refused accounts again and again, and nobody was answered with an error',
+    file: { evidence: [running, log('mysql_access_denied', "Access denied for user 'root'@'localhost'", { user: 'root', count: 40 })] },
+    best: ['config.credentials', 'possible'],
   },
   {
     scene: 'the log of a database has refused accounts',
     file: { target: database, evidence: [running, log('mysql_access_denied', "Access denied for user 'root'@'203.0.113.9'", { user: 'root', count: 40 })] },
     best: ['unknown', 'possible'],
     never: ['config.credentials'],
+  },
+  {
+    scene: 'a fatal error quotes the refused account, and our own question is answered with an error, too',
+    file: {
+      symptom: errors,
+      evidence: [
+        running,
+        evidence('http_answer', { result: 'status', status: 500 }),
+        log('mysql_access_denied', "Access denied for user 'shop'@'localhost'", { user: 'shop', count: 9 }),
+        log('php_fatal', 'PHP Fatal error:  Uncaught Error: x in /srv/x.php:3', { message: 'x', file: '/srv/x.php', line: 3, count: 2 }),
+      ],
+    },
+    best: ['config.credentials', 'likely'],
+    never: ['app.error likely'],
+  },
+  {
+    scene: 'one refused account beside many fatal errors of the program',
+    file: {
+      symptom: errors,
+      evidence: [
+        running,
+        log('mysql_access_denied', "Access denied for user 'shop'@'localhost'"),
+        log('php_fatal', 'PHP Fatal error: x in /srv/x.php:3', { message: 'x', file: '/srv/x.php', line: 3, count: 9 }),
+      ],
+    },
+    best: ['app.error', 'likely'],
+  },
+  {
+    scene: 'answers are errors, and the log says that a database had no connection left',
+    file: { symptom: errors, evidence: [running, evidence('http_answer', { result: 'status', status: 500 }), log('mysql_too_many_connections', 'Too many connections', { count: 9 })] },
+    best: ['capacity.connections_exhausted', 'possible'],
+    never: ['app.error likely'],
+  },
+  {
+    scene: 'answers are errors, and the log says that the name of the database does not resolve',
+    file: { symptom: errors, evidence: [running, evidence('http_answer', { result: 'status', status: 500 }), log('dns_failed', 'getaddrinfo for db failed', { name: 'db', count: 9 })] },
+    best: ['config.dns', 'possible'],
+    never: ['app.error likely'],
+  },
+  {
+    scene: 'answers are errors, and the log says that no database took the connection',
+    file: { symptom: errors, evidence: [running, evidence('http_answer', { result: 'status', status: 500 }), log('mysql_unreachable', 'SQLSTATE[HY000] [2002] Connection refused', { count: 9 })] },
+    best: ['dependency.database', 'possible'],
+    never: ['app.error likely'],
+  },
+  {
+    scene: 'answers are errors, and the log was not read in time',
+    file: {
+      symptom: errors,
+      evidence: [running, evidence('http_answer', { result: 'status', status: 500 }), { ...evidence('probe', { probe: 'log-tail' }), missing: 'log-tail: not finished after 2000 ms' }],
+    },
+    best: ['app.error', 'possible'],
   },
   { scene: 'the log has one refused account', file: { evidence: [running, log('redis_login', 'WRONGPASS invalid username-password pair')] }, best: ['config.credentials', 'possible'] },
 
@@ -352,9 +426,9 @@ for (const { scene, file, best, says, never } of rows) {
     const diagnosis = diagnose(caseFile(file), causes);
     t.same([diagnosis.best.cause, diagnosis.best.confidence], best, diagnosis.best.sentence);
     if (says) t.match(`${diagnosis.best.sentence} ${diagnosis.best.remedy}`, says);
-    const suspected = [diagnosis.best, ...diagnosis.others].map((suspect) => suspect.cause);
+    const suspected = [diagnosis.best, ...diagnosis.others].flatMap(({ cause, confidence }) => [cause, `${cause} ${confidence}` as const]);
     t.same(
-      suspected.filter((cause) => never?.includes(cause)),
+      suspected.filter((each) => never?.includes(each)),
       [],
     );
     t.match(diagnosis.best.sentence, /[.!?]$/, 'a whole sentence');

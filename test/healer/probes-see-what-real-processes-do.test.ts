@@ -327,7 +327,7 @@ t.test('a probe that throws or is late is missing evidence and stops nobody else
   const slow: Probe = { ...well, name: 'slow', quick: false };
   const elsewhere: Probe = { ...well, applies: () => false };
   const seen = await gatherEvidence(context(serviceTarget(), running(process.pid)), [ill, late, well, slow, elsewhere], new AbortController().signal, 'quick');
-  t.match(seen, [{ kind: 'probe', missing: 'no /proc here' }, { kind: 'probe', missing: 'not finished after 50 ms' }, { kind: 'fine' }]);
+  t.match(seen, [{ kind: 'probe', missing: 'ill: no /proc here' }, { kind: 'probe', missing: 'late: not finished after 50 ms' }, { kind: 'fine' }]);
   t.equal(seen.length, 3, 'neither the slow probe nor the one that does not apply was asked');
   t.ok(told, 'the late one was told to end');
 

@@ -1,4 +1,6 @@
 import t from 'tap';
+import { gatewaySchema } from '../../src/config/host-schema.ts';
+import { policySchema } from '../../src/config/policy-schema.ts';
 import type { Suspect } from '../../src/core/diagnosis.ts';
 import * as registered from '../../src/healer/causes/registry.ts';
 import { Detector } from '../../src/healer/detect.ts';
@@ -6,6 +8,7 @@ import { diagnose } from '../../src/healer/diagnose.ts';
 import { parseApacheStatus } from '../../src/healer/probes/apache-status.ts';
 import { parseSlowLog, waitOfCall } from '../../src/healer/probes/read-slow-log.ts';
 import { readFault } from '../../src/healer/probes/worker-faults.ts';
+import { targetOf } from '../../src/healer/ward-target.ts';
 import { caseFile, evidence, serviceTarget, type Scene } from '../fixtures/healer/case-file.ts';
 
 const causes = Object.values(registered);
@@ -35,7 +38,9 @@ const timeouts = evidence('fpm_timeouts', { pool: 'www', terminateMs: 30_000 });
 const errors = { kind: 'status_5xx', text: '18 of 20 answers in 30 s were errors of the application itself (status 5xx)' } as const;
 const cut = { kind: 'connection_terminated' } as const;
 const silence = { kind: 'no_progress' } as const;
+const tooLate = (count: number) => ({ kind: 'http_response_timeout', count, text: `${count} failed requests in 10 s, the last one: it did not answer within 1000 ms` }) as const;
 const http = serviceTarget({ protocol: 'http' });
+const impatient = serviceTarget({ responseTimeoutMs: 1000 });
 const down = evidence('dependency', { name: 'mariadb', kind: 'database', incident: true });
 
 const full = [running, workers(5, 0), pool(5), waits('sleep', 5, 5)];
@@ -47,7 +52,8 @@ interface Row {
   readonly best: readonly [Suspect['cause'], Suspect['confidence']];
   /** What the subject, the sentence, the remedy or the warnings must say. */
   readonly says?: RegExp;
-  readonly never?: readonly Suspect['cause'][];
+  /** Not even suspected; with a confidence: not so sure. */
+  readonly never?: readonly (Suspect['cause'] | `${Suspect['cause']} ${Suspect['confidence']}`)[];
 }
 
 const rows: readonly Row[] = [
@@ -152,6 +158,23 @@ const rows: readonly Row[] = [
     best: ['dependency.other', 'likely'],
   },
   {
+    scene: 'the same, and whoever waited in the queue has given up',
+    file: { target: http, symptom: silence, traffic: { inFlight: 0 }, evidence: [running, threads(30), queue(404)] },
+    best: ['dependency.other', 'likely'],
+    never: ['service.hung likely'],
+  },
+  {
+    scene: 'a full queue before an Apache that says that its workers are all taken',
+    file: { target: http, symptom: silence, evidence: [running, queue(404), log('max_children_reached', 'AH00484: server reached MaxRequestWorkers setting')] },
+    best: ['capacity.workers_exhausted', 'likely'],
+    never: ['service.hung likely'],
+  },
+  {
+    scene: 'a full queue before a service that answers now and then',
+    file: { target: http, symptom: { kind: 'unanswered_probe' }, traffic: { inFlight: 40, completed: 9 }, evidence: [running, queue(404), evidence('http_answer', { result: 'timeout' })] },
+    best: ['service.hung', 'possible'],
+  },
+  {
     scene: 'an HTTP application with a thread that listens to its message queue for ever',
     file: { target: http, symptom: silence, traffic: { inFlight: 4, noProgressMs: 20_000 }, evidence: [running, threads(1), queue(3)] },
     best: ['service.hung', 'likely'],
@@ -180,7 +203,7 @@ const rows: readonly Row[] = [
   {
     scene: 'most answers are errors, and the fatal error is that something outside does not answer',
     file: { symptom: errors, evidence: [running, fatal('Uncaught mysqli_sql_exception: Connection refused')] },
-    best: ['app.error', 'possible'],
+    best: ['dependency.database', 'possible'],
   },
   {
     scene: "another pool's script hit its memory limit",
@@ -207,6 +230,42 @@ const rows: readonly Row[] = [
     best: ['dependency.database', 'likely'],
   },
   { scene: 'a time limit of another pool', file: { symptom: cut, evidence: [running, pool(5), log('script_terminated', 'x', { pool: 'other', script: '/y.php' })] }, best: ['unknown', 'possible'] },
+  {
+    scene: 'the gateway gave up more requests than there are busy workers, and others are idle',
+    file: { target: impatient, symptom: tooLate(24), evidence: [running, workers(6, 10), pool(16), waits('sleep', 6, 6)] },
+    best: ['config.timeout', 'possible'],
+    says: /^timeouts\.response = 1s The gateway before shop gives a request up after 1s.*24 requests .* 6 of 16 workers are busy.*goodgateway\.yaml/,
+    never: ['app.slow', 'service.hung'],
+  },
+  {
+    scene: 'the same, and php-fpm shows for how long its pages are at work',
+    file: { target: impatient, symptom: tooLate(24), evidence: [running, workers(6, 10), pool(16), page(1, 6, 1800)] },
+    best: ['config.timeout', 'likely'],
+  },
+  {
+    scene: 'the same, and a page is at work for a time that no patience is enough for',
+    file: { target: impatient, symptom: tooLate(24), evidence: [running, workers(6, 10), pool(16), page(1, 6, 40_000)] },
+    best: ['config.timeout', 'possible'],
+  },
+  {
+    scene: 'no more requests were given up than workers are busy, which sleep: nobody knows whether they finish',
+    file: { target: impatient, symptom: tooLate(3), evidence: [running, workers(6, 10), pool(16), waits('sleep', 6, 6)] },
+    best: ['app.slow', 'possible'],
+    says: /6 of 6 busy workers of shop sleep in their pages/,
+    never: ['config.timeout'],
+  },
+  {
+    scene: 'a gateway that waits as long as nginx does is not impatient',
+    file: { target: serviceTarget({ responseTimeoutMs: 60_000 }), symptom: tooLate(24), evidence: [running, workers(6, 10), pool(16)] },
+    best: ['unknown', 'possible'],
+    never: ['config.timeout'],
+  },
+  {
+    scene: 'an impatient gateway, while those who work wait for the database',
+    file: { target: impatient, symptom: tooLate(24), evidence: [running, workers(6, 10), pool(16), database(6, 6)] },
+    best: ['dependency.database', 'likely'],
+    never: ['config.timeout'],
+  },
   {
     scene: "gunicorn's arbiter ended a silent worker",
     file: { target: http, symptom: cut, evidence: [running, log('worker_timeout', '[CRITICAL] WORKER TIMEOUT (pid:9)')] },
@@ -280,12 +339,26 @@ for (const { scene, file, best, says, never = [] } of rows) {
     if (says) t.match([subject, sentence, ...because, remedy, ...avoid].join(' '), says);
     const all = [diagnosis.best, ...diagnosis.others];
     t.same(
-      all.filter((one) => never.includes(one.cause)).map((one) => one.cause),
+      all.flatMap(({ cause, confidence }) => [cause, `${cause} ${confidence}` as const]).filter((one) => never.includes(one)),
       [],
     );
-    for (const one of all) t.ok(/[.:]/.test(one.sentence) && one.because.every((text) => text !== ''));
+    for (const one of all) {
+      t.ok(/[.:]/.test(one.sentence) && one.because.every((text) => text !== ''));
+      t.notOk(
+        one.because.some((text) => one.against.includes(text)),
+        'nothing speaks both for and against',
+      );
+    }
   });
 }
+
+t.test('of several gateways the most patient counts', async (t) => {
+  const policy = policySchema.parse({ version: 1, name: 'shop', mode: 'act', service: { type: 'external' } });
+  const gateway = (response: string) => gatewaySchema.parse({ listen: '127.0.0.1:8080', protocol: 'http', upstream: '127.0.0.1:9000', service: 'shop', timeouts: { response } });
+  const options = { policy, gateways: { a: gateway('1s'), b: gateway('3s') }, stateFolder: '/nonexistent' };
+  t.equal(targetOf(options, 0).responseTimeoutMs, 3000);
+  t.equal(targetOf({ ...options, gateways: {} }, 0).responseTimeoutMs, undefined);
+});
 
 t.test("the application's own errors are counted by their share, and only while there are new ones", async (t) => {
   const detector = new Detector([]);
@@ -351,9 +424,10 @@ t.test("of a page that is not Apache's status nothing is believed, and of its ro
 t.test("the kernel's lines about crashes are read, and no others", async (t) => {
   t.same(readFault('php-fpm8.2[4391]: segfault at 1 ip 00007fb5c016b7d0 sp 00007ffd15adeba0 error 4 in ffi.so[97d0,7fb5c0167000+1c000] likely on CPU 1 (core 1, socket 0)'), {
     program: 'php-fpm8.2',
+    pid: 4391,
     object: 'ffi.so',
   });
-  t.same(readFault('traps: apache2[17] general protection fault ip:7f00 sp:7ffd error:0 in libphp8.2.so[7f0000000000+300000]'), { program: 'apache2', object: 'libphp8.2.so' });
-  t.same(readFault('php[4]: segfault at 0 ip 0000000000000000 sp 00007ffc error 14 likely on CPU 0'), { program: 'php', object: '' });
+  t.same(readFault('traps: apache2[17] general protection fault ip:7f00 sp:7ffd error:0 in libphp8.2.so[7f0000000000+300000]'), { program: 'apache2', pid: 17, object: 'libphp8.2.so' });
+  t.same(readFault('php[4]: segfault at 0 ip 0000000000000000 sp 00007ffc error 14 likely on CPU 0'), { program: 'php', pid: 4, object: '' });
   t.equal(readFault('Out of memory: Killed process 3802 (tail)'), undefined);
 });

@@ -115,18 +115,25 @@ t.test('a pool that waits for one address, its slow page, its time limit and its
 });
 
 t.test(
-  'a worker that crashes in an extension is told with the place and its package',
+  'a worker that crashes in an extension is told with the place and its package, and no crash of another pool is',
   { skip: skip || (readFileSync('/proc/sys/debug/exception-trace', 'utf8').trim() === '1' ? false : 'this kernel does not log crashes') },
   async (t) => {
     const crash = '<?php $f = FFI::cdef("int abs(int);"); $p = FFI::cast("int*", FFI::cast("void*", 1)); echo $p[0];';
-    const fpm = await startPhpFpm(t, { maxChildren: 1, scripts: { 'crash.php': crash }, pool: ['php_admin_value[ffi.enable] = 1'] });
-    ask(t, fpm, '/crash.php');
-    const [fault] = await untilSeen(
-      () => look(fpm, ['worker-faults']),
-      'the crash in the log of the kernel',
-      (seen) => seen.length > 0,
-    );
-    t.match(fault, { facts: { program: 'php-fpm8.2', object: 'ffi.so', package: 'php8.2-common' }, text: /crashed .* in \/usr\/lib\/php\/\d+\/ffi\.so of the package php8\.2-common/ });
+    const options = { maxChildren: 1, scripts: { 'crash.php': crash }, pool: ['php_admin_value[ffi.enable] = 1'] };
+    const [fpm, other] = await Promise.all([startPhpFpm(t, options), startPhpFpm(t, options)]);
+    const crashOf = async (one: PhpFpm): Promise<Evidence> => {
+      ask(t, one, '/crash.php');
+      const seen = await untilSeen(
+        () => look(one, ['worker-faults']),
+        'the crash in the log of the kernel',
+        (found) => found.length > 0,
+      );
+      return seen[0]!;
+    };
+    await crashOf(other);
+    t.same(await look(fpm, ['worker-faults']), []);
+    const fault = await crashOf(fpm);
+    t.match(fault, { facts: { program: 'php-fpm8.2', object: 'ffi.so', count: 1, package: 'php8.2-common' }, text: /crashed .* in \/usr\/lib\/php\/\d+\/ffi\.so of the package php8\.2-common/ });
   },
 );
 

@@ -5,10 +5,11 @@
 import type { Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
 import { factOf, fullStop, isAlive, logLine, sentences, type Fact } from './read-case.ts';
+import { refusedFromOutside } from './read-log-words.ts';
 
 /** What an application says when something that it needs does not answer; the fault is there then, not in the program. */
 const outside =
-  /connection refused|connection timed out|no such file or directory|too many connections|has gone away|SQLSTATE\[(?:HY000|08)|mysqli_(?:real_)?connect|RedisException|getaddrinfo|could not connect|couldn't connect|can't connect|Error establishing a database connection|ECONNREFUSED|ETIMEDOUT/i;
+  /connection refused|access denied for user|password authentication failed|WRONGPASS|NOAUTH|connection timed out|no such file or directory|too many connections|has gone away|SQLSTATE\[(?:HY000|08)|mysqli_(?:real_)?connect|RedisException|getaddrinfo|could not connect|couldn't connect|can't connect|Error establishing a database connection|ECONNREFUSED|ETIMEDOUT/i;
 
 /** One error line is written every day somewhere: alone it says little of this trouble. */
 const oftenEnough = 3;
@@ -23,15 +24,17 @@ export const appError: Cause = {
     const probed = answer?.word('result') === 'status' && (answer.number('status') ?? 0) >= 500;
     const counted = file.symptom.kind === 'status_5xx';
     if (!counted && !probed && (line?.number('count') ?? 0) < oftenEnough) return undefined;
-    const elsewhere = line !== undefined && outside.test(line.text);
     const limit = line !== undefined && line.word('signature') !== 'php_fatal';
+    const refusal = limit ? undefined : moreThan(line, refusedFromOutside(file));
+    const elsewhere = refusal !== undefined || (line !== undefined && outside.test(line.text));
+    const unread = line === undefined ? unreadLog(file) : undefined;
     return {
       cause: 'app.error',
-      confidence: confidenceOf({ counted, probed, said: line !== undefined, limit, elsewhere }),
+      confidence: confidenceOf({ counted, probed, said: line !== undefined, limit, elsewhere: elsewhere || unread !== undefined }),
       subject: line?.word('file') || file.target.name,
       sentence: sentenceOf(file, line),
       because: sentences(counted && file.symptom.text, line, probed && answer, factOf(file, 'service_state')),
-      against: sentences(!probed && answer?.word('result') === 'status' && answer, elsewhere && 'What the log says of is outside of the program: what it needs may be down.'),
+      against: sentences(!probed && answer?.word('result') === 'status' && answer, refusal, elsewhere && 'What the log says of is outside of the program: what it needs may be down.', unread),
       remedy: remedyOf(file, line),
       avoid: [`A restart of ${file.target.name}: the same page would fail again.`],
     };
@@ -51,6 +54,17 @@ function confidenceOf({ counted, probed, said, limit, elsewhere }: Signs): Suspe
   // that most answers are errors only the proxy says: by its word alone nothing is likely
   if (counted && said) return limit ? 'certain' : 'likely';
   return probed && (counted || said) ? 'likely' : 'possible';
+}
+
+/** Of an error of the program there are more lines when it has one; a page that fails for want of something else says that each time. */
+function moreThan(line: Fact | undefined, refusal: Fact | undefined): Fact | undefined {
+  return (refusal?.number('count') ?? 1) >= (line?.number('count') ?? 1) ? refusal : undefined;
+}
+
+/** What is behind the errors stands in the log, and that could not be read in time. */
+function unreadLog({ evidence }: CaseFile): string | undefined {
+  const late = evidence.find(({ kind, facts, missing }) => kind === 'probe' && facts['probe'] === 'log-tail' && missing !== undefined);
+  return late && `The log, which may tell of something outside of the program, was not read (${late.missing}).`;
 }
 
 /** Of the known lines the one that says most. */

@@ -6,6 +6,7 @@ import type { Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
 import { whoAsks } from './read-access.ts';
 import { counted, factOf, factsOf, isAlive, sentences, type Fact } from './read-case.ts';
+import { finishedTooLate } from './read-patience.ts';
 import { sharedWait, waitsOf, type SharedWait } from './read-waits.ts';
 
 /** Nearly all busy workers in one page, and each for longer than a page may take. */
@@ -22,7 +23,7 @@ export const appSlow: Cause = {
     const wait = sharedWait(file);
     if (wait?.on === 'lock') return lockHeld(file, wait);
     if (wait?.on === 'program') return programRuns(file, wait);
-    return onePage(file) ?? slowInLog(file);
+    return onePage(file) ?? slowInLog(file) ?? pagesSleep(file);
   },
 };
 
@@ -79,6 +80,25 @@ function slowInLog(file: CaseFile): Suspect | undefined {
     sentence: `${counted(trace.number('count') ?? 0, 'request')} of ${trace.word('script')} took too long for php-fpm, in ${trace.word('call')}.`,
     because: sentences(trace, factOf(file, 'workers'), ...waitsOf(file).slice(0, 1)),
     remedy: `Look at ${trace.word('at') || trace.word('script')}: ${advice[trace.word('waits')] ?? 'that is where it waits'}. Do not restart.`,
+    avoid: [],
+  };
+}
+
+/** Answers come too late, not for want of a worker, and whoever works does nothing: one sign, and no time to hold against. */
+function pagesSleep(file: CaseFile): Suspect | undefined {
+  const [wait] = waitsOf(file);
+  const [count, busy] = [wait?.number('count') ?? 0, wait?.number('busy') ?? 0];
+  const idle = factOf(file, 'workers')?.number('idle') ?? 0;
+  if (file.symptom.kind !== 'http_response_timeout' || idle === 0 || wait?.word('on') !== 'sleep') return undefined;
+  // that they do finish says more: then it is a matter of patience
+  if (count < oftenEnough || count < most * busy || finishedTooLate(file)) return undefined;
+  return {
+    ...base(file),
+    confidence: 'possible',
+    subject: file.target.name,
+    sentence: `${count} of ${busy} busy workers of ${file.target.name} sleep in their pages, and answers come too late.`,
+    because: sentences(wait, factOf(file, 'workers'), file.symptom.text),
+    remedy: 'Find the page that sleeps (request_slowlog_timeout = 5s names the line), and whether its gateway may wait longer. Do not restart.',
     avoid: [],
   };
 }

@@ -1,11 +1,12 @@
 /** A database or a cache refuses the account that the service has. Only its own words tell: we have no account to try. */
 import type { Cause } from '../leaves.ts';
 import { factsOf, sentences } from './read-case.ts';
-import { logWord } from './read-log-words.ts';
+import { answersErrors, logWord } from './read-log-words.ts';
 
 /**
- * Likely when the service's log has the refusal of what it needs, word for word; possible when the line may be about
- * somebody else (a login of a visitor, a scan). Never certain: the account may have been mended since.
+ * Likely when the service's log has the refusal of what it needs again and again, and its answers are errors; possible
+ * when the line may be about somebody else (a visitor's login to a page that asks the database with it, a scan). Never
+ * certain: the account may have been mended since.
  */
 export const configCredentials: Cause = {
   name: 'config.credentials',
@@ -17,13 +18,14 @@ export const configCredentials: Cause = {
     const user = line.word('user');
     const { name } = file.target;
     const times = line.number('count') ?? 1;
+    const failing = answersErrors(file);
     return {
       cause: 'config.credentials',
-      confidence: times > 1 ? 'likely' : 'possible',
+      confidence: times > 1 && failing ? 'likely' : 'possible',
       subject: user || needed[0]?.word('name') || name,
       sentence: `What ${name} needs refuses its account${user ? ` ${user}` : ''}: the password, or the right to come from this host, is wrong.`,
-      because: sentences(line, times > 1 && `It came ${times} times since ${name} was last well.`, ...needed),
-      against: sentences(times === 1 && 'It came only once.'),
+      because: sentences(line, times > 1 && `It came ${times} times since ${name} was last well.`, failing && file.symptom.text, ...needed),
+      against: sentences(times === 1 && 'It came only once.', !failing && `Nobody saw that the answers of ${name} are errors.`),
       remedy: `Hold the account that ${name} is configured with against the server's own: log in by hand as ${user || 'that user'} from this host.`,
       avoid: [`Do not restart ${name} or the server: both come back with the same account.`, 'Do not give the account more rights than it had.'],
     };

@@ -7,14 +7,15 @@ import { logWord } from './read-log-words.ts';
 /**
  * Certain when the name of the upstream does not resolve and a name server says the same, or every one is silent; likely
  * when nobody confirms it, when it is the name of something which the service needs, or when it leads past the service;
- * possible when it is only late or slow and nobody met that, or when only the log speaks of a name.
+ * possible when it is only late or slow and nobody met that, or when only the log speaks of a name. A server that does
+ * answer, if late, is slow: never certain.
  */
 export const configDns: Cause = {
   name: 'config.dns',
   suspect(file) {
     const names = factsOf(file, 'name');
     const lost = names.find((fact) => fact.word('result') !== 'resolved');
-    if (lost) return unresolved(file, lost);
+    if (lost && !(lost.word('result') === 'late' && slowServer(file, lost))) return unresolved(file, lost);
     const slow = names.find((fact) => fact.flag('slow'));
     return (slow && slowly(file, slow)) ?? elsewhere(file, names) ?? logged(file);
   },
@@ -52,16 +53,32 @@ function confidenceOf(file: CaseFile, { lost, confirmed, known }: { readonly los
 /** Each new connection waits for it. Five seconds are the patience of the resolver with a server that is silent. */
 function slowly(file: CaseFile, slow: Fact): Suspect | undefined {
   const dead = factsOf(file, 'name_server').find((fact) => !fact.flag('answers'));
-  if (!dead) return undefined;
+  const late = slowServer(file, slow);
+  const guilty = dead ?? late;
+  if (!guilty) return undefined;
+  const [name, server] = [slow.word('name'), guilty.word('server')];
   return {
     cause: 'config.dns',
     confidence: isMet(file) ? 'likely' : 'possible',
-    subject: `name server ${dead.word('server')}`,
-    sentence: `The name ${slow.word('name')} resolves slowly, because the name server ${dead.word('server')} is silent.`,
-    because: sentences(slow, dead),
+    subject: `name server ${server}`,
+    sentence: dead
+      ? `The name ${name} resolves slowly, because the name server ${server} is silent.`
+      : `The name ${name} resolves slowly: the name server ${server} answers only after ${Math.round((guilty.number('ms') ?? 0) / 100) / 10} s.`,
+    because: sentences(slow, guilty, isMet(file) && file.symptom.text),
     against: [],
-    remedy: `Take ${dead.word('server')} out of /etc/resolv.conf, or put it behind one that answers.`,
+    remedy: dead
+      ? `Take ${server} out of /etc/resolv.conf, or put it behind one that answers.`
+      : `Find out what makes ${server} slow, or put a faster one before it in /etc/resolv.conf. To measure: time getent ahosts ${name}. Until then an address, or a line in /etc/hosts, helps.`,
+    avoid: ['A restart does not help: the name would be looked up as slowly then.'],
   };
+}
+
+/** In the same data centre a server answers within milliseconds. */
+const slowMs = 1000;
+
+/** A server that has an answer about this name, if late. */
+function slowServer(file: CaseFile, name: Fact): Fact | undefined {
+  return factsOf(file, 'name_server').find((fact) => fact.word('name') === name.word('name') && fact.word('exists') === 'yes' && (fact.number('ms') ?? 0) >= slowMs);
 }
 
 /** Connects, our own or requests', that failed at the look-up. */

@@ -1,6 +1,8 @@
-/** A time limit of the service's own configuration ended requests that were still at work. */
-import type { Cause } from '../leaves.ts';
+/** A time limit, of the service's own configuration or of its gateway, ended requests that were still at work. */
+import type { Suspect } from '../../core/diagnosis.ts';
+import type { CaseFile, Cause } from '../leaves.ts';
 import { factOf, isAlive, logLine, sentences } from './read-case.ts';
+import { finishedTooLate } from './read-patience.ts';
 import { sharedWait } from './read-waits.ts';
 
 /** What visitors see of a worker that is ended in the middle. */
@@ -8,7 +10,8 @@ const cuts: readonly string[] = ['connection_terminated', 'http_response_incompl
 
 /**
  * Certain when php-fpm says that its time limit ended a script, requests were cut off, and nothing else is known that the
- * script waited for; possible where only gunicorn's arbiter speaks: it ends whoever is silent, for whatever reason.
+ * script waited for; possible where only gunicorn's arbiter speaks: it ends whoever is silent, for whatever reason. Of the
+ * gateway's limit: likely when php-fpm shows pages beyond it, possible when only the counts say that workers were freed.
  */
 export const configTimeout: Cause = {
   name: 'config.timeout',
@@ -19,7 +22,7 @@ export const configTimeout: Cause = {
     const cut = cuts.includes(file.symptom.kind);
     const ownLine = line !== undefined && (!pool || pool.word('pool') === line.word('pool'));
     const arbiter = cut ? logLine(file, 'worker_timeout') : undefined;
-    if (!ownLine && !arbiter) return undefined;
+    if (!ownLine && !arbiter) return gatewayGaveUp(file);
     const { name } = file.target;
     const settings = factOf(file, 'fpm_timeouts');
     if (!ownLine) {
@@ -49,3 +52,20 @@ export const configTimeout: Cause = {
     };
   },
 };
+
+function gatewayGaveUp(file: CaseFile): Suspect | undefined {
+  const late = finishedTooLate(file);
+  if (!late) return undefined;
+  const { name } = file.target;
+  const limit = `${late.limitMs / 1000}s`;
+  return {
+    cause: 'config.timeout',
+    confidence: late.sure ? 'likely' : 'possible',
+    subject: `timeouts.response = ${limit}`,
+    sentence: `The gateway before ${name} gives a request up after ${limit}, and ${name} finishes it later.`,
+    because: sentences(...late.says),
+    against: [],
+    remedy: `Find out whether its pages may take so long: if they may, raise timeouts.response of its gateway in goodgateway.yaml; if not, find what makes them slow. A restart of ${name} does not help.`,
+    avoid: [`A restart of ${name}: its pages would take as long.`],
+  };
+}

@@ -1,6 +1,7 @@
 import type { CauseName, Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile } from '../leaves.ts';
-import { factOf, factsOf, isAlive, sentences, type Fact } from './read-case.ts';
+import { factOf, factsOf, isAlive, logLine, sentences, type Fact } from './read-case.ts';
+import { answersErrors, logWord } from './read-log-words.ts';
 import { suspectWaitedFor } from './read-waits.ts';
 
 /**
@@ -15,7 +16,7 @@ export function suspectDependency(file: CaseFile, cause: CauseName, kind: 'datab
   // A refused connect is told once.
   const troubled = [...refused, ...words.filter((fact) => !refused.some((one) => one.word('name') === fact.word('name')) || says(fact))];
   // nobody says that it is in trouble, but the workers may wait for it
-  if (troubled.length === 0) return suspectWaitedFor(file, cause, kind);
+  if (troubled.length === 0) return suspectWaitedFor(file, cause, kind) ?? suspectRefused(file, cause, kind);
   if (!worksBut(file)) return undefined;
   const all = [...new Set(troubled.map((fact) => fact.word('name')))];
   const names = all.join(' and ');
@@ -31,6 +32,28 @@ export function suspectDependency(file: CaseFile, cause: CauseName, kind: 'datab
     remedy: blocked
       ? `Let ${names} forget its count: mariadb-admin flush-hosts. Then find who connects to it without a login: a check of the bare port does.`
       : `Heal ${names} first. Do not restart ${name}: it works again when they do.`,
+  };
+}
+
+/** What a client of each of them is called in PHP. */
+const clients = { database: /mysqli|PDOException|SQLSTATE|pg_connect/i, cache: /redis|memcache/i } as const;
+const away = /connection refused|no such file or directory|connection timed out|can't connect|could not connect|has gone away|went away/i;
+
+/** Its answers are errors, and its own log says that what it needs was not there: one sign, of which nobody says how old it is. */
+function suspectRefused(file: CaseFile, cause: CauseName, kind: 'database' | 'cache' | 'other'): Suspect | undefined {
+  if (kind === 'other' || file.target.protocol === undefined || !answersErrors(file) || !worksBut(file)) return undefined;
+  const fatal = logLine(file, 'php_fatal');
+  const line = logWord(file, kind === 'database' ? 'databaseAway' : 'cacheAway') ?? (fatal && clients[kind].test(fatal.text) && away.test(fatal.text) ? fatal : undefined);
+  if (!line) return undefined;
+  const { name } = file.target;
+  return {
+    cause,
+    confidence: 'possible',
+    subject: `the ${kind} of ${name}`,
+    sentence: `${name} runs, but could not reach its ${kind}, as its own log says.`,
+    because: sentences(line, file.symptom.text),
+    against: [`Nobody saw whether that ${kind} is still away: no policy of this host says where it is.`],
+    remedy: `See whether the ${kind} that ${name} is configured with runs and takes connections. Do not restart ${name}: it works again when that does.`,
   };
 }
 

@@ -40,10 +40,12 @@ export function sharedWait(file: CaseFile): SharedWait | undefined {
   return { fact, on, thing: fact.flag('known') ? fact.word('name') : fact.word('thing'), kind: fact.word('kind'), sure: full || count > 1 };
 }
 
-/** How many threads are busy nobody can tell; how many requests are inside the gateway can. */
+/** How many threads are busy nobody can tell; how many requests are inside the gateway can, and that more wait the kernel. */
 function asManyAsAsk(file: CaseFile, count: number): boolean {
+  const { inFlight } = file.traffic;
+  // who waits in its queue may have given up: of those the gateway knows nothing any more
   const waiting = currentListener(file)?.number('queue') ?? 0;
-  return count > 1 && file.traffic.inFlight > 0 && (count >= most * file.traffic.inFlight || waiting > 0);
+  return count > 1 && (waiting > 0 || (inFlight > 0 && count >= most * inFlight));
 }
 
 /** A suspicion when most busy workers wait for an answer of something of this kind. Never certain: the asking may be at fault. */
@@ -59,7 +61,7 @@ export function suspectWaitedFor(file: CaseFile, cause: CauseName, kind: 'databa
     subject: wait.thing,
     sentence: `${name} runs, but waits for ${who === '' ? at : `${who} at ${at}`}, which does not answer in time.`,
     because: sentences(wait.fact, factOf(file, 'workers'), file.symptom.text),
-    against: sentences(...waitsOf(file).filter((fact) => fact !== wait.fact)),
+    against: sentences(...waitsOf(file).filter((fact) => fact.text !== wait.fact.text)),
     remedy: `Look at ${who === '' ? at : who} first: ${lookAt(kind, at)}. Do not restart ${name}: its next requests would wait there as well. A time-out of its own for that call keeps the other pages alive.`,
     avoid: [`More workers for ${name}: they would wait at ${at}, too.`],
   };

@@ -5,7 +5,7 @@
 import type { Confidence, Suspect } from '../../core/diagnosis.ts';
 import { formatDuration } from '../../core/time.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
-import { commandLine, counted, currentListener, factOf, isAlive, sentences, stateOf } from './read-case.ts';
+import { commandLine, counted, currentListener, factOf, isAlive, logLine, sentences, stateOf } from './read-case.ts';
 import { isLostOnTheWay } from './read-load.ts';
 import { stuckInKernel } from './read-stuck.ts';
 import { sharedWait } from './read-waits.ts';
@@ -66,9 +66,16 @@ function noProgress(file: CaseFile): Suspect | undefined {
   const onlyNginxSays = noProgressMs < longSilenceMs && file.symptom.seenBy === 'nginx_log' && workers === undefined;
   // how many requests are inside, and for how long, only the proxy says: whatever it claims, nothing is likely by its word alone
   // and whoever waits for an address or a lock goes on by itself when it comes
-  const twoSigns = queue > 0 && !onlyNginxSays && !sharedWait(file);
+  const twoSigns = queue > 0 && !onlyNginxSays && !sharedWait(file) && speaksAgainst(file).length === 0;
   const what = noProgressMs > 0 && !isBrief ? `has finished none of ${counted(inFlight, 'request')} for ${formatDuration(noProgressMs)}` : 'runs but does not answer';
   return suspicion(file, twoSigns && !computing ? 'likely' : 'possible', what);
+}
+
+/** A full queue before a service that answers now and then, or says itself that its workers are all taken, is one of a busy service. */
+function speaksAgainst(file: CaseFile): readonly string[] {
+  const { completed } = file.traffic;
+  const full = factOf(file, 'workers') ? undefined : logLine(file, 'max_children_reached');
+  return sentences(full, completed > 0 && `${counted(completed, 'request was', 'requests were')} answered just now.`);
 }
 
 function isSilent({ symptom, traffic }: CaseFile): boolean {
@@ -115,7 +122,12 @@ function suspicion(file: CaseFile, confidence: Confidence, what: string): Suspec
       answer?.word('result') === 'timeout' && answer,
       confidence !== 'certain' && file.symptom.text,
     ),
-    against: sentences(computing && processes, answer?.word('result') === 'status' && answer, confidence !== 'certain' && sharedWait(file)?.fact),
+    against: sentences(
+      computing && processes,
+      answer?.word('result') === 'status' && answer,
+      confidence !== 'certain' && sharedWait(file)?.fact,
+      ...(confidence === 'certain' ? [] : speaksAgainst(file)),
+    ),
     remedy: restart ? `Restart it: ${restart}` : `Stop ${name} (it may need KILL) and start it again.`,
   };
 }

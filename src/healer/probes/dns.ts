@@ -12,11 +12,12 @@ import { readText } from '../proc.ts';
 import { listenersAt } from '../socket-tables.ts';
 import { socketsOf } from './read-once.ts';
 
-/** The system's resolver waits 5 s for a silent server before it asks the next one. */
-const lookupMs = 2500;
+/** The system's resolver waits 5 s for a silent server before it asks the next one: so long nobody here can wait. */
+const lookupMs = 4200;
 /** A server in the same data centre answers in milliseconds; what is slower is felt at every connect. */
 const slowMs = 1000;
-const askMs = 1000;
+/** Who answers after 3 s is slow, not silent. Begins when a look-up has taken {@link slowMs}, so that both end together. */
+const askMs = 3200;
 const mostNames = 4;
 const mostServers = 3;
 
@@ -28,9 +29,11 @@ export const dns: Probe = {
   applies: () => true,
   async look(context, signal) {
     const names = namesOf(context);
-    const looked = await Promise.all(names.map((name) => lookUp(name, signal)));
-    const troubled = looked.find(({ result, ms }) => result !== 'resolved' || ms >= slowMs);
-    const servers = troubled ? await Promise.all(nameServers().map((server) => askServer(server, troubled.name))) : [];
+    const lookups = names.map((name) => lookUp(name, signal));
+    const early = await Promise.all(lookups.map((lookup) => Promise.race([lookup, sleep(slowMs, undefined, { ref: false })])));
+    const troubled = names.find((_, index) => early[index]?.result !== 'resolved');
+    const asked = troubled === undefined ? [] : nameServers().map((server) => askServer(server, troubled));
+    const [looked, servers] = await Promise.all([Promise.all(lookups), Promise.all(asked)]);
     return [...looked.map((one) => nameEvidence(one, listenersFor(context, one.name))), ...servers];
   },
 };
@@ -90,16 +93,19 @@ function nameServers(): readonly string[] {
 }
 
 /** Any word of the server's counts as an answer, also that there is no such name, or that it will not say. */
-const silences: readonly string[] = ['ETIMEOUT', 'ECONNREFUSED', 'ECANCELLED', 'ESERVFAIL'];
+const silences: readonly string[] = ['ETIMEOUT', 'ECONNREFUSED', 'ESERVFAIL'];
 
 async function askServer(server: string, name: string): Promise<Evidence> {
-  const resolver = new Resolver({ timeout: askMs, tries: 1 });
+  const resolver = new Resolver({ timeout: 2 * askMs, tries: 1 });
+  // its own limit is looked at once a second only
+  const over = setTimeout(() => resolver.cancel(), askMs);
   resolver.setServers([isIP(server) === 6 ? `[${server}]` : server]);
   const started = performance.now();
   const code = await resolver.resolve4(name).then(
     () => 'answered',
-    (error: NodeJS.ErrnoException) => error.code ?? 'error',
+    (error: NodeJS.ErrnoException) => (error.code === 'ECANCELLED' ? 'ETIMEOUT' : (error.code ?? 'error')),
   );
+  clearTimeout(over);
   const ms = Math.round(performance.now() - started);
   const answers = !silences.includes(code);
   const exists = code === 'answered' ? 'yes' : code === 'ENOTFOUND' ? 'no' : 'unknown';

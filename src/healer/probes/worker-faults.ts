@@ -1,15 +1,20 @@
 /**
  * Where workers of the service crashed, by the kernel's log: evidence `kernel_fault` with the object (an extension, a
  * library, the program itself), its package, and when that package was last installed or upgraded. The kernel names a
- * program, no service: that workers of this one died at all, their master's log says.
+ * program and a pid, no service: whose worker that was, the master's log says. Crashes of others are `kernel-log`'s.
  */
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Evidence } from '../../core/diagnosis.ts';
 import { formatDuration } from '../../core/time.ts';
-import type { Probe, ProbeContext } from '../leaves.ts';
+import type { Probe, ProbeContext, ServiceState } from '../leaves.ts';
 import { readText } from '../proc.ts';
+import { readDeath } from './read-deaths.ts';
+import { readFpmPool } from './read-fpm-pool.ts';
+import { readJournal } from './read-journal.ts';
 import { readKernelLog } from './read-kernel-log.ts';
+import { readTail } from './read-lines.ts';
+import { logFilesOf } from './read-log-files.ts';
 import { processesOf } from './read-once.ts';
 import { readFamily } from './read-processes.ts';
 
@@ -30,10 +35,13 @@ export const workerFaults: Probe = {
     const names = new Set(family.map((row) => row.comm));
     const log = names.size > 0 ? readKernelLog() : [];
     if (typeof log === 'string') return [];
-    const faults = log
+    const likeOurs = log
       .filter((line) => line.atMs > context.clock.wallMs() - longestMs)
       .flatMap(({ text }) => readFault(text) ?? [])
       .filter(({ program }) => names.has(program));
+    if (likeOurs.length === 0) return [];
+    const dead = await deadPids(context, state, signal);
+    const faults = likeOurs.filter(({ pid }) => dead.has(pid));
     const last = faults.at(-1);
     if (!last) return [];
     const count = faults.filter(({ object }) => object === last.object).length;
@@ -48,8 +56,22 @@ export const workerFaults: Probe = {
   },
 };
 
+/** Processes that this service has had and that have ended, as its own log, its journal and its manager tell. */
+async function deadPids(context: ProbeContext, { lastMainPid }: ServiceState, signal: AbortSignal): Promise<ReadonlySet<number>> {
+  const { target, run, clock } = context;
+  const sinceMs = clock.wallMs() - longestMs;
+  // a log that cannot be read is log-tail's to tell of
+  const files = await Promise.all(logFilesOf(target).map((file) => readTail(file, sinceMs).catch(() => [])));
+  const journal = await readJournal(target, sinceMs, { run, signal });
+  const lines = [...files.flat(), ...(journal?.exitCode === 0 ? journal.output.split('\n') : [])];
+  const pool = readFpmPool(target)?.name;
+  const own = lines.flatMap((line) => readDeath(line) ?? []).filter((death) => pool === undefined || death.pool === undefined || death.pool === pool);
+  return new Set([...own.map(({ pid }) => pid), ...(lastMainPid === undefined ? [] : [lastMainPid])]);
+}
+
 export interface Fault {
   readonly program: string;
+  readonly pid: number;
   /** The file's name; empty when the instruction was in none. */
   readonly object: string;
 }
@@ -59,9 +81,9 @@ export interface Fault {
  * general protection and invalid opcodes. A program may have any name, so everything counts from `[pid]`.
  */
 export function readFault(text: string): Fault | undefined {
-  const found = /^(?:traps: )?(.{1,15})\[\d{1,10}\]:? (?:segfault at|general protection fault|trap invalid opcode|trap divide error) /.exec(text);
+  const found = /^(?:traps: )?(.{1,15})\[(\d{1,10})\]:? (?:segfault at|general protection fault|trap invalid opcode|trap divide error) /.exec(text);
   if (!found) return undefined;
-  return { program: found[1]!, object: / in ([\w.+-]{1,100})\[[0-9a-f,+]{1,60}\]/.exec(text)?.[1] ?? '' };
+  return { program: found[1]!, pid: Number(found[2]), object: / in ([\w.+-]{1,100})\[[0-9a-f,+]{1,60}\]/.exec(text)?.[1] ?? '' };
 }
 
 /** Where a living process has that object mapped; the dead one's map is gone. */
