@@ -53,7 +53,7 @@ function noProgress(file: CaseFile): Suspect | undefined {
   // Who answers a probe, or works on every request that came in, is slow at most.
   if ((!silent && !unanswered) || answer === 'status') return undefined;
   // 0: nobody waits for an answer just now, which says nothing
-  const isBrief = noProgressMs > 0 && noProgressMs < leastSilenceMs;
+  const isBrief = noProgressMs > 0 && noProgressMs < (file.symptom.kind === 'no_progress' ? freshSilenceMs : leastSilenceMs);
   if (isBrief && file.symptom.kind !== 'unanswered_probe' && file.symptom.seenBy !== 'nginx_log') return undefined;
   const queue = currentListener(file)?.number('queue') ?? 0;
   // the kernel takes connections for a hung service, too, until its queue is full
