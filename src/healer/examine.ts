@@ -20,8 +20,9 @@ export interface Examined {
 /**
  * Looks at the service. The first round of an incident is quick, and thorough only when the quick look is not certain:
  * a dead service is to be started, not studied; but what holds data is studied first, because a start on damaged files
- * may cost more of it, and nothing is started before its disk was looked at or did not answer for a second. Every later round is thorough. `undefined`: the known cause cannot be
- * seen any more; the trouble may be over, and the next look says so or names another cause.
+ * may cost more of it, and nothing is started before its disk was looked at or did not answer for a second. Every later
+ * round is thorough. `undefined`: the known cause cannot be seen any more; the trouble may be over, and the next look says
+ * so or names another cause.
  */
 export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promise<Examined | undefined> {
   beginLook(open, ward, healer);
@@ -42,12 +43,12 @@ export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promi
 
 async function quickLook(ward: Ward, symptom: Symptom, healer: Healer): Promise<Diagnosis> {
   const first = await lookAt(ward, { symptom, which: 'quick' }, healer);
-  return first.best.confidence === 'certain' && isDiskUnseen(first.evidence) ? lookAt(ward, { symptom, which: 'again' }, healer) : first;
+  return first.best.confidence === 'certain' && isDiskLate(first.evidence) ? lookAt(ward, { symptom, which: 'again' }, healer) : first;
 }
 
-/** On a busy machine the look at the disks may be late. */
-export function isDiskUnseen(evidence: readonly Evidence[]): boolean {
-  return evidence.some(({ kind, facts, missing }) => missing !== undefined && (kind === 'disk_full' || (kind === 'probe' && facts['probe'] === 'disk-space')));
+/** On a busy machine the look at the disks may be late. That a file system says nothing at all is no reason to ask it again. */
+function isDiskLate(evidence: readonly Evidence[]): boolean {
+  return evidence.some(({ kind, facts, missing }) => missing !== undefined && kind === 'probe' && facts['probe'] === 'disk-space');
 }
 
 /** A database or a cache. */

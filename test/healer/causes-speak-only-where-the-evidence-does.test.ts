@@ -441,6 +441,26 @@ const rows: readonly Row[] = [
     says: /An SSH server answers on/,
   },
   {
+    scene: "the greeting of a mail server, of an application of one's own: junk",
+    file: {
+      target: http,
+      symptom: answered(describeForeign(Buffer.from('220 mail.example ESMTP'))),
+      evidence: [state('running'), listener('listening', { byService: true, program: 'node' }), answer('junk')],
+    },
+    best: ['app.bad_response', 'certain'],
+    never: ['config.socket_mismatch'],
+  },
+  {
+    scene: 'HTTP is spoken to Redis: no restart mends that',
+    file: {
+      target: http,
+      symptom: answered(describeForeign(Buffer.from('-ERR wrong number of arguments'))),
+      evidence: [state('running'), listener('listening', { byService: true, program: 'redis-server' }), answer('junk')],
+    },
+    best: ['config.socket_mismatch', 'likely'],
+    says: /Redis answers on 127\.0\.0\.1:9000, where the gateway speaks HTTP/,
+  },
+  {
     scene: 'FastCGI where the gateway speaks HTTP, for visitors and for the probe: no restart mends that',
     file: {
       target: http,

@@ -35,6 +35,10 @@ export function diagnosedAs(...wanted: readonly CauseName[]): (records: Records)
   return (records) => records.some(({ event, cause }) => event.startsWith('diagnosis.') && wanted.some((one) => one === cause));
 }
 
+function namedIn(records: Records): string {
+  return records.flatMap(({ event, cause, confidence }) => (event.startsWith('diagnosis.') ? [`${cause} (${confidence})`] : [])).join(', ') || 'nothing';
+}
+
 /** The same, of one service. */
 export function diagnosed(service: string): (records: Records) => boolean {
   return (records) => records.some((record) => record.event.startsWith('diagnosis.') && record['service'] === service);
@@ -72,7 +76,9 @@ export async function visited(t: TestScope, { port, records, log }: Watched, wha
     await until(() => running.results.length >= 2, { timeoutMs: 20_000, what: 'the first visitors' });
     await what.meanwhile();
   }
-  await until(async () => what.until(await records(), running.results.length), { timeoutMs: 60_000, everyMs: 50, what: () => `goodgateway's answer: ${log().slice(-3000)}` });
+  let seen: Records = [];
+  const answered = async (): Promise<boolean> => what.until((seen = await records()), running.results.length);
+  await until(answered, { timeoutMs: 60_000, everyMs: 50, what: () => `goodgateway's answer, which named ${namedIn(seen)}: ${log().slice(-3000)}` });
   const at = performance.now();
   await until(() => performance.now() - at >= watchedMs, { timeoutMs: 30_000, everyMs: 50, what: 'some rounds more' });
   await what.afterwards?.();

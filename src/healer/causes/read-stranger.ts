@@ -13,26 +13,38 @@ export interface Stranger {
   readonly own: Fact | undefined;
 }
 
+interface Row {
+  readonly words: RegExp;
+  readonly gatewaySpeaks: Stranger['gatewaySpeaks'];
+  says(who: string): string;
+  /** Programs that speak so. An application of one's own that begins with the same bytes sends junk. */
+  readonly programs?: RegExp;
+}
+
+const [ssh, mail, redis, mysql] = [/^sshd/, /^(?:master|smtpd|exim4?|vsftpd|proftpd|pure-ftpd)$/, /^(?:redis|valkey)/, /^(?:mariadbd|mysqld)/];
+
 /** TLS is not among them where the gateway speaks HTTP: a handshake shows it for sure. */
-const rows: readonly (readonly [RegExp, Stranger['gatewaySpeaks'], (who: string) => string])[] = [
-  [/answered with HTTP text on a FastCGI port/, 'FastCGI', (who) => `${who} speaks HTTP`],
-  [/answered with a TLS alert on a FastCGI port/, 'FastCGI', (who) => `${who} speaks TLS`],
-  [/is an SSH server, no FastCGI backend/, 'FastCGI', () => 'An SSH server answers'],
-  [/is a mail or FTP server, no FastCGI backend/, 'FastCGI', () => 'A mail or FTP server answers'],
-  [/is a Redis server, no FastCGI backend/, 'FastCGI', () => 'Redis answers'],
-  [/is no HTTP server: FastCGI is spoken there/, 'HTTP', (who) => `${who} speaks FastCGI`],
-  [/is no HTTP server: an SSH server answers/, 'HTTP', () => 'An SSH server answers'],
-  [/is no HTTP server: a mail or FTP server answers/, 'HTTP', () => 'A mail or FTP server answers'],
-  [/is no HTTP server: Redis answers/, 'HTTP', () => 'Redis answers'],
-  [/is no HTTP server: a MySQL or MariaDB server answers/, 'HTTP', () => 'A MySQL or MariaDB server answers'],
+const rows: readonly Row[] = [
+  { words: /answered with HTTP text on a FastCGI port/, gatewaySpeaks: 'FastCGI', says: (who) => `${who} speaks HTTP` },
+  { words: /answered with a TLS alert on a FastCGI port/, gatewaySpeaks: 'FastCGI', says: (who) => `${who} speaks TLS` },
+  { words: /is an SSH server, no FastCGI backend/, gatewaySpeaks: 'FastCGI', says: () => 'An SSH server answers', programs: ssh },
+  { words: /is a mail or FTP server, no FastCGI backend/, gatewaySpeaks: 'FastCGI', says: () => 'A mail or FTP server answers', programs: mail },
+  { words: /is a Redis server, no FastCGI backend/, gatewaySpeaks: 'FastCGI', says: () => 'Redis answers', programs: redis },
+  { words: /is no HTTP server: FastCGI is spoken there/, gatewaySpeaks: 'HTTP', says: (who) => `${who} speaks FastCGI` },
+  { words: /is no HTTP server: an SSH server answers/, gatewaySpeaks: 'HTTP', says: () => 'An SSH server answers', programs: ssh },
+  { words: /is no HTTP server: a mail or FTP server answers/, gatewaySpeaks: 'HTTP', says: () => 'A mail or FTP server answers', programs: mail },
+  { words: /is no HTTP server: Redis answers/, gatewaySpeaks: 'HTTP', says: () => 'Redis answers', programs: redis },
+  { words: /is no HTTP server: a MySQL or MariaDB server answers/, gatewaySpeaks: 'HTTP', says: () => 'A MySQL or MariaDB server answers', programs: mysql },
 ];
 
 /** Somebody answered the gateway in another protocol; `undefined` where nothing says so. */
 export function strangerOf(file: CaseFile): Stranger | undefined {
   const own = factOf(file, 'http_answer');
   const told = [own?.text ?? '', file.symptom.kind === 'http_protocol_error' ? file.symptom.text : ''];
-  const row = rows.find(([words]) => told.some((text) => words.test(text)));
-  return row && { gatewaySpeaks: row[1], says: row[2](whoListens(file)), own: own && row[0].test(own.text) ? own : undefined };
+  const row = rows.find(({ words }) => told.some((text) => words.test(text)));
+  const listener = currentListener(file);
+  if (!row || (listener?.flag('byService') && row.programs?.test(listener.word('program')) === false)) return undefined;
+  return { gatewaySpeaks: row.gatewaySpeaks, says: row.says(whoListens(file)), own: own && row.words.test(own.text) ? own : undefined };
 }
 
 /** The program at the address, where it is none of the service's own; else the service. */

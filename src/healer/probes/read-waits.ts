@@ -27,6 +27,14 @@ export interface Wait {
   readonly holder?: number;
 }
 
+/** `own`, `needed`: the unix sockets of the service itself, and of what it needs by its policy. */
+export interface PeerSearch {
+  readonly run: RunCommand;
+  readonly own: ReadonlySet<string>;
+  readonly needed: ReadonlySet<string>;
+  readonly signal: AbortSignal;
+}
+
 interface Sockets {
   readonly peers: ReadonlyMap<string, { readonly peer: string; readonly udp: boolean }>;
   /** Inodes of the service's ends of connections that others made to it. */
@@ -172,16 +180,20 @@ function pathsByInode(table: string): ReadonlyMap<string, string> {
 /**
  * The waits with the paths at which the other ends of their unix connections listen; those that stay unknown are
  * `unclear`. The kernel's table shows where an end is bound, not who is at the other: `ss` does. A connection that nobody
- * has accepted has no other end yet: then it is the one listener at which connections wait, where there is just one.
+ * has accepted has no other end yet: then it is the one other listener at which connections wait, one that the service is
+ * known to need before all others, where there is just one.
  */
-export async function nameUnixPeers(waits: readonly Wait[], tables: WaitTables, { run, signal }: { readonly run: RunCommand; readonly signal: AbortSignal }): Promise<readonly Wait[]> {
+export async function nameUnixPeers(waits: readonly Wait[], tables: WaitTables, { run, own, needed, signal }: PeerSearch): Promise<readonly Wait[]> {
   if (!waits.some(({ inode }) => inode !== undefined)) return waits;
   const { output } = await run.run(['/usr/bin/ss', '-xnH'], { timeoutMs: ssTimeoutMs, signal, outputBytes: ssOutputBytes });
-  const others = new Map([...output.matchAll(/^u_str +ESTAB +\d+ +\d+ +\S+ (\d+) +\* (\d+)/gm)].map(([, own = '', other = '']) => [own, other]));
+  const others = new Map([...output.matchAll(/^u_str +ESTAB +\d+ +\d+ +\S+ (\d+) +\* (\d+)/gm)].map(([, end = '', other = '']) => [end, other]));
   const table = tables.unix();
   const paths = pathsByInode(table);
-  const waiting = [...new Set([...table.matchAll(/^[0-9a-f]+: \S+ \S+ \S+ 0001 02 +0 (\/.+)$/gm)].map((row) => row[1]!))];
-  const unaccepted = waiting.length === 1 ? waiting[0] : undefined;
+  const waiting = new Set([...table.matchAll(/^[0-9a-f]+: \S+ \S+ \S+ 0001 02 +0 (\/.+)$/gm)].map((row) => row[1]!));
+  // at the service's own socket its visitors wait, not its workers
+  const candidates = [...waiting].filter((path) => !own.has(path));
+  const likely = candidates.some((path) => needed.has(path)) ? candidates.filter((path) => needed.has(path)) : candidates;
+  const unaccepted = likely.length === 1 ? likely[0] : undefined;
   return waits.map((wait) => {
     if (wait.inode === undefined) return wait;
     const other = others.get(wait.inode);

@@ -8,6 +8,7 @@
  */
 import { readdirSync } from 'node:fs';
 import type { Evidence } from '../../core/diagnosis.ts';
+import type { Address } from '../../core/failure.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
 import { isAlive, readStat, type ProcessStat } from '../proc.ts';
 import { processesOf, workersOf } from './read-once.ts';
@@ -70,6 +71,10 @@ function threadIdsOf(pid: number): readonly number[] {
   }
 }
 
+function pathsOf(addresses: readonly Address[]): ReadonlySet<string> {
+  return new Set(addresses.flatMap((address) => (address.kind === 'unix' ? [address.path] : [])));
+}
+
 async function waitsOf(threads: readonly Thread[], context: ProbeContext, signal: AbortSignal): Promise<readonly (Wait | undefined)[]> {
   const tables = readWaitTables(threads[0]!.row.pid);
   const all = processesOf(context);
@@ -77,7 +82,7 @@ async function waitsOf(threads: readonly Thread[], context: ProbeContext, signal
   const named = await nameUnixPeers(
     waits.filter((wait) => wait !== undefined),
     tables,
-    { run: context.run, signal },
+    { run: context.run, own: pathsOf(context.target.upstreams), needed: pathsOf(context.dependencies.flatMap(({ address }) => address ?? [])), signal },
   );
   let next = 0;
   return waits.map((wait) => wait && named[next++]);
