@@ -123,12 +123,13 @@ t.test('busy and idle workers are counted on a stock pool without a status page'
 
   const killing: Clock = {
     ...systemClock,
-    sleep: async (ms, signal) => {
-      for (const { pid } of fpm.workers()) process.kill(pid, 'SIGKILL');
-      await systemClock.sleep(ms, signal);
+    sleep: async () => {
+      const workers = fpm.workers();
+      for (const { pid } of workers) process.kill(pid, 'SIGKILL');
+      await until(() => workers.every(({ pid }) => processInfo(pid) === undefined), { timeoutMs: 5000, what: 'the end of the workers' });
     },
   };
-  t.equal(find(await look({ ...fpmContext(fpm), clock: killing }, 'quick'), 'workers'), undefined, 'who ended while it was looked at is not busy');
+  t.equal(await workersOf({ ...fpmContext(fpm), clock: killing }), undefined, 'who ended while it was looked at is not busy');
 });
 
 t.test('a pool that is full is asked on pm.status_listen only', { skip }, async (t) => {
