@@ -122,7 +122,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
 }
 
 /** Reading the signatures takes some tenths of a second: in quiet, before an incident needs them, and not while the healer starts. */
-const warmAfterMs = 3000;
+const warmAfterMs = 15_000;
 
 function warmSignatures(table: () => Promise<unknown>, { signal, log }: { readonly signal: AbortSignal; readonly log: HealerLog }): void {
   void systemClock
