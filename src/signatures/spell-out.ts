@@ -5,6 +5,8 @@ const topRow =
   /^ *(?:\d{1,10}) +(?<user>\S{1,40}) +(?:-?\d{1,4}|rt) +-?\d{1,3} +[\d.]{1,12}[mgt]? +[\d.]{1,12}[mgt]? +[\d.]{1,12}[mgt]? +(?<state>[RSDTZI]) +(?<cpu>[\d.,]{1,7}) +[\d.,]{1,7} +[\d:.]{1,12} +(?<process>\S{1,60})/;
 /** `mysql 812 98.0 12.1 1834920 498200 ? Ssl 10:00 132:48 /usr/sbin/mariadbd` */
 const psRow = /^(?<user>[a-z_][\w.+-]{0,40}) +\d{1,10} +(?<cpu>[\d.]{1,6}) +[\d.]{1,6} +\d{1,12} +\d{1,12} +\S{1,8} +(?<state>[RSDTZI])\S{0,6} +\S{1,8} +[\d:]{1,10} +(?<process>\S{1,80})/;
+/** `06:27:54 PM 0 3712809 99.00 1.00 0.00 0.00 100.00 1 mysqld` of `pidstat`: user, system, guest, wait, CPU, its number. */
+const pidstatRow = /^\d\d:\d\d:\d\d(?: [AP]M)? +(?<user>\S{1,40}) +\d{1,10}(?: +[\d.,]{1,7}){4} +(?<cpu>[\d.,]{1,7}) +\d{1,4} +(?<process>\S{1,80})/;
 /** `%Cpu(s): 12.0 us, 3.0 sy, 0.0 ni, 10.0 id, 75.0 wa, 0.0 hi, 0.0 si, 0.0 st`, and with `%` behind the numbers */
 const cpuRow = /^%?Cpu\(?s?\)? ?: *(?<user>[\d.,]{1,6}) ?%? ?us, *(?<system>[\d.,]{1,6}) ?%? ?sy,.{1,40}?, *(?<wait>[\d.,]{1,6}) ?%? ?wa,.{1,40}?(?<steal>[\d.,]{1,6}) ?%? ?st/;
 /** Quotation marks of a mail, and the container's name that `docker compose logs` writes. */
@@ -26,7 +28,7 @@ export function mayBeRow(bytes: Uint8Array, from: number, to: number): boolean {
 /** What such a row says, or `undefined` where it is none. */
 export function spellOut(quoted: string): string | undefined {
   const text = quoted.replace(prefix, '');
-  const { user = '', state, cpu = '', process } = (topRow.exec(text) ?? psRow.exec(text))?.groups ?? {};
+  const { user = '', state, cpu = '', process } = (topRow.exec(text) ?? psRow.exec(text) ?? pidstatRow.exec(text))?.groups ?? {};
   if (process !== undefined) return state === 'D' ? `host snapshot: process ${process} in state D` : `host snapshot: process ${process} of ${user} uses ${cpu.replace(',', '.')} % cpu`;
   const cpus = cpuRow.exec(text)?.groups;
   if (cpus) return ofCpus({ busy: toNumber(cpus['user']) + toNumber(cpus['system']), wait: toNumber(cpus['wait']), steal: toNumber(cpus['steal']) });

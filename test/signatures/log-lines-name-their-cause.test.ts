@@ -1,7 +1,9 @@
 import t from 'tap';
 import { explainText, signatureTable } from '../fixtures/signatures/explain-lines.ts';
-import { writtenIncidents } from '../fixtures/signatures/incidents.ts';
+import { writtenIncidents as seed } from '../fixtures/signatures/incidents.ts';
+import { startFailures } from '../fixtures/signatures/start-failures.ts';
 
+const writtenIncidents = [...seed, ...startFailures];
 const table = await signatureTable();
 const first = (...lines: readonly string[]) => explainText(table, lines.join('\n')).causes[0]!;
 
