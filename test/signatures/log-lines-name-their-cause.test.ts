@@ -29,7 +29,7 @@ t.test('prefixes, quotes, colours and the order of the lines change nothing', as
   ];
   for (const { name, lines, cause } of writtenIncidents) {
     // a row of top, and a line of an access log, are known by how they begin
-    if (cause === 'load.cpu') continue;
+    if (cause === 'load.cpu' || name.startsWith('a row of ')) continue;
     t.same(
       disguises.map((disguise) => first(...lines.toReversed().map(disguise)).cause),
       disguises.map(() => cause),
