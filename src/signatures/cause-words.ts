@@ -10,7 +10,7 @@ export interface CauseWords {
 
 export const causeWords: Readonly<Record<CauseName, CauseWords>> = {
   'service.crashed': {
-    sentence: 'The backend is not running: {subject|it} ended by itself.',
+    sentence: 'The backend is not running any more: {subject|it ended by itself}.',
     remedy: 'Find out what ended it, then start it; repeat neither without the other.',
     confirm: 'Look at `systemctl status` of the unit: failed with a result is a crash, inactive with exit 0 is a stop.',
   },
@@ -20,7 +20,7 @@ export const causeWords: Readonly<Record<CauseName, CauseWords>> = {
     confirm: 'Read `journalctl -b -u` of the unit from its first failure on.',
   },
   'service.hung': {
-    sentence: '{subject|The service} runs and takes no more work: its workers are stuck.',
+    sentence: 'The service runs and takes no more work, its workers are stuck: {subject|see what they wait for}.',
     remedy: 'Find out what the workers wait for before you restart anything.',
     confirm: 'Workers in state S with no CPU wait for something (`cat /proc/PID/wchan`); in state R they are busy; in state D the disk is; in state T somebody stopped them.',
   },
@@ -35,7 +35,7 @@ export const causeWords: Readonly<Record<CauseName, CauseWords>> = {
     confirm: 'Look into the journal and the package manager’s log of that minute.',
   },
   'service.orphaned_workers': {
-    sentence: 'Workers of {subject|the service} go on without their master and hold its socket.',
+    sentence: 'Workers go on without their master and hold its socket: {subject|see who listens}.',
     remedy: 'End the left-over workers with QUIT, then start the service.',
     confirm: 'Look with `ss -xlnp` or `ss -ltnp` who holds the socket, and whether its parent is process 1.',
   },
@@ -45,12 +45,12 @@ export const causeWords: Readonly<Record<CauseName, CauseWords>> = {
     confirm: 'Look with `journalctl -k` for "Killed process", and at `memory.events` of the unit’s cgroup.',
   },
   'dependency.database': {
-    sentence: 'The database is the trouble: {subject|it} does not serve.',
+    sentence: 'The database does not serve: {subject|look at its own log}.',
     remedy: 'Heal the database first; restart the application only if it does not come back by itself afterwards.',
     confirm: 'Ask the database itself, with its own client, from the machine of the application.',
   },
   'dependency.cache': {
-    sentence: 'The cache is the trouble: {subject|it} does not serve.',
+    sentence: 'The cache does not serve: {subject|look at its own log}.',
     remedy: 'Heal the cache first; the application mostly comes back by itself.',
     confirm: 'Ask the cache itself: `redis-cli PING` from the machine of the application.',
   },
@@ -60,12 +60,12 @@ export const causeWords: Readonly<Record<CauseName, CauseWords>> = {
     confirm: 'Find out what the workers wait for: `ss -tnp` shows to whom they are connected.',
   },
   'data.corrupt': {
-    sentence: 'Data of {subject|the database} are damaged.',
+    sentence: 'Data are damaged: {subject|those of the database}.',
     remedy: 'Copy the data folder away before anything else, then restore a backup or have somebody repair it who has done so before.',
     confirm: 'Look for the first such line, and for a full disk, a power loss or a kill before it.',
   },
   'load.cpu': {
-    sentence: 'The machine has no CPU left: {subject|somebody} uses it up.',
+    sentence: 'The machine has no CPU left: {subject|see who uses it up}.',
     remedy: 'Limit who uses it: the client, the script or the process; a restart brings the same load back.',
     confirm: 'Look with `top` who uses the CPU, and in the access log which client or path stands out.',
   },
@@ -75,7 +75,7 @@ export const causeWords: Readonly<Record<CauseName, CauseWords>> = {
     confirm: 'Look at MemAvailable in /proc/meminfo, `vm.overcommit_memory`, `kernel.pid_max`, and pids.current of the cgroup.',
   },
   'load.io': {
-    sentence: 'Processes wait for a disk or a network file system: {subject|input and output} cannot keep up.',
+    sentence: 'Processes wait for a disk or a network file system that cannot keep up: {subject|see which}.',
     remedy: 'Find who keeps the disk busy, or bring the file system’s server back; processes in state D cannot be killed.',
     confirm: 'Look at /proc/pressure/io and `iostat -x`, and with `findmnt` at what the stuck files lie on.',
   },
@@ -85,7 +85,7 @@ export const causeWords: Readonly<Record<CauseName, CauseWords>> = {
     confirm: 'Compare the counter with its limit (`sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max`, `ss -s`).',
   },
   'app.slow': {
-    sentence: '{subject|The application} answers too slowly.',
+    sentence: 'The application answers too slowly: {subject|see what it waits for}.',
     remedy: 'Find what the slow page waits for (slow log, process list of the database) and give that call a time limit.',
     confirm: 'One page or all? One: the application. All: look at what the workers wait for, then at the load of the machine.',
   },
@@ -100,7 +100,7 @@ export const causeWords: Readonly<Record<CauseName, CauseWords>> = {
     confirm: 'Ask where the program runs: `getent ahosts NAME`, and compare with the address that the service listens on.',
   },
   'config.credentials': {
-    sentence: 'A login is refused: {subject|user or password} is wrong or missing.',
+    sentence: 'A login is refused, user or password is wrong or missing: {subject|see whose}.',
     remedy: 'Compare the user and the password of the application with those of the server; look for an empty environment variable.',
     confirm: 'Log in with the very same user and password by hand, from the machine of the application.',
   },
@@ -185,7 +185,7 @@ export const causeWords: Readonly<Record<CauseName, CauseWords>> = {
     confirm: 'Look with `ss -ltnp` or `ss -xlnp` who holds the address.',
   },
   'app.segfault': {
-    sentence: 'Workers crash: {subject|the program or an extension} breaks off in the middle of a request.',
+    sentence: 'Workers crash in the middle of a request: {subject|the program or an extension}.',
     remedy: 'Find which object crashes, and take back or update it: an extension, opcache or its JIT, the version after an upgrade.',
     confirm: 'Look with `journalctl -k` for "segfault … in OBJECT", and in the package manager’s log what was upgraded before.',
   },

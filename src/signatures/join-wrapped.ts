@@ -33,7 +33,7 @@ export function createJoiner(table: SignatureTable, onKnown: (line: KnownLine, n
     take(bytes, from, to) {
       number += 1;
       const mayBeKnown = table.mayKnow(bytes, from, to);
-      const isRow = !mayBeKnown && mayBeRow(bytes, from, to);
+      const isRow = mayBeRow(bytes, from, to);
       if (!mayBeKnown && !isRow && parts.length === 0) return;
       const text = decoder.decode(bytes.subarray(from, to));
       const row = isRow ? spellOut(text) : undefined;

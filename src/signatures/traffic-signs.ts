@@ -4,13 +4,19 @@ import type { Traffic } from './traffic.ts';
 
 /** Fewer requests than this say nothing about who asks most. */
 const fewest = 100;
+/** So few lines were picked by a person, who saw something in them. */
+const picked = { least: 3, most: 20 };
 
 /** What an access log says about who uses the server up; empty where nobody stands out. */
-export function trafficSigns({ requests, client, path, deepPages, deepPath, guesses, guessedPath }: Traffic): readonly Sighting[] {
+export function trafficSigns({ requests, client, path, crawlers, deepPages, deepPath, guesses, guessedPath }: Traffic): readonly Sighting[] {
   if (deepPages > 0 && deepPages * 5 >= requests) {
     return [sign('access_log.deep_pages', `${deepPath}, page after page`, `${deepPages} of ${requests} requests ask for pages far behind the first one of a list: only crawlers go there.`)];
   }
   if (guesses > 0 && guesses * 5 >= requests) return [sign('access_log.guesses', guessedPath, `${guesses} of ${requests} requests are sent to ${guessedPath}, where passwords are guessed.`)];
+  const isPicked = requests >= picked.least && requests <= picked.most;
+  if (isPicked && crawlers * 2 >= requests) return [sign('access_log.crawlers', 'crawlers', `${crawlers} of ${requests} requests come from crawlers.`)];
+  if (isPicked && client?.requests === requests && path?.requests === requests)
+    return [sign('access_log.one_client', client.name, `All ${requests} requests come from ${client.name}, for ${path.name}.`)];
   if (requests < fewest) return [];
   const signs: Sighting[] = [];
   if (client && client.requests * 2 >= requests) signs.push(sign('access_log.one_client', client.name, `${client.name} sent at least ${client.requests} of ${requests} requests.`));

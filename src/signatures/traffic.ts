@@ -11,6 +11,8 @@ export interface Traffic {
   readonly client: { readonly name: string; readonly requests: number } | undefined;
   /** What was asked for most, without its query, at least. */
   readonly path: { readonly name: string; readonly requests: number } | undefined;
+  /** Requests of programs that call themselves crawlers. */
+  readonly crawlers: number;
   /** Requests far behind the first page of a list: only crawlers go there. */
   readonly deepPages: number;
   /** The most visited of those, without its query. */
@@ -33,6 +35,7 @@ const address = /(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[\da-fA-F]{1,4}:[\da-fA-F
 const statusCode = /(?<=["\s])(50[0234])(?=\s)/;
 /** Pages of WordPress that are called by the thousand to guess passwords. */
 const guessed = /\/(?:xmlrpc|wp-login)\.php$/;
+const crawler = /(?:bot|crawler|spider)\b/i;
 const deepPage = /[?&](?:page|paged|p|offset|start)=(\d{3,9})/;
 
 export function createTraffic(): TrafficCount {
@@ -41,6 +44,7 @@ export function createTraffic(): TrafficCount {
   const clients = createFrequent();
   const paths = createFrequent();
   let requests = 0;
+  let crawlers = 0;
   let deepPages = 0;
   let deepPath = '';
   let guesses = 0;
@@ -55,6 +59,7 @@ export function createTraffic(): TrafficCount {
       const path = target.split('?')[0]!.slice(0, 200);
       clients.add(address.exec(text)?.[0] ?? text.slice(0, text.search(/[\s|]/)));
       if (path !== '') paths.add(path);
+      if (crawler.test(text)) crawlers += 1;
       if (deepPage.test(target)) {
         deepPages += 1;
         deepPath = path;
@@ -67,7 +72,7 @@ export function createTraffic(): TrafficCount {
       if (status !== undefined) statuses[status as keyof typeof statuses] += 1;
       return true;
     },
-    seen: () => ({ requests, statuses: { ...statuses }, client: clients.most(), path: paths.most(), deepPages, deepPath, guesses, guessedPath }),
+    seen: () => ({ requests, statuses: { ...statuses }, client: clients.most(), path: paths.most(), crawlers, deepPages, deepPath, guesses, guessedPath }),
   };
 }
 
