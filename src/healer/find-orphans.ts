@@ -19,17 +19,26 @@ export interface Orphans {
  * A service whose main process lives, or whose last main process is not known, has no orphans by this reading.
  */
 export async function findOrphans(target: ServiceTarget, state: ServiceState): Promise<Orphans> {
-  const all = readAllStats();
-  const inodes = listenersAt(listenAddresses(target), readListeners()).map((listener) => listener.inode);
-  const holders = await socketOwners(
-    inodes,
-    all.filter(isAlive).map((stat) => stat.pid),
-  );
-  const kin = orphanKin(state);
+  const orphans = await findOrphanKin(target, state);
+  const own = new Set([...orphanKin(state), ...state.pids]);
+  const others = readAllStats().filter((stat) => isAlive(stat) && !own.has(stat.pid));
   return {
-    orphans: all.filter((stat) => holders.includes(stat.pid) && kin.has(stat.pid)),
-    strangers: holders.filter((pid) => !kin.has(pid) && !state.pids.includes(pid)),
+    orphans,
+    strangers: await socketOwners(
+      inodesOf(target),
+      others.map((stat) => stat.pid),
+    ),
   };
+}
+
+/** The orphans alone: only the few processes that may be some are looked at, which is quick on a busy machine, too. */
+export async function findOrphanKin(target: ServiceTarget, state: ServiceState): Promise<readonly ProcessStat[]> {
+  const holders = await socketOwners(inodesOf(target), [...orphanKin(state)]);
+  return holders.map(readStat).filter((stat) => isAlive(stat));
+}
+
+function inodesOf(target: ServiceTarget): readonly string[] {
+  return listenersAt(listenAddresses(target), readListeners()).map((listener) => listener.inode);
 }
 
 /** Where the service itself listens: as configured, else its own upstream and the one in use. Not every place that a switch may lead to: those can be another service's. */

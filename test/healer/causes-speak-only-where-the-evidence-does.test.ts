@@ -92,6 +92,11 @@ const rows: readonly Row[] = [
   { scene: 'failed with an exit status', file: { evidence: [state('failed', { exitCode: 78 }), listener('stale_socket')] }, best: ['service.crashed', 'certain'], says: /exit status 78/ },
   { scene: 'failed, and another program has its port', file: { evidence: [state('failed'), listener('listening', { byService: false })] }, best: ['service.crashed', 'likely'] },
   {
+    scene: 'failed, somebody listens, and whether those are leftover workers was not seen in time',
+    file: { evidence: [state('failed'), listener('listening'), { ...evidence('probe', { probe: 'orphans' }), missing: 'orphans: not finished after 150 ms' }] },
+    best: ['service.crashed', 'possible'],
+  },
+  {
     scene: 'failed, and nobody could look who listens',
     file: { evidence: [state('failed'), { ...listener('nobody'), kind: 'probe', missing: 'not finished after 150 ms' }] },
     best: ['service.crashed', 'likely'],

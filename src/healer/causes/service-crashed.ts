@@ -8,12 +8,17 @@ export const serviceCrashed: Cause = {
   suspect(file) {
     const state = stateOf(file);
     const listens = somebodyListens(file);
-    if (state === 'failed' || isLeftStopped(file)) return suspicion(file, isVacant(file) ? 'certain' : 'likely');
+    if (state === 'failed' || isLeftStopped(file)) return suspicion(file, isVacant(file) ? 'certain' : isOrphansLate(file) ? 'possible' : 'likely');
     // Of a service that nobody controls only its address can be seen.
     if (state === 'unknown' && listens === false && factOf(file, 'connect')?.word('result') !== 'connected') return suspicion(file, 'likely');
     return undefined;
   },
 };
+
+/** Somebody listens, and whether those are leftover workers could not be seen in time: the next look tells, and a start would fail until then. */
+function isOrphansLate({ evidence }: CaseFile): boolean {
+  return evidence.some(({ facts, missing }) => missing !== undefined && facts['probe'] === 'orphans');
+}
 
 /** Seen, not assumed: without an answer from the address somebody's new process may be there already. */
 function isVacant(file: CaseFile): boolean {

@@ -3,7 +3,7 @@
  * evidence `orphans`. Only looked for when the service has failed; a deliberate stop is left alone.
  */
 import { formatAddress } from '../../core/failure.ts';
-import { findOrphans, listenAddresses } from '../find-orphans.ts';
+import { findOrphanKin, listenAddresses } from '../find-orphans.ts';
 import type { Probe } from '../leaves.ts';
 
 /** Applies where goodgateway can control the service. What counts as an orphan is what the action would end. */
@@ -15,7 +15,7 @@ export const orphans: Probe = {
   async look({ target, run, serviceType }, signal) {
     const state = await serviceType.state(target, run, signal);
     if (state.state !== 'failed') return [];
-    const { orphans: found } = await findOrphans(target, state);
+    const found = await findOrphanKin(target, state);
     if (found.length === 0) return [];
     const pids = found.map((row) => String(row.pid));
     const address = listenAddresses(target).map(formatAddress).join(', ');
