@@ -8,7 +8,7 @@ import { smallDisk, type SmallDisk } from '../support/small-disk.ts';
 import type { TestScope } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 import type { Scenario } from './scenario.ts';
-import { refusedBy, traffic } from './under-traffic.ts';
+import { diagnosedAs, refusedBy, traffic } from './under-traffic.ts';
 
 const skip = missing('nginx', 'php-fpm8.2') || (isRoot ? false : 'needs root, to mount a small file system');
 
@@ -32,7 +32,6 @@ export const fullDisks: readonly Scenario[] = [
   {
     name: 'The disk of its log is full, and it died of that',
     skip,
-    refusedBy: 'paused',
     async play(t) {
       const disk = await smallDisk(t);
       const site = await startSite(t, { ...logsTo(disk), failOpen: false });
@@ -40,7 +39,7 @@ export const fullDisks: readonly Scenario[] = [
         disk.fill();
         kill(site);
       };
-      return traffic(t, site, { path: '/hello.php', rate: 20, meanwhile, until: refusedBy('paused') });
+      return traffic(t, site, { path: '/hello.php', rate: 20, meanwhile, until: diagnosedAs('disk.full') });
     },
   },
   {
