@@ -12,4 +12,4 @@ export const faults: readonly ListedFault[] = (Object.keys(faultsOf) as Family[]
 );
 
 /** Those of `npm test`: over all families, fast, and with causes that need no long look. */
-export const quick: readonly FaultName[] = ['php-killed', 'php-master-killed', 'node-out-of-memory', 'poison-request', 'junk-answer', 'package-upgrade'];
+export const quick: readonly FaultName[] = ['php-master-killed', 'slow-page', 'socket-removed', 'port-changed', 'junk-answer', 'package-upgrade'];

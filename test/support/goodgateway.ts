@@ -2,7 +2,7 @@
  * goodgateway itself, as an operator runs it: `run --config FILE` as a real process, everything that it writes in one
  * temporary folder. Start it last, so that it is stopped first: a healer would start again what a test stops.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { auditRecords, type AuditRecord } from './audit-records.ts';
@@ -55,6 +55,7 @@ export async function startGoodgateway(t: TestScope, options: GoodgatewayOptions
   const folder = tempFolder(t, 'gg-run');
   const admin = await freePort();
   const config = writeConfiguration(folder, admin, options);
+  shareCompiledCode(folder);
   const program = programs[options.built === true ? 'built' : 'source'];
   const running = start([...(options.within ?? []), process.execPath, '--disable-warning=ExperimentalWarning', program, 'run', '--config', config]);
 
@@ -108,6 +109,19 @@ export async function startGoodgateway(t: TestScope, options: GoodgatewayOptions
 interface StateAnswer {
   readonly healer: string;
   readonly gateways: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
+/** Where all tests of a run share what Node has compiled (CI), goodgateway starts in half the time: two thirds of a second of a core. */
+function shareCompiledCode(folder: string): void {
+  const shared = process.env['NODE_COMPILE_CACHE'];
+  if (shared === undefined) return;
+  const own = join(folder, 'state', 'compile-cache');
+  mkdirSync(own, { recursive: true });
+  for (const name of ['healer', 'proxy']) {
+    const place = join(shared, `goodgateway-${name}`);
+    mkdirSync(place, { recursive: true });
+    symlinkSync(place, join(own, name));
+  }
 }
 
 function writeConfiguration(folder: string, admin: number, options: GoodgatewayOptions): string {
