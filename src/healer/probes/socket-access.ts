@@ -82,10 +82,10 @@ function deniedEvidence({ program, user }: Client, steps: readonly Step[]): read
   if (!denied) return [];
   const { about } = denied;
   const [owner, group, mode] = [nameOf(about.uid, 'user'), nameOf(about.gid, 'group'), `0${(about.mode & 0o7777).toString(8)}`];
-  const name = nameOf(user.uid, 'user');
+  const [name, primaryGroup] = [nameOf(user.uid, 'user'), nameOf(user.gids[0] ?? -1, 'group')];
   const what = denied === socket ? 'may not write to the socket' : 'may not pass the folder';
   const text = `${program} (user ${name}) ${what} ${denied.path}: it belongs to ${owner}:${group} and has mode ${mode}.`;
-  return [{ kind: 'socket_access', source: 'file modes', text, facts: { at: denied.path, isSocket: denied === socket, program, user: name, owner, group, mode } }];
+  return [{ kind: 'socket_access', source: 'file modes', text, facts: { at: denied.path, isSocket: denied === socket, program, user: name, primaryGroup, owner, group, mode } }];
 }
 
 /** By owner, group and mode; access lists are not looked at. Bits: 1 pass a folder, 2 connect to a socket. */
