@@ -12,6 +12,8 @@ import type { CheckResult, RunCheck } from './verify.ts';
 const symptomGoneAfterMs = 2000;
 /** Ten errors in half a minute are an incident: on average one in three seconds. */
 const errorsGoneAfterMs = 10_000;
+/** Modes do not show an access list that lets the refused one in now: who was not refused for so long is let in. */
+const refusalsGoneAfterMs = 60_000;
 const oneLookMs = 5000;
 
 /**
@@ -30,12 +32,18 @@ export async function looksWell(open: OpenCase, ward: Ward, healer: Healer): Pro
   if (mayBeCut && isOwnRequestCut(evidence)) return false;
   if (nameless) return true;
   if (before !== undefined && isBusy(before) && [best, ...others].some(({ cause }) => cause === 'capacity.workers_exhausted')) return false;
+  if (best.cause === 'config.permission' && !isRefused(evidence) && healer.clock.monotonicMs() - open.lastSymptomMs >= refusalsGoneAfterMs) return true;
   return (before === undefined ? best.cause === 'unknown' : best.cause !== before) || isOnlyTheSymptom(best, open.incident.symptom.text);
 }
 
 /** Connections are taken, and each is ended without an answer: a connect of ours says nothing there. */
 function isOwnRequestCut(evidence: readonly Evidence[]): boolean {
   return evidence.some(({ kind, facts, missing }) => kind === 'http_answer' && missing === undefined && isCut(String(facts['failure'] ?? '')));
+}
+
+/** A connect of this look was refused for want of a right. */
+function isRefused(evidence: readonly Evidence[]): boolean {
+  return evidence.some(({ facts, missing }) => missing === undefined && (facts['errno'] === 'EACCES' || facts['result'] === 'EACCES'));
 }
 
 /** What of its own checks fails now, as one sentence; `undefined`: none does. What traffic shows is not asked. */

@@ -118,6 +118,25 @@ t.test('an incident of a busy machine ends when nobody waits any more, although 
   await until(() => incidents.openFor(ward.name) === undefined, { timeoutMs: 15_000, what: 'the end of the incident' });
 });
 
+t.test('a socket that nginx was refused is well a minute after its last refusal, whatever the modes say', async (t) => {
+  const modes: Probe = {
+    name: 'modes',
+    deadlineMs: 100,
+    quick: true,
+    applies: () => true,
+    look: async () => [
+      evidence('service_state', { state: 'running' }),
+      evidence('socket_access', { at: '/run/shop.sock', isSocket: true, program: 'nginx', user: 'nginx', primaryGroup: 'nginx', owner: 'root', group: 'root', mode: '0600' }),
+    ],
+  };
+  const { ward, incidents } = await scene(t, [modes]);
+  incidents.seen(ward, { seenBy: 'nginx_log', kind: 'proxy_configuration_error', gateway: 'shop', count: 1, errno: 'EACCES', text: 'nginx was refused the socket' });
+  const open = incidents.openFor(ward.name);
+  await until(() => open?.diagnosis?.best.cause === 'config.permission', { timeoutMs: 10_000, what: 'the diagnosis' });
+  if (open) open.lastSymptomMs -= 61_000;
+  await until(() => incidents.openFor(ward.name) === undefined, { timeoutMs: 10_000, what: 'the end of the incident' });
+});
+
 t.test("forged lines of a dead backend in nginx's log open nothing, and cost the backend next to nothing", async (t) => {
   const { ward, incidents, orders, server, nginxWrites } = await scene(t);
   let connects = 0;

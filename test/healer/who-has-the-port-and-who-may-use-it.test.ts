@@ -17,9 +17,10 @@ import { certificate, httpAnswer, listenSocket, serviceState, socketAccess } fro
 import { runCommand } from '../../src/healer/run-command.ts';
 import { caseFile, serviceTarget, type Scene } from '../fixtures/healer/case-file.ts';
 import { makeAuthority } from '../fixtures/tls/certificates.ts';
-import { signal } from '../support/processes.ts';
+import { startNginx } from '../support/nginx.ts';
+import { processInfo, signal } from '../support/processes.ts';
 import { finish, start } from '../support/program.ts';
-import { isRoot } from '../support/skip.ts';
+import { isRoot, missing } from '../support/skip.ts';
 import { tempFolder, type TestScope } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 
@@ -66,31 +67,37 @@ t.test('a dead service whose port another program has taken is not told to start
   });
 });
 
-t.test('a socket that nginx may not use is named, with what forbids it', { skip: isRoot ? false : 'needs root, to be another user' }, async (t) => {
+t.test('a socket that nginx may not use is named, with what forbids it', { skip: isRoot ? missing('nginx') : 'needs root, to be another user' }, async (t) => {
   const folder = tempFolder(t);
   const own = join(folder, 'run');
   mkdirSync(own);
   const path = join(own, 'shop.sock');
   await listening(t, createServer(), path);
+  await startNginx(t, { server: '' });
   copyFileSync('/usr/bin/sleep', join(folder, 'nginx'));
-  const nginx = start(['/usr/bin/setpriv', '--reuid=www-data', '--regid=www-data', '--clear-groups', join(folder, 'nginx'), '300']);
+  const pretender = start(['/usr/bin/setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups', join(folder, 'nginx'), '300']);
   t.teardown(async () => {
-    signal(nginx.pid, 'SIGKILL');
-    await nginx.ended;
+    signal(pretender.pid, 'SIGKILL');
+    await pretender.ended;
   });
+  await until(() => processInfo(pretender.pid)?.command.startsWith(join(folder, 'nginx')), { timeoutMs: 5000, what: 'the program that calls itself nginx' });
   const refused = async () =>
     (await finish(['/usr/bin/setpriv', '--reuid=www-data', '--regid=www-data', '--clear-groups', '/usr/bin/curl', '-sv', '--max-time', '1', '--unix-socket', path, 'http://x/'])).output.includes(
       'Permission denied',
     );
   const target = serviceTarget({ upstreams: [`unix:${path}`], protocol: undefined });
-  const denials = async () =>
-    (await look(contextOf(target, running), listenSocket, socketAccess)).filter(({ kind, facts }) => kind !== 'socket_access' || (facts['program'] === 'nginx' && facts['user'] === 'www-data'));
+  const everybody = async () => look(contextOf(target, running), listenSocket, socketAccess);
+  const denials = async () => (await everybody()).filter(({ kind, facts }) => kind !== 'socket_access' || (facts['program'] === 'nginx' && facts['user'] === 'www-data'));
   const denied = (seen: readonly Evidence[]) => seen.find(({ kind }) => kind === 'socket_access');
   const symptom = { seenBy: 'nginx_log', kind: 'proxy_configuration_error', errno: 'EACCES', text: 'nginx was refused the socket.' } as const;
 
   chmodSync(path, 0o600);
   await until(async () => denied(await denials()), { timeoutMs: 5000, what: 'nginx to be www-data' });
   const closed = await denials();
+  t.notOk(
+    (await everybody()).some(({ kind, facts }) => kind === 'socket_access' && facts['user'] === 'nobody'),
+    'a program that anybody may call nginx is none',
+  );
   t.ok(await refused(), 'the kernel refuses it, too');
   t.match(denied(closed), { facts: { at: path, isSocket: true, owner: 'root', mode: '0600' } });
   t.match(named(target, closed, { symptom }), { cause: 'config.permission', confidence: 'certain', text: /nginx runs as www-data and may not use .*shop\.sock \(root:root, mode 0600\)/ });

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { fillText } from '../../src/signatures/fill-text.ts';
 import { explainText, signatureTable } from '../fixtures/signatures/explain-lines.ts';
 import { writtenIncidents as seed } from '../fixtures/signatures/incidents.ts';
 import { startFailures } from '../fixtures/signatures/start-failures.ts';
@@ -92,6 +93,15 @@ t.test('what a visitor asks for never looks like a message of a program', async 
     causes.some(({ cause, confidence }) => confidence === 'certain' || cause === 'oom.killed' || cause === 'load.network' || cause === 'app.segfault'),
     JSON.stringify(causes),
   );
+});
+
+t.test('what a line names becomes a word of a printed command only where a shell would read it as one', async (t) => {
+  const notFound = (name: string) => first(`2026/11/22 04:05:06 [emerg] 9#9: host not found in upstream "${name}" in /etc/nginx/nginx.conf:7`).confirm;
+  t.match(notFound('backend.lan'), /`getent hosts backend\.lan`/);
+  for (const name of ['$(id)', 'x;id', '--help', 'x|sh']) t.match(notFound(name), /`getent hosts NAME`/, name);
+  const command = 'The file {file}: `namei -l {file}; ls {other|DIR}`';
+  t.equal(fillText(command, { file: '/x`id`', other: '/srv' }), 'The file /x`id`: `namei -l FILE; ls /srv`');
+  t.equal(fillText(command, { file: '/x' }), 'The file /x: `namei -l /x; ls DIR`');
 });
 
 t.test('a healthy log names nothing', async (t) => {

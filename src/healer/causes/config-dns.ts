@@ -1,4 +1,5 @@
 /** A name of the configuration does not resolve, or only slowly: the name server, or the name itself, is the trouble. */
+import { commandWord } from '../../core/command-word.ts';
 import type { Confidence, Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
 import { currentAddress, factOf, factsOf, sentences, stateOf, type Fact } from './read-case.ts';
@@ -115,6 +116,6 @@ function logged(file: CaseFile): Suspect | undefined {
     sentence: `${file.target.name} could not look up a name.`,
     because: sentences(line),
     against: sentences(...factsOf(file, 'name')),
-    remedy: `Look the name up on this host: getent ahosts ${line.word('name') || 'NAME'}`,
+    remedy: `Look the name up on this host: getent ahosts ${commandWord(line.word('name'), 'NAME')}`,
   };
 }

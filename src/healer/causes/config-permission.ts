@@ -1,4 +1,5 @@
 /** Access refused: by the modes along a socket's path, by SELinux, or to the service itself when it would listen. */
+import { commandWord } from '../../core/command-word.ts';
 import type { Suspect } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
 import { commandLine, currentAddress, currentListener, factOf, factsOf, logLine, sentences, stateOf, type Fact } from './read-case.ts';
@@ -36,12 +37,17 @@ function byModes(file: CaseFile): Suspect | undefined {
   };
 }
 
+/** Nobody who may use it now loses the right. Only for nginx, whose socket it usually is, the pool's own lines are changed. */
 function openSocket(file: CaseFile, { word }: Fact): string {
-  const [at, user] = [word('at'), word('user')];
-  const now = `chgrp ${user} ${at} && chmod g+rw ${at}`;
-  if (file.target.protocol !== 'fastcgi') return `For now: ${now}; then set it where ${file.target.name} makes its socket.`;
+  const [at, program, user, group] = [word('at'), word('program'), word('user'), word('group')];
+  const now = `For now: setfacl -m u:${user}:rw ${at}`;
+  const groupMayWrite = (Number.parseInt(word('mode'), 8) & 0o020) !== 0;
+  if (groupMayWrite && group !== 'root') return `${now}; to last: usermod -aG ${group} ${user}, then restart ${program}, which knows its groups from its start.`;
+  if (file.target.protocol !== 'fastcgi') return `${now}; then set it where ${file.target.name} makes its socket.`;
   const pool = factOf(file, 'fpm_pool')?.word('file') || 'its pool file';
-  return `For now: ${now}; to last: listen.owner = ${user}, listen.group = ${user}, listen.mode = 0660 in ${pool}, then reload.`;
+  return program === 'nginx'
+    ? `${now}; to last: listen.owner = ${user}, listen.group = ${word('primaryGroup')}, listen.mode = 0660 in ${pool}, then reload.`
+    : `${now}; to last: listen.mode = 0660 in ${pool}, with a listen.group that ${user} and all others who connect are members of, then reload.`;
 }
 
 /** `unable to bind listening socket for address '…': Permission denied (13)` */
@@ -58,7 +64,7 @@ function ownBind(file: CaseFile): Suspect | undefined {
     sentence: `${name} may not listen on ${at}, and ended.`,
     because: sentences(line, factOf(file, 'service_state'), currentListener(file)),
     against: [],
-    remedy: `Look at who owns what is in the way: namei -l ${at.replace(/^unix:/, '')}; then start it${start ? `: ${start}` : '.'}`,
+    remedy: `Look at who owns what is in the way: namei -l ${commandWord(at.replace(/^unix:/, ''), 'PATH')}; then start it${start ? `: ${start}` : '.'}`,
   };
 }
 

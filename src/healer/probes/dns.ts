@@ -79,7 +79,7 @@ function nameEvidence({ name, result, addresses, ms }: Looked, listeners: readon
   const texts: Readonly<Record<Looked['result'], string>> = {
     resolved: `The name ${name} resolves to ${addresses.join(', ')}, after ${ms} ms.`,
     not_found: `The name ${name} does not exist, as the resolver of this host says.`,
-    no_server: `No name server answered for ${name}, as the resolver of this host says.`,
+    no_server: `No name server gave an answer for ${name}, as the resolver of this host says.`,
     late: `The name ${name} was not resolved within ${ms} ms.`,
     failed: `The name ${name} could not be looked up.`,
   };
@@ -92,8 +92,8 @@ function nameServers(): readonly string[] {
   return servers.filter((server) => isIP(server.split('%', 1)[0]!) !== 0).slice(0, mostServers);
 }
 
-/** Any word of the server's counts as an answer, also that there is no such name, or that it will not say. */
-const silences: readonly string[] = ['ETIMEOUT', 'ECONNREFUSED', 'ESERVFAIL'];
+/** Any word of the server's counts as an answer, also that it will not say, or could not find out: one zone may be broken. */
+const silences: readonly string[] = ['ETIMEOUT', 'ECONNREFUSED'];
 
 async function askServer(server: string, name: string): Promise<Evidence> {
   const resolver = new Resolver({ timeout: 2 * askMs, tries: 1 });
@@ -109,9 +109,10 @@ async function askServer(server: string, name: string): Promise<Evidence> {
   const ms = Math.round(performance.now() - started);
   const answers = !silences.includes(code);
   const exists = code === 'answered' ? 'yes' : code === 'ENOTFOUND' ? 'no' : 'unknown';
-  const word = code === 'ESERVFAIL' ? 'could not find out' : code === 'ECONNREFUSED' ? 'cannot be reached' : 'did not answer';
+  const word = code === 'ECONNREFUSED' ? 'cannot be reached' : 'did not answer';
+  const other = code === 'ESERVFAIL' ? 'could not be found out (SERVFAIL)' : `gives ${code}`;
   const text = answers
-    ? `The name server ${server} answers after ${ms} ms: ${name} ${exists === 'yes' ? 'exists' : exists === 'no' ? 'does not exist' : `gives ${code}`}.`
+    ? `The name server ${server} answers after ${ms} ms: ${name} ${exists === 'yes' ? 'exists' : exists === 'no' ? 'does not exist' : other}.`
     : `The name server ${server} ${word} within ${ms} ms (${code}).`;
   return { kind: 'name_server', source: '/etc/resolv.conf', text, facts: { server, name, answers, exists, ms, code } };
 }

@@ -7,12 +7,10 @@ import { realpathSync, statSync, type Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Evidence } from '../../core/diagnosis.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
-import { readText, type ProcessStat } from '../proc.ts';
+import { gatewayProgram } from './read-gateway-processes.ts';
 import { processesOf, socketsOf } from './read-once.ts';
 import { nameOf, processUser, type ProcessUser } from './read-process-user.ts';
 
-/** Programs that speak to a backend over its socket. Of node only our own proxy. */
-const clients: ReadonlySet<string> = new Set(['nginx', 'apache2', 'httpd', 'caddy', 'haproxy', 'lighttpd', 'openresty', 'angie', 'node', 'MainThread']);
 /** Root may everything; these are the ones of which modes decide. */
 const mostUsers = 8;
 const mostBeside = 16;
@@ -69,21 +67,13 @@ interface Client {
 /** One for each program and user. */
 function clientsOf(context: ProbeContext): readonly Client[] {
   const found = new Map<string, Client>();
-  for (const row of processesOf(context).filter(isClient)) {
-    const user = processUser(row.pid);
-    if (user && user.uid !== 0) found.set(`${row.comm} ${user.uid} ${user.gids.join()}`, { program: programOf(row), user });
+  for (const row of processesOf(context)) {
+    const program = gatewayProgram(row);
+    const user = program === '' ? undefined : processUser(row.pid);
+    if (user && user.uid !== 0) found.set(`${program} ${user.uid} ${user.gids.join()}`, { program, user });
     if (found.size === mostUsers) break;
   }
   return [...found.values()];
-}
-
-function isClient(row: ProcessStat): boolean {
-  return clients.has(row.comm) && programOf(row) !== '';
-}
-
-function programOf({ pid, comm }: ProcessStat): string {
-  if (comm !== 'node' && comm !== 'MainThread') return comm;
-  return /\/proxy\/main\.[cm]?[jt]s\0/.test(readText(`/proc/${pid}/cmdline`)) ? 'goodgateway' : '';
 }
 
 function deniedEvidence({ program, user }: Client, steps: readonly Step[]): readonly Evidence[] {
@@ -92,10 +82,10 @@ function deniedEvidence({ program, user }: Client, steps: readonly Step[]): read
   if (!denied) return [];
   const { about } = denied;
   const [owner, group, mode] = [nameOf(about.uid, 'user'), nameOf(about.gid, 'group'), `0${(about.mode & 0o7777).toString(8)}`];
-  const name = nameOf(user.uid, 'user');
+  const [name, primaryGroup] = [nameOf(user.uid, 'user'), nameOf(user.gids[0] ?? -1, 'group')];
   const what = denied === socket ? 'may not write to the socket' : 'may not pass the folder';
   const text = `${program} (user ${name}) ${what} ${denied.path}: it belongs to ${owner}:${group} and has mode ${mode}.`;
-  return [{ kind: 'socket_access', source: 'file modes', text, facts: { at: denied.path, isSocket: denied === socket, program, user: name, owner, group, mode } }];
+  return [{ kind: 'socket_access', source: 'file modes', text, facts: { at: denied.path, isSocket: denied === socket, program, user: name, primaryGroup, owner, group, mode } }];
 }
 
 /** By owner, group and mode; access lists are not looked at. Bits: 1 pass a folder, 2 connect to a socket. */
