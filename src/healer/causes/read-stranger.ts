@@ -37,6 +37,17 @@ const rows: readonly Row[] = [
   { words: /is no HTTP server: a MySQL or MariaDB server answers/, gatewaySpeaks: 'HTTP', says: () => 'A MySQL or MariaDB server answers', programs: mysql },
 ];
 
+/** They listen for a service that is not up: systemd for a unit with a socket, the others for a container. */
+const standIns: readonly string[] = ['systemd', 'systemd-socket-', 'docker-proxy', 'rootlessport', 'slirp4netns', 'conmon', 'pasta', 'pasta.avx2'];
+
+/** A known program that is none of the service's own listens at the upstream in use. */
+export function foreignListener(file: CaseFile): Fact | undefined {
+  const listener = currentListener(file);
+  if (listener?.word('state') !== 'listening' || listener.flag('byService')) return undefined;
+  const program = listener.word('program');
+  return program === '' || standIns.includes(program) ? undefined : listener;
+}
+
 /** Somebody answered the gateway in another protocol; `undefined` where nothing says so. */
 export function strangerOf(file: CaseFile): Stranger | undefined {
   const own = factOf(file, 'http_answer');
