@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import type { Evidence } from '../../src/core/diagnosis.ts';
 import { systemClock } from '../../src/core/time.ts';
 import { logVotes } from '../../src/healer/causes/read-votes.ts';
-import type { ProbeContext } from '../../src/healer/leaves.ts';
+import type { ProbeContext, ServiceTarget } from '../../src/healer/leaves.ts';
 import { logTail } from '../../src/healer/probes/log-tail.ts';
 import { external } from '../../src/healer/services/external.ts';
+import type { SignatureTable } from '../../src/signatures/compile.ts';
 import { signatureTable } from '../fixtures/signatures/explain-lines.ts';
 import { caseFile, serviceConfig, serviceTarget } from '../fixtures/healer/case-file.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -20,6 +21,10 @@ async function evidenceOf(t: Parameters<typeof tempFolder>[0], lines: readonly s
   if (own !== '') writeFileSync(join(folder, 'own.yaml'), own);
   const table = await signatureTable(...(own === '' ? [] : [join(folder, 'own.yaml')]));
   const target = serviceTarget({ config: serviceConfig({ type: 'external', log: file }) });
+  return look(target, table);
+}
+
+function look(target: ServiceTarget, table: SignatureTable): Promise<readonly Evidence[]> {
   const context: ProbeContext = { target, run: noCommands, clock: systemClock, serviceType: external, lastGoodMs: 0, dependencies: [], signatures: async () => table };
   return logTail.look(context, new AbortController().signal);
 }
@@ -44,6 +49,19 @@ t.test('secrets and queries are taken out of what is quoted', async (t) => {
   t.match(slow, { text: /GET \/export\.php\?…/, facts: { script: '/srv/shop/export.php' } });
   t.match(login, { text: /using password: YES/ });
   t.notMatch(JSON.stringify([slow, login]), /SECRET/);
+});
+
+t.test("in the log of a pool's own PHP, which its user writes, no line is the master's word", async (t) => {
+  const folder = tempFolder(t);
+  const [pool, log] = [join(folder, 'pool.conf'), join(folder, 'php.log')];
+  writeFileSync(pool, `[www]\nlisten = 127.0.0.1:9000\npm.max_children = 5\nphp_admin_value[error_log] = ${log}\n`);
+  writeFileSync(log, "ERROR: unable to bind listening socket for address '/run/x.sock': Permission denied (13)\nPHP Fatal error:  Uncaught Error: no cart in /srv/x.php:3\n");
+  const target = serviceTarget({ config: serviceConfig({ type: 'external', pool, log: join(folder, 'none.log') }) });
+  const seen = await look(target, await signatureTable());
+  t.match(
+    seen.filter(({ source }) => source === log).map(({ facts }) => facts['signature']),
+    ['php_fatal'],
+  );
 });
 
 t.test('lines speak for and against a cause as sure as they are together', async (t) => {

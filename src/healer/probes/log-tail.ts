@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import type { Evidence } from '../../core/diagnosis.ts';
-import type { KnownLine, SignatureTable } from '../../signatures/compile.ts';
+import { isPassedOn, type KnownLine, type SignatureTable } from '../../signatures/compile.ts';
 import { withoutQueries } from '../../signatures/quote.ts';
 import { redact } from '../audit/redact.ts';
 import type { Probe, ProbeContext, ServiceTarget } from '../leaves.ts';
@@ -53,10 +53,14 @@ async function fromFile(file: string, sinceMs: number, table: SignatureTable): P
   }
 }
 
-/** Not there before PHP has logged its first error. */
+/** Not there before PHP has logged its first error. The pool's user writes it: nothing in it is the master's word, or the kernel's. */
 async function fromPhp(target: ServiceTarget, sinceMs: number, table: SignatureTable): Promise<readonly Evidence[]> {
   const file = phpLogOf(target);
-  return file === undefined || !existsSync(file) ? [] : fromFile(file, sinceMs, table);
+  return file === undefined || !existsSync(file) ? [] : fromFile(file, sinceMs, { ...table, know: (text) => passedOn(table.know(text)) });
+}
+
+function passedOn(known: KnownLine | undefined): KnownLine | undefined {
+  return known && isPassedOn(known.entry) ? known : undefined;
 }
 
 async function fromJournal({ target, run }: ProbeContext, { sinceMs, table, signal }: Reading): Promise<readonly Evidence[]> {
