@@ -331,6 +331,21 @@ const rows: readonly Row[] = [
     never: ['capacity.workers_exhausted'],
   },
   {
+    scene: 'nothing but a line of some minutes ago tells of it',
+    file: {
+      target: http,
+      symptom: { kind: 'http_response_timeout' },
+      traffic: { completed: 40 },
+      evidence: [state('running'), listener('listening', { queue: 0 }), log('max_children_reached', 'AH00161: server reached MaxRequestWorkers setting')],
+    },
+    best: ['capacity.workers_exhausted', 'possible'],
+  },
+  {
+    scene: 'a line tells of it, and visitors are held back',
+    file: { target: http, traffic: { held: 3 }, evidence: [state('running'), log('max_children_reached', 'AH00161: server reached MaxRequestWorkers setting')] },
+    best: ['capacity.workers_exhausted', 'likely'],
+  },
+  {
     scene: 'the status page counts them where the kernel does not',
     file: { evidence: [state('running'), evidence('fpm_status', { active: 5, idle: 0, total: 5, queue: 2 }), pool(5)] },
     best: ['capacity.workers_exhausted', 'certain'],
