@@ -129,14 +129,27 @@ const rows: readonly Row[] = [
     file: {
       target: serviceTarget({ protocol: 'http' }),
       symptom: { kind: 'http_protocol_error', text: 'junk' },
-      evidence: [running, stranger({ program: 'memcached' }), evidence('http_answer', { result: 'junk', failure: 'http_protocol_error' })],
+      evidence: [running, evidence('processes', { total: 2 }), stranger({ program: 'memcached' }), evidence('http_answer', { result: 'junk', failure: 'http_protocol_error' })],
     },
     best: ['net.port_taken', 'likely'],
     never: ['app.bad_response likely'],
   },
   {
+    scene: 'who answers with junk there may be the service itself: nobody knows its processes',
+    file: {
+      target: serviceTarget({ protocol: 'http' }),
+      symptom: { kind: 'http_protocol_error', text: 'junk' },
+      evidence: [running, stranger({ program: 'shop' }), evidence('http_answer', { result: 'junk' })],
+    },
+    best: ['app.bad_response', 'certain'],
+    never: ['net.port_taken'],
+  },
+  {
     scene: 'another that listens there is the one that brings it into a container',
-    file: { symptom: { kind: 'http_protocol_error', text: 'junk' }, evidence: [running, stranger({ program: 'docker-proxy' }), evidence('http_answer', { result: 'junk' })] },
+    file: {
+      symptom: { kind: 'http_protocol_error', text: 'junk' },
+      evidence: [running, evidence('processes', { total: 2 }), stranger({ program: 'docker-proxy' }), evidence('http_answer', { result: 'junk' })],
+    },
     best: ['app.bad_response', 'certain'],
     never: ['net.port_taken'],
   },

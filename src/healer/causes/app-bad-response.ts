@@ -1,9 +1,9 @@
 import type { Suspect } from '../../core/diagnosis.ts';
 import type { FailureKind } from '../../core/failure.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
-import { currentAddress, factOf, isAlive, logLine, sentences, stateOf } from './read-case.ts';
+import { currentAddress, factOf, isAlive, logLine, sentences } from './read-case.ts';
 import { isCut, ownRequestCut } from './read-cut.ts';
-import { foreignListener, strangerOf } from './read-stranger.ts';
+import { foreignBeside, strangerOf } from './read-stranger.ts';
 import { isTooBig } from './read-too-big.ts';
 
 /** Answers came, but no answer that means anything. A cut one is not among them: a dying worker cuts answers too. */
@@ -23,8 +23,7 @@ export const appBadResponse: Cause = {
     if (!isAlive(file)) return undefined;
     if (!probed && !seen) return tooLong(file) ?? cutOff(file);
     const { name } = file.target;
-    // of a service whose processes nobody knows everybody is a stranger
-    const foreign = stateOf(file) === 'running' ? foreignListener(file) : undefined;
+    const foreign = foreignBeside(file);
     return {
       cause: 'app.bad_response',
       confidence: foreign ? 'possible' : probed && seen && !strangerOf(file) ? 'certain' : 'likely',

@@ -2,7 +2,7 @@
 import type { Confidence } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
 import { commandLine, currentAddress, factOf, logLine, sentences, stateOf, type Fact } from './read-case.ts';
-import { foreignListener, strangerOf } from './read-stranger.ts';
+import { foreignBeside, foreignListener, strangerOf } from './read-stranger.ts';
 import { isTooBig } from './read-too-big.ts';
 
 /**
@@ -53,7 +53,7 @@ function confidenceOf(file: CaseFile, line: Fact | undefined): Confidence | unde
 /** Another protocol that is known by name is config.socket_mismatch. */
 function answersJunk(file: CaseFile): boolean {
   const answer = factOf(file, 'http_answer');
-  return answer?.word('result') === 'junk' && !isTooBig(answer.word('failure')) && !strangerOf(file);
+  return foreignBeside(file) !== undefined && answer?.word('result') === 'junk' && !isTooBig(answer.word('failure')) && !strangerOf(file);
 }
 
 function startAgain(file: CaseFile): string {

@@ -3,7 +3,7 @@
  * `upstream/fastcgi/describe-stranger.ts` and `upstream/http/foreign-answer.ts`.
  */
 import type { CaseFile } from '../leaves.ts';
-import { currentListener, factOf, type Fact } from './read-case.ts';
+import { currentListener, factOf, stateOf, type Fact } from './read-case.ts';
 
 export interface Stranger {
   readonly gatewaySpeaks: 'FastCGI' | 'HTTP';
@@ -46,6 +46,11 @@ export function foreignListener(file: CaseFile): Fact | undefined {
   if (listener?.word('state') !== 'listening' || listener.flag('byService')) return undefined;
   const program = listener.word('program');
   return program === '' || standIns.includes(program) ? undefined : listener;
+}
+
+/** The same beside a service that runs. Of one whose processes nobody knows everybody is a stranger. */
+export function foreignBeside(file: CaseFile): Fact | undefined {
+  return stateOf(file) === 'running' && factOf(file, 'processes') ? foreignListener(file) : undefined;
 }
 
 /** Somebody answered the gateway in another protocol; `undefined` where nothing says so. */
