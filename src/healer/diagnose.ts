@@ -1,5 +1,6 @@
 import { confidences, type CauseName, type Diagnosis, type Evidence, type Suspect } from '../core/diagnosis.ts';
 import { whatHarms } from '../core/harmful-remedies.ts';
+import { ownLineSuspects } from './causes/read-votes.ts';
 import type { CaseFile, Cause } from './leaves.ts';
 
 /**
@@ -51,7 +52,10 @@ const precedence: readonly CauseName[] = [
   'app.error',
 ];
 
-/** All suspects, by confidence, then by precedence, then by name; `unknown` is last, and alone when nothing else is. Pure. */
+/**
+ * All suspects, by confidence, then by precedence, then by name; `unknown` is last, and alone when nothing else is.
+ * Behind it, so that nothing is ever done for them, are those that only an administrator's own log lines name. Pure.
+ */
 export function diagnose(file: CaseFile, causes: readonly Cause[]): Diagnosis {
   const suspects = causes
     .map((cause) => cause.suspect(file))
@@ -59,7 +63,8 @@ export function diagnose(file: CaseFile, causes: readonly Cause[]): Diagnosis {
     .toSorted(byWeight);
   const [best, ...others] = suspects;
   if (!best) throw new Error('expected the cause "unknown" among the causes: it always suspects');
-  return { best, others, evidence: file.evidence };
+  const told = ownLineSuspects(file).filter(({ cause }) => !suspects.some((one) => one.cause === cause));
+  return { best, others: [...others, ...told], evidence: file.evidence };
 }
 
 /** What makes it worse: what this suspect says, and what is known of its cause. One sentence each. */

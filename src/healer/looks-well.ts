@@ -31,7 +31,7 @@ export async function looksWell(open: OpenCase, ward: Ward, healer: Healer): Pro
   const { best, others, evidence } = await lookAt(ward, { symptom: open.incident.symptom, which: 'all' }, healer);
   if (mayBeCut && isOwnRequestCut(evidence)) return false;
   if (nameless) return true;
-  if (before !== undefined && isBusy(before) && [best, ...others].some(({ cause }) => cause === 'capacity.workers_exhausted')) return false;
+  if (before !== undefined && isBusy(before) && [best, ...others].some(({ cause, confidence }) => cause === 'capacity.workers_exhausted' && confidence !== 'possible')) return false;
   if (best.cause === 'config.permission' && !isRefused(evidence) && healer.clock.monotonicMs() - open.lastSymptomMs >= refusalsGoneAfterMs) return true;
   return (before === undefined ? best.cause === 'unknown' : best.cause !== before) || isOnlyTheSymptom(best, open.incident.symptom.text);
 }
@@ -95,7 +95,7 @@ const outside: readonly Suspect['cause'][] = [
 const byItsAnswers: readonly Suspect['cause'][] = ['app.error', 'config.timeout', 'config.buffer_size'];
 
 /** Without junk in the healer's own answer, a queue that is full now, or modes that forbid it, what is left of these causes is the symptom, and that is gone. */
-function isOnlyTheSymptom({ cause, confidence, because }: Suspect, symptomText: string): boolean {
+export function isOnlyTheSymptom({ cause, confidence, because }: Suspect, symptomText: string): boolean {
   if (outside.includes(cause) || byItsAnswers.includes(cause)) return true;
   // the machine is still busy, but nobody is seen waiting for it: such a sign would stand behind the symptom
   if ((cause.startsWith('load.') || cause === 'limit.tenant') && because.at(-1) === symptomText) return true;
@@ -103,8 +103,11 @@ function isOnlyTheSymptom({ cause, confidence, because }: Suspect, symptomText: 
   if (cause === 'app.bad_response') return confidence !== 'certain';
   // another protocol that only the visitors' answers showed
   if (cause === 'config.socket_mismatch' && because.at(-1) === symptomText) return true;
-  return (cause === 'capacity.backlog_full' || cause === 'config.permission') && confidence === 'possible';
+  return onlyLogged.includes(cause) && confidence === 'possible';
 }
+
+/** Possible: only a line of a log says so, which stays, or numbers that hurt nobody at the moment. */
+const onlyLogged: readonly Suspect['cause'][] = ['capacity.backlog_full', 'config.permission', 'capacity.workers_exhausted', 'capacity.file_descriptors', 'limit.tenant'];
 
 /** Busy, by any name: which one comes first depends on what the workers wait for at the moment, and that changes. */
 function isBusy(cause: Suspect['cause']): boolean {

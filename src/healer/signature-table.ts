@@ -13,3 +13,15 @@ export function tableWith(own: readonly SignatureEntry[] = none): Promise<Signat
   if (made?.own !== own) made = { own, table: shippedSignatures().then((shipped) => compileSignatures(withOwn(shipped, own))) };
   return made.table;
 }
+
+let families: Promise<ReadonlySet<string>> | undefined;
+
+/** The families that come with goodgateway: what no cause reads is an administrator's own. */
+export function shippedFamilies(): Promise<ReadonlySet<string>> {
+  return (families ??= shippedSignatures().then((shipped) => new Set(shipped.map(({ id }) => familyOf(id)))));
+}
+
+/** `bind_failed` of `bind_failed.nginx`: what causes ask for. */
+export function familyOf(id: string): string {
+  return id.split('.')[0] ?? id;
+}

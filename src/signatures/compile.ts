@@ -78,12 +78,20 @@ function matchEntry({ entry, pattern, weight }: Compiled, line: LogLine): KnownL
   if (!match) return undefined;
   const fields = { ...line.fields, ...(match.fields['address'] === undefined ? {} : placeFields(String(match.fields['address']))), ...match.fields };
   if (!allows(entry.where ?? {}, fields)) return undefined;
-  if (match.at > line.quotedFrom && ownWords.has(entry.program)) return undefined;
+  if (match.at > line.quotedFrom && !isPassedOn(entry)) return undefined;
   return { entry, fields, line, weight: match.cutAfter === undefined ? weight : (match.cutAfter - 0.5) / generalDivisor };
 }
 
-/** Programs that write for themselves. What they pass on of an application's words, and so of its visitors', is not theirs. */
+/** Programs that write for themselves. What others pass on of an application's words, and so of its visitors', is not theirs. */
 const ownWords: ReadonlySet<string> = new Set(['nginx', 'php-fpm', 'apache', 'kernel', 'systemd', 'package-manager']);
+
+/**
+ * Can an application have written such a line: PHP, it itself, or a library that tells what a server answered it? What
+ * a visitor or a tenant puts into it is no word of the servers beside it.
+ */
+export function isPassedOn({ program }: SignatureEntry): boolean {
+  return !ownWords.has(program);
+}
 
 function allows(where: NonNullable<SignatureEntry['where']>, fields: Fields): boolean {
   return Object.entries(where).every(([name, bound]) => {

@@ -5,22 +5,34 @@ export interface LogLine {
   /** Without colours, typographic quotes, and what nginx appends; every run of blanks is one. */
   readonly message: string;
   readonly time: LogTime | undefined;
-  /** From here on the line quotes another program. */
+  /** From here on the line quotes another program, or a visitor. */
   readonly quotedFrom: number;
   /** `upstream`, `protocol`, `family`, `server`, `host`, `path` of an nginx line, as far as they are there. */
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** The end of nginx's own message; what follows it is partly the visitor's. */
-const appended = [', client: ', ', server: ', ', request: "', ', upstream: "', ', host: "'];
-const carriers = ['FastCGI sent in stderr: ', "Got error 'PHP message: ", 'AH01071: Got error '];
+/** The end of nginx's or Apache's own message; what follows it is partly the visitor's. */
+const appended = [', client: ', ', server: ', ', request: "', ', upstream: "', ', host: "', ', referrer: "', ', referer: '];
+const carriers = [
+  'FastCGI sent in stderr: ',
+  "Got error 'PHP message: ",
+  'AH01071: Got error ',
+  'said into stderr: ',
+  'said into stdout: ',
+  'File does not exist: ',
+  'client denied by server configuration: ',
+  'Invalid URI in request ',
+  'Invalid method in request ',
+];
+/** A line of an access log: path, referrer and user agent are the visitor's. */
+const accessed = /\] "[A-Z]{3,10} \S/;
 
 /** Never fails: of a line that is no log line the message is all. */
 export function readLine(text: string): LogLine {
   const clean = cleaned(text);
   const end = Math.min(...appended.map((word) => clean.indexOf(word)).map((at) => (at < 0 ? clean.length : at)));
   const message = clean.slice(0, end);
-  const quoted = carriers.map((word) => message.indexOf(word)).filter((at) => at >= 0);
+  const quoted = [...carriers.map((word) => message.indexOf(word)), message.search(accessed)].filter((at) => at >= 0);
   return { message, time: timeIn(message), quotedFrom: quoted.length > 0 ? Math.min(...quoted) : message.length, fields: end < clean.length ? nginxFields(clean.slice(end)) : {} };
 }
 

@@ -124,6 +124,35 @@ const rows: readonly Row[] = [
     best: ['service.orphaned_workers', 'certain'],
     never: ['net.port_taken'],
   },
+  {
+    scene: 'runs beside another that answers with junk there, which no restart changes',
+    file: {
+      target: serviceTarget({ protocol: 'http' }),
+      symptom: { kind: 'http_protocol_error', text: 'junk' },
+      evidence: [running, evidence('processes', { total: 2 }), stranger({ program: 'memcached' }), evidence('http_answer', { result: 'junk', failure: 'http_protocol_error' })],
+    },
+    best: ['net.port_taken', 'likely'],
+    never: ['app.bad_response likely'],
+  },
+  {
+    scene: 'who answers with junk there may be the service itself: nobody knows its processes',
+    file: {
+      target: serviceTarget({ protocol: 'http' }),
+      symptom: { kind: 'http_protocol_error', text: 'junk' },
+      evidence: [running, stranger({ program: 'shop' }), evidence('http_answer', { result: 'junk' })],
+    },
+    best: ['app.bad_response', 'certain'],
+    never: ['net.port_taken'],
+  },
+  {
+    scene: 'another that listens there is the one that brings it into a container',
+    file: {
+      symptom: { kind: 'http_protocol_error', text: 'junk' },
+      evidence: [running, evidence('processes', { total: 2 }), stranger({ program: 'docker-proxy' }), evidence('http_answer', { result: 'junk' })],
+    },
+    best: ['app.bad_response', 'certain'],
+    never: ['net.port_taken'],
+  },
   { scene: 'runs beside another that listens there', file: { evidence: [running, stranger(), connect('connected')] }, best: ['unknown', 'possible'], never: ['net.port_taken'] },
   { scene: 'stopped on purpose, and another has the port', file: { evidence: [state('stopped'), stranger()] }, best: ['service.stopped_by_operator', 'certain'], never: ['net.port_taken'] },
   {

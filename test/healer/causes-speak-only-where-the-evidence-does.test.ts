@@ -35,6 +35,7 @@ const answered = (says: string) => ({ kind: 'http_protocol_error', text: `3 fail
 const unlimited = { startLimitHit: true, startsLeft: 0 };
 const external = serviceTarget({ config: serviceConfig({ type: 'external' }), protocol: 'http', upstreams: [at, other] });
 const http = serviceTarget({ protocol: 'http' });
+const mariadb = serviceTarget({ config: serviceConfig({ type: 'systemd', unit: 'mariadb.service' }), protocol: undefined });
 const onSocket = serviceTarget({ upstreams: ['unix:/run/shop.sock'] });
 const socket = (name: string, more = {}) => evidence('listener', { address: 'unix:/run/shop.sock', current: true, state: name, byService: true, ...more });
 
@@ -328,6 +329,21 @@ const rows: readonly Row[] = [
     file: { evidence: [state('running'), workers(4, 1), pool(5), log('max_children_reached', 'x', { limit: 5 })] },
     best: ['unknown', 'possible'],
     never: ['capacity.workers_exhausted'],
+  },
+  {
+    scene: 'nothing but a line of some minutes ago tells of it',
+    file: {
+      target: http,
+      symptom: { kind: 'http_response_timeout' },
+      traffic: { completed: 40 },
+      evidence: [state('running'), listener('listening', { queue: 0 }), log('max_children_reached', 'AH00161: server reached MaxRequestWorkers setting')],
+    },
+    best: ['capacity.workers_exhausted', 'possible'],
+  },
+  {
+    scene: 'a line tells of it, and visitors are held back',
+    file: { target: http, traffic: { held: 3 }, evidence: [state('running'), log('max_children_reached', 'AH00161: server reached MaxRequestWorkers setting')] },
+    best: ['capacity.workers_exhausted', 'likely'],
   },
   {
     scene: 'the status page counts them where the kernel does not',
@@ -656,32 +672,47 @@ const rows: readonly Row[] = [
   },
   {
     scene: 'a page of the database is damaged',
-    file: { evidence: [state('failed'), listener('nobody'), log('data_corrupt', '[ERROR] InnoDB: Failed to read page 3')] },
+    file: { target: mariadb, evidence: [state('failed'), listener('nobody'), log('data_corrupt', '[ERROR] InnoDB: Failed to read page 3')] },
     best: ['data.corrupt', 'certain'],
     says: /its data files are damaged/,
   },
   {
+    scene: "a visitor's user agent, in the log of a web application, says that a database is damaged",
+    file: { target: http, evidence: [state('running'), log('data_corrupt', 'agent: [ERROR] InnoDB: Database page corruption on disk or a failed'), log('table_crashed', '[ERROR] …')] },
+    best: ['unknown', 'possible'],
+    never: ['data.corrupt'],
+  },
+  {
+    scene: 'it says that a database recovers, and the application is gone',
+    file: { target: http, evidence: [state('running'), listener('nobody'), log('database_start', 'agent: InnoDB: Starting crash recovery')] },
+    best: ['unknown', 'possible'],
+    never: ['service.starting'],
+  },
+  {
     scene: 'a table is marked as crashed, the server runs',
-    file: { evidence: [state('running'), log('table_crashed', '[ERROR] …', { table: './shop/cart' })] },
+    file: { target: mariadb, evidence: [state('running'), log('table_crashed', '[ERROR] …', { table: './shop/cart' })] },
     best: ['data.corrupt', 'certain'],
     says: /the table \.\/shop\/cart is damaged.*REPAIR TABLE/,
   },
   {
     scene: 'a table was marked as crashed, and then the server was killed: a start mends many of them',
-    file: { evidence: [state('failed'), listener('nobody'), log('table_crashed', '[ERROR] …', { table: './shop/cart' })] },
+    file: { target: mariadb, evidence: [state('failed'), listener('nobody'), log('table_crashed', '[ERROR] …', { table: './shop/cart' })] },
     best: ['service.crashed', 'certain'],
     never: ['data.corrupt'],
   },
   {
     scene: 'a database recovers from its crash and takes no connections yet',
-    file: { evidence: [state('running'), listener('path_missing'), connect('destination_unavailable'), log('database_start', 'InnoDB: Starting crash recovery from checkpoint LSN=44744')] },
+    file: {
+      target: mariadb,
+      evidence: [state('running'), listener('path_missing'), connect('destination_unavailable'), log('database_start', 'InnoDB: Starting crash recovery from checkpoint LSN=44744')],
+    },
     best: ['service.starting', 'certain'],
     says: /shop is recovering from a crash\. Wait/,
     never: ['service.crashed', 'service.hung'],
   },
   {
     scene: 'a database has recovered from its crash',
-    file: { evidence: [state('running'), listener('listening'), log('database_start', 'mariadbd: ready for connections.')] },
+    file: { target: mariadb, evidence: [state('running'), listener('listening'), log('database_start', 'mariadbd: ready for connections.')] },
     best: ['unknown', 'possible'],
     never: ['service.starting'],
   },

@@ -331,6 +331,11 @@ const rows: readonly Row[] = [
     best: ['limit.tenant', 'certain'],
     says: /held back by a limit of its own.*systemctl set-property shop\.service TasksMax=40/,
   },
+  {
+    scene: 'its group has all processes that it may, and it answers well',
+    file: { symptom: { kind: 'status_5xx', text: '3 of 90 answers were errors' }, evidence: [running, limit('processes'), evidence('http_answer', { result: 'status', status: 200 })] },
+    best: ['limit.tenant', 'possible'],
+  },
   { scene: 'its group has all processes that it may', file: { evidence: [running, limit('processes')] }, best: ['limit.tenant', 'likely'] },
   {
     scene: 'the kernel refused it a process earlier, and the limit is used up',

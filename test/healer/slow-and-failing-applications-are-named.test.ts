@@ -58,6 +58,12 @@ interface Row {
 
 const rows: readonly Row[] = [
   {
+    scene: 'the one worker that there may be waits for an address, and nothing is finished',
+    file: { target: http, symptom: silence, traffic: { inFlight: 3, noProgressMs: 20_000 }, evidence: [running, evidence('processes', { total: 2, stopped: 0, cpuShare: 0 }), queue(2), threads(1)] },
+    best: ['service.hung', 'possible'],
+    never: ['service.hung likely'],
+  },
+  {
     scene: 'every worker of a full pool waits for the database, which no policy names',
     file: { symptom: silence, traffic: { inFlight: 8, noProgressMs: 20_000 }, evidence: [running, workers(8, 0), pool(8), database(8, 8)] },
     best: ['dependency.database', 'likely'],
@@ -175,9 +181,9 @@ const rows: readonly Row[] = [
     best: ['service.hung', 'possible'],
   },
   {
-    scene: 'an HTTP application with a thread that listens to its message queue for ever',
+    scene: 'an HTTP application with a thread that listens to its message queue for ever, or waits for what all wait for',
     file: { target: http, symptom: silence, traffic: { inFlight: 4, noProgressMs: 20_000 }, evidence: [running, threads(1), queue(3)] },
-    best: ['service.hung', 'likely'],
+    best: ['service.hung', 'possible'],
     never: ['dependency.other'],
   },
   {

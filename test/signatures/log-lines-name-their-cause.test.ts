@@ -18,6 +18,22 @@ t.test('each incident is named for what it is, and never surer than its lines', 
   }
 });
 
+t.test("a visitor's and an application's words are not those of the server that writes them down", (t) => {
+  const bind = "unable to bind listening socket for address '/run/x.sock': Permission denied (13)";
+  const taken = 'AH00161: server reached MaxRequestWorkers setting';
+  for (const [line, program] of [
+    [`[26-Nov-2026 13:35:59] ERROR: ${bind}`, 'php-fpm'],
+    [`[26-Nov-2026 13:35:59] WARNING: [pool www] child 42 said into stderr: "${bind}"`, 'app'],
+    [`192.0.2.1 - - [26/Nov/2026:13:40:00 +0000] "GET / HTTP/1.1" 200 5 "-" "${bind}"`, 'app'],
+    [`[Thu Nov 26 13:40:00.123456 2026] [mpm_prefork:error] [pid 7] ${taken}`, 'apache'],
+    [`[Thu Nov 26 13:40:00.123456 2026] [php:notice] [pid 7] [client 192.0.2.1:1] hello, referer: http://shop.example/${taken}`, undefined],
+    [`192.0.2.1 - - [26/Nov/2026:13:40:00 +0000] "GET / HTTP/1.1" 200 5 "-" "${taken}"`, undefined],
+  ] as const)
+    t.equal(table.know(line)?.entry.program, program, line);
+  t.equal(table.know('[core:info] [pid 7] [client 192.0.2.1:1] AH00128: File does not exist: /var/www/AH00161 server is within MinSpareThreads')?.entry.id, 'apache_refused_client');
+  t.end();
+});
+
 t.test('prefixes, quotes, colours and the order of the lines change nothing', async (t) => {
   const disguises: readonly ((line: string) => string)[] = [
     (line) => `shop-app-1  | ${line}`,

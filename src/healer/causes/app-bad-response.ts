@@ -3,7 +3,7 @@ import type { FailureKind } from '../../core/failure.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
 import { currentAddress, factOf, isAlive, logLine, sentences } from './read-case.ts';
 import { isCut, ownRequestCut } from './read-cut.ts';
-import { strangerOf } from './read-stranger.ts';
+import { foreignBeside, strangerOf } from './read-stranger.ts';
 import { isTooBig } from './read-too-big.ts';
 
 /** Answers came, but no answer that means anything. A cut one is not among them: a dying worker cuts answers too. */
@@ -12,7 +12,7 @@ const badAnswers: readonly (FailureKind | string)[] = ['http_protocol_error', 'h
 /**
  * Certain when both the visitors' requests and the healer's own were answered with junk; likely by one of them, or when
  * both were cut off before the answer. Only possible where the answer is well but too long for the gateway, and never
- * certain in another protocol: a restart, which is for sure junk, changes neither.
+ * certain in another protocol: a restart, which is for sure junk, changes neither. Nor does it where somebody else listens.
  */
 export const appBadResponse: Cause = {
   name: 'app.bad_response',
@@ -23,13 +23,14 @@ export const appBadResponse: Cause = {
     if (!isAlive(file)) return undefined;
     if (!probed && !seen) return tooLong(file) ?? cutOff(file);
     const { name } = file.target;
+    const foreign = foreignBeside(file);
     return {
       cause: 'app.bad_response',
-      confidence: probed && seen && !strangerOf(file) ? 'certain' : 'likely',
+      confidence: foreign ? 'possible' : probed && seen && !strangerOf(file) ? 'certain' : 'likely',
       subject: name,
       sentence: `${name} runs and answers on ${currentAddress(file)}, but what it says is no valid answer.`,
       because: sentences(seen && file.symptom.text, probed && answer, factOf(file, 'service_state')),
-      against: sentences(answer?.word('result') === 'status' && answer),
+      against: sentences(answer?.word('result') === 'status' && answer, foreign),
       remedy: remedy(file),
     };
   },

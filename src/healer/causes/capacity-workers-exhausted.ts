@@ -13,7 +13,8 @@ interface Pool {
 
 /**
  * Certain when all workers that there may be are busy as the kernel or the status page sees them; likely when every
- * worker of now is, or when only the gateway's count or the log says so.
+ * worker of now is, or when only the gateway's count says so, or the log while somebody is seen to wait; possible when
+ * nothing but a line of the log says so, which stays when it is over.
  */
 export const capacityWorkersExhausted: Cause = {
   name: 'capacity.workers_exhausted',
@@ -27,6 +28,7 @@ export const capacityWorkersExhausted: Cause = {
     const atLimit = limit !== undefined && inFlight >= limit;
     // An idle worker is seen: whatever was logged or counted is over.
     if (!full && !allTaken && (pool.busy !== undefined || !(atLimit || logged))) return undefined;
+    const onlyLogged = pool.busy === undefined && !atLimit && !isWaitedFor(file);
     const sure = full || (allTaken && logged !== undefined);
     const setting = factOf(file, 'fpm_pool');
     const waiting = waitingVisitors(file, pool);
@@ -35,7 +37,7 @@ export const capacityWorkersExhausted: Cause = {
     const asking = whoAsks(file);
     return {
       cause: 'capacity.workers_exhausted',
-      confidence: sure && !outside ? 'certain' : 'likely',
+      confidence: onlyLogged ? 'possible' : sure && !outside ? 'certain' : 'likely',
       subject: subject(pool.most ?? logged?.number('limit'), file),
       sentence: `${numbers(pool, file)}; ${waiting === 0 ? 'nobody waits yet' : `${waiting} more ${waiting === 1 ? 'waits' : 'wait'}`}.`,
       because: sentences(
@@ -73,6 +75,11 @@ function poolOf(file: CaseFile): Pool {
 function waitingVisitors(file: CaseFile, { busy = 0 }: Pool): number {
   const { held, inFlight } = file.traffic;
   return held + Math.min(currentListener(file)?.number('queue') ?? 0, Math.max(0, inFlight - busy));
+}
+
+/** Somebody waits now, at the gateway or in the service's own queue, and be it the healer. */
+function isWaitedFor(file: CaseFile): boolean {
+  return file.traffic.held > 0 || (currentListener(file)?.number('queue') ?? 0) > 0 || factOf(file, 'http_answer')?.word('result') === 'timeout';
 }
 
 function numbers(pool: Pool, file: CaseFile): string {

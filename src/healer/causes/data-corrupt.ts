@@ -1,5 +1,6 @@
 import type { Cause } from '../leaves.ts';
-import { factOf, isAlive, logLine, sentences } from './read-case.ts';
+import { factOf, isAlive, sentences } from './read-case.ts';
+import { databaseLine } from './read-datastore.ts';
 
 /**
  * MariaDB or MySQL itself says that its data is damaged. A table marked as crashed counts while the server runs: a
@@ -8,8 +9,8 @@ import { factOf, isAlive, logLine, sentences } from './read-case.ts';
 export const dataCorrupt: Cause = {
   name: 'data.corrupt',
   suspect(file) {
-    const page = logLine(file, 'data_corrupt');
-    const table = isAlive(file) ? logLine(file, 'table_crashed') : undefined;
+    const page = databaseLine(file, 'data_corrupt');
+    const table = isAlive(file) ? databaseLine(file, 'table_crashed') : undefined;
     const line = page ?? table;
     if (!line) return undefined;
     const { name } = file.target;

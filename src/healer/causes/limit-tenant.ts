@@ -4,13 +4,13 @@ import { fullStop, isAlive, sentences, type Fact } from './read-case.ts';
 import { metLimits, refusalOf } from './read-limit.ts';
 import { noRestart, signsOfSlowness } from './read-load.ts';
 
-/** Certain when the kernel counted a refusal, or held it back in most of the time while visitors wait; likely when a limit is used up. */
+/** Certain when the kernel counted a refusal, or held it back in most of the time while visitors wait; likely when a limit is used up while they wait; possible when it is, and nobody does. */
 export const limitTenant: Cause = {
   name: 'limit.tenant',
   suspect(file) {
     if (!isAlive(file)) return undefined;
     const met = metLimits(file);
-    const best = met.find(({ confidence }) => confidence === 'certain') ?? met[0];
+    const best = met.find(({ confidence }) => confidence === 'certain') ?? met.find(({ confidence }) => confidence === 'likely') ?? met[0];
     if (!best) return undefined;
     const { limit, confidence } = best;
     const { name } = file.target;

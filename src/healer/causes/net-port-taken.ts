@@ -1,23 +1,22 @@
 /** Another program has the service's port or socket, so that the service cannot have it. It may serve somebody else. */
 import type { Confidence } from '../../core/diagnosis.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
-import { commandLine, currentAddress, currentListener, factOf, logLine, sentences, stateOf, type Fact } from './read-case.ts';
-
-/** They listen for a service that is not up: systemd for a unit with a socket, the others for a container. */
-const standIns: readonly string[] = ['systemd', 'systemd-socket-', 'docker-proxy', 'rootlessport', 'slirp4netns', 'conmon', 'pasta', 'pasta.avx2'];
+import { commandLine, currentAddress, factOf, logLine, sentences, stateOf, type Fact } from './read-case.ts';
+import { foreignBeside, foreignListener, strangerOf } from './read-stranger.ts';
+import { isTooBig } from './read-too-big.ts';
 
 /**
  * Certain when the service is down and a known process of somebody else listens where it should, or its own log says so
- * at the same time; likely when it runs beside that process, and its log says that it could not have the address.
+ * at the same time; likely when it runs beside that process, and its log says that it could not have the address, or
+ * that process answers the healer's own request with junk in no protocol that is known.
  * Workers that the service itself left behind are another cause.
  */
 export const netPortTaken: Cause = {
   name: 'net.port_taken',
   suspect(file) {
-    const listener = currentListener(file);
-    if (listener?.word('state') !== 'listening' || listener.flag('byService') || factOf(file, 'orphans')) return undefined;
+    const listener = foreignListener(file);
+    if (!listener || factOf(file, 'orphans')) return undefined;
     const [program, pids] = [listener.word('program'), listener.list('pids')];
-    if (program === '' || standIns.includes(program)) return undefined;
     const line = takenLine(file);
     const confidence = confidenceOf(file, line);
     if (!confidence) return undefined;
@@ -48,7 +47,13 @@ function confidenceOf(file: CaseFile, line: Fact | undefined): Confidence | unde
   const state = stateOf(file);
   // Only systemd knows for sure which processes are not the service's own.
   if (state === 'failed') return line || file.target.config.type === 'systemd' ? 'certain' : 'likely';
-  return state === 'running' && line ? 'likely' : undefined;
+  return state === 'running' && (line || answersJunk(file)) ? 'likely' : undefined;
+}
+
+/** Another protocol that is known by name is config.socket_mismatch. */
+function answersJunk(file: CaseFile): boolean {
+  const answer = factOf(file, 'http_answer');
+  return foreignBeside(file) !== undefined && answer?.word('result') === 'junk' && !isTooBig(answer.word('failure')) && !strangerOf(file);
 }
 
 function startAgain(file: CaseFile): string {

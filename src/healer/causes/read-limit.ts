@@ -34,7 +34,9 @@ function confidenceIn(limit: Fact, file: CaseFile): Confidence | undefined {
       if (refusalOf(file, limit)) return 'certain';
       return signsOfSlowness(file).length > 0 && (factOf(file, 'service_load')?.number('majorFaultsPerS') ?? 0) >= ownPages ? 'likely' : undefined;
     default:
-      return refused || refusalOf(file, limit) ? 'certain' : 'likely';
+      if (refused || refusalOf(file, limit)) return 'certain';
+      // as many as there may be, and none too few for anybody
+      return signsOfSlowness(file).length > 0 ? 'likely' : 'possible';
   }
 }
 

@@ -3,7 +3,7 @@
  * `upstream/fastcgi/describe-stranger.ts` and `upstream/http/foreign-answer.ts`.
  */
 import type { CaseFile } from '../leaves.ts';
-import { currentListener, factOf, type Fact } from './read-case.ts';
+import { currentListener, factOf, stateOf, type Fact } from './read-case.ts';
 
 export interface Stranger {
   readonly gatewaySpeaks: 'FastCGI' | 'HTTP';
@@ -36,6 +36,22 @@ const rows: readonly Row[] = [
   { words: /is no HTTP server: Redis answers/, gatewaySpeaks: 'HTTP', says: () => 'Redis answers', programs: redis },
   { words: /is no HTTP server: a MySQL or MariaDB server answers/, gatewaySpeaks: 'HTTP', says: () => 'A MySQL or MariaDB server answers', programs: mysql },
 ];
+
+/** They listen for a service that is not up: systemd for a unit with a socket, the others for a container. */
+const standIns: readonly string[] = ['systemd', 'systemd-socket-', 'docker-proxy', 'rootlessport', 'slirp4netns', 'conmon', 'pasta', 'pasta.avx2'];
+
+/** A known program that is none of the service's own listens at the upstream in use. */
+export function foreignListener(file: CaseFile): Fact | undefined {
+  const listener = currentListener(file);
+  if (listener?.word('state') !== 'listening' || listener.flag('byService')) return undefined;
+  const program = listener.word('program');
+  return program === '' || standIns.includes(program) ? undefined : listener;
+}
+
+/** The same beside a service that runs. Of one whose processes nobody knows everybody is a stranger. */
+export function foreignBeside(file: CaseFile): Fact | undefined {
+  return stateOf(file) === 'running' && factOf(file, 'processes') ? foreignListener(file) : undefined;
+}
 
 /** Somebody answered the gateway in another protocol; `undefined` where nothing says so. */
 export function strangerOf(file: CaseFile): Stranger | undefined {

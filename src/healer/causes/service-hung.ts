@@ -8,7 +8,7 @@ import type { CaseFile, Cause } from '../leaves.ts';
 import { commandLine, counted, currentListener, factOf, isAlive, logLine, sentences, stateOf } from './read-case.ts';
 import { isLostOnTheWay } from './read-load.ts';
 import { stuckInKernel } from './read-stuck.ts';
-import { sharedWait } from './read-waits.ts';
+import { sharedWait, waitsOf } from './read-waits.ts';
 
 /** Above a quarter of one processor something is computing: slow, perhaps, but not hung. */
 const idleCpuShare = 0.25;
@@ -66,9 +66,14 @@ function noProgress(file: CaseFile): Suspect | undefined {
   const onlyNginxSays = noProgressMs < longSilenceMs && file.symptom.seenBy === 'nginx_log' && workers === undefined;
   // how many requests are inside, and for how long, only the proxy says: whatever it claims, nothing is likely by its word alone
   // and whoever waits for an address or a lock goes on by itself when it comes
-  const twoSigns = queue > 0 && !onlyNginxSays && !sharedWait(file) && speaksAgainst(file).length === 0;
+  const twoSigns = queue > 0 && !onlyNginxSays && !sharedWait(file) && !mayWait(file) && speaksAgainst(file).length === 0;
   const what = noProgressMs > 0 && !isBrief ? `has finished none of ${counted(inFlight, 'request')} for ${formatDuration(noProgressMs)}` : 'runs but does not answer';
   return suspicion(file, twoSigns && !computing ? 'likely' : 'possible', what);
+}
+
+/** How many workers there are is not known: the one that waits may be the only one. */
+function mayWait(file: CaseFile): boolean {
+  return !factOf(file, 'workers') && waitsOf(file).some((fact) => ['address', 'lock'].includes(fact.word('on')));
 }
 
 /** A full queue before a service that answers now and then, or says itself that its workers are all taken, is one of a busy service. */
@@ -125,7 +130,7 @@ function suspicion(file: CaseFile, confidence: Confidence, what: string): Suspec
     against: sentences(
       computing && processes,
       answer?.word('result') === 'status' && answer,
-      confidence !== 'certain' && sharedWait(file)?.fact,
+      confidence !== 'certain' && (sharedWait(file)?.fact ?? (mayWait(file) && waitsOf(file)[0])),
       ...(confidence === 'certain' ? [] : speaksAgainst(file)),
     ),
     remedy: restart ? `Restart it: ${restart}` : `Stop ${name} (it may need KILL) and start it again.`,

@@ -1,7 +1,8 @@
 import type { Suspect } from '../../core/diagnosis.ts';
 import { formatDuration } from '../../core/time.ts';
 import type { CaseFile, Cause } from '../leaves.ts';
-import { factOf, factsOf, isAlive, logLine, sentences, stateOf, type Fact } from './read-case.ts';
+import { factOf, factsOf, isAlive, sentences, stateOf, type Fact } from './read-case.ts';
+import { databaseLine } from './read-datastore.ts';
 import { worksBut } from './read-dependency.ts';
 
 /**
@@ -56,7 +57,7 @@ function loading(file: CaseFile): Fact | undefined {
 
 /** The last word of InnoDB's start is that it recovers, the process is there, and nobody takes connections yet. */
 function crashRecovery(file: CaseFile): Fact | undefined {
-  const line = logLine(file, 'database_start');
+  const line = databaseLine(file, 'database_start');
   const alive = stateOf(file) === 'running' || stateOf(file) === 'starting';
   const connected = factOf(file, 'connect')?.word('result') === 'connected';
   return alive && !connected && line && /crash recovery/.test(line.text) ? line : undefined;

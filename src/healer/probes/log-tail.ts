@@ -5,12 +5,12 @@
  */
 import { existsSync } from 'node:fs';
 import type { Evidence } from '../../core/diagnosis.ts';
-import type { KnownLine, SignatureTable } from '../../signatures/compile.ts';
+import { isPassedOn, type KnownLine, type SignatureTable } from '../../signatures/compile.ts';
 import { withoutQueries } from '../../signatures/quote.ts';
 import { redact } from '../audit/redact.ts';
 import type { Probe, ProbeContext, ServiceTarget } from '../leaves.ts';
 import { containerLogsTail } from '../service-parts/container-logs.ts';
-import { tableWith } from '../signature-table.ts';
+import { familyOf, shippedFamilies, tableWith } from '../signature-table.ts';
 import { readJournal } from './read-journal.ts';
 import { readTail } from './read-lines.ts';
 import { logFilesOf, phpLogOf } from './read-log-files.ts';
@@ -29,7 +29,9 @@ export const logTail: Probe = {
   quick: false,
   applies: () => true,
   async look(context, signal) {
-    const table = await (context.signatures ?? tableWith)();
+    const signatures = await (context.signatures ?? tableWith)();
+    const shipped = await shippedFamilies();
+    const table: Table = { know: (text) => signatures.know(text), isOwn: (id) => !shipped.has(familyOf(id)) };
     const sinceMs = Math.max(context.lastGoodMs - marginMs, context.clock.wallMs() - longestMs);
     const files = logFilesOf(context.target).map((file) => fromFile(file, sinceMs, table));
     const rest = [fromPhp(context.target, sinceMs, table), fromJournal(context, { sinceMs, table, signal }), fromContainer(context, { sinceMs, table, signal })];
@@ -38,13 +40,18 @@ export const logTail: Probe = {
   },
 };
 
+interface Table extends Pick<SignatureTable, 'know'> {
+  /** Of a family that does not come with goodgateway, and that no cause asks for. */
+  isOwn(id: string): boolean;
+}
+
 interface Reading {
   readonly sinceMs: number;
-  readonly table: SignatureTable;
+  readonly table: Table;
   readonly signal: AbortSignal;
 }
 
-async function fromFile(file: string, sinceMs: number, table: SignatureTable): Promise<readonly Evidence[]> {
+async function fromFile(file: string, sinceMs: number, table: Table): Promise<readonly Evidence[]> {
   try {
     return linesEvidence(await readTail(file, sinceMs), file, table);
   } catch (error) {
@@ -53,10 +60,14 @@ async function fromFile(file: string, sinceMs: number, table: SignatureTable): P
   }
 }
 
-/** Not there before PHP has logged its first error. */
-async function fromPhp(target: ServiceTarget, sinceMs: number, table: SignatureTable): Promise<readonly Evidence[]> {
+/** Not there before PHP has logged its first error. The pool's user writes it: nothing in it is the master's word, or the kernel's. */
+async function fromPhp(target: ServiceTarget, sinceMs: number, table: Table): Promise<readonly Evidence[]> {
   const file = phpLogOf(target);
-  return file === undefined || !existsSync(file) ? [] : fromFile(file, sinceMs, table);
+  return file === undefined || !existsSync(file) ? [] : fromFile(file, sinceMs, { ...table, know: (text) => passedOn(table.know(text)) });
+}
+
+function passedOn(known: KnownLine | undefined): KnownLine | undefined {
+  return known && isPassedOn(known.entry) ? known : undefined;
 }
 
 async function fromJournal({ target, run }: ProbeContext, { sinceMs, table, signal }: Reading): Promise<readonly Evidence[]> {
@@ -73,7 +84,7 @@ async function fromContainer({ target: { config } }: ProbeContext, { sinceMs, ta
   return [{ kind: 'log', source: 'container', text: 'What the container wrote could not be read.', facts: {}, missing: read.missing }];
 }
 
-function linesEvidence(lines: readonly string[], source: string, table: SignatureTable): readonly Evidence[] {
+function linesEvidence(lines: readonly string[], source: string, table: Table): readonly Evidence[] {
   const found = new Map<string, { readonly known: KnownLine; readonly evidence: Evidence }>();
   for (const text of lines) {
     const known = table.know(text);
@@ -84,20 +95,16 @@ function linesEvidence(lines: readonly string[], source: string, table: Signatur
     for (const [other, { known: before }] of found) {
       if (familyOf(other) === familyOf(id) && (before.entry.kind === 'noise') !== (known.entry.kind === 'noise')) found.delete(other);
     }
-    found.set(id, { known, evidence: { kind: 'log', source, text: clean(text).slice(0, quoteLimit), facts: factsOf(known, count) } });
+    found.set(id, { known, evidence: { kind: 'log', source, text: clean(text).slice(0, quoteLimit), facts: { ...factsOf(known, count), ...(table.isOwn(id) && { own: true }) } } });
   }
   return [...found.values()].map(({ evidence }) => evidence);
 }
 
-/** `signature` is the family that causes ask for; `entry`, `program`, `sign`, `for` and `against` are what `causes/read-votes.ts` weighs. */
+/** `signature` is the family that causes ask for; `entry`, `program`, `sign`, `for` and `against` are what `causes/read-votes.ts` weighs of those that are `own`. */
 function factsOf({ entry, fields }: KnownLine, count: number): Evidence['facts'] {
   const own = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? clean(value) : value]));
   const votes = (list: readonly { readonly cause: string; readonly weight: number }[]) => list.map(({ cause, weight }) => `${cause} ${weight}`);
   return { ...own, signature: familyOf(entry.id), entry: entry.id, program: entry.program, sign: entry.kind, for: votes(entry.for), against: votes(entry.against), count };
-}
-
-function familyOf(id: string): string {
-  return id.split('.')[0] ?? id;
 }
 
 /** Without secrets, and without what visitors sent along. */
