@@ -12,6 +12,7 @@ import { blockedBy, parseIptablesSave, type RuleSet } from '../../src/doctor/pac
 import { fpmSeconds } from '../../src/doctor/pools.ts';
 import { readUnit, unitSeconds } from '../../src/doctor/units.ts';
 import { formatAddress } from '../../src/core/failure.ts';
+import { finish, succeed } from '../support/program.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 t.test('directives keep their words, blocks and lines, whatever stands between them', async (t) => {
@@ -105,6 +106,17 @@ t.test('a drop-in of an administrator has the last word on a unit', async (t) =>
   t.match(unit?.value('Service', 'RestartSec'), { text: '1', place: '/lib/systemd/system/a.service:3' });
   t.equal(unit?.value('Service', 'LimitNOFILE'), undefined);
   t.equal(await readUnit(new HostFiles(root), 'b.service'), undefined);
+});
+
+t.test('a pool is read past what is no regular file: a FIFO holds nobody', async (t) => {
+  const folder = tempFolder(t);
+  await succeed(['/usr/bin/mkfifo', join(folder, 'a.conf')]);
+  writeFileSync(join(folder, 'b.conf'), '[www]\nlisten = 9001\n');
+  writeFileSync(join(folder, 'main'), `include=${folder}/*.conf\ninclude=/dev/zero\n`);
+  const reader = join(import.meta.dirname, '../../src/healer/probes/read-fpm-pool.ts');
+  const script = `import { readFpmSections } from ${JSON.stringify(reader)}; console.log([...readFpmSections(${JSON.stringify(join(folder, 'main'))}).keys()].join());`;
+  // in a program of its own: one that hangs can be ended
+  t.match(await finish([process.execPath, '--input-type=module', '-e', script], { timeoutMs: 20_000 }), { code: 0, output: /^www\n$/ });
 });
 
 const saved = (...rules: readonly string[]): RuleSet => parseIptablesSave(['*nat', '-A INPUT -j DROP', 'COMMIT', '*filter', ':INPUT ACCEPT [0:0]', ...rules, 'COMMIT'].join('\n'));
