@@ -133,6 +133,8 @@ t.test('a port is called blocked only where no rule before it may let it in', as
     ['only from one address: not known', saved('-A INPUT -s 192.0.2.1/32 -p tcp -m tcp --dport 9000 -j DROP'), undefined],
     ['a set may let it in before: not known', saved('-A INPUT -m set --match-set friends src -j ACCEPT', '-A INPUT -j DROP'), undefined],
     ['through a chain and back', saved('-A INPUT -j A', '-A A -p tcp -m tcp --dport 22 -j ACCEPT', '-A A -j RETURN', '-A INPUT -p tcp -m tcp --dport 9000 -j DROP'), 'drop'],
+    ['on in another chain', saved('-A INPUT -g A', '-A A -p tcp -m tcp --dport 22 -j ACCEPT', '-A A -j DROP'), 'drop'],
+    ['on in another chain, and not back', saved('-A INPUT -g A', '-A A -j RETURN', '-A INPUT -j DROP'), undefined],
     ['a circle', saved('-A INPUT -j INPUT'), undefined],
     ['the policy', parseIptablesSave('*filter\n:INPUT DROP [0:0]\n-A INPUT -i lo -p tcp -m tcp --dport 80 -j ACCEPT\nCOMMIT'), 'drop'],
   ];
