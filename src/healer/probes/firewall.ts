@@ -119,7 +119,10 @@ export function commandsFor(rule: BlockingRule, address: TcpAddress): { readonly
       return { look: 'ufw status numbered', allow: `ufw insert 1 allow ${words.ufw} port ${port} proto tcp` };
     case 'firewalld': {
       const rich = `--add-rich-rule='rule ${words.rich} port port="${port}" protocol="tcp" accept'`;
-      return { look: 'firewall-cmd --list-all', allow: isOut ? 'let it out in the policy that forbids it' : `firewall-cmd ${rich} && firewall-cmd --permanent ${rich}` };
+      return {
+        look: 'firewall-cmd --list-all',
+        allow: isOut ? 'firewall-cmd --list-all-policies names the policy that forbids it; let it out there' : `firewall-cmd ${rich} && firewall-cmd --permanent ${rich}`,
+      };
     }
     case 'nft':
       return { look: `nft -a list chain ${place}`, allow: `nft insert rule ${place} ${words.nft}tcp dport ${port} accept` };
