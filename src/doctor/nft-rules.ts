@@ -39,7 +39,7 @@ function ruleFrom({ family, table, chain, handle, expr }: z.output<typeof ruleSc
       if (asked) ports = asked;
       else if (!isTrueHere(part[word])) narrowed = true;
     } else if (word === 'accept' || word === 'drop' || word === 'reject' || word === 'return') verdict = word;
-    else if (word === 'jump' || word === 'goto') verdict = { jump: keyOf(family, table, targetOf(part[word])) };
+    else if (word === 'jump' || word === 'goto') verdict = { jump: keyOf(family, table, targetOf(part[word])), isGoto: word === 'goto' };
     else if (word === 'vmap') verdict = 'unknown';
     else if (!['counter', 'log', 'comment'].includes(word)) narrowed = true;
   }

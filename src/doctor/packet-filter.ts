@@ -11,7 +11,8 @@
 export interface FilterRule {
   readonly ports?: readonly (readonly [from: number, to: number])[];
   readonly narrowed: boolean;
-  readonly verdict: 'accept' | 'drop' | 'reject' | 'return' | 'continue' | 'unknown' | { readonly jump: string };
+  /** `isGoto`: back from that chain, this one is over as well. */
+  readonly verdict: 'accept' | 'drop' | 'reject' | 'return' | 'continue' | 'unknown' | { readonly jump: string; readonly isGoto?: boolean };
   readonly text: string;
 }
 
@@ -50,7 +51,7 @@ function walk(rules: RuleSet, { chain, port, depth }: { readonly chain: string; 
     if (rule.verdict === 'continue' || (rule.ports && !rule.ports.some(([from, to]) => port >= from && port <= to))) continue;
     const fate = typeof rule.verdict === 'object' ? walk(rules, { chain: rule.verdict.jump, port, depth: depth + 1 }) : fateOf(rule.verdict, rule.text);
     // back in the calling chain
-    if (typeof rule.verdict === 'object' && fate === 'return') continue;
+    if (typeof rule.verdict === 'object' && !rule.verdict.isGoto && fate === 'return') continue;
     return rule.narrowed ? 'uncertain' : fate;
   }
   return 'return';
@@ -107,15 +108,17 @@ function iptablesRule(line: string): FilterRule {
     'lo',
     '-j',
     at('-j') ?? '',
+    '-g',
+    at('-g') ?? '',
     '--reject-with',
     at('--reject-with') ?? '',
   ]);
-  const goal = at('-j');
+  const [goal, other] = [at('-j'), at('-g')];
   const verdicts: Readonly<Record<string, FilterRule['verdict']>> = { ACCEPT: 'accept', DROP: 'drop', REJECT: 'reject', RETURN: 'return', LOG: 'continue', NFLOG: 'continue', MARK: 'continue' };
   return {
     ...(ports === undefined ? {} : { ports: ports.split(',').map(portRange) }),
     narrowed: words.some((word) => !known.has(word)),
-    verdict: goal === undefined ? 'continue' : (verdicts[goal] ?? { jump: goal }),
+    verdict: other !== undefined ? { jump: other, isGoto: true } : goal === undefined ? 'continue' : (verdicts[goal] ?? { jump: goal }),
     text: line.slice(0, 200),
   };
 }

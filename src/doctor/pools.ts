@@ -30,6 +30,7 @@ export async function readPools(files: HostFiles, mains: readonly string[]): Pro
   const pools: Pool[] = [];
   const unseen: Unseen[] = [];
   for (const main of new Set([...usual, ...mains])) {
+    if (!mains.includes(main) && (await isLeftBehind(main, files))) continue;
     try {
       pools.push(...(await poolsOf(main, files)));
     } catch (error) {
@@ -37,6 +38,24 @@ export async function readPools(files: HostFiles, mains: readonly string[]): Pro
     }
   }
   return { pools, unseen };
+}
+
+/** The php-fpm that a main file at a usual place belongs to; `undefined`: of another place nobody can tell. */
+export function fpmProgram(main: string): string | undefined {
+  if (main === '/etc/php-fpm.conf') return '/usr/sbin/php-fpm';
+  const [, remi] = /^\/etc\/opt\/remi\/(php\d+)\/php-fpm\.conf$/.exec(main) ?? [];
+  if (remi) return `/opt/remi/${remi}/root/usr/sbin/php-fpm`;
+  const version = /^\/etc\/php(?:\/([\d.]+)\/fpm|(\d+))\/php-fpm\.conf$/.exec(main);
+  return version ? `/usr/sbin/php-fpm${version[1] ?? version[2]!}` : undefined;
+}
+
+/** Debian leaves the files of a version that was removed. */
+async function isLeftBehind(main: string, files: HostFiles): Promise<boolean> {
+  const version = /^\/etc\/php\/([\d.]+)\//.exec(main)?.[1];
+  if (version === undefined) return false;
+  const unit = `php${version}-fpm.service`;
+  const signs = [`/usr/sbin/php-fpm${version}`, ...['/lib', '/usr/lib', '/etc'].map((place) => `${place}/systemd/system/${unit}`)];
+  return (await Promise.all(signs.map((path) => files.stat(path)))).every((about) => about === undefined);
 }
 
 /** php-fpm's times: seconds, or with `s`, `m`, `h`, `d`; `undefined` when it is none. */

@@ -12,6 +12,7 @@ import { blockedBy, parseIptablesSave, type RuleSet } from '../../src/doctor/pac
 import { fpmSeconds } from '../../src/doctor/pools.ts';
 import { readUnit, unitSeconds } from '../../src/doctor/units.ts';
 import { formatAddress } from '../../src/core/failure.ts';
+import { finish, succeed } from '../support/program.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 t.test('directives keep their words, blocks and lines, whatever stands between them', async (t) => {
@@ -107,6 +108,17 @@ t.test('a drop-in of an administrator has the last word on a unit', async (t) =>
   t.equal(await readUnit(new HostFiles(root), 'b.service'), undefined);
 });
 
+t.test('a pool is read past what is no regular file: a FIFO holds nobody', async (t) => {
+  const folder = tempFolder(t);
+  await succeed(['/usr/bin/mkfifo', join(folder, 'a.conf')]);
+  writeFileSync(join(folder, 'b.conf'), '[www]\nlisten = 9001\n');
+  writeFileSync(join(folder, 'main'), `include=${folder}/*.conf\ninclude=/dev/zero\n`);
+  const reader = join(import.meta.dirname, '../../src/healer/probes/read-fpm-pool.ts');
+  const script = `import { readFpmSections } from ${JSON.stringify(reader)}; console.log([...readFpmSections(${JSON.stringify(join(folder, 'main'))}).keys()].join());`;
+  // in a program of its own: one that hangs can be ended
+  t.match(await finish([process.execPath, '--input-type=module', '-e', script], { timeoutMs: 20_000 }), { code: 0, output: /^www\n$/ });
+});
+
 const saved = (...rules: readonly string[]): RuleSet => parseIptablesSave(['*nat', '-A INPUT -j DROP', 'COMMIT', '*filter', ':INPUT ACCEPT [0:0]', ...rules, 'COMMIT'].join('\n'));
 
 t.test('a port is called blocked only where no rule before it may let it in', async (t) => {
@@ -121,6 +133,8 @@ t.test('a port is called blocked only where no rule before it may let it in', as
     ['only from one address: not known', saved('-A INPUT -s 192.0.2.1/32 -p tcp -m tcp --dport 9000 -j DROP'), undefined],
     ['a set may let it in before: not known', saved('-A INPUT -m set --match-set friends src -j ACCEPT', '-A INPUT -j DROP'), undefined],
     ['through a chain and back', saved('-A INPUT -j A', '-A A -p tcp -m tcp --dport 22 -j ACCEPT', '-A A -j RETURN', '-A INPUT -p tcp -m tcp --dport 9000 -j DROP'), 'drop'],
+    ['on in another chain', saved('-A INPUT -g A', '-A A -p tcp -m tcp --dport 22 -j ACCEPT', '-A A -j DROP'), 'drop'],
+    ['on in another chain, and not back', saved('-A INPUT -g A', '-A A -j RETURN', '-A INPUT -j DROP'), undefined],
     ['a circle', saved('-A INPUT -j INPUT'), undefined],
     ['the policy', parseIptablesSave('*filter\n:INPUT DROP [0:0]\n-A INPUT -i lo -p tcp -m tcp --dport 80 -j ACCEPT\nCOMMIT'), 'drop'],
   ];

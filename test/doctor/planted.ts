@@ -25,6 +25,10 @@ function asUnit(stack: Stack, lines: string): void {
   stack.write(phpUnit, `[Service]\nExecStart=/usr/sbin/php-fpm8.2\n${lines}\n`);
 }
 
+function daysFromNow(days: number): Date {
+  return new Date(Date.now() + days * 86_400_000);
+}
+
 function wallAt(days: number): Partial<Outside> {
   return { clock: { ...systemClock, wallMs: () => Date.now() + days * 86_400_000 } };
 }
@@ -287,7 +291,7 @@ export const planted: readonly Planted[] = [
     finds: 'certificate-ended',
     trouble: "the backend's certificate is over",
     plant: (s) => s.edit(host, 'protocol: http,', 'protocol: http, tls: { server_name: app.internal },'),
-    scene: { outside: { certificateAt: async (_, serverName) => ({ validToDate: new Date(0), subject: `CN=${serverName}` }) as X509Certificate } },
+    scene: { outside: { certificateAt: async (_, serverName) => ({ validFromDate: new Date(0), validToDate: new Date(0), subject: `CN=${serverName}` }) as X509Certificate } },
     says: /CN=app\.internal ended/,
   },
   // who restarts
@@ -389,6 +393,34 @@ export const wellDone: readonly { readonly name: string; plant?(stack: Stack): v
   {
     name: 'interception where no page of nginx stands for our statuses',
     plant: (s) => s.edit(shop, 'proxy_pass http://app;', 'proxy_intercept_errors on;\n        error_page 404 /404.html;\n        proxy_pass http://app;'),
+  },
+  {
+    name: 'a socket whose ACL lets nginx in, which its mode does not show',
+    plant: (s) => {
+      s.edit(pool, 'listen.mode = 0660', 'listen.acl_users = www-data');
+      s.chmod('/run/php/php8.2-fpm.sock', 0o440);
+    },
+  },
+  {
+    name: 'a pass of stream, which is no HTTP, and here no TCP',
+    plant: (s) => s.edit('/etc/nginx/nginx.conf', 'http {', 'stream { server { listen 53 udp; proxy_pass 127.0.0.1:5353; } }\nhttp {'),
+  },
+  {
+    name: 'a certificate of a week that is renewed every four days',
+    plant: (s) => s.edit(host, 'protocol: http,', 'protocol: http, tls: { server_name: app.internal },'),
+    scene: { outside: { certificateAt: async () => ({ validFromDate: daysFromNow(-5), validToDate: daysFromNow(2), subject: 'CN=app' }) as X509Certificate } },
+  },
+  { name: 'the files of a PHP that was removed', plant: (s) => s.write('/etc/php/8.1/fpm/php-fpm.conf', '[www]\nlisten = /run/php/php8.1-fpm.sock\npm.max_children = 5\n') },
+  {
+    name: 'a php-fpm whose program is not there: no other tests its files',
+    plant: (s) => {
+      s.write('/usr/sbin/php-fpm', '');
+      s.write(
+        '/etc/opt/remi/php74/php-fpm.conf',
+        '[global]\nprocess_control_timeout = 20s\n[old]\nlisten = /run/old.sock\npm.status_path = /status\npm.status_listen = /run/old-status.sock\nrequest_terminate_timeout = 60s\n',
+      );
+    },
+    scene: { outside: printing({ '/usr/sbin/php-fpm --fpm-config /etc/opt/remi/php74/php-fpm.conf -t': { exitCode: 78, output: 'ERROR: unknown entry' } }) },
   },
   { name: 'a pass to a variable', plant: (s) => s.edit(shop, 'location / {', 'location /v { proxy_pass http://$where; }\n    location / {') },
   {

@@ -33,7 +33,7 @@ const rule = (more = {}) =>
     moved: true,
     narrowed: false,
     look: 'ufw status numbered',
-    allow: 'ufw insert 1 allow 9000/tcp',
+    allow: 'ufw insert 1 allow in on lo to any port 9000 proto tcp',
     ...more,
   });
 const denied = (more = {}) =>
@@ -65,13 +65,18 @@ const rows: readonly Row[] = [
     scene: 'a rule for the port counted our connect',
     file: { evidence: [running, blocked('timeout'), rule()] },
     best: ['net.port_blocked', 'certain'],
-    says: /A rule of ufw drops .*ufw status numbered; let the port through: ufw insert 1 allow 9000\/tcp/,
+    says: /A rule of ufw drops .*ufw status numbered; let the port through: ufw insert 1 allow in on lo to any port 9000 proto tcp/,
   },
   { scene: 'a rule for the port does not count', file: { evidence: [running, blocked('timeout'), rule({ moved: false })] }, best: ['net.port_blocked', 'likely'] },
   {
     scene: 'a rule for the port asks for more and does not count',
     file: { evidence: [running, blocked('timeout', { listening: 'no' }), rule({ moved: false, narrowed: true })] },
     best: ['unknown', 'possible'],
+  },
+  {
+    scene: 'a rule for the port that asks for more counted something: it may have been a scanner',
+    file: { evidence: [running, blocked('timeout'), rule({ narrowed: true })] },
+    best: ['net.port_blocked', 'likely'],
   },
   {
     scene: 'a general rule counted something, and the listener is on another host',

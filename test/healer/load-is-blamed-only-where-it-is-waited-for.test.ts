@@ -362,9 +362,15 @@ const rows: readonly Row[] = [
   },
   {
     scene: 'its group is out of memory, and it waits for its pages',
-    file: { evidence: [running, limit('memory', { refused: 30, most: gib }), faults, machine()] },
+    file: { evidence: [running, limit('memory', { refused: 30, most: gib, property: 'MemoryMax' }), faults, machine()] },
     best: ['limit.tenant', 'likely'],
-    says: /MemoryMax=1536M/,
+    says: /set-property shop\.service MemoryMax=1536M/,
+  },
+  {
+    scene: 'its group met the limit that slows it down; the hard one may be far away',
+    file: { evidence: [running, limit('memory', { refused: 30, most: gib, property: 'MemoryHigh' }), faults, machine()] },
+    best: ['limit.tenant', 'likely'],
+    says: /set-property shop\.service MemoryHigh=1536M,/,
   },
   {
     scene: 'CloudLinux refuses a tenant more requests at once',

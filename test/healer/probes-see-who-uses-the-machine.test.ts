@@ -8,12 +8,14 @@ import { systemClock } from '../../src/core/time.ts';
 import * as causes from '../../src/healer/causes/registry.ts';
 import { diagnose } from '../../src/healer/diagnose.ts';
 import type { Probe, ProbeContext, ServiceState, ServiceType } from '../../src/healer/leaves.ts';
+import { readMemory, type GroupReading } from '../../src/healer/probes/read-control-group.ts';
 import { readDisks } from '../../src/healer/probes/read-disks.ts';
 import { kernelWords } from '../../src/healer/probes/read-kernel-lines.ts';
 import { parseLve } from '../../src/healer/probes/read-lve.ts';
 import { oomKillsIn } from '../../src/healer/probes/read-oom-kills.ts';
 import { unitOf } from '../../src/healer/probes/read-owner.ts';
 import * as probes from '../../src/healer/probes/registry.ts';
+import { groupEvidence } from '../../src/healer/probes/tenant-limits.ts';
 import { runCommand } from '../../src/healer/run-command.ts';
 import { caseFile, evidence, serviceConfig, serviceTarget } from '../fixtures/healer/case-file.ts';
 import { endAll, family, processInfo, signal } from '../support/processes.ts';
@@ -188,6 +190,24 @@ t.test('of a kill for want of memory: who died, where memory ran out, and who ha
     { pid: 7, program: 'node', scope: 'group', group: '/limited', victimGroup: '/limited/inner', eater: undefined },
   ]);
   t.equal(oomKillsIn(lines).length, 2);
+  t.end();
+});
+
+t.test('of two limits of memory the one that was met is told', (t) => {
+  const folder = tempFolder(t);
+  const gib = 1024 ** 3;
+  const read = (high: number, max: number): GroupReading => {
+    const files = { 'memory.current': gib, 'memory.high': gib, 'memory.max': 4 * gib, 'memory.events': `low 0\nhigh ${high}\nmax ${max}\noom 0` };
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), `${text}\n`);
+    return { path: '/system.slice/shop.service', memory: readMemory(folder), processes: undefined, cpu: undefined };
+  };
+  const told = (before: GroupReading, now: GroupReading) => groupEvidence(before, now, 1000).map(({ facts }) => [facts['property'], facts['most'], facts['refused']]);
+  const before = read(3, 1);
+  t.same(told(before, before), []);
+  t.same(told(before, read(8, 1)), [['MemoryHigh', gib, 5]]);
+  t.same(told(before, read(3, 2)), [['MemoryMax', 4 * gib, 1]]);
+  writeFileSync(join(folder, 'memory.high'), 'max\n');
+  t.match(readMemory(folder), { limits: [{ property: 'MemoryMax' }] });
   t.end();
 });
 

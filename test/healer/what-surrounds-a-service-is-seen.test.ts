@@ -70,6 +70,8 @@ t.test('a full disk is seen, and a small one is not taken for full', async (t) =
   const rows: readonly (readonly [string, Parameters<typeof isFull>[0], boolean])[] = [
     ['plenty', { freeBytes: 50 * gib, totalBytes: 100 * gib, freeInodes: 9 }, false],
     ['0.9 %', { freeBytes: 0.9 * gib, totalBytes: 100 * gib, freeInodes: 9 }, true],
+    ['0.9 % of 10 TiB', { freeBytes: 90 * gib, totalBytes: 10_000 * gib, freeInodes: 9 }, false],
+    ['9 GiB of 10 TiB', { freeBytes: 9 * gib, totalBytes: 10_000 * gib, freeInodes: 9 }, true],
     ['1 %', { freeBytes: gib, totalBytes: 100 * gib, freeInodes: 9 }, false],
     ['15 MiB of 1 GiB', { freeBytes: 15 * mib, totalBytes: gib, freeInodes: 9 }, true],
     ['4 of 5 MiB', { freeBytes: 4 * mib, totalBytes: 5 * mib, freeInodes: 9 }, false],
@@ -97,8 +99,9 @@ t.test('a full disk is seen, and a small one is not taken for full', async (t) =
     ['sealed', 'size=32m,ro'],
   ].map(([name, options]) => `mkdir "$1/${name}" && mount -t tmpfs -o ${options} tmpfs "$1/${name}"`);
   const output = await succeed(['/usr/bin/unshare', '--mount', '/bin/sh', '-c', `${mounts.join(' && ')} && exec "$2" "$3" "$1"`, 'sh', folder, process.execPath, fixture]);
-  const { before, small, few, sealed } = JSON.parse(output);
+  const { before, release, small, few, sealed } = JSON.parse(output);
   t.same(before, []);
+  t.match(release, [{ kind: 'disk_read_only', facts: { path: `${folder}/sealed`, use: 'maybe' } }], 'a release is often read-only on purpose');
   t.match(small, [{ kind: 'disk_full', facts: { path: `${folder}/small`, inodes: false, spent: true }, text: `The file system of ${folder}/small is full: 0 MiB of 32 MiB are left.` }]);
   t.equal(small.length, 1, 'once, though log and state are on it');
   t.match(few[0], { kind: 'disk_full', facts: { path: `${folder}/few`, use: 'sure', inodes: true, spent: true }, text: /no inode is left/ });

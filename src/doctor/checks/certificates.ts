@@ -11,6 +11,8 @@ type Found = CheckResult['findings'];
 const day = 86_400_000;
 /** Renewal by ACME begins 30 days before the end: at 21 it has failed for nine days. */
 const soonMs = 21 * day;
+/** Of a life of days renewal begins when a third of it, or half, is left. */
+const soonShare = 0.25;
 const filesAtMost = 500;
 
 export const certificates: Check = {
@@ -19,7 +21,7 @@ export const certificates: Check = {
   deadlineMs: 20_000,
   finds: {
     'certificate-ended': { severity: 'serious', when: 'a certificate of nginx, or of a backend that a gateway speaks TLS to, has ended' },
-    'certificate-ends': { severity: 'warning', when: 'the same ends within 21 days' },
+    'certificate-ends': { severity: 'warning', when: 'the same ends within 21 days, or within a quarter of its life where that is shorter' },
   },
   check: async (context, signal) => {
     const [files, shown] = await Promise.all([ofNginx(context), ofBackends(context, signal)]);
@@ -58,9 +60,9 @@ async function ofBackends(context: DoctorContext, signal: AbortSignal): Promise<
   return { findings, unseen };
 }
 
-function judge({ outside }: DoctorContext, { validToDate, subject: of }: X509Certificate, about: { readonly subject: string; readonly source: string; readonly change: string }): Found {
+function judge({ outside }: DoctorContext, { validFromDate, validToDate, subject: of }: X509Certificate, about: { readonly subject: string; readonly source: string; readonly change: string }): Found {
   const leftMs = validToDate.getTime() - outside.clock.wallMs();
-  if (leftMs > soonMs) return [];
+  if (leftMs > Math.min(soonMs, Math.max(0, soonShare * (validToDate.getTime() - validFromDate.getTime())))) return [];
   const days = Math.floor(Math.abs(leftMs) / day);
   const name = of.replaceAll(/\s+/g, ' ').slice(0, 100);
   return [

@@ -5,6 +5,7 @@
 import { configTestOptions, tellingLine } from '../../healer/service-parts/config-tests.ts';
 import type { Check, CheckResult, DoctorContext } from '../check.ts';
 import type { Unseen } from '../finding.ts';
+import { fpmProgram } from '../pools.ts';
 
 interface ConfigTest {
   readonly subject: string;
@@ -36,7 +37,10 @@ async function testsOf({ services, pools, nginx, files, processes }: DoctorConte
     if (argv) tests.set(argv.join(' '), { subject: target.name, argv, options: configTestOptions(target), timeoutMs: target.config.config_test_timeout });
   }
   const found = [
-    ...[...new Set(pools.map((pool) => pool.main))].map((main) => ({ subject: main, argv: [programOf(main), '--fpm-config', main, '-t'] })),
+    ...[...new Set(pools.map((pool) => pool.main))].flatMap((main) => {
+      const program = fpmProgram(main);
+      return program ? [{ subject: main, argv: [program, '--fpm-config', main, '-t'] }] : [];
+    }),
     ...(nginx ? [{ subject: nginx.file, argv: ['/usr/sbin/nginx', '-t', '-c', nginx.file] }] : []),
     // Debian's apachectl makes folders for it, so only where Apache is in use
     ...(processes.some(({ command }) => /^\/usr\/sbin\/(apache2|httpd)( |$)/.test(command)) ? [{ subject: 'apache2', argv: ['/usr/sbin/apachectl', 'configtest'] }] : []),
@@ -46,11 +50,6 @@ async function testsOf({ services, pools, nginx, files, processes }: DoctorConte
     if (!isTested && (await files.stat(argv[0]!))) tests.set(argv.join(' '), { subject, argv, options: {}, timeoutMs: usualTimeoutMs });
   }
   return tests;
-}
-
-function programOf(main: string): string {
-  const php = /^\/etc\/php\/([\d.]+)\//.exec(main)?.[1];
-  return php === undefined ? '/usr/sbin/php-fpm' : `/usr/sbin/php-fpm${php}`;
 }
 
 async function run({ outside }: DoctorContext, { subject, argv, options, timeoutMs }: ConfigTest, signal: AbortSignal): Promise<CheckResult> {

@@ -79,6 +79,8 @@ async function judge(context: DoctorContext, { path, place, user }: Socket & { r
   }
   const about = await files.stat(path);
   const pool = poolAt(context, { kind: 'unix', path });
+  // they can let in whom the mode keeps out, and are not seen here; with them php-fpm ignores owner and group
+  if (pool?.setting('listen.acl_users') || pool?.setting('listen.acl_groups')) return [];
   if (about && !mayAccess(user, about, 2)) {
     const has = `it belongs to ${accounts.userName(about.uid)}:${accounts.groupName(about.gid)}, mode ${(about.mode & 0o777).toString(8).padStart(4, '0')}`;
     return [
@@ -111,8 +113,6 @@ async function isRootsMaster({ files, processes }: DoctorContext, pool: Pool): P
 /** What the pool's own words would give at its next start. */
 function later(context: DoctorContext, { pool, user, path }: { readonly pool: Pool; readonly user: User; readonly path: string }): Found {
   const { accounts } = context;
-  // with ACLs php-fpm ignores owner and group
-  if (pool.setting('listen.acl_users') || pool.setting('listen.acl_groups')) return [];
   const [owner, group, mode] = [pool.setting('listen.owner'), pool.setting('listen.group'), pool.setting('listen.mode')];
   const uid = owner ? idOf(owner.value, accounts.user(owner.value)?.uid) : 0;
   const gid = group ? idOf(group.value, accounts.groupId(group.value)) : owner ? (accounts.user(owner.value)?.gids[0] ?? -1) : 0;

@@ -42,7 +42,8 @@ export interface Nginx {
 /** The configuration as {@link Nginx}. Passes to variables are left out: where they lead only a request tells. */
 export function nginxFrom(file: string, directives: readonly Directive[]): Nginx {
   const main: Scope = { directive: undefined, directives, parent: undefined };
-  const scopes = scopesBelow(main);
+  // what `stream` passes on is no HTTP, and often no TCP
+  const scopes = scopesBelow({ ...main, directives: directives.filter(({ name }) => name !== 'stream') });
   const upstreams = scopes.filter((scope) => scope.directive?.name === 'upstream').map(upstreamFrom);
   return { file, main, upstreams, passes: scopes.flatMap((scope) => passesIn(scope, upstreams)) };
 }

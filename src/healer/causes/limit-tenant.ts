@@ -37,7 +37,8 @@ function remedy(limit: Fact): string {
     case 'processes':
       return `${raise(`TasksMax=${2 * most}`)}; first see whether so many are meant to be there (ps -eLf).`;
     case 'memory':
-      return `${raise(`MemoryHigh=infinity MemoryMax=${Math.round((1.5 * most) / 1024 ** 2)}M`)}, or give it fewer workers.`;
+      // only the limit that was met: the other one may be higher already
+      return `${raise(`${limit.word('property')}=${Math.round((1.5 * most) / 1024 ** 2)}M`)}, or give it fewer workers.`;
     case 'cpu':
       return `${raise(`CPUQuota=${Math.round(200 * most)}%`)}, or find out which requests are expensive.`;
     default:

@@ -6,8 +6,8 @@ import { currentAddress, factOf, factsOf, sentences, stateOf, type Fact } from '
 const avoid = ['Do not restart the service: it never sees these connections.', 'Do not flush the whole packet filter, and do not switch it off: name the one rule.'];
 
 /**
- * Certain when a rule that names the port counted our own connect; likely when one that names it fits how the connect
- * fails, or a general one counted it in front of a listener with an empty queue; possible when only the way in which the
+ * Certain when a rule that names the port, and nothing else, counted our own connect; likely when one that names it fits
+ * how the connect fails, or one that asks for more counted something, or a general one counted it in front of a listener with an empty queue; possible when only the way in which the
  * connect fails speaks for it. Silent about an ordinary refusal with nobody listening.
  */
 export const netPortBlocked: Cause = {
@@ -23,7 +23,8 @@ export const netPortBlocked: Cause = {
 };
 
 function byRule(rule: Fact, blocked: Fact): Confidence | undefined {
-  if (rule.flag('exact') && rule.flag('moved')) return 'certain';
+  // one that asks for more may have counted somebody else
+  if (rule.flag('exact') && rule.flag('moved')) return rule.flag('narrowed') ? 'likely' : 'certain';
   if (rule.flag('exact') && !rule.flag('narrowed')) return 'likely';
   return rule.flag('moved') && blocked.word('listening') === 'yes' ? 'likely' : undefined;
 }
@@ -39,6 +40,7 @@ function ruled(file: CaseFile, { rule, blocked, confidence }: { readonly rule: F
     against: sentences(
       !rule.flag('moved') && 'The rule does not count, so nobody saw that it met our connect.',
       !rule.flag('exact') && 'The rule does not name the port; other packets may have moved its counter.',
+      rule.flag('exact') && rule.flag('moved') && rule.flag('narrowed') && 'The rule asks for more than the port; packets of others may have moved its counter.',
     ),
     remedy: `Look at the rule: ${rule.word('look')}; let the port through: ${rule.word('allow')}`,
     avoid,

@@ -67,11 +67,12 @@ function placesOf(target: ServiceTarget): readonly Place[] {
   const sure = [
     ...logFilesOf(target).map((file) => dirname(file)),
     ...(data === undefined ? [] : [data]),
-    ...(config.type === 'process' && config.folder !== undefined ? [config.folder] : []),
     ...(pidfile === undefined ? [] : [dirname(pidfile)]),
     ...upstreams.flatMap((upstream) => (upstream.kind === 'unix' ? [dirname(upstream.path)] : [])),
   ];
-  const maybe = [...commonFolders, ...(target.protocol === 'fastcgi' ? phpFolders : [])];
+  // where it is started is often a release, read-only on purpose
+  const started = config.type === 'process' && config.folder !== undefined ? [config.folder] : [];
+  const maybe = [...started, ...commonFolders, ...(target.protocol === 'fastcgi' ? phpFolders : [])];
   const all = [...sure.map((path) => ({ path, use: 'sure' }) as const), { path: target.stateFolder, use: 'ours' } as const, ...maybe.map((path) => ({ path, use: 'maybe' }) as const)];
   return all.filter(({ path }, index) => all.findIndex((one) => one.path === path) === index);
 }

@@ -3,13 +3,14 @@
  * filter could do that, and whether their counters moved with our own connect. Evidence `blocked_connect` for the
  * connect, `firewall_rule` for each rule. Nothing is read where a connect works, or where it is clear that nobody listens.
  */
+import { isIP } from 'node:net';
 import type { Evidence } from '../../core/diagnosis.ts';
 import { formatAddress, type Address } from '../../core/failure.ts';
 import { connectTo } from '../../upstream/connect.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
 import { readText } from '../proc.ts';
 import { listenersAt } from '../socket-tables.ts';
-import type { BlockingRule } from './read-blocking-rule.ts';
+import { isOnTheWay, type BlockingRule } from './read-blocking-rule.ts';
 import { movedSince, readFirewall } from './read-firewall.ts';
 import { socketsOf, workersOf } from './read-once.ts';
 import { isLocal, queueOf } from './read-sockets.ts';
@@ -41,7 +42,8 @@ export const firewall: Probe = {
     // Only what stays is worth a word: it may have come back meanwhile.
     if (again !== first) return [];
     const after = before.rules.some(({ packets }) => packets !== undefined) ? await readFirewall(address, context.run, signal) : before;
-    const rules = pick(after.rules, { moved: movedSince(before.rules, after.rules), failure: again });
+    const met = after.rules.filter(({ hooks }) => isOnTheWay(hooks, isLocal(address)));
+    const rules = pick(met, { moved: movedSince(before.rules, met), failure: again });
     return [connectEvidence(address, { failure: again, listening, rulesRead: after.missing.length === 0 }), ...rules.map((rule) => ruleEvidence(rule, address)), ...after.missing.map(notRead)];
   },
 };
@@ -92,7 +94,7 @@ function ruleEvidence(rule: Counted, address: TcpAddress): Evidence {
     kind: 'firewall_rule',
     source: tool,
     text,
-    facts: { address: formatAddress(address), tool: ownerOf(rule), place, rule: rule.rule, verdict, exact, moved, narrowed, ...commandsFor(rule, address.port) },
+    facts: { address: formatAddress(address), tool: ownerOf(rule), place, rule: rule.rule, verdict, exact, moved, narrowed, ...commandsFor(rule, address) },
   };
 }
 
@@ -102,24 +104,48 @@ function ownerOf({ tool, place, chain }: BlockingRule): string {
   return /\bfirewalld\b|^(?:IN|FWDI|FWDO)_/.test(place) && findTool('firewall-cmd') ? 'firewalld' : tool;
 }
 
-/** What a person would type to look at the rule, and to let the port through. */
-function commandsFor(rule: BlockingRule, port: number): { readonly look: string; readonly allow: string } {
+/**
+ * What a person would type to look at the rule, and to let this host's own connects through: never anybody else's, and
+ * never by taking a rule away, which may keep others from this port, and all from other ports.
+ */
+export function commandsFor(rule: BlockingRule, address: TcpAddress): { readonly look: string; readonly allow: string } {
+  const { place, chain, tool } = rule;
+  const { host, port } = address;
+  const isOut = rule.hooks.includes('output') || rule.hooks.includes('postrouting');
+  const to = isIP(host) === 0 ? '' : host;
+  const words = wayWords({ isOut, isOurs: isLocal(address), to });
   switch (ownerOf(rule)) {
     case 'ufw':
-      return { look: 'ufw status numbered', allow: `ufw insert 1 allow ${port}/tcp` };
-    case 'firewalld':
-      return { look: 'firewall-cmd --list-all', allow: `firewall-cmd --add-port=${port}/tcp && firewall-cmd --permanent --add-port=${port}/tcp` };
+      return { look: 'ufw status numbered', allow: `ufw insert 1 allow ${words.ufw} port ${port} proto tcp` };
+    case 'firewalld': {
+      const rich = `--add-rich-rule='rule ${words.rich} port port="${port}" protocol="tcp" accept'`;
+      return {
+        look: 'firewall-cmd --list-all',
+        allow: isOut ? 'firewall-cmd --list-all-policies names the policy that forbids it; let it out there' : `firewall-cmd ${rich} && firewall-cmd --permanent ${rich}`,
+      };
+    }
     case 'nft':
-      return {
-        look: `nft -a list chain ${rule.place}`,
-        allow: rule.exact && rule.handle !== '' ? `nft delete rule ${rule.place} handle ${rule.handle}` : `nft insert rule ${rule.place} tcp dport ${port} accept`,
-      };
-    default:
-      return {
-        look: `${rule.tool} -t ${rule.place.split(' ')[0]} -nvL ${rule.chain} --line-numbers`,
-        allow: `${rule.tool} -t ${rule.place.split(' ')[0]} -I ${rule.chain} -p tcp --dport ${port} -j ACCEPT`,
-      };
+      return { look: `nft -a list chain ${place}`, allow: `nft insert rule ${place} ${words.nft}tcp dport ${port} accept` };
+    default: {
+      const table = place.split(' ')[0];
+      return { look: `${tool} -t ${table} -nvL ${chain} --line-numbers`, allow: `${tool} -t ${table} -I ${chain} ${words.iptables}-p tcp --dport ${port} -j ACCEPT` };
+    }
   }
+}
+
+interface Way {
+  readonly isOut: boolean;
+  readonly isOurs: boolean;
+  /** The address that is connected to; empty where only a name of it is known. */
+  readonly to: string;
+}
+
+/** How each tool names the connects of this host to the service: over loopback, or out to its address. */
+function wayWords({ isOut, isOurs, to }: Way): Readonly<Record<'ufw' | 'rich' | 'nft' | 'iptables', string>> {
+  const isSix = isIP(to) === 6;
+  const rich = `family="${isSix ? 'ipv6' : 'ipv4'}" source address="${to === '' || to.startsWith('127.') ? '127.0.0.1' : to}"`;
+  if (isOurs) return { ufw: `${isOut ? 'out' : 'in'} on lo to any`, rich, nft: `${isOut ? 'oif' : 'iif'} lo `, iptables: `${isOut ? '-o' : '-i'} lo ` };
+  return { ufw: `out to ${to || 'any'}`, rich, nft: to && `${isSix ? 'ip6' : 'ip'} daddr ${to} `, iptables: to && `-d ${to} ` };
 }
 
 interface Connect {

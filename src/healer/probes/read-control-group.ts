@@ -16,8 +16,15 @@ export interface GroupReading {
   /** `/system.slice/php8.2-fpm.service` */
   readonly path: string;
   readonly processes: { readonly now: number; readonly most: number; readonly refused: number } | undefined;
-  readonly memory: { readonly nowBytes: number; readonly mostBytes: number; readonly refused: number } | undefined;
+  readonly memory: { readonly nowBytes: number; readonly limits: readonly MemoryLimit[] } | undefined;
   readonly cpu: { readonly cores: number; readonly periods: number; readonly throttledPeriods: number; readonly throttledUs: number } | undefined;
+}
+
+/** `MemoryHigh` makes a group slow, `MemoryMax` ends it: as systemd calls them. `refused`: how often it was met. */
+export interface MemoryLimit {
+  readonly property: 'MemoryHigh' | 'MemoryMax';
+  readonly mostBytes: number;
+  readonly refused: number;
 }
 
 /** Where the unified hierarchy keeps the innermost group of a process; `undefined` for the root, which is the machine. */
@@ -75,14 +82,20 @@ function readProcesses(folder: string): GroupReading['processes'] {
 /** The old hierarchy writes a number near 2^63 for "no limit". */
 const unlimitedBytes = 2 ** 60;
 
-function readMemory(folder: string): GroupReading['memory'] {
-  const mostBytes = numberIn(join(folder, 'memory.max')) ?? numberIn(join(folder, 'memory.limit_in_bytes'));
-  const high = numberIn(join(folder, 'memory.high'));
-  const least = Math.min(mostBytes ?? Infinity, high ?? Infinity);
+/** Exported for tests: `folder` is a group's. */
+export function readMemory(folder: string): GroupReading['memory'] {
   const nowBytes = numberIn(join(folder, 'memory.current')) ?? numberIn(join(folder, 'memory.usage_in_bytes'));
-  if (least >= unlimitedBytes || nowBytes === undefined) return undefined;
   const events = readText(join(folder, 'memory.events'));
-  return { nowBytes, mostBytes: least, refused: counterIn(events, 'high') + counterIn(events, 'max') + (numberIn(join(folder, 'memory.failcnt')) ?? 0) };
+  const limits = [
+    { property: 'MemoryHigh', mostBytes: numberIn(join(folder, 'memory.high')) ?? Infinity, refused: counterIn(events, 'high') },
+    {
+      property: 'MemoryMax',
+      mostBytes: numberIn(join(folder, 'memory.max')) ?? numberIn(join(folder, 'memory.limit_in_bytes')) ?? Infinity,
+      refused: counterIn(events, 'max') + (numberIn(join(folder, 'memory.failcnt')) ?? 0),
+    },
+  ] as const;
+  const set = limits.filter(({ mostBytes }) => mostBytes < unlimitedBytes);
+  return set.length === 0 || nowBytes === undefined ? undefined : { nowBytes, limits: set };
 }
 
 function readCpu(folder: string): GroupReading['cpu'] {

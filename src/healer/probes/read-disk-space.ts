@@ -14,14 +14,16 @@ export interface DiskSpace {
 }
 
 const smallShare = 0.01;
+/** So much takes what a service writes for a long time, however small a share it is. */
+const plentyBytes = 10 * 1024 ** 3;
 const littleBytes = 16 * 1024 ** 2;
 /** A file system of some MiB, such as a tmpfs for sockets, always has little; so much of it is not full. */
 const roomyShare = 0.1;
 
-/** Less than 1 % free, or less than 16 MiB of a file system that is not tiny, or no inode. One without size, such as /proc, is never full. */
+/** Less than 1 % and less than 10 GiB free, or less than 16 MiB of a file system that is not tiny, or no inode. One without size, such as /proc, is never full. */
 export function isFull({ freeBytes, totalBytes, freeInodes }: Omit<DiskSpace, 'device'>): boolean {
   if (totalBytes === 0) return false;
-  return freeInodes === 0 || freeBytes < smallShare * totalBytes || (freeBytes < littleBytes && freeBytes < roomyShare * totalBytes);
+  return freeInodes === 0 || freeBytes < Math.min(plentyBytes, smallShare * totalBytes) || (freeBytes < littleBytes && freeBytes < roomyShare * totalBytes);
 }
 
 /** Nothing to speak of can be written any more; a small /run that is nearly full still takes pidfiles and sockets. */

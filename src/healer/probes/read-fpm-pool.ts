@@ -3,12 +3,13 @@
  * running master, or Debian's places. Reads at most 200 files of 256 KiB; relative paths are not followed, because
  * they depend on how php-fpm was built.
  */
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parseAddress, type Address } from '../../core/failure.ts';
 import type { ServiceTarget } from '../leaves.ts';
 import { readText } from '../proc.ts';
 import { listenersAt } from '../socket-tables.ts';
+import { readRegularText } from './read-regular-file.ts';
 
 const filesAtMost = 200;
 const fileLimitBytes = 256 * 1024;
@@ -112,11 +113,10 @@ function fromArguments(argv: readonly string[]): string | undefined {
 function readInto(sections: Sections, files: readonly string[], seen: Set<string>, root = ''): void {
   let section = 'global';
   for (const file of files) {
-    if (seen.has(file) || seen.size >= filesAtMost || (statSync(root + file, { throwIfNoEntry: false })?.size ?? Infinity) > fileLimitBytes) continue;
+    const written = seen.has(file) || seen.size >= filesAtMost ? undefined : readRegularText(root + file, fileLimitBytes);
+    if (written === undefined) continue;
     seen.add(file);
-    for (const [index, raw] of readText(root + file)
-      .split('\n')
-      .entries()) {
+    for (const [index, raw] of written.split('\n').entries()) {
       const text = raw.trim();
       const header = /^\[([^\]]+)\]/.exec(text)?.[1];
       if (header) section = header;

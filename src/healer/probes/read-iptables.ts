@@ -1,21 +1,40 @@
 /** Rules of iptables that may keep a connection to a port away, from the output of `iptables-save -c`. */
-import type { BlockingRule } from './read-blocking-rule.ts';
+import { hooksOf, type BlockingRule, type Chains } from './read-blocking-rule.ts';
 
 /** What narrows nothing that matters here. */
 const harmless = new Set(['-p', '-m', '--comment', '-j', '--reject-with', '--dport', '--dports', '--destination-ports', '-A']);
 
 /** The rules that drop or reject TCP to `port`, and the policies of INPUT and OUTPUT that drop. */
 export function parseIptables(text: string, port: number, tool: 'iptables' | 'ip6tables'): readonly BlockingRule[] {
+  const chains = chainsIn(text);
   let table = '';
   return text.split('\n').flatMap((line) => {
     if (line.startsWith('*')) table = line.slice(1).trim();
     const found = fromPolicy(line, { table, tool }) ?? fromRule(line, { table, tool, port });
-    return found ? [found] : [];
+    return found ? [{ ...found, hooks: hooksOf(found.place, chains) }] : [];
   });
 }
 
+const builtIn = ['INPUT', 'OUTPUT', 'PREROUTING', 'POSTROUTING', 'FORWARD'];
+
+function chainsIn(text: string): Chains {
+  const hooks = new Map<string, string>();
+  const calls: [string, string][] = [];
+  let table = '';
+  for (const line of text.split('\n')) {
+    if (line.startsWith('*')) table = line.slice(1).trim();
+    const name = /^:(\S+)/.exec(line)?.[1];
+    if (name && builtIn.includes(name)) hooks.set(`${table} ${name}`, name.toLowerCase());
+    const call = /^(?:\[\d+:\d+\] )?-A (\S+) (?:.* )?-[jg] (\S+)/.exec(line);
+    if (call) calls.push([`${table} ${call[1]!}`, `${table} ${call[2]!}`]);
+  }
+  return { hooks, calls };
+}
+
+type Unplaced = Omit<BlockingRule, 'hooks'>;
+
 /** `[packets:bytes] -A CHAIN -p tcp -m tcp --dport 9000 -j DROP` */
-function fromRule(line: string, { table, tool, port }: { readonly table: string; readonly tool: BlockingRule['tool']; readonly port: number }): BlockingRule | undefined {
+function fromRule(line: string, { table, tool, port }: { readonly table: string; readonly tool: BlockingRule['tool']; readonly port: number }): Unplaced | undefined {
   const parts = /^(?:\[(\d+):\d+\] )?-A (\S+) (.*)$/.exec(line);
   const words = parts ? wordsOf(parts[3]!) : [];
   const target = after(words, '-j');
@@ -38,7 +57,7 @@ function fromRule(line: string, { table, tool, port }: { readonly table: string;
 }
 
 /** `:INPUT DROP [packets:bytes]` */
-function fromPolicy(line: string, { table, tool }: { readonly table: string; readonly tool: BlockingRule['tool'] }): BlockingRule | undefined {
+function fromPolicy(line: string, { table, tool }: { readonly table: string; readonly tool: BlockingRule['tool'] }): Unplaced | undefined {
   const parts = /^:(INPUT|OUTPUT) DROP \[(\d+):\d+\]/.exec(line);
   if (!parts) return undefined;
   return { tool, place: `${table} ${parts[1]!}`, chain: parts[1]!, rule: `-P ${parts[1]!} DROP`, handle: '', verdict: 'drop', exact: false, narrowed: false, packets: Number(parts[2]) };

@@ -1,5 +1,5 @@
 /** Rules of nftables that may keep a connection to a port away, from the output of `nft -j list ruleset`. */
-import type { BlockingRule } from './read-blocking-rule.ts';
+import { hooksOf, type BlockingRule, type Chains } from './read-blocking-rule.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -15,10 +15,27 @@ export function parseNft(text: string, port: number): readonly BlockingRule[] {
   const entries = isJson(parsed) && Array.isArray(parsed['nftables']) ? parsed['nftables'].filter(isJson).slice(0, mostRules) : [];
   const rules = entries.map((entry) => entry['rule']).filter(isJson);
   const chains = entries.map((entry) => entry['chain']).filter(isJson);
-  return [...rules.map((rule) => fromRule(rule, port)).filter((rule) => rule !== undefined), ...chains.filter(dropsByDefault).map(fromPolicy)];
+  const found = [...rules.map((rule) => fromRule(rule, port)).filter((rule) => rule !== undefined), ...chains.filter(dropsByDefault).map(fromPolicy)];
+  const ways = chainsIn(chains, rules);
+  return found.map((rule) => ({ ...rule, hooks: hooksOf(rule.place, ways) }));
 }
 
-function fromRule(rule: Json, port: number): BlockingRule | undefined {
+function chainsIn(chains: readonly Json[], rules: readonly Json[]): Chains {
+  const based = chains.flatMap((chain): readonly [string, string][] => (typeof chain['hook'] === 'string' ? [[placeOf({ ...chain, chain: chain['name'] }), chain['hook']]] : []));
+  const calls = rules.flatMap((rule) => targetsIn(rule['expr']).map((target) => [placeOf(rule), placeOf({ ...rule, chain: target })] as const));
+  return { hooks: new Map(based), calls };
+}
+
+/** Every `jump` and `goto`, those of a map too. */
+function targetsIn(value: unknown): readonly string[] {
+  if (Array.isArray(value)) return value.flatMap(targetsIn);
+  if (!isJson(value)) return [];
+  return Object.entries(value).flatMap(([key, inner]) => ((key === 'jump' || key === 'goto') && isJson(inner) ? [String(inner['target'])] : targetsIn(inner)));
+}
+
+type Unplaced = Omit<BlockingRule, 'hooks'>;
+
+function fromRule(rule: Json, port: number): Unplaced | undefined {
   const parts = Array.isArray(rule['expr']) ? rule['expr'].filter(isJson) : [];
   const verdict = parts.map(verdictOf).find((found) => found !== undefined);
   const matches = parts.map((part) => part['match']).filter(isJson);
@@ -41,7 +58,7 @@ function fromRule(rule: Json, port: number): BlockingRule | undefined {
   };
 }
 
-function fromPolicy(chain: Json): BlockingRule {
+function fromPolicy(chain: Json): Unplaced {
   return {
     tool: 'nft',
     place: placeOf({ ...chain, chain: chain['name'] }),

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 
 /** Of Linux, unknown to Node: a handle on the file that does not open it. @see open(2) */
@@ -19,5 +19,26 @@ export async function openRegularFile(path: string): Promise<FileHandle> {
     return await open(same, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     throw new Error(error instanceof Error ? error.message.replace(same, path) : String(error), { cause: error });
+  }
+}
+
+/**
+ * The text of a small regular file, at once; `undefined` when it cannot be read, is larger, or is anything else. Looked
+ * at and opened as {@link openRegularFile} does: a FIFO would hold the whole program.
+ */
+export function readRegularText(path: string, mostBytes: number): string | undefined {
+  const open: number[] = [];
+  try {
+    const found = openSync(path, pathOnly);
+    open.push(found);
+    const about = fstatSync(found);
+    if (!about.isFile() || about.size > mostBytes) return undefined;
+    const file = openSync(`/proc/self/fd/${found}`, constants.O_RDONLY | constants.O_NONBLOCK);
+    open.push(file);
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  } finally {
+    for (const one of open) closeSync(one);
   }
 }

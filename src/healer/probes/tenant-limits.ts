@@ -47,7 +47,8 @@ function usersOf(pids: readonly number[]): ReadonlySet<number> {
   return new Set(uids.filter((uid) => uid !== undefined));
 }
 
-function groupEvidence(before: GroupReading, now: GroupReading, elapsedMs: number): readonly Evidence[] {
+/** Exported for tests. */
+export function groupEvidence(before: GroupReading, now: GroupReading, elapsedMs: number): readonly Evidence[] {
   const found: Evidence[] = [];
   const { path } = now;
   const unit = unitOf(`0::${path}`);
@@ -59,10 +60,17 @@ function groupEvidence(before: GroupReading, now: GroupReading, elapsedMs: numbe
       say('processes', `${path} has ${count} of ${most} processes and threads that it may have${more > 0 ? `; ${more} more were refused just now` : ''}.`, { now: count, most, refused: more });
   }
   if (now.memory) {
-    const { nowBytes, mostBytes, refused } = now.memory;
-    const more = refused - (before.memory?.refused ?? refused);
-    // a group that reads files fills up by itself and gives that memory back: only being held back counts
-    if (more > 0) say('memory', `${path} has used ${mib(nowBytes)} of its ${mib(mostBytes)} of memory, and met that limit ${more} times just now.`, { now: nowBytes, most: mostBytes, refused: more });
+    for (const { property, mostBytes, refused } of now.memory.limits) {
+      const more = refused - (before.memory?.limits.find((one) => one.property === property)?.refused ?? refused);
+      // a group that reads files fills up by itself and gives that memory back: only being held back counts
+      if (more > 0)
+        say('memory', `${path} has used ${mib(now.memory.nowBytes)} of its ${mib(mostBytes)} of memory (${property}), and met that limit ${more} times just now.`, {
+          now: now.memory.nowBytes,
+          most: mostBytes,
+          refused: more,
+          property,
+        });
+    }
   }
   if (now.cpu) {
     const { cores, throttledUs, throttledPeriods, periods } = now.cpu;

@@ -42,5 +42,5 @@ function readAvailableBytes(): number {
 
 /** A group's limit may be nearer than the machine's. Files that it has read make it look fuller than it is: that errs on the safe side. */
 function roomInGroups(pid: number): readonly number[] {
-  return readControlGroups(pid).flatMap(({ memory }) => (memory ? [Math.max(0, memory.mostBytes - memory.nowBytes)] : []));
+  return readControlGroups(pid).flatMap(({ memory }) => memory?.limits.map(({ mostBytes }) => Math.max(0, mostBytes - memory.nowBytes)) ?? []);
 }
