@@ -56,7 +56,7 @@ const tookS = Math.round((performance.now() - startedAt) / 1000);
 process.stdout.write(values.json ? `${JSON.stringify({ rows: ordered, failed, skipped, judgement })}\n` : `${tableOf(ordered)}\n`);
 const problems = [...failed, ...judgement.broken];
 process.stderr.write(`${judgement.text} It took ${tookS} s.\n${problems.map((problem) => `WRONG ${problem}\n`).join('')}`);
-if (!wanted) writeFileSync(page, pageOf({ rows: ordered, skipped, judgement, problems, tookS }));
+if (!wanted && !values.quick) writeFileSync(page, pageOf({ rows: ordered, skipped, judgement, problems, tookS }));
 process.exit(problems.length === 0 ? 0 : 1);
 
 async function playNext(): Promise<void> {
