@@ -11,6 +11,7 @@ import type { Probe, ProbeContext } from '../leaves.ts';
 import { listenersAt } from '../socket-tables.ts';
 import { socketsOf } from './read-once.ts';
 import { queueOf } from './read-sockets.ts';
+import { busyPageEvidence } from './read-busy-page.ts';
 
 const limits = { connectTimeoutMs: 500, responseTimeoutMs: 1500, idleTimeoutMs: 500 };
 /** A row has some 300 bytes: a thousand busy workers. */
@@ -122,10 +123,5 @@ function pageEvidence({ pages }: ApacheStatus, source: string): readonly Evidenc
   return [...groups]
     .toSorted(([, a], [, b]) => b.length - a.length)
     .slice(0, mostTold)
-    .map(([page, times]) => {
-      const sorted = times.toSorted((a, b) => a - b);
-      const [medianMs, longestMs] = [sorted[Math.floor(sorted.length / 2)]!, sorted.at(-1)!];
-      const text = `${times.length} of ${pages.length} busy workers ${times.length === 1 ? 'is' : 'are'} in ${page}, for ${longestMs / 1000} s at most.`;
-      return { kind: 'busy_page', source, text, facts: { page, count: times.length, busy: pages.length, medianMs, longestMs } };
-    });
+    .map(([page, times]) => busyPageEvidence(page, times, { busy: pages.length, source }));
 }

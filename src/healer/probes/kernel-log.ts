@@ -5,13 +5,10 @@
 import type { Evidence } from '../../core/diagnosis.ts';
 import type { Probe } from '../leaves.ts';
 import { kernelWords } from './read-kernel-lines.ts';
-import { readKernelLog, type KernelLine } from './read-kernel-log.ts';
+import type { KernelLine } from './read-kernel-log.ts';
+import { kernelLogOf, troubleSinceMs } from './read-once.ts';
 import { oomKillsIn } from './read-oom-kills.ts';
 
-/** The kernel may complain some seconds before the first visitor suffers, and its clock is not quite ours. */
-const marginMs = 10_000;
-/** Looked back when the service was never seen well. */
-const longestMs = 600_000;
 const mostKinds = 16;
 const quoteLimit = 300;
 
@@ -21,10 +18,10 @@ export const kernelLog: Probe = {
   deadlineMs: 1000,
   quick: false,
   applies: ({ config }) => config.type !== 'external',
-  async look({ clock, lastGoodMs }) {
-    const log = readKernelLog();
+  async look(context) {
+    const log = kernelLogOf(context);
     if (typeof log === 'string') return [{ kind: 'kernel', source: '/dev/kmsg', text: 'The log of the kernel could not be read.', facts: {}, missing: log }];
-    const sinceMs = Math.max(lastGoodMs - marginMs, clock.wallMs() - longestMs);
+    const sinceMs = troubleSinceMs(context);
     return kernelEvidence(log.filter(({ atMs }) => atMs > sinceMs));
   },
 };

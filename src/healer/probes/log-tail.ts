@@ -14,11 +14,8 @@ import { familyOf, shippedFamilies, tableWith } from '../signature-table.ts';
 import { readJournal } from './read-journal.ts';
 import { readTail } from './read-lines.ts';
 import { logFilesOf, phpLogOf } from './read-log-files.ts';
+import { troubleSinceMs } from './read-once.ts';
 
-/** A pool's warning may come some seconds before the first request suffers. */
-const marginMs = 10_000;
-/** Looked back when the service was never seen well. */
-const longestMs = 600_000;
 /** Most of a line that is quoted. */
 const quoteLimit = 300;
 
@@ -32,7 +29,7 @@ export const logTail: Probe = {
     const signatures = await (context.signatures ?? tableWith)();
     const shipped = await shippedFamilies();
     const table: Table = { know: (text) => signatures.know(text), isOwn: (id) => !shipped.has(familyOf(id)) };
-    const sinceMs = Math.max(context.lastGoodMs - marginMs, context.clock.wallMs() - longestMs);
+    const sinceMs = troubleSinceMs(context);
     const files = logFilesOf(context.target).map((file) => fromFile(file, sinceMs, table));
     const rest = [fromPhp(context.target, sinceMs, table), fromJournal(context, { sinceMs, table, signal }), fromContainer(context, { sinceMs, table, signal })];
     const sources = await Promise.all([...files, ...rest]);

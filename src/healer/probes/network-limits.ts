@@ -9,8 +9,8 @@ import { formatAddress, type Address } from '../../core/failure.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
 import { readText } from '../proc.ts';
 import { readTcpTable } from '../socket-tables.ts';
-import { readKernelLog } from './read-kernel-log.ts';
 import { readLineDrops } from './read-line-drops.ts';
+import { kernelLogOf } from './read-once.ts';
 
 /** From here on it is told. */
 const nearlyFull = 0.8;
@@ -72,12 +72,12 @@ function portsEvidence(address: Address, used: number, { low, high }: Range): Ev
   return { kind: 'local_ports', source: '/proc/net/tcp', text, facts: { address: to, used, range } };
 }
 
-function conntrack({ clock }: ProbeContext): readonly Evidence[] {
+function conntrack(context: ProbeContext): readonly Evidence[] {
   const read = (name: string): number => Number(readText(`/proc/sys/net/netfilter/nf_conntrack_${name}`).trim() || NaN);
   const [count, max] = [read('count'), read('max')];
   if (!(max > 0) || count < max * nearlyFull) return [];
-  const log = readKernelLog();
-  const line = typeof log === 'string' ? undefined : log.findLast(({ atMs, text }) => atMs > clock.wallMs() - latelyMs && /nf_conntrack: table full/.test(text));
+  const log = kernelLogOf(context);
+  const line = typeof log === 'string' ? undefined : log.findLast(({ atMs, text }) => atMs > context.clock.wallMs() - latelyMs && /nf_conntrack: table full/.test(text));
   const said: readonly Evidence[] = line ? [{ kind: 'log', source: '/dev/kmsg', text: line.text.slice(0, 300), facts: { signature: 'conntrack_full', count: 1 } }] : [];
   return [...said, { kind: 'conntrack', source: '/proc/sys/net/netfilter', text: `The packet filter keeps ${count} connections in its table, which has room for ${max}.`, facts: { count, max } }];
 }

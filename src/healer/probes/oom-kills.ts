@@ -4,13 +4,8 @@
  */
 import type { Evidence } from '../../core/diagnosis.ts';
 import type { Probe } from '../leaves.ts';
-import { readKernelLog } from './read-kernel-log.ts';
+import { kernelLogOf, troubleSinceMs } from './read-once.ts';
 import { oomKillsIn, type OomKill } from './read-oom-kills.ts';
-
-/** A log line and the look that saw the service well have different clocks. */
-const marginMs = 10_000;
-/** Looked back when the service was never seen well: later its pid may be another's. */
-const longestMs = 600_000;
 
 /** Applies to services of this host. Evidence `oom_kill` of one that has failed; of a systemd unit only where systemd says that it was so. */
 export const oomKills: Probe = {
@@ -18,13 +13,15 @@ export const oomKills: Probe = {
   deadlineMs: 150,
   quick: true,
   applies: ({ config }) => config.type === 'init' || config.type === 'process' || config.type === 'systemd',
-  async look({ target, run, serviceType, lastGoodMs, clock }, signal) {
+  async look(context, signal) {
+    const { target, run, serviceType } = context;
     const { state, lastMainPid, oomKilled } = await serviceType.state(target, run, signal);
     const unit = oomKilled && target.config.type === 'systemd' ? target.config.unit : undefined;
     if (state !== 'failed' || (lastMainPid === undefined && unit === undefined)) return [];
-    const log = readKernelLog();
+    const log = kernelLogOf(context);
     if (typeof log === 'string') return [{ kind: 'oom_kill', source: '/dev/kmsg', text: 'The log of the kernel could not be read.', facts: {}, missing: log }];
-    const sinceMs = Math.max(lastGoodMs - marginMs, clock.wallMs() - longestMs);
+    // not for ever where it was never seen well: its pid may be another's by now
+    const sinceMs = troubleSinceMs(context);
     const kill = oomKillsIn(log).findLast(({ atMs, pid, victimGroup }) => atMs > sinceMs && (pid === lastMainPid || (unit !== undefined && victimGroup.split('/').includes(unit))));
     return kill ? [evidenceOf(kill)] : [];
   },

@@ -5,6 +5,7 @@
 import { readAllStats, type ProcessStat } from '../proc.ts';
 import { listenersAt, readListeners, readSocketTables, type Listener, type SocketTables } from '../socket-tables.ts';
 import type { ProbeContext } from '../leaves.ts';
+import { readKernelLog, type KernelLine } from './read-kernel-log.ts';
 import { readFamily } from './read-processes.ts';
 import { readWorkers, type Workers } from './read-workers.ts';
 
@@ -28,6 +29,19 @@ export const socketsOf: (context: ProbeContext) => Sockets = oncePerLook(() => {
   const tables = readSocketTables();
   return { tables, listeners: readListeners(tables) };
 });
+
+/** What the kernel's log holds in this look, or why it cannot be read. */
+export const kernelLogOf: (context: ProbeContext) => readonly KernelLine[] | string = oncePerLook(() => readKernelLog());
+
+/** Logs complain some seconds before the first visitor suffers, and their clocks are not quite ours. */
+const marginMs = 10_000;
+/** Looked back when the service was never seen well. */
+const longestMs = 600_000;
+
+/** Wall time since when lines of logs may have to do with the trouble: since the service was last seen well, but not longer ago than `backMs`. */
+export function troubleSinceMs({ lastGoodMs, clock }: ProbeContext, backMs = longestMs): number {
+  return Math.max(lastGoodMs - marginMs, clock.wallMs() - backMs);
+}
 
 /** All processes of this look, and when they were read (monotonic). */
 export const processReadingOf: (context: ProbeContext) => { readonly atMs: number; readonly rows: readonly ProcessStat[] } = oncePerLook(({ clock }) => ({

@@ -6,15 +6,15 @@
 import type { Evidence } from '../../core/diagnosis.ts';
 import { formatAddress } from '../../core/failure.ts';
 import type { Probe, ProbeContext } from '../leaves.ts';
+import { busyPageEvidence } from './read-busy-page.ts';
 import { statusPageOf } from './read-fpm-page.ts';
 import { readFpmPool, type FpmPool } from './read-fpm-pool.ts';
-import { readFpmWorkers, type FpmWorker } from './read-fpm-workers.ts';
-import { workersOf } from './read-once.ts';
+import { readFpmWorkers } from './read-fpm-workers.ts';
+import { troubleSinceMs, workersOf } from './read-once.ts';
 import { readSlowLog, waitOfCall, type SlowTrace } from './read-slow-log.ts';
 
 /** Before the service was last seen well a page may have been slow, too; it is asked about now. */
-const marginMs = 10_000;
-const longestMs = 120_000;
+const backMs = 120_000;
 const mostTold = 4;
 
 /** Applies to FastCGI services. A stock pool has neither page nor slow log: then there is no such evidence. */
@@ -46,20 +46,19 @@ async function busyPages(context: ProbeContext, pool: FpmPool | undefined, signa
   const busy = read.workers.filter((worker) => worker.state !== 'Idle' && worker.page !== page.path);
   return groupBy(busy, (worker) => worker.page)
     .filter(([name]) => name !== '')
-    .map(([name, list]) => pageEvidence(name, list, { busy: busy.length, source: page.path }));
+    .map(([name, list]) =>
+      busyPageEvidence(
+        name,
+        list.map((worker) => worker.durationMs),
+        { busy: busy.length, source: page.path },
+      ),
+    );
 }
 
-function pageEvidence(page: string, list: readonly FpmWorker[], { busy, source }: { readonly busy: number; readonly source: string }): Evidence {
-  const times = list.map((worker) => worker.durationMs).toSorted((a, b) => a - b);
-  const [medianMs, longestMs] = [Math.round(times[Math.floor(times.length / 2)]!), Math.round(times.at(-1)!)];
-  const text = `${list.length} of ${busy} busy workers ${list.length === 1 ? 'is' : 'are'} in ${page}, for ${seconds(longestMs)} at most.`;
-  return { kind: 'busy_page', source, text, facts: { page, count: list.length, busy, medianMs, longestMs } };
-}
-
-async function slowTraces({ lastGoodMs, clock }: ProbeContext, pool: FpmPool | undefined): Promise<readonly Evidence[]> {
+async function slowTraces(context: ProbeContext, pool: FpmPool | undefined): Promise<readonly Evidence[]> {
   if (!pool?.slowLog) return [];
   try {
-    const traces = await readSlowLog(pool.slowLog, Math.max(lastGoodMs - marginMs, clock.wallMs() - longestMs));
+    const traces = await readSlowLog(pool.slowLog, troubleSinceMs(context, backMs));
     return groupBy(traces, (trace) => `${trace.script} ${trace.call}`).map(([, list]) => traceEvidence(list, pool.slowLog!));
   } catch (error) {
     // Nothing was ever slow enough for it to be made.
@@ -78,8 +77,4 @@ function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): r
   const groups = new Map<string, Item[]>();
   for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
   return [...groups].toSorted(([, a], [, b]) => b.length - a.length).slice(0, mostTold);
-}
-
-function seconds(ms: number): string {
-  return `${Math.round(ms / 100) / 10} s`;
 }

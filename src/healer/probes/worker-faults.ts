@@ -12,10 +12,9 @@ import { readText } from '../proc.ts';
 import { readDeath } from './read-deaths.ts';
 import { readFpmPool } from './read-fpm-pool.ts';
 import { readJournal } from './read-journal.ts';
-import { readKernelLog } from './read-kernel-log.ts';
 import { readTail } from './read-lines.ts';
 import { logFilesOf } from './read-log-files.ts';
-import { processesOf } from './read-once.ts';
+import { kernelLogOf, processesOf } from './read-once.ts';
 import { readFamily } from './read-processes.ts';
 
 const longestMs = 600_000;
@@ -33,7 +32,7 @@ export const workerFaults: Probe = {
     const state = await context.serviceType.state(context.target, context.run, signal);
     const family = readFamily(state.pids, processesOf(context));
     const names = new Set(family.map((row) => row.comm));
-    const log = names.size > 0 ? readKernelLog() : [];
+    const log = names.size > 0 ? kernelLogOf(context) : [];
     if (typeof log === 'string') return [];
     const likeOurs = log
       .filter((line) => line.atMs > context.clock.wallMs() - longestMs)
