@@ -58,12 +58,6 @@ async function isLeftBehind(main: string, files: HostFiles): Promise<boolean> {
   return (await Promise.all(signs.map((path) => files.stat(path)))).every((about) => about === undefined);
 }
 
-/** php-fpm's times: seconds, or with `s`, `m`, `h`, `d`; `undefined` when it is none. */
-export function fpmSeconds(text: string | undefined): number | undefined {
-  const found = /^(\d{1,9})([smhd]?)$/.exec(text ?? '');
-  return found ? Number(found[1]) * { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }[found[2] as '' | 's' | 'm' | 'h' | 'd'] : undefined;
-}
-
 /** Where a setting of a pool is written, or the file where it would be. */
 export function placeIn(pool: Pool, setting: FpmSetting | undefined): string {
   return setting ? `${setting.file}:${setting.line}` : pool.file;

@@ -9,7 +9,7 @@ import { inForce, nameOf, nginxFrom, nginxTimeMs } from '../../src/doctor/nginx/
 import { parseNginx } from '../../src/doctor/nginx/parse-nginx.ts';
 import { readNginx } from '../../src/doctor/nginx/read-nginx.ts';
 import { blockedBy, parseIptablesSave, type RuleSet } from '../../src/doctor/packet-filter.ts';
-import { fpmSeconds } from '../../src/doctor/pools.ts';
+import { fpmSeconds } from '../../src/healer/probes/read-fpm-pool.ts';
 import { readUnit, unitSeconds } from '../../src/doctor/units.ts';
 import { formatAddress } from '../../src/core/failure.ts';
 import { finish, succeed } from '../support/program.ts';

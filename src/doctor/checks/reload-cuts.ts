@@ -1,5 +1,6 @@
 import type { Check } from '../check.ts';
-import { fpmSeconds, placeIn } from '../pools.ts';
+import { fpmSeconds } from '../../healer/probes/read-fpm-pool.ts';
+import { placeIn } from '../pools.ts';
 
 /** php-fpm's reload with its default kills what is being served. Needs no rights but to read the configuration. */
 export const reloadCuts: Check = {

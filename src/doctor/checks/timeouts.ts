@@ -2,7 +2,8 @@
 import { formatDuration } from '../../core/time.ts';
 import type { Check, CheckResult, DoctorContext } from '../check.ts';
 import { inForce, nameOf, nginxTimeMs, placeOf, type Pass } from '../nginx/passes.ts';
-import { fpmSeconds, placeIn, type Pool } from '../pools.ts';
+import { fpmSeconds } from '../../healer/probes/read-fpm-pool.ts';
+import { placeIn, type Pool } from '../pools.ts';
 import { directPasses, gatewayPasses, poolAt } from '../who-passes.ts';
 
 /** nginx's own default for both protocols. */

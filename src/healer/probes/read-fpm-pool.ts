@@ -170,9 +170,13 @@ function timeoutsOf(value: (key: string) => string | undefined): FpmTimeouts {
   return { ...(terminateMs === undefined ? {} : { terminateMs }), ...(executionMs === undefined ? {} : { executionMs }) };
 }
 
-/** php-fpm's spelling: `30`, `30s`, `5m`, `2h`, `1d`. */
-function durationOf(text: string | undefined): number | undefined {
+/** php-fpm's times: seconds, or with `s`, `m`, `h`, `d`; `undefined` when it is none. */
+export function fpmSeconds(text: string | undefined): number | undefined {
   const found = /^(\d{1,9})([smhd]?)$/.exec(text ?? '');
-  const seconds = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 };
-  return found ? Number(found[1]) * 1000 * (found[2] === 's' || found[2] === 'm' || found[2] === 'h' || found[2] === 'd' ? seconds[found[2]] : 1) : undefined;
+  return found ? Number(found[1]) * { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }[found[2] as '' | 's' | 'm' | 'h' | 'd'] : undefined;
+}
+
+function durationOf(text: string | undefined): number | undefined {
+  const seconds = fpmSeconds(text);
+  return seconds === undefined ? undefined : seconds * 1000;
 }
