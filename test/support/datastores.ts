@@ -19,6 +19,12 @@ export interface Datastore {
 
 /** MariaDB on a socket only; its data are made once, before the first start. */
 export async function startMariadb(t: TestScope, options: readonly string[] = []): Promise<Datastore> {
+  const { folder, socket, argv } = await makeMariadb(t, options);
+  return begin(t, { folder, argv, address: `unix:${socket}`, up: () => answers({ path: socket }, undefined) });
+}
+
+/** Its data, with a root who needs no password, and how it is started. */
+export async function makeMariadb(t: TestScope, options: readonly string[]): Promise<{ readonly folder: string; readonly socket: string; readonly argv: readonly string[] }> {
   const folder = tempFolder(t, 'gg-mariadb');
   const data = join(folder, 'data');
   await succeed(['/usr/bin/mariadb-install-db', '--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db', '--user=root']);
@@ -34,7 +40,7 @@ export async function startMariadb(t: TestScope, options: readonly string[] = []
     `--log-error=${folder}/m.err`,
     ...options,
   ];
-  return begin(t, { folder, argv, address: `unix:${socket}`, up: () => answers({ path: socket }, undefined) });
+  return { folder, socket, argv };
 }
 
 /** Redis on a socket only, without a file of its data unless the options ask for one. */

@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeMariadb } from '../../support/datastores.ts';
 import { endAll, processes, type ProcessInfo } from '../../support/processes.ts';
 import { succeed } from '../../support/program.ts';
 import { programPath } from '../../support/skip.ts';
@@ -29,21 +30,8 @@ export interface DaemonStore {
 
 /** Its data are made, with a root who needs no password; not started. */
 export async function prepareMariadb(t: TestScope, options: readonly string[]): Promise<DaemonStore & { sql(text: string): Promise<string> }> {
-  const folder = tempFolder(t, 'gg-mariadb');
-  const [data, socket, log] = [join(folder, 'data'), join(folder, 'm.sock'), join(folder, 'm.err')];
-  await succeed(['/usr/bin/mariadb-install-db', '--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db', '--user=root']);
-  const argv = [
-    programPath('mariadbd'),
-    '--no-defaults',
-    '--user=root',
-    `--datadir=${data}`,
-    `--socket=${socket}`,
-    '--skip-networking',
-    `--pid-file=${folder}/m.pid`,
-    `--log-error=${log}`,
-    ...options,
-  ];
-  const store = daemon(t, { folder, socket, log, argv, pidfile: join(folder, 'm.pid'), words: undefined });
+  const { folder, socket, argv } = await makeMariadb(t, options);
+  const store = daemon(t, { folder, socket, log: join(folder, 'm.err'), argv, pidfile: join(folder, 'm.pid'), words: undefined });
   return { ...store, sql: (text) => succeed(['/usr/bin/mariadb', '--no-defaults', '--user=root', `--socket=${socket}`, '--batch', '--execute', text]) };
 }
 
