@@ -3,6 +3,7 @@
  * beginning. It leaves out nothing that was decided; what repeats itself is said once, with a count, and gates that
  * passed are only counted.
  */
+import { shellQuoted } from '../core/command-word.ts';
 import type { ActionName } from '../core/decision.ts';
 import { incidentCode } from '../core/ids.ts';
 import { formatDuration } from '../core/time.ts';
@@ -66,7 +67,7 @@ function tell(record: AuditRecord, context: Telling & { readonly records: readon
       ...(record.avoid ?? []).flatMap((text) => item('avoid:', text)),
       ...ruleOf(record),
       ...gatesOf(record, context),
-      ...(record.argv === undefined ? [] : item('command:', `${record.argv.map(quoted).join(' ')}${record.as === undefined ? '' : ` (as ${record.as})`}`)),
+      ...(record.argv === undefined ? [] : item('command:', `${record.argv.map(shellQuoted).join(' ')}${record.as === undefined ? '' : ` (as ${record.as})`}`)),
       ...outcomeOf(record),
       ...checksOf(record),
       ...impactOf(record),
@@ -196,9 +197,4 @@ function inSingular(text: string): string {
 /** A label of its own column, the text beside it. */
 function item(label: string, text: string): readonly string[] {
   return wrap(plain(text), { indent: margin + label.padEnd(labelWidth), hang: margin + ' '.repeat(labelWidth) });
-}
-
-/** As it could be typed into a shell, so that it can be tried by hand. */
-function quoted(argument: string): string {
-  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
 }

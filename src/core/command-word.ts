@@ -5,3 +5,8 @@
 export function commandWord(value: string, placeholder: string): string {
   return /^[\w@%+=:,./][\w@%+=:,./-]*$/.test(value) ? value : placeholder;
 }
+
+/** A word as it is typed into a shell, whatever it holds: of commands that are our own configuration's. */
+export function shellQuoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}

@@ -16,6 +16,7 @@ import type { Dependency, ProbeContext, ServiceTarget, ServiceType } from './lea
 import * as registeredProbes from './probes/registry.ts';
 import { runCommand } from './run-command.ts';
 import * as registeredServices from './services/registry.ts';
+import { symptomOfState } from './state-symptom.ts';
 import { currentFile, readCurrent, targetOf, upstreamsOf } from './ward-target.ts';
 
 export interface DiagnosisNow {
@@ -63,9 +64,8 @@ async function dependenciesNow(policy: PolicyConfig, configuration: Configuratio
 }
 
 async function symptomOf(target: ServiceTarget, serviceType: ServiceType, signal: AbortSignal): Promise<Symptom | undefined> {
-  const { state, text } = await serviceType.state(target, runCommand, signal);
-  if (state === 'failed' || state === 'stopped') return { seenBy: 'watch', kind: 'service_down', count: 1, text };
-  if (state === 'frozen') return { seenBy: 'watch', kind: 'service_frozen', count: 1, text };
+  const seen = symptomOfState(await serviceType.state(target, runCommand, signal));
+  if (seen) return seen;
   const address = target.upstreams[target.current];
   const failure = address && (await connectProbe(address, connectMs, { signal }));
   return failure && { seenBy: 'watch', kind: failure.kind, count: 1, text: `${target.name} did not take a connection: ${failure.detail}.` };

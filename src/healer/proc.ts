@@ -3,7 +3,8 @@
  * Read-only and bounded. A process that ends while it is read is simply absent: that is normal, never an error.
  * @see proc(5)
  */
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { basename } from 'node:path';
 
 /** One process as /proc/PID/stat shows it. `pid` and `startTicks` together name it for ever: pids are reused. */
 export interface ProcessStat {
@@ -122,6 +123,15 @@ export function readTable(path: string, isEnough: (part: Buffer) => boolean = ()
     return tableBuffer.toString('latin1', 0, length);
   } finally {
     closeSync(file);
+  }
+}
+
+/** The name of the file that a process executes, also when that was replaced meanwhile; empty where it is gone, or not ours to see. */
+export function executableOf(pid: number): string {
+  try {
+    return basename(readlinkSync(`/proc/${pid}/exe`)).replace(/ \(deleted\)$/, '');
+  } catch {
+    return '';
   }
 }
 

@@ -2,14 +2,13 @@
  * The healer's own look at every service, so that it needs no traffic to notice: the state as often as the policy
  * says, the address less often. It reports what it sees; whether that is an incident's business is decided elsewhere.
  */
-import type { Symptom } from '../core/incident.ts';
 import { connectProbe } from '../upstream/probe.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
-import type { ServiceState } from './leaves.ts';
 import { limitGateways } from './limit-gateways.ts';
 import { noticeHumans } from './notice-humans.ts';
 import { isWarmingUp } from './start-period.ts';
+import { symptomOfState } from './state-symptom.ts';
 
 const oneLookMs = 5000;
 const connectMs = 1000;
@@ -38,7 +37,7 @@ export async function watchService(ward: Ward, incidents: Incidents, healer: Hea
     // somebody's restart passes through "stopped": it counts when it is seen twice
     const passing = state.state === 'stopped' && !before.startsWith('stopped');
     before = `${state.state} ${state.fence}`;
-    const symptom = passing ? undefined : symptomOf(ward, state);
+    const symptom = passing ? undefined : symptomOfState(state);
     if (symptom) incidents.seen(ward, symptom);
     else if (await isWarmingUp(ward, healer)) failedConnects = 0;
     else if (healer.clock.monotonicMs() >= nextConnectMs) {
@@ -50,22 +49,6 @@ export async function watchService(ward: Ward, incidents: Incidents, healer: Hea
       else if (failedConnects === 0 && !incidents.openFor(ward.name)) ward.lastGoodMs = healer.clock.wallMs();
     }
     await healer.clock.sleep(ward.policy.watch.every, healer.stopping);
-  }
-}
-
-/** A service that is failed, frozen or stopped is worth an incident; one that starts or stops right now is not yet. */
-function symptomOf(ward: Ward, { state, text }: ServiceState): Symptom | undefined {
-  switch (state) {
-    case 'failed':
-    case 'stopped':
-      return { seenBy: 'watch', kind: 'service_down', count: 1, text };
-    case 'frozen':
-      return { seenBy: 'watch', kind: 'service_frozen', count: 1, text };
-    case 'running':
-    case 'starting':
-    case 'stopping':
-    case 'unknown':
-      return undefined;
   }
 }
 

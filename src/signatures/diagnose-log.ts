@@ -1,5 +1,5 @@
 /** What was read in a log → incidents, each with its suspects, best first. Pure. */
-import type { CauseName, Confidence } from '../core/diagnosis.ts';
+import type { Suspect } from '../core/diagnosis.ts';
 import { whyHarmful } from '../core/harmful-remedies.ts';
 import { causeWords } from './cause-words.ts';
 import type { ReadLog } from './read-log.ts';
@@ -12,17 +12,9 @@ import { trafficSigns } from './traffic-signs.ts';
 import { weigh, type Sign, type Weighed } from './weigh.ts';
 
 /** One cause of one incident, in words. */
-export interface LogSuspect {
-  readonly cause: CauseName;
-  readonly confidence: Confidence;
-  readonly subject: string;
-  readonly sentence: string;
-  readonly because: readonly string[];
-  readonly against: readonly string[];
-  readonly remedy: string;
+export interface LogSuspect extends Required<Omit<Suspect, 'facts'>> {
   /** What would confirm or refute it. */
   readonly confirm: string;
-  readonly avoid: readonly string[];
 }
 
 export interface LogIncident {

@@ -1,4 +1,5 @@
 /** How causes read a case file: one fact, the service's state, who listens, and the command that a person would type. */
+import { shellQuoted } from '../../core/command-word.ts';
 import type { Evidence } from '../../core/diagnosis.ts';
 import { formatAddress, type Address } from '../../core/failure.ts';
 import type { CaseFile, ServiceTarget } from '../leaves.ts';
@@ -85,16 +86,12 @@ export function commandLine({ config }: ServiceTarget, verb: 'start' | 'restart'
     case 'init':
       return `${config.script} ${verb}`;
     case 'process':
-      return verb === 'start' ? config.start.map(quoted).join(' ') : undefined;
+      return verb === 'start' ? config.start.map(shellQuoted).join(' ') : undefined;
     case 'docker':
       return `docker ${verb} ${config.container}`;
     case 'external':
       return undefined;
   }
-}
-
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 function toFact({ text, facts }: Evidence): Fact {

@@ -2,12 +2,10 @@
 import type { Confidence } from '../../core/diagnosis.ts';
 import type { CaseFile } from '../leaves.ts';
 import { factOf, factsOf, type Fact } from './read-case.ts';
-import { signsOfSlowness, waitsForProcessor } from './read-load.ts';
+import { ownPages, signsOfSlowness, waitsForProcessor } from './read-load.ts';
 
 /** Of the periods of a quota. */
 const oftenHeld = 0.5;
-/** Pages a second that the service waits for: a group that is full of files only does not hurt. */
-const ownPages = 20;
 
 export interface MetLimit {
   readonly limit: Fact;
@@ -30,7 +28,7 @@ function confidenceIn(limit: Fact, file: CaseFile): Confidence | undefined {
       if (signsOfSlowness(file).length === 0 || !waitsForProcessor(file)) return undefined;
       return (limit.number('heldShare') ?? 0) >= oftenHeld ? 'certain' : 'likely';
     case 'memory':
-      // what was only read from files is given back: only pages that it needs again hurt
+      // what was only read from files is given back: only pages that it needs again hurt, in a group that is full of files as well
       if (refusalOf(file, limit)) return 'certain';
       return signsOfSlowness(file).length > 0 && (factOf(file, 'service_load')?.number('majorFaultsPerS') ?? 0) >= ownPages ? 'likely' : undefined;
     default:

@@ -73,7 +73,7 @@ export function isUnderPressure(machine: Fact, resource: Resource, lasting: numb
 }
 
 /** Pages a second that the service itself waits for. */
-const ownPages = 20;
+export const ownPages = 20;
 const groupWaits = 0.3;
 
 /** The service's own processes, or its control group, are seen waiting for pages of memory. */

@@ -1,7 +1,6 @@
 /** Whose a process is: its user, and what systemd calls the unit that it belongs to. */
-import { existsSync, readlinkSync, statSync } from 'node:fs';
-import { basename } from 'node:path';
-import { readText } from '../proc.ts';
+import { existsSync, statSync } from 'node:fs';
+import { executableOf, readText } from '../proc.ts';
 
 export interface Owner {
   /** The user's name, or its number where it has none. */
@@ -34,16 +33,8 @@ export function unitOf(cgroup: string): string {
 
 /** What a person calls the program. It may give itself any name, so nothing but plain characters is left of it. */
 export function programOf({ pid, comm }: { readonly pid: number; readonly comm: string }): string {
-  return (comm === nodesName ? executableOf(pid) : comm).replace(/[^\x21-\x7e]/g, '?').slice(0, 32);
+  return (comm === nodesName ? executableOf(pid) || comm : comm).replace(/[^\x21-\x7e]/g, '?').slice(0, 32);
 }
 
 /** Node names its first thread so. */
 const nodesName = 'MainThread';
-
-function executableOf(pid: number): string {
-  try {
-    return basename(readlinkSync(`/proc/${pid}/exe`));
-  } catch {
-    return nodesName;
-  }
-}

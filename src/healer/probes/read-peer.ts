@@ -1,9 +1,8 @@
 /** Who is at an address that a service's workers wait for. */
 import { readlinkSync } from 'node:fs';
-import { basename } from 'node:path';
 import { parseAddress, type Address } from '../../core/failure.ts';
 import type { Dependency, ProbeContext } from '../leaves.ts';
-import { readStat } from '../proc.ts';
+import { executableOf, readStat } from '../proc.ts';
 import { listenersAt } from '../socket-tables.ts';
 import { processesOf, socketsOf } from './read-once.ts';
 import { isLocal, readHolders } from './read-sockets.ts';
@@ -56,14 +55,6 @@ async function listenerOf(address: Address, context: ProbeContext, signal: Abort
   if (inodes.size === 0) return '';
   const pids = processesOf(context).map((row) => row.pid);
   const [pid] = [...(await readHolders(inodes, pids, signal)).values()].flat();
-  return pid === undefined ? '' : programOf(pid);
-}
-
-/** By its file: a name that a program gives to its threads says less. */
-function programOf(pid: number): string {
-  try {
-    return basename(readlinkSync(`/proc/${pid}/exe`)).replace(/ \(deleted\)$/, '');
-  } catch {
-    return readStat(pid)?.comm ?? '';
-  }
+  // by its file: a name that a program gives to its threads says less
+  return pid === undefined ? '' : executableOf(pid) || (readStat(pid)?.comm ?? '');
 }
