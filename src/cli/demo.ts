@@ -79,7 +79,7 @@ async function runDemo(folder: string, options: { port: string; verbose?: boolea
   const supervisor = supervise(ownProcesses(config, { state, proxy, ...(options.verbose ? {} : { log: join(folder, 'log') }) }), quiet, () => stop.abort());
   try {
     const url = `http://127.0.0.1:${ports.gateway}/`;
-    if (await isReady(url, stop.signal)) process.stdout.write(welcome(url, folder));
+    if (await isReady(url, `http://127.0.0.1:${ports.admin}/state`, stop.signal)) process.stdout.write(welcome(url, folder));
     else if (!stop.signal.aborted) throw new Error(`the demo did not answer on ${url} within ${readyWithinMs / 1000} s; try: goodgateway demo --verbose`);
     await new Promise<void>((resolve) => (stop.signal.aborted ? resolve() : stop.signal.addEventListener('abort', () => resolve())));
   } finally {
@@ -179,13 +179,16 @@ async function shopTarget(config: string): Promise<ServiceTarget | undefined> {
   return { name: 'shop', config: shop.policy.service, upstreams: [gateway.upstream, ...gateway.also_allowed], current: 0, protocol: 'http', stateFolder: host.state };
 }
 
-async function isReady(url: string, signal: AbortSignal): Promise<boolean> {
+/** The shop answers, and the healer hears of what happens to it: a press before that would be healed, and not be told. */
+async function isReady(url: string, stateUrl: string, signal: AbortSignal): Promise<boolean> {
   const deadline = systemClock.monotonicMs() + readyWithinMs;
   while (!signal.aborted && systemClock.monotonicMs() < deadline) {
     try {
-      const { statusCode, body } = await request(url, { signal });
-      await body.dump();
-      if (statusCode === 200) return true;
+      const shop = await request(url, { signal });
+      await shop.body.dump();
+      const state = await request(stateUrl, { signal });
+      const isHealerThere = (await state.body.text()).includes('"healer":"connected"');
+      if (shop.statusCode === 200 && isHealerThere) return true;
     } catch {
       // not listening yet
     }
