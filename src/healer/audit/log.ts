@@ -25,6 +25,8 @@ export interface AuditLogOptions {
   readonly bootId: string;
   /** A file that would grow beyond this is followed by the next one. Default 64 MiB. */
   readonly rotateBytes?: number;
+  /** Told of each record once it stands in the file, in the order of the chain: the line without its newline, and where it begins. Must not throw. */
+  readonly onAppended?: (appended: { readonly line: string; readonly seq: number; readonly file: string; readonly offset: number }) => void;
   /** Files whose day is over for longer are removed, at opening and once a day. Default: none is. */
   readonly keepMs?: number;
 }
@@ -94,7 +96,6 @@ class Writer implements AuditLog {
 
   readonly openIntents = (): readonly AuditRecord[] => this.#begun.openIntents;
   readonly openIncidents = (): readonly AuditRecord[] => this.#begun.openIncidents;
-
   failure(): AuditFailure | undefined {
     return this.#failure;
   }
@@ -194,7 +195,8 @@ class Writer implements AuditLog {
     const file = await this.#fileFor(line.length, auditDay(wallMs));
     await appendLine(file, line, gatingEvents.has(event.event));
     this.#head = { seq: envelope.seq, hash: hashLine(line) };
-    return { kind: 'appended', seq: envelope.seq, hash: this.#head.hash, file: file.file.path };
+    this.#options.onAppended?.({ line: line.toString('utf8', 0, line.length - 1), seq: envelope.seq, file: file.file.name, offset: file.size - line.length });
+    return { kind: 'appended', ...this.#head, file: file.file.path };
   }
 
   /** The day never goes back, though the clock may: the order of the names is the order of the chain. */
