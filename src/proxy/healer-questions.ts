@@ -58,7 +58,7 @@ export class HealerQuestions {
 
   /** The healer is gone: nobody waits for its answers. */
   gone(): void {
-    for (const id of [...this.#pending.keys()]) this.#settle(id, noAnswer('the healer went away before it had answered'));
+    for (const id of this.#pending.keys()) this.#settle(id, noAnswer('the healer went away before it had answered'));
   }
 
   #settle(id: number, answer: HealerAnswer): void {
