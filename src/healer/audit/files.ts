@@ -2,6 +2,7 @@
  * The files of an audit folder, and their lines as raw bytes, in bounded memory. A file that is not written to any more
  * may be compressed (`.jsonl.gz`); readers need not know: its lines, their numbers and hashes are the same.
  */
+import { createHash, type Hash } from 'node:crypto';
 import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline, type Readable } from 'node:stream';
@@ -42,6 +43,16 @@ export async function listAuditFiles(folder: string): Promise<readonly AuditFile
     files.set(found[1]!, { path: join(folder, name), name, day: found[2]!, number: Number(found[3]) });
   }
   return [...files.values()].toSorted((a, b) => a.day.localeCompare(b.day) || a.number - b.number);
+}
+
+/** Is this the compressed form? Nothing is ever written to it again. */
+export function isCompressed(file: AuditFile): boolean {
+  return file.name.endsWith('.gz');
+}
+
+/** Where the file stood, or stands, before it is compressed. */
+export function plainPath({ path }: AuditFile): string {
+  return path.replace(/\.gz$/, '');
 }
 
 /** One line. `bytes` has its newline; a last line without one has `complete: false`. */
@@ -87,6 +98,17 @@ export async function openContent(path: string): Promise<AsyncIterable<Buffer>> 
     // Compressed since it was listed; where it is not there either, the first error names the file that was asked for.
     return unpack(await open(`${path}.gz`).catch(() => Promise.reject(error)));
   }
+}
+
+/** The SHA-256 of the plain bytes of a file, not digested yet, and how many they are. Rejects like {@link openContent}. */
+export async function hashContent(path: string): Promise<{ readonly hash: Hash; readonly bytes: number }> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of await openContent(path)) {
+    hash.update(chunk);
+    bytes += chunk.length;
+  }
+  return { hash, bytes };
 }
 
 function bytesOf(handle: FileHandle): Readable {
