@@ -49,13 +49,13 @@ interface Chosen {
 }
 
 /**
- * From the oldest on, without a hole. The newest file's day counts like a clock: one that leaps ahead by years must not
- * empty the folder before the log itself has reached that year.
+ * From the oldest on, without a hole. The day after the newest file but one counts like a clock: one that leaps ahead by
+ * years makes one file of that year, and must not empty the folder before the log has gone on there for a day.
  */
 async function chooseFiles(files: readonly AuditFile[], { wallMs, keepMs = Infinity, keepBytes = Infinity }: Retirement): Promise<readonly Chosen[]> {
-  const newest = files.at(-1);
-  if (!newest) return [];
-  const limit = Math.min(wallMs, endOf(newest)) - keepMs;
+  const before = files.at(-2);
+  if (!before) return [];
+  const limit = Math.min(wallMs, endOf(before) + dayMs) - keepMs;
   const sizes = await Promise.all(files.map(async ({ path }) => (await stat(path)).size));
   let total = sizes.reduce((sum, size) => sum + size, 0);
   const chosen: Chosen[] = [];
