@@ -1,12 +1,12 @@
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { parseObject } from '../../../src/healer/audit/chain.ts';
-import { listAuditFiles, readLines } from '../../../src/healer/audit/files.ts';
+import { listAuditFiles } from '../../../src/healer/audit/files.ts';
 import { openAuditLog, type AuditLog } from '../../../src/healer/audit/log.ts';
-import { auditRecordSchema, type AuditRecord } from '../../../src/healer/audit/record.ts';
+import type { AuditRecord } from '../../../src/healer/audit/record.ts';
 import type { Keeping } from '../../../src/healer/audit/retire.ts';
 import { verifyAuditFolder } from '../../../src/healer/audit/verify-audit-folder.ts';
+import { recordsIn } from '../../fixtures/audit/records-in.ts';
 import { append, crashEvents, openStory, StoryClock } from '../../fixtures/audit/story.ts';
 import { tempFolder, type TestScope } from '../../support/temp-folder.ts';
 import { until } from '../../support/until.ts';
@@ -20,9 +20,7 @@ const soon = (what: string, condition: () => boolean | Promise<boolean>) => unti
 
 /** What tells of a removal, or why there was none. */
 async function removalsIn(folder: string): Promise<readonly AuditRecord[]> {
-  const found: AuditRecord[] = [];
-  for (const { path } of await listAuditFiles(folder)) for await (const { bytes } of readLines(path)) found.push(auditRecordSchema.parse(parseObject(bytes)));
-  return found.filter(({ event, sealed }) => event === 'audit.rotated' && !sealed);
+  return (await recordsIn(folder)).filter(({ event, sealed }) => event === 'audit.rotated' && !sealed);
 }
 const removedFrom = async (folder: string) => (await removalsIn(folder)).map(({ removed }) => removed?.file.replace('.gz', ''));
 
