@@ -1,6 +1,6 @@
 /** `goodgateway why`: one incident as a story, with the proof. */
 import type { Command } from 'commander';
-import { findIncident } from '../healer/audit/query.ts';
+import { findIncident } from '../healer/audit/find-incident.ts';
 import { openAudit, readingCommand, type AuditSource } from './audit-files.ts';
 import { tellIncident } from './incident-story.ts';
 import { complain, plain, printLine } from './terminal.ts';
