@@ -1,6 +1,7 @@
 /** `goodgateway audit verify`: is the log whole? */
 import { Command } from 'commander';
 import { verifyAuditFolder, type Verification } from '../healer/audit/verify-audit-folder.ts';
+import { auditExportCommand } from './audit-export.ts';
 import { readingCommand, openAudit, type AuditSource } from './audit-files.ts';
 import { plain, printLine, styled } from './terminal.ts';
 
@@ -11,7 +12,7 @@ export function auditCommand(): Command {
     .option('--json', 'the result as one JSON object')
     .addHelpText('after', '\nExample: goodgateway audit verify --folder /backup/web1/goodgateway')
     .action((options: AuditSource & { readonly json?: true }) => verifyAudit(options));
-  return new Command('audit').description('the audit log itself').addCommand(verify);
+  return new Command('audit').description('the audit log itself').addCommand(verify).addCommand(auditExportCommand());
 }
 
 async function verifyAudit(options: AuditSource & { readonly json?: true }): Promise<void> {
