@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { findCheckpoints, parseCheckpoint, type Checkpoint } from '../healer/audit/checkpoint.ts';
 import { verifyAuditFolder, type Verification } from '../healer/audit/verify-audit-folder.ts';
 import { runCommand } from '../healer/run-command.ts';
+import { auditExportCommand } from './audit-export.ts';
 import { readingCommand, openAudit, type AuditSource } from './audit-files.ts';
 import { complain, plain, printLine, styled } from './terminal.ts';
 
@@ -22,7 +23,7 @@ export function auditCommand(): Command {
     .option('--json', 'the result as one JSON object')
     .addHelpText('after', '\nExamples:\n  goodgateway audit verify --journal\n  goodgateway audit verify --folder /backup/web1/goodgateway --checkpoint 4711:9f2c61d0a3b4')
     .action((options: VerifyOptions) => verifyAudit(options));
-  return new Command('audit').description('the audit log itself').addCommand(verify);
+  return new Command('audit').description('the audit log itself').addCommand(verify).addCommand(auditExportCommand());
 }
 
 function addCheckpoint(text: string, before: readonly Checkpoint[] = []): readonly Checkpoint[] {

@@ -7,7 +7,7 @@ import { shellQuoted } from '../core/command-word.ts';
 import type { ActionName } from '../core/decision.ts';
 import { incidentCode } from '../core/ids.ts';
 import { formatDuration } from '../core/time.ts';
-import type { IncidentStory } from '../healer/audit/query.ts';
+import type { IncidentStory } from '../healer/audit/find-incident.ts';
 import type { AuditRecord } from '../healer/audit/record.ts';
 import { collapse } from '../healer/audit/summary.ts';
 import { acted, headingOf, isRepair, toAct } from './story-headings.ts';
