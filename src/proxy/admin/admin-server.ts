@@ -1,16 +1,21 @@
-/** The admin listener: loopback or unix, read-only. `/livez`, `/readyz` for supervisors, `/state` for people and pages. */
-import Fastify from 'fastify';
+/** The admin listener: loopback or unix, read-only. `/livez`, `/readyz` for supervisors, `/metrics` for Prometheus, `/state` for people and pages. */
+import Fastify, { type FastifyReply } from 'fastify';
 import type { Address } from '../../core/failure.ts';
 import { formatAddress } from '../../core/failure.ts';
 import { incidentCode } from '../../core/ids.ts';
 import type { Gateway } from '../gateway.ts';
 import type { Listener } from '../gateway-request.ts';
 import { listenOn } from '../../channel/listen-on.ts';
+import { expositionType } from './exposition.ts';
 
 export interface AdminOptions {
   readonly address: Address;
   readonly gateways: ReadonlyMap<string, Gateway>;
   readonly healerConnected: () => boolean;
+  /** As a sentence; `undefined` when visitors are served. */
+  readonly whyNotReady: () => string | undefined;
+  /** In the text format of Prometheus. */
+  readonly metrics: () => string;
 }
 
 /** Serves until closed. Rejects when it cannot listen. */
@@ -18,7 +23,8 @@ export async function listenAdmin(options: AdminOptions): Promise<Listener> {
   const app = Fastify({ logger: false });
   app.addHook('onSend', async (_request, reply) => void reply.header('cache-control', 'no-store'));
   app.get('/livez', () => 'ok\n');
-  app.get('/readyz', () => 'ok\n');
+  app.get('/readyz', (_request, reply) => answerReady(options, reply));
+  app.get('/metrics', (_request, reply) => reply.type(expositionType).send(options.metrics()));
   app.get('/state', () => describeState(options));
   await app.ready();
   await listenOn(app.server, options.address, { mode: '0660' });
@@ -29,6 +35,13 @@ export async function listenAdmin(options: AdminOptions): Promise<Listener> {
       await app.close();
     },
   };
+}
+
+/** Without the healer visitors are served all the same: an orchestrator that took the proxy away would make an outage of it. */
+function answerReady({ whyNotReady, healerConnected }: AdminOptions, reply: FastifyReply): FastifyReply {
+  const why = whyNotReady();
+  if (why !== undefined) return reply.code(503).send(`${why}\n`);
+  return reply.send(healerConnected() ? 'ok\n' : 'ok, but the healer is away: visitors are served, nothing is repaired\n');
 }
 
 /** The whole state as JSON. Incidents by the code that visitors see. */
