@@ -3,6 +3,7 @@
  * the reference page and the JSON Schema for editors are made from here.
  */
 import { z } from 'zod';
+import { accessLogSchema } from './access-log-schema.ts';
 import { adminSchema } from './admin-schema.ts';
 import { safetySchema } from './safety-schema.ts';
 import { absolutePath, address, duration, name, notYet, oneOrMany, retention, size, version } from './values.ts';
@@ -189,6 +190,7 @@ export const hostSchema = z.strictObject({
     .union([safetySchema, z.string()], { error: 'expected the limits themselves, or the path of a file that holds them' })
     .prefault({})
     .describe('Limits of the whole host, which no policy can exceed; or the path of a file that holds `version: 1` and `safety:`.'),
+  access_log: accessLogSchema,
   log: z
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('The least important line that the processes write to standard error.') })
     .prefault({})
