@@ -24,6 +24,7 @@ import { watchPauses } from './operators/pause.ts';
 import type { OperatorPlace } from './operators/place.ts';
 import { listenForProxies, type ProxyLink } from './proxy-link.ts';
 import { standAsOneHealer } from './one-healer.ts';
+import { openOutbox } from './outbox.ts';
 import * as registeredProbes from './probes/registry.ts';
 import { redactedLog } from './redacted-log.ts';
 import { createReloader } from './reload.ts';
@@ -73,9 +74,10 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   const wards = new Map<string, Ward>();
   let link: ProxyLink | undefined;
   const lockNow = (): string => safety.one_healer.lock ?? join(host.runtime, 'healer.lock');
+  const outbox = await openOutbox({ folder: host.state, notifiers: host.notifiers, audit, clock: systemClock, log });
   const oneHealer = await standAsOneHealer({ lock: lockNow, run, clock: systemClock, stopping: stop.signal, log, audit });
   const around = { host: createHostLook({ pauseWhen: () => safety.pause_when, clock: systemClock, log, runtime: host.runtime }), otherHealer: oneHealer.other };
-  const healer = withPlugIns({ wards, audit, state, run, log, around, order: (order) => link?.order(order), stopping: stop.signal, signatures: () => tableWith(own) }, () => safety);
+  const healer = withPlugIns({ wards, audit, state, outbox, run, log, around, order: (order) => link?.order(order), stopping: stop.signal, signatures: () => tableWith(own) }, () => safety);
   const incidents = createIncidents(healer);
   const deaths = createRequestDeaths({ wards, incidents, healer });
   link = await listenForProxies({
@@ -105,7 +107,16 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   watches.add(watchPauses(ready));
   watches.add(watchSharedCause(healer));
   watches.add(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
-  const reloader = await createReloader(configuration, { healer, incidents, deaths, wards, createWard: createOne, watch, take: (next) => void ({ safety, signatures: own } = next) });
+  const reloader = await createReloader(configuration, {
+    healer,
+    incidents,
+    deaths,
+    wards,
+    createWard: createOne,
+    watch,
+    take: (next) => void ({ safety, signatures: own } = next),
+    adoptNotifiers: outbox.adopt,
+  });
   warmSignatures(() => tableWith(own), { signal: stop.signal, log });
   const changed = (): Promise<void> => reloader.reload('a file was changed');
   watches.add(watchConfig({ watched: reloader.watched, changed, clock: systemClock, readAtMs: performance.timeOrigin, signal: stop.signal }));
@@ -114,6 +125,8 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
     close: async () => {
       stop.abort();
       await Promise.race([Promise.all([watches.ended(), incidents.settled()]), systemClock.sleep(2000)]);
+      // what a courier has under way is sent once more by the next healer
+      await Promise.race([outbox.close(), systemClock.sleep(500)]);
       await audit.append({ event: 'agent.stopped', actor: 'auto' });
       await Promise.all([link.close(), control.close(), audit.close()]);
       oneHealer.close();
@@ -132,7 +145,7 @@ function warmSignatures(table: () => Promise<unknown>, { signal, log }: { readon
 }
 
 /** With everything that stands in the registries. `safety` is asked anew each time: a reload may have changed it. */
-function withPlugIns(parts: Pick<Healer, 'wards' | 'audit' | 'state' | 'run' | 'log' | 'around' | 'order' | 'stopping' | 'signatures'>, safety: () => Healer['safety']): Healer {
+function withPlugIns(parts: Pick<Healer, 'wards' | 'audit' | 'state' | 'outbox' | 'run' | 'log' | 'around' | 'order' | 'stopping' | 'signatures'>, safety: () => Healer['safety']): Healer {
   const actions = new Map(Object.values(registeredActions).map((action) => [action.name, action as Action]));
   return {
     ...parts,
