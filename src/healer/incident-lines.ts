@@ -39,8 +39,10 @@ export function incidentLines(place: Place, { headline, now, please, kind }: Lin
 }
 
 function doneLine({ done }: OpenCase, kind: LinesWanted['kind']): string {
+  // who hears that it begins may hear it late
+  if (kind === 'begins') return '';
   if (done.length > 0) return `Done: ${done.join(', ')}.`;
-  return kind === 'begins' ? '' : `Done: nothing by goodgateway${kind === 'over' ? '; it came back by itself, or somebody repaired it' : ''}.`;
+  return `Done: nothing by goodgateway${kind === 'over' ? '; it came back by itself, or somebody repaired it' : ''}.`;
 }
 
 function nowLine({ open, ward, healer }: Place, now: string | undefined, kind: LinesWanted['kind']): string {
