@@ -24,6 +24,7 @@ export const statusSchema = z.object({
   paused: pausedSchema,
   breaker: z.object({ since: z.string(), reason: z.string(), tried: z.boolean() }).nullable().default(null),
   budget: z.object({ disruptive: useSchema, starts: useSchema, within_ms: z.number() }).optional(),
+  untold: z.array(z.object({ notifier: z.string(), waiting: z.number(), since: z.string().optional(), problem: z.string().optional() })).default([]),
   services: z.array(
     z.object({
       name: z.string(),
@@ -102,12 +103,21 @@ function describe(status: Status, now: ReadonlyMap<string, IncidentNow>): string
   return `${[`healing is ${status.healing}; audit log: ${status.audit}`, ...describeHost(status), ...lines].map(plain).join('\n')}\n`;
 }
 
-function describeHost({ off, paused, breaker, budget }: Status): readonly string[] {
+function describeHost({ off, paused, breaker, budget, untold }: Status): readonly string[] {
   const use = budget && `${budget.disruptive.used} of ${budget.disruptive.of} disruptive actions and ${budget.starts.used} of ${budget.starts.of} starts`;
   return [
     ...restraintsOf({ off, paused }, '', ''),
     ...(breaker ? [`the circuit breaker is open since ${local(breaker.since)}: ${breaker.reason}; to close it: goodgateway on`] : []),
     ...(budget ? [`used on this host within ${formatDuration(budget.within_ms)}: ${use}`] : []),
+    ...untold.flatMap(untoldLine),
+  ];
+}
+
+/** One that was just said, and is on its way, is no trouble. */
+function untoldLine({ notifier, waiting, since, problem }: Status['untold'][number]): readonly string[] {
+  if (problem === undefined) return [];
+  return [
+    `${waiting} ${waiting === 1 ? 'message waits' : 'messages wait'} for ${notifier}${since === undefined ? '' : ` since ${local(since)}`}: ${problem}; to try it: goodgateway notify --test ${notifier}`,
   ];
 }
 

@@ -65,6 +65,7 @@ const headings: Readonly<Record<AuditEventName, string | ((record: AuditRecord) 
   'policy.rejected': 'Refused the policy',
   'policy.removed': 'No policy any more',
   'human.acted': 'A person did something',
+  'notification.failed': 'Somebody could not be told',
   'agent.started': 'goodgateway started',
   'agent.stopped': 'goodgateway stopped',
   'agent.crashed': 'goodgateway ended unexpectedly',

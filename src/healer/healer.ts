@@ -14,6 +14,7 @@ import type { DeathMemory } from './death-memory.ts';
 import type { Detector } from './detect.ts';
 import type { Action, Cause, Collector, Probe, ServiceState, ServiceTarget, ServiceType } from './leaves.ts';
 import type { RunCommand } from './commands.ts';
+import type { Receivers } from './notifier.ts';
 import type { ActionTable } from './policy/gates.ts';
 import type { Hindrance, Surroundings } from './policy/surroundings.ts';
 import type { TrafficSummary } from './proxy-link.ts';
@@ -55,6 +56,8 @@ export interface Healer {
   readonly order: (order: Exclude<Order, { type: 'welcome' }>) => void;
   /** What goes on around all services, and who else heals here. Absent: nobody looks, and nothing around hinders. */
   readonly around?: Around;
+  /** Where messages to people wait until they have arrived. Absent: they stand in the log only. */
+  readonly outbox?: Receivers;
   /** Aborts when the healer is to stop. */
   readonly stopping: AbortSignal;
 }

@@ -136,7 +136,7 @@ async function perform(decision: Recover, timeoutMs: number, { open, ward, heale
     useUpstream: (index: number) => ward.useUpstream(index),
     isWell: (service: string) => isWell(service, healer),
     shed: async (level: { readonly keep: number; readonly retryAfterMs: number }) => orderShed(level, { open, ward, healer }),
-    tell: (text: string, to?: readonly string[]) => page(text, { open, ward, healer }, { rule, to }),
+    tell: (text: string, to?: readonly string[]) => page(text, { open, ward, healer }, { rule, to, notice: action.tells === 'notice' }),
   };
   const act = { action: step.action, startedMs: healer.clock.monotonicMs() };
   if (touches(action)) ward.lastAct = act;
@@ -167,7 +167,7 @@ function whatNext(action: Action, result: StepResult): Recovered {
 
 /** Disk full, folder gone: traffic flows, healing waits, somebody is told. */
 async function refuseWithoutAudit(text: string, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Recovered> {
-  if (sayOnce(open, text, healer)) await page(`${ward.name}: ${text}`, { open, ward, healer }, { rule: '', to: undefined });
+  if (sayOnce(open, text, healer)) await page(`${ward.name}: ${text}`, { open, ward, healer }, { rule: '', to: undefined, now: `${text}.` });
   noteAsked({ open, healer });
   fallBackUntilRepaired({ open, ward, healer });
   return { next: 'again', inMs: 5000 };

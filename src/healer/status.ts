@@ -2,6 +2,7 @@
 import { incidentCode } from '../core/ids.ts';
 import { formatAddress } from '../core/failure.ts';
 import { isoOf } from '../core/time.ts';
+import { redact } from './audit/redact.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
 import { describeHost, describeWords } from './operators/describe.ts';
@@ -14,7 +15,17 @@ export async function describeStatus({ wards, incidents, healer }: { wards: Read
   const services = await Promise.all([...wards.values()].map((ward) => describeWard(ward, incidents, healer)));
   const trouble = healer.audit.failure();
   const isOn = healer.safety.enabled && healer.state.state().host.off === undefined;
-  return { healing: isOn ? 'on' : 'off', audit: trouble ? trouble.detail : 'ok', ...describeHost(healer), services };
+  return { healing: isOn ? 'on' : 'off', audit: trouble ? trouble.detail : 'ok', ...describeHost(healer), untold: describeUntold(healer), services };
+}
+
+/** Receivers for whom messages wait, and why the last try did not help. */
+function describeUntold({ outbox }: Healer): readonly object[] {
+  return (outbox?.waiting() ?? []).map(({ name, waiting, oldestMs, problem }) => ({
+    notifier: name,
+    waiting,
+    ...(oldestMs === undefined ? {} : { since: new Date(oldestMs).toISOString() }),
+    ...(problem === undefined ? {} : { problem: redact(problem).text }),
+  }));
 }
 
 async function describeWard(ward: Ward, incidents: Incidents, healer: Healer): Promise<object> {
