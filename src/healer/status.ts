@@ -2,6 +2,9 @@
 import { incidentCode } from '../core/ids.ts';
 import { formatAddress } from '../core/failure.ts';
 import { isoOf } from '../core/time.ts';
+import { underWayOn } from './acting.ts';
+import { describeGateways } from './describe-gateways.ts';
+import { describeStep } from './describe-step.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
 import { describeHost, describeWords } from './operators/describe.ts';
@@ -14,7 +17,7 @@ export async function describeStatus({ wards, incidents, healer }: { wards: Read
   const services = await Promise.all([...wards.values()].map((ward) => describeWard(ward, incidents, healer)));
   const trouble = healer.audit.failure();
   const isOn = healer.safety.enabled && healer.state.state().host.off === undefined;
-  return { healing: isOn ? 'on' : 'off', audit: trouble ? trouble.detail : 'ok', ...describeHost(healer), services };
+  return { healing: isOn ? 'on' : 'off', audit: trouble ? trouble.detail : 'ok', ...describeHost(healer), services, gateways: describeGateways({ wards, incidents, healer }) };
 }
 
 async function describeWard(ward: Ward, incidents: Incidents, healer: Healer): Promise<object> {
@@ -38,6 +41,7 @@ async function describeWard(ward: Ward, incidents: Incidents, healer: Healer): P
       until: isoOf(untilMs, healer.clock),
     })),
     ...describeWords(ward.name, healer),
+    under_way: underWayOn(ward, healer) ?? null,
     gave_up: history.services.get(ward.name)?.gaveUp?.reason ?? null,
     incident: open
       ? {
@@ -47,6 +51,7 @@ async function describeWard(ward: Ward, incidents: Incidents, healer: Healer): P
           symptom: open.incident.symptom.text,
           cause: open.diagnosis?.best.cause ?? null,
           sentence: open.diagnosis?.best.sentence ?? null,
+          step: describeStep(open, { ward, healer }),
           done: open.done,
         }
       : null,
