@@ -18,6 +18,7 @@ const programs = {
   'redis-server': { path: '/usr/bin/redis-server', package: 'redis-server' },
   memcached: { path: '/usr/bin/memcached', package: 'memcached' },
   python3: { path: '/usr/bin/python3', package: 'python3-minimal' },
+  script: { path: '/usr/bin/script', package: 'bsdutils' },
   ps: { path: '/usr/bin/ps', package: 'procps' },
 } as const;
 export type ProgramName = keyof typeof programs;
