@@ -1,4 +1,5 @@
 /** What the live view says of each service: its row of the table, what is under it, and who comes first. */
+import { collapse } from '../healer/audit/summary.ts';
 import { byHand, failures, gatewaySentence, lasting, leftOf, restraintsOf, stepSentence, visitorsShort } from './status-words.ts';
 import type { GatewayStatus, ServiceStatus, Status } from './status-answer.ts';
 import type { Row } from './status-table.ts';
@@ -80,7 +81,7 @@ function detailsOf(service: ServiceStatus, gateways: readonly GatewayStatus[], n
     ...detail(byHand(service), { essential: true, style: 'bold' }),
     ...(gaveUp !== null ? detail(`it waits for a person; to let goodgateway try again: goodgateway ack ${name}`) : []),
     ...restraintsOf(service, ` ${name}`).flatMap((text) => detail(text)),
-    ...(incident && incident.done.length > 0 ? detail(`done: ${incident.done.join(', ')}; more: goodgateway why ${incident.code}`) : []),
+    ...(incident && incident.done.length > 0 ? detail(`done: ${collapse(incident.done).join(', ')}; more: goodgateway why ${incident.code}`) : []),
     ...(isTold ? gateways.flatMap((gateway) => detail(gatewaySentence(gateway))) : detail(failed)),
     ...(quarantined.length > 0 ? detail(`not sent to it, because it ends its workers: ${quarantined.map(({ request }) => request).join(', ')}`) : []),
   ];

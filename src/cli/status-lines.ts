@@ -1,4 +1,5 @@
 /** `status --watch` in a pipe: a line for each service at the start, and then one whenever it is another than before. */
+import { collapse } from '../healer/audit/summary.ts';
 import { budgetLeft, byHand, failures, gatewaySentence, hostRestraints, restraintsOf, stepWords } from './status-words.ts';
 import type { NoAnswer } from './ask-healer.ts';
 import type { GatewayStatus, ServiceStatus, Status } from './status-answer.ts';
@@ -38,7 +39,7 @@ function serviceLine(service: ServiceStatus, all: readonly GatewayStatus[]): Say
     `${name}: ${state} (${mode})`,
     ...(incident ? [`incident ${incident.code}: ${incident.sentence ?? incident.symptom}`] : ['no open incident']),
     ...[byHand(service) ?? []].flat(),
-    ...(incident && incident.done.length > 0 ? [`done: ${incident.done.join(', ')}`] : []),
+    ...(incident && incident.done.length > 0 ? [`done: ${collapse(incident.done).join(', ')}`] : []),
     ...(gaveUp === null ? [] : [`given up; to let goodgateway try again: goodgateway ack ${name}`]),
     ...restraintsOf(service, ` ${name}`),
     ...quarantined.map(({ request }) => `not sent: ${request}`),

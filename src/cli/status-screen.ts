@@ -37,11 +37,13 @@ export interface View {
 const oldAfterMs = 3000;
 /** Below, no line is left empty. */
 const airyFromRows = 16;
+/** Below, the budgets of the host are left out. */
+const budgetFromRows = 8;
 const mostLinesOfAText = 3;
 
 /** At most `rows` lines of at most `columns`, without control characters. */
 export function statusScreen(view: View, { columns, rows }: Size): readonly Line[] {
-  const top = topOf(view, columns);
+  const top = topOf(view, { columns, rows });
   const bottom: Line = { text: pad(view.hasKeys ? 'q quits' : 'Ctrl-C quits', columns).trimEnd(), style: 'dim' };
   const isAiry = rows >= airyFromRows;
   const air: readonly Line[] = isAiry ? [{ text: '' }] : [];
@@ -49,7 +51,7 @@ export function statusScreen(view: View, { columns, rows }: Size): readonly Line
   return [...top, ...air, ...body, ...air, bottom].map(({ text, ...rest }) => ({ text: cut(plain(text), columns), ...rest })).slice(0, Math.max(0, rows));
 }
 
-function topOf({ answer, answeredMs, nowMs }: View, columns: number): readonly Line[] {
+function topOf({ answer, answeredMs, nowMs }: View, { columns, rows }: Size): readonly Line[] {
   const time = new Date(nowMs).toTimeString().slice(0, 8);
   const status = answer && 'services' in answer ? answer : undefined;
   const isOld = status && nowMs - answeredMs >= oldAfterMs;
@@ -58,7 +60,8 @@ function topOf({ answer, answeredMs, nowMs }: View, columns: number): readonly L
   const room = columns - widthOf(right) - 2;
   const title: Line = { text: room < 12 ? left : `${pad(plain(left), room)}  ${right}`, style: 'bold' };
   if (!status) return [title];
-  return [title, ...hostRestraints(status).map((text): Line => ({ text, style: 'yellow' })), ...budgetLeft(status).map((text) => ({ text }))];
+  const budget = rows < budgetFromRows ? [] : budgetLeft(status);
+  return [title, ...hostRestraints(status).map((text): Line => ({ text, style: 'yellow' })), ...budget.map((text) => ({ text }))];
 }
 
 function bodyOf({ answer, heardMs, nowMs }: View, size: Size): readonly Line[] {

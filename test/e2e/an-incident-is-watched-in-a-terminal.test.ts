@@ -23,7 +23,9 @@ async function slowShop(t: TestScope) {
   const port = await freePort();
   const [pidfile, script] = [join(folder, 'pid'), join(folder, 'start')];
   const shop = [...node, shopProgram, '--port', String(port), '--other-port', String(await freePort())].join(' ');
-  writeFileSync(script, `#!/bin/sh\nunset NODE_OPTIONS\n[ -e ${folder}/again ] && sleep 3\ntouch ${folder}/again\nsetsid ${shop} </dev/null >/dev/null 2>&1 &\necho $! > ${pidfile}\n`, { mode: 0o755 });
+  writeFileSync(script, `#!/bin/sh\nunset NODE_OPTIONS\n[ -e ${folder}/again ] && sleep 3\ntouch ${folder}/again\nsetsid ${shop} </dev/null >/dev/null 2>&1 &\necho $! > ${pidfile}\n`, {
+    mode: 0o755,
+  });
   await succeed([script]);
   const pid = (): number => Number(readFileSync(pidfile, 'utf8'));
   const kill = async (): Promise<void> => {
