@@ -39,7 +39,7 @@ export function statusCommand(): Command {
       const found = await hostOrExplain(options.config);
       if (!found) return;
       const ask = (signal?: AbortSignal): Promise<Status | NoAnswer> =>
-        askHealer(join(found.host.runtime, 'control.sock'), { ask: 'status' }, { answer: statusSchema, withinMs: answerWithinMs, ...(signal && { signal }) });
+        askHealer(join(found.host.runtime, 'control.sock'), { ask: 'status', ...(signal && { recent: true }) }, { answer: statusSchema, withinMs: answerWithinMs, ...(signal && { signal }) });
       if (options.watch) return watchStatus(ask, { json: options.json === true });
       const answer = await ask();
       if ('noAnswer' in answer) return complain(answer.noAnswer, 1);

@@ -6,22 +6,30 @@ import { underWayOn } from './acting.ts';
 import { describeGateways } from './describe-gateways.ts';
 import { describeStep } from './describe-step.ts';
 import type { Healer, Ward } from './healer.ts';
-import type { Incidents } from './incidents.ts';
+import type { ServiceState } from './leaves.ts';
 import { describeHost, describeWords } from './operators/describe.ts';
+import type { OperatorPlace } from './operators/place.ts';
 import { useOfWindow } from './policy/limits.ts';
 
 const oneLookMs = 3000;
+/** As often as the watch looks, and a little. */
+const recentMs = 1500;
 
-/** Plain JSON; a look at each service is made for it. */
-export async function describeStatus({ wards, incidents, healer }: { wards: ReadonlyMap<string, Ward>; incidents: Incidents; healer: Healer }): Promise<object> {
-  const services = await Promise.all([...wards.values()].map((ward) => describeWard(ward, incidents, healer)));
+/** Plain JSON; a look at each service is made for it, unless the `recent` one of the watch will do. */
+export async function describeStatus({ wards, incidents, healer }: OperatorPlace, { recent }: { readonly recent: boolean }): Promise<object> {
+  const services = await Promise.all([...wards.values()].map(async (ward) => describeWard(ward, await lookAt(ward, { recent, healer }), { incidents, healer })));
   const trouble = healer.audit.failure();
   const isOn = healer.safety.enabled && healer.state.state().host.off === undefined;
   return { healing: isOn ? 'on' : 'off', audit: trouble ? trouble.detail : 'ok', ...describeHost(healer), services, gateways: describeGateways({ wards, incidents, healer }) };
 }
 
-async function describeWard(ward: Ward, incidents: Incidents, healer: Healer): Promise<object> {
-  const state = await ward.serviceType.state(ward.target(), healer.run, AbortSignal.timeout(oneLookMs));
+async function lookAt(ward: Ward, { recent, healer }: { readonly recent: boolean; readonly healer: Healer }): Promise<ServiceState> {
+  const { lastLook } = ward;
+  if (recent && lastLook && healer.clock.monotonicMs() - lastLook.atMs < recentMs) return lastLook.state;
+  return ward.serviceType.state(ward.target(), healer.run, AbortSignal.timeout(oneLookMs));
+}
+
+function describeWard(ward: Ward, state: ServiceState, { incidents, healer }: Pick<OperatorPlace, 'incidents' | 'healer'>): object {
   const history = healer.state.state();
   const { times, within } = ward.policy.limits.max_attempts;
   const own = history.attempts.filter((attempt) => attempt.service === ward.name).map((attempt) => attempt.atMs);

@@ -1,6 +1,7 @@
 /** The live view in a real terminal, over a real goodgateway whose service is killed. */
-import { writeFileSync, readFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { startGoodgateway } from '../support/goodgateway.ts';
@@ -17,13 +18,13 @@ const shopProgram = join(import.meta.dirname, '../../src/demo/shop.ts');
 const node = [process.execPath, '--disable-warning=ExperimentalWarning'] as const;
 const skip = missing('script');
 
-/** The shop, started by a script that takes its time, as an init script does. */
+/** The shop, started by a script that waits until it is allowed to, but for the first time. */
 async function slowShop(t: TestScope) {
   const folder = tempFolder(t);
   const port = await freePort();
   const [pidfile, script] = [join(folder, 'pid'), join(folder, 'start')];
   const shop = [...node, shopProgram, '--port', String(port), '--other-port', String(await freePort())].join(' ');
-  writeFileSync(script, `#!/bin/sh\nunset NODE_OPTIONS\n[ -e ${folder}/again ] && sleep 3\ntouch ${folder}/again\nsetsid ${shop} </dev/null >/dev/null 2>&1 &\necho $! > ${pidfile}\n`, {
+  writeFileSync(script, `#!/bin/sh\nunset NODE_OPTIONS\nwhile [ -e ${folder}/wait ]; do sleep 0.1; done\ntouch ${folder}/wait\nsetsid ${shop} </dev/null >/dev/null 2>&1 &\necho $! > ${pidfile}\n`, {
     mode: 0o755,
   });
   await succeed([script]);
@@ -34,32 +35,39 @@ async function slowShop(t: TestScope) {
     await until(() => processInfo(was) === undefined, { timeoutMs: 5000, what: 'the end of the shop' });
   };
   t.teardown(kill);
-  return { port, pidfile, script, kill };
+  return { port, pidfile, script, kill, mayStart: () => rmSync(join(folder, 'wait')) };
 }
 
 async function site(t: TestScope) {
   const shop = await slowShop(t);
+  const warm = await freePort();
   const policy = {
     version: 1,
     name: 'shop',
     mode: 'act',
     service: { type: 'process', pidfile: shop.pidfile, start: [shop.script] },
     watch: { every: '200ms' },
-    rules: [{ name: 'Crashed, so start it', when: { cause: 'service.crashed' }, try: [{ do: 'start', timeout: '20s' }] }],
+    rules: [{ name: 'Crashed, so start it', when: { cause: 'service.crashed' }, try: [{ do: 'start', timeout: '60s' }] }],
     limits: { cooldown: '0s' },
-    verify: { within: '10s', stable_for: '3s', checks: [{ service: 'running' }, { connect: 'ok' }] },
+    // nothing listens there before the test says so: until then it is verified
+    verify: { within: '60s', stable_for: '500ms', checks: [{ service: 'running' }, { connect: 'ok' }, { listening: `127.0.0.1:${warm}` }] },
   };
   const gateway = await startGoodgateway(t, {
-    gateways: (folder) => ({ shop: { listen: `unix:${folder}/shop.sock`, protocol: 'http', upstream: `127.0.0.1:${shop.port}`, service: 'shop' } }),
+    gateways: (folder) => ({ shop: { listen: `unix:${folder}/shop.sock`, protocol: 'http', upstream: `127.0.0.1:${shop.port}`, service: 'shop', hold: { for: '60s' } } }),
     policies: [policy],
     host: { safety: { humans_first: '0s', pause_when: [] } },
   });
-  return { shop, gateway };
+  const isWarm = async (): Promise<void> => {
+    const server = createServer((socket) => socket.destroy());
+    await new Promise<void>((resolve) => server.listen(warm, '127.0.0.1', resolve));
+    t.teardown(() => new Promise((resolve) => server.close(resolve)));
+  };
+  return { shop, gateway, isWarm };
 }
 
 const get = (socketPath: string): Promise<number | undefined> =>
   new Promise((resolve, reject) => {
-    request({ socketPath, path: '/', timeout: 20_000 }, (response) => response.resume().once('end', () => resolve(response.statusCode)))
+    request({ socketPath, path: '/' }, (response) => response.resume().once('end', () => resolve(response.statusCode)))
       .once('error', reject)
       .end();
   });
@@ -70,11 +78,11 @@ const shows = (terminal: PseudoTerminal, what: RegExp, name: string): Promise<st
       const screen = terminal.screen().join('\n');
       return terminal.isOtherScreen() && what.test(screen) ? screen : undefined;
     },
-    { timeoutMs: 20_000, what: () => `${name} on the screen:\n${terminal.screen().join('\n')}`, everyMs: 50 },
+    { timeoutMs: 30_000, what: () => `${name} on the screen:\n${terminal.screen().join('\n')}`, everyMs: 50 },
   );
 
 t.test('the screen shows the incident, its step and who waits, and after it that all is well', { skip }, async (t) => {
-  const { shop, gateway } = await site(t);
+  const { shop, gateway, isWarm } = await site(t);
   const status = [...node, main, 'status', '--watch', '--config', gateway.config];
   const piped = start(status);
   const objects = start([...status, '--json']);
@@ -93,7 +101,9 @@ t.test('the screen shows the incident, its step and who waits, and after it that
   t.match(acting, /^ {4}[0-9A-Z]{6} for \d+ s: .*shop/m);
   t.match(acting, /^ {4}acting: start by the rule "Crashed, so start it", since \d+ s, at most until$\n {4}\d\d:\d\d:\d\d$/m);
   t.match(await gateway.command('status'), { code: 1, output: /^ {2}now: acting: start by the rule/m }, 'and so does the command without --watch');
+  shop.mayStart();
   await shows(terminal, /verifying that it is well, and stays so, since \d+ s/, 'the verification');
+  await isWarm();
   t.equal(await answer, 200, 'who waited was served');
   await shows(terminal, /^ {2}shop +running +answered +0 +0 +\S+ +\d+ +2\/3$/m, 'that all is well');
 

@@ -74,3 +74,14 @@ t.test('a program that the policy says disturbs nobody is not counted against th
   await scene.update().startStep({ ...begun, budget: 'disruptive' });
   t.match(await scene.status(), { budget: { disruptive: { used: 1 } } });
 });
+
+t.test('who asks every second gets what the watch saw a moment ago, everybody else a look of their own', async (t) => {
+  const scene = await operatorScene(t);
+  const recent = async (): Promise<unknown> => ((await scene.ask({ ask: 'status', recent: true })) as unknown as { readonly services: readonly { readonly state: string }[] }).services[0]?.state;
+  await scene.watchLooks();
+  scene.service.set('failed');
+  t.equal(await recent(), 'running');
+  t.match((await scene.status()).services[0], { state: 'failed' });
+  scene.clock.pass(2000);
+  t.equal(await recent(), 'failed', 'what is older than the watch’s pause says nothing');
+});
