@@ -14,6 +14,7 @@ import { noteAsked, notify, page } from './notices.ts';
 import { outcomeRecord } from './outcome-record.ts';
 import { gateFields, touches } from './policy/gates.ts';
 import { sayOnce } from './say-once.ts';
+import { beginActing, beginLooking } from './step-now.ts';
 import { forgetUndo, rememberUndo } from './undo.ts';
 
 /** `verify`: the step may have helped. `again`: it did not (or was only a word to somebody); look anew. */
@@ -140,10 +141,12 @@ async function perform(decision: Recover, timeoutMs: number, { open, ward, heale
   };
   const act = { action: step.action, startedMs: healer.clock.monotonicMs() };
   if (touches(action)) ward.lastAct = act;
+  open.step = beginActing(action, { rule, timeoutMs }, healer.clock);
   try {
     return { result: await action.perform(context, step.options), cutShort: ended.signal.aborted };
   } finally {
     ended.abort();
+    open.step = beginLooking(healer.clock);
     if (touches(action)) ward.lastAct = { ...act, endedMs: healer.clock.monotonicMs() };
   }
 }

@@ -20,6 +20,7 @@ const programs = {
   python3: { path: '/usr/bin/python3', package: 'python3-minimal' },
   aiosmtpd: { path: '/usr/lib/python3/dist-packages/aiosmtpd/smtp.py', package: 'python3-aiosmtpd' },
   openssl: { path: '/usr/bin/openssl', package: 'openssl' },
+  script: { path: '/usr/bin/script', package: 'bsdutils' },
   ps: { path: '/usr/bin/ps', package: 'procps' },
   logrotate: { path: '/usr/sbin/logrotate', package: 'logrotate' },
 } as const;
