@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { z } from 'zod';
+import { collapse } from '../core/deeds.ts';
+import { toAct } from '../core/story-words.ts';
 import { formatDuration } from '../core/time.ts';
 import { findAuditFiles, findIncident } from '../healer/audit/query.ts';
-import { collapse } from '../healer/audit/summary.ts';
 import { askHealer } from './ask-healer.ts';
 import { hostOrExplain } from './host-or-explain.ts';
 import { tellNow, type IncidentNow } from './incident-now.ts';
-import { toAct } from './story-headings.ts';
 import { complain, plain, withStop } from './terminal.ts';
 import { formatWhen } from './when.ts';
 
