@@ -43,7 +43,8 @@ const rooms: readonly Room[] = [
   },
   {
     room: 'healer',
-    may: ['healer', 'core', 'config', 'upstream', 'channel', 'signatures'],
+    // the doctor's last run is shown on the dashboard, which only the healer may read for
+    may: ['healer', 'core', 'config', 'upstream', 'channel', 'signatures', 'doctor/last-run.ts'],
     node: true,
     // undici speaks to a container Engine's unix socket; it is loaded when the first container is looked at
     packages: { zod: anywhere, execa: /^healer\/run-command\.ts$/, undici: /^healer\/service-parts\/engine\.ts$/, ...processPackages },

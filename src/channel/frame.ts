@@ -9,10 +9,14 @@ import type { z } from 'zod';
 const longestLineBytes = 1024 * 1024;
 /** What may wait unsent for a peer that does not read. Facts beyond it are dropped, orders end the connection. */
 const mostUnsentBytes = 1024 * 1024;
+/** Who sends much in pieces leaves room for what is urgent. */
+const quietBytes = 128 * 1024;
 
 export interface Channel<Out> {
   /** False when the message was not taken: the peer is gone or does not read. */
   send(message: Out): boolean;
+  /** Resolves when little waits unsent, or the channel has ended: before each piece of something long. */
+  quiet(): Promise<void>;
   close(): void;
 }
 
@@ -56,8 +60,21 @@ export function openChannel<In, Out>(socket: Socket, incoming: z.ZodType<In>, ev
       socket.write(`${JSON.stringify(message)}\n`);
       return true;
     },
+    async quiet() {
+      while (!ended && socket.writableLength > quietBytes) await new Promise<void>((resolve) => void afterNextWrite(socket, resolve));
+    },
     close: () => end('closed by this side'),
   };
+}
+
+function afterNextWrite(socket: Socket, resolve: () => void): void {
+  const done = (): void => {
+    socket.off('drain', done);
+    socket.off('close', done);
+    resolve();
+  };
+  socket.once('drain', done);
+  socket.once('close', done);
 }
 
 function parseMessage<In>(line: string, incoming: z.ZodType<In>): { ok: true; value: In } | { ok: false; reason: string } {

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { failureKinds } from '../core/failure.ts';
 
 /** Grows with every change of a message: a peer of another version is refused by name, not by its first strange word. */
-export const protocolVersion = 4;
+export const protocolVersion = 5;
 
 /** A name of the system's errors. What OpenSSL calls its own may be longer, and may hold a slash. */
 export const errnoPattern = /^[A-Z0-9_]{1,32}$/;
@@ -18,6 +18,11 @@ const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const incident = z.string().length(26);
 /** What tells one request from all others without saying anything about it. */
 const fingerprint = z.string().regex(/^[0-9a-f]{32}$/);
+
+/** What the dashboard may ask about. Reading only: nothing that is asked here is done. */
+export const questionKinds = ['incidents', 'incident', 'services', 'doctor', 'policies', 'audit'] as const;
+/** An answer is JSON text in pieces of so many letters at most. */
+export const longestPart = 100_000;
 
 /** What a proxy may tell the healer. */
 export const factSchema = z.discriminatedUnion('type', [
@@ -83,10 +88,23 @@ export const factSchema = z.discriminatedUnion('type', [
       })
       .optional(),
   }),
+  /** The dashboard wants to show something that only the healer may read. `code`: of the incident; `before`: the page of incidents before this one. */
+  z.strictObject({
+    type: z.literal('question'),
+    id: count,
+    about: z.enum(questionKinds),
+    code: z
+      .string()
+      .regex(/^[0-9A-Za-z]{6,26}$/)
+      .optional(),
+    before: z
+      .string()
+      .regex(/^[0-9A-Z]{26}$/)
+      .optional(),
+  }),
 ]);
 
-/** What the healer may order. */
-export const orderSchema = z.discriminatedUnion('type', [
+const orders = [
   z.strictObject({ type: z.literal('welcome'), version: z.int(), product: z.string().max(32) }),
   /** Keep unsent requests waiting. `until: connect`: the proxy's own prober may open; `order`: only `open` does. */
   z.strictObject({ type: z.literal('hold'), gateway, incident, until: z.enum(['connect', 'order']), estimateMs: count.optional(), say: z.string().max(300) }),
@@ -99,7 +117,21 @@ export const orderSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('shed'), gateway, incident, keep: z.number().min(0).max(1), retryAfterMs: count, say: z.string().max(300) }),
   /** Requests of this fingerprint end their workers: answer them by the page for so long, and send none. */
   z.strictObject({ type: z.literal('quarantine'), gateway, incident, fingerprint, forMs: count }),
+] as const;
+
+/** What the healer may order. */
+export const orderSchema = z.discriminatedUnion('type', orders);
+
+/** Everything that a proxy may hear from the healer: orders, and what the dashboard shows. */
+export const fromHealerSchema = z.discriminatedUnion('type', [
+  ...orders,
+  /** A record that was just written, as its line stands in the audit log. */
+  z.strictObject({ type: z.literal('record'), line: z.string().max(longestPart) }),
+  /** A piece of the JSON text that answers a question; the pieces come in order. */
+  z.strictObject({ type: z.literal('answer'), id: count, part: z.string().max(longestPart), last: z.boolean() }),
 ]);
 
 export type Fact = z.output<typeof factSchema>;
 export type Order = z.output<typeof orderSchema>;
+export type FromHealer = z.output<typeof fromHealerSchema>;
+export type Question = Extract<Fact, { type: 'question' }>;

@@ -41,7 +41,7 @@ interface Place {
 }
 
 function socketsOf({ gateways, admin }: HostConfig): readonly string[] {
-  return unixPaths([...Object.values(gateways).flatMap(({ listen }) => listen), ...(admin ? [admin] : [])]);
+  return unixPaths([...Object.values(gateways).flatMap(({ listen }) => listen), ...(admin ? [admin.listen] : [])]);
 }
 
 /** Looked at for a socket that comes back. */
@@ -49,8 +49,8 @@ function backendFolders({ gateways }: HostConfig): readonly string[] {
   return unixPaths(Object.values(gateways).flatMap(({ upstream, also_allowed: others }) => [upstream, ...others])).map((path) => dirname(path));
 }
 
-function ownFiles({ gateways }: HostConfig): readonly string[] {
-  return Object.values(gateways).flatMap(({ fallback, tls }) => [fallback.folder ?? [], tls?.ca ?? []].flat());
+function ownFiles({ gateways, admin }: HostConfig): readonly string[] {
+  return [...Object.values(gateways).flatMap(({ fallback, tls }) => [fallback.folder ?? [], tls?.ca ?? []].flat()), ...(admin?.token_file === undefined ? [] : [admin.token_file])];
 }
 
 function unixPaths(addresses: readonly Address[]): readonly string[] {

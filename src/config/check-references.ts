@@ -69,13 +69,28 @@ function unsafeListeners(host: YamlDocument): readonly ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   for (const { path, address } of listeners(host)) {
     if (address.kind === 'unix') continue;
-    if (path[0] === 'admin' && !isLoopback(address.host)) problems.push(host.problem(path, 'value', `admin: expected a loopback address or a unix socket, got ${formatAddress(address)}`));
+    if (path[0] === 'admin' && !isLoopback(address.host)) problems.push(...adminForOthers(host, path, address));
     const gateway = path.slice(0, 2);
     const allowed = valueAt(host.value, [...gateway, 'listen_on_tcp_anyway']) === true || valueAt(host.value, [...gateway, 'protocol']) !== 'fastcgi';
     if (path[0] === 'gateways' && !allowed)
       problems.push(host.problem(path, 'value', "listen: FastCGI on TCP lets every local user run code as the pool's user: expected unix:/path, or listen_on_tcp_anyway: true beside it"));
   }
   return problems;
+}
+
+function adminForOthers(host: YamlDocument, path: Path, address: Address): readonly ConfigProblem[] {
+  const wants = valueAt(host.value, ['admin', 'beyond_loopback']) === true;
+  if (!wants)
+    return [
+      host.problem(
+        path,
+        'value',
+        `admin: expected a loopback address or a unix socket, got ${formatAddress(address)}: others could read it; if that is meant, say beyond_loopback: true and token_file: beside it`,
+      ),
+    ];
+  if (valueAt(host.value, ['admin', 'token_file']) === undefined)
+    return [host.problem(path, 'value', `admin: expected token_file beside ${formatAddress(address)}: without a token everybody could read it`)];
+  return [];
 }
 
 /** nginx asks the backend of a standby gateway itself: what fails there, only its log tells. */
@@ -150,7 +165,7 @@ function listeners(host: YamlDocument): readonly { readonly path: Path; readonly
   const paths = gatewayPaths(host).flatMap((gateway) => {
     return oneOrManyPaths(host, [...gateway, 'listen']);
   });
-  return [...paths, ['admin']].flatMap((path) => {
+  return [...paths, ['admin'], ['admin', 'listen']].flatMap((path) => {
     const address = addressAt(host, path);
     return address ? [{ path, address }] : [];
   });

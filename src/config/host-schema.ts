@@ -3,6 +3,7 @@
  * the reference page and the JSON Schema for editors are made from here.
  */
 import { z } from 'zod';
+import { adminSchema } from './admin-schema.ts';
 import { safetySchema } from './safety-schema.ts';
 import { absolutePath, address, duration, name, notYet, oneOrMany, retention, size, version } from './values.ts';
 
@@ -150,7 +151,7 @@ export const hostSchema = z.strictObject({
     .record(name(), gatewaySchema, { error: 'expected at least one gateway below it' })
     .refine((gateways) => Object.keys(gateways).length > 0, { error: 'expected at least one gateway below it' })
     .describe('By name: letters, digits, ".", "_" or "-". Each is one backend behind one or several addresses of its own.'),
-  admin: address().optional().describe('Where health, metrics and the state of the gateways are served: loopback or unix. Read-only.'),
+  admin: adminSchema.optional().describe('Where dashboard, metrics and health are served: an address, or `listen:` and more below it. Loopback or unix. Read-only.'),
   policies: oneOrMany(z.string()).default(['policies.d/*.yaml']).describe('Policy files; relative to this file; * matches within one folder. Default: policies.d/*.yaml.'),
   signatures: oneOrMany(z.string())
     .default(['signatures.d/*.yaml'])

@@ -6,7 +6,7 @@ import type { Finding } from './finding.ts';
 const lastRunSchema = z.object({
   version: z.literal(1),
   checked_at: z.iso.datetime(),
-  findings: z.array(z.object({ id: z.string(), subject: z.string(), severity: z.string() })).max(10_000),
+  findings: z.array(z.object({ id: z.string(), subject: z.string(), severity: z.string(), what: z.string().optional(), why: z.string().optional(), change: z.string().optional() })).max(10_000),
   /** By path: what was free on its file system. */
   space: z.record(z.string(), z.object({ free_bytes: z.number(), total_bytes: z.number() })).default({}),
 });

@@ -47,5 +47,5 @@ async function keepRun(
     const now = await context.outside.space(path);
     if (typeof now === 'object') space[path] = { free_bytes: now.freeBytes, total_bytes: now.totalBytes };
   }
-  return writeLastRun(file, { version: 1, checked_at, findings: findings.map(({ id, subject, severity }) => ({ id, subject, severity })), space });
+  return writeLastRun(file, { version: 1, checked_at, findings: findings.map(({ id, subject, severity, what, why, change }) => ({ id, subject, severity, what, why, change })), space });
 }

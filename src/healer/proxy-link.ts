@@ -8,7 +8,7 @@ import { openChannel, type Channel } from '../channel/frame.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { boundConnections, type ConnectionBounds } from './bound-connections.ts';
 import type { Clock } from '../core/time.ts';
-import { factSchema, protocolVersion, type Fact, type Order } from '../channel/messages.ts';
+import { factSchema, longestPart, protocolVersion, type Fact, type FromHealer, type Order, type Question } from '../channel/messages.ts';
 
 export type TrafficSummary = Extract<Fact, { type: 'traffic_summary' }>;
 export type FailureReport = Extract<Fact, { type: 'failure_reported' }>;
@@ -30,12 +30,16 @@ export interface ProxyLinkOptions {
   readonly onSurvival: (report: SurvivalReport) => void;
   /** Quarantines that still stand, with the time that is left of them: for a proxy that comes back. */
   readonly quarantines: () => readonly Quarantine[];
+  /** JSON text for a dashboard; never rejects. */
+  readonly answer: (question: Question) => Promise<string>;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
 export interface ProxyLink {
   /** Sends an order to every proxy, and to those that connect later. */
   order(order: Exclude<Order, { type: 'welcome' }>): void;
+  /** Shows a record that was just written to every proxy's dashboard. One that reads too slowly misses it. */
+  show(line: string): void;
   /** Any proxy connected at the moment? */
   connected(): boolean;
   close(): Promise<void>;
@@ -52,7 +56,7 @@ const oldestFactMs = 60_000;
 /** Listens for proxies. Rejects when the socket cannot stand: another healer holds it. */
 export async function listenForProxies(options: ProxyLinkOptions): Promise<ProxyLink> {
   /** Those that were greeted, each with the gateways that it may speak of. */
-  const channels = new Map<Channel<Order>, ReadonlySet<string>>();
+  const channels = new Map<Channel<FromHealer>, ReadonlySet<string>>();
   const standing = new Map<string, Exclude<Order, { type: 'welcome' }>>();
   const server = createServer();
   const bound = boundConnections(server, (socket) => converse(socket), { bounds, clock: options.clock, log: options.log });
@@ -60,7 +64,7 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
 
   function converse(socket: Socket): void {
     const facts = new TokenBucket(fewestFactsPerSecond + factsPerGateway * options.gateways.size, options.clock);
-    const channel = openChannel<Fact, Order>(
+    const channel = openChannel<Fact, FromHealer>(
       socket,
       factSchema,
       {
@@ -77,9 +81,10 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
     );
   }
 
-  function take(fact: Fact, channel: Channel<Order>): void {
+  function take(fact: Fact, channel: Channel<FromHealer>): void {
     const own = channels.get(channel);
     if (fact.type === 'hello') return own ? channel.close() : greet(fact, channel);
+    if (fact.type === 'question') return own ? void answer(fact, channel) : channel.close();
     if (!own?.has(fact.gateway)) return channel.close();
     switch (fact.type) {
       case 'failure_reported':
@@ -93,13 +98,22 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
     }
   }
 
+  /** In pieces, and each only when the one before is on its way: an order never waits behind a long story. */
+  async function answer(question: Question, channel: Channel<FromHealer>): Promise<void> {
+    const text = await options.answer(question);
+    for (let at = 0; at === 0 || at < text.length; at += longestPart) {
+      await channel.quiet();
+      channel.send({ type: 'answer', id: question.id, part: text.slice(at, at + longestPart), last: at + longestPart >= text.length });
+    }
+  }
+
   /** What it says of the time is believed as far as it can be true: counts and verifications are about moments. */
   function stamped<F extends { readonly atMs: number }>(fact: F): F {
     const now = options.clock.wallMs();
     return { ...fact, atMs: Math.min(now, Math.max(now - oldestFactMs, fact.atMs)) };
   }
 
-  function greet(hello: Extract<Fact, { type: 'hello' }>, channel: Channel<Order>): void {
+  function greet(hello: Extract<Fact, { type: 'hello' }>, channel: Channel<FromHealer>): void {
     channel.send({ type: 'welcome', version: protocolVersion, product: options.product });
     if (hello.version !== protocolVersion) {
       options.log.warn({ proxy: hello.version, healer: protocolVersion }, 'a proxy of another version was refused; restart the older process');
@@ -125,6 +139,10 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
       standing.delete(`${order.gateway} ${subject}`);
       const ends = order.type === 'open' || (order.type === 'shed' && order.keep === 1);
       if (!ends) standing.set(`${order.gateway} ${subject}`, order);
+    },
+    show(line) {
+      // best effort: a dashboard reads the whole story from the log
+      if (line.length <= longestPart) for (const channel of channels.keys()) channel.send({ type: 'record', line });
     },
     connected: () => channels.size > 0,
     close: () =>

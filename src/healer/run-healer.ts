@@ -10,11 +10,13 @@ import { systemClock } from '../core/time.ts';
 import * as registeredActions from './actions/registry.ts';
 import { answerOperator } from './answer-operator.ts';
 import { policyFields } from './audit-record-for.ts';
-import { openAuditLog } from './audit/log.ts';
+import { openAuditLog, type AuditLogOptions } from './audit/log.ts';
 import * as registeredCauses from './causes/registry.ts';
 import * as registeredCollectors from './collectors/registry.ts';
 import { listenForOperators } from './control-link.ts';
 import { createWard } from './create-ward.ts';
+import { createDashboardAnswers } from './dashboard/answer-dashboard.ts';
+import { createAuditCheck } from './dashboard/audit-check.ts';
 import type { Healer, HealerLog, Ward } from './healer.ts';
 import { createIncidents } from './incidents.ts';
 import type { Action } from './leaves.ts';
@@ -69,9 +71,9 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
     async (request) => (ready ? answerOperator(request, ready) : { ok: false, text: 'the healer is starting; ask again in a moment', healing: 'off', audit: 'the healer is starting', services: [] }),
     log,
   );
-  const { audit, state } = await openMemory(host, parts, log);
-  const wards = new Map<string, Ward>();
   let link: ProxyLink | undefined;
+  const { audit, state } = await openMemory(host, { ...parts, onAppended: ({ line }) => link?.show(line) }, log);
+  const wards = new Map<string, Ward>();
   const lockNow = (): string => safety.one_healer.lock ?? join(host.runtime, 'healer.lock');
   const oneHealer = await standAsOneHealer({ lock: lockNow, run, clock: systemClock, stopping: stop.signal, log, audit });
   const around = { host: createHostLook({ pauseWhen: () => safety.pause_when, clock: systemClock, log, runtime: host.runtime }), otherHealer: oneHealer.other };
@@ -89,6 +91,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
     onDeath: deaths.took,
     onSurvival: deaths.spared,
     quarantines: deaths.quarantines,
+    answer: createDashboardAnswers(() => ready, { audit: host.audit.folder, state: host.state }, createAuditCheck(host.audit.folder, { audit, clock: systemClock, signal: stop.signal })),
     log,
   });
   const serviceTypes = new Map(Object.values(registeredServices).map((type) => [type.name as string, type]));
@@ -151,10 +154,18 @@ function withPlugIns(parts: Pick<Healer, 'wards' | 'audit' | 'state' | 'run' | '
 /** Where it records and remembers. Trouble with either is told; it keeps the healer from acting, not from looking. */
 async function openMemory(
   host: HostConfig,
-  { product, openAudit = openAuditLog, openState = openStateStore }: HealerParts,
+  { product, openAudit = openAuditLog, openState = openStateStore, onAppended }: HealerParts & Pick<AuditLogOptions, 'onAppended'>,
   log: HealerLog,
 ): Promise<{ readonly audit: Healer['audit']; readonly state: Healer['state'] }> {
-  const audit = await openAudit({ folder: host.audit.folder, host: hostname(), agent: `goodgateway ${product}`, clock: systemClock, bootId: bootId(), keepMs: host.audit.keep });
+  const audit = await openAudit({
+    folder: host.audit.folder,
+    host: hostname(),
+    agent: `goodgateway ${product}`,
+    clock: systemClock,
+    bootId: bootId(),
+    keepMs: host.audit.keep,
+    ...(onAppended && { onAppended }),
+  });
   const state = await openState(host.state, systemClock);
   if (state.notice) log.error({}, state.notice);
   const trouble = audit.failure();

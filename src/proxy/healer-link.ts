@@ -5,9 +5,10 @@
 import { connect } from 'node:net';
 import { openChannel, type Channel } from '../channel/frame.ts';
 import { whyNotTrusted } from '../channel/whose-socket.ts';
-import { orderSchema, protocolVersion, type Fact, type Order } from '../channel/messages.ts';
+import { fromHealerSchema, protocolVersion, type Fact, type FromHealer, type Order } from '../channel/messages.ts';
 import type { Clock } from '../core/time.ts';
 import type { Gateway } from './gateway.ts';
+import { HealerQuestions, type HealerAnswer, type QuestionWords } from './healer-questions.ts';
 import { poolLimits } from './pool-limits.ts';
 
 const firstRetryMs = 100;
@@ -17,6 +18,8 @@ const summaryEveryMs = 500;
 export interface HealerLink {
   readonly tell: (fact: Fact) => void;
   readonly connected: () => boolean;
+  /** For the dashboard. Never rejects. */
+  readonly ask: (words: QuestionWords) => Promise<HealerAnswer>;
   /** Goes on until the signal aborts. */
   run(gateways: ReadonlyMap<string, Gateway>, signal: AbortSignal): Promise<void>;
 }
@@ -26,22 +29,27 @@ export interface HealerLinkOptions {
   readonly path: string;
   readonly product: string;
   readonly clock: Clock;
+  /** Told of each audit record as it is written, as its line. */
+  readonly onRecord: (line: string) => void;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
 /** A link that is not connected yet; facts told before `run` are dropped. */
 export function createHealerLink(options: HealerLinkOptions): HealerLink {
   let channel: Channel<Fact> | undefined;
+  const questions = new HealerQuestions(options.clock, (question) => channel?.send(question) ?? false);
   return {
     // best effort: the healer also looks by itself, and the next summary carries the counts
     tell: (fact) => void channel?.send(fact),
     connected: () => channel !== undefined,
+    ask: (words) => questions.ask(words),
     async run(gateways, signal) {
       void summarise(gateways, options.clock, signal);
       for (let retryMs = firstRetryMs; !signal.aborted; retryMs = Math.min(longestRetryMs, retryMs * 2)) {
         const beganMs = options.clock.monotonicMs();
-        const wasUp = await converse(options, gateways, signal, (now) => (channel = now));
+        const wasUp = await converse({ options, gateways, questions }, signal, (now) => (channel = now));
         channel = undefined;
+        questions.gone();
         if (wasUp) for (const gateway of gateways.values()) leaveAlone(gateway);
         // who is refused (another version, other gateways) was connected too, and is refused again
         if (wasUp && options.clock.monotonicMs() - beganMs > longestRetryMs) retryMs = firstRetryMs;
@@ -51,8 +59,14 @@ export function createHealerLink(options: HealerLinkOptions): HealerLink {
   };
 }
 
+interface Talk {
+  readonly options: HealerLinkOptions;
+  readonly gateways: ReadonlyMap<string, Gateway>;
+  readonly questions: HealerQuestions;
+}
+
 /** One connection from its beginning to its end; whether it ever stood. */
-function converse(options: HealerLinkOptions, gateways: ReadonlyMap<string, Gateway>, signal: AbortSignal, up: (channel: Channel<Fact>) => void): Promise<boolean> {
+function converse({ options, gateways, questions }: Talk, signal: AbortSignal, up: (channel: Channel<Fact>) => void): Promise<boolean> {
   return new Promise((resolve) => {
     let stood = false;
     const stranger = whyNotTrusted(options.path);
@@ -61,8 +75,8 @@ function converse(options: HealerLinkOptions, gateways: ReadonlyMap<string, Gate
       return resolve(false);
     }
     const socket = connect(options.path);
-    const channel = openChannel<Order, Fact>(socket, orderSchema, {
-      onMessage: (order) => obey(order, gateways, options),
+    const channel = openChannel<FromHealer, Fact>(socket, fromHealerSchema, {
+      onMessage: (message) => take(message, { options, gateways, questions }),
       onEnd: (reason) => {
         signal.removeEventListener('abort', channel.close);
         if (stood && !signal.aborted) options.log.warn({ reason }, 'the healer is gone; gates go on by themselves');
@@ -85,7 +99,13 @@ function leaveAlone({ gate, shedding }: Gateway): void {
   shedding.orphaned();
 }
 
-function obey(order: Order, gateways: ReadonlyMap<string, Gateway>, { log }: HealerLinkOptions): void {
+function take(message: FromHealer, { options, gateways, questions }: Talk): void {
+  if (message.type === 'record') return options.onRecord(message.line);
+  if (message.type === 'answer') return questions.took(message);
+  obey(message, gateways, options);
+}
+
+function obey(order: Order, gateways: ReadonlyMap<string, Gateway>, { log }: Pick<HealerLinkOptions, 'log'>): void {
   if (order.type === 'welcome') {
     for (const { shedding } of gateways.values()) shedding.end(); // what still stands follows at once
     if (order.version !== protocolVersion) log.warn({ healer: order.version, proxy: protocolVersion }, 'the healer speaks another version; restart the older process');

@@ -7,7 +7,7 @@ import { backendTls } from '../upstream/backend-tls.ts';
 import { ConnectionPool } from '../upstream/connection-pool.ts';
 import { connectProbe } from '../upstream/probe.ts';
 import * as protocols from '../upstream/protocols.ts';
-import { listenAdmin } from './admin/admin-server.ts';
+import { listenAdmin, type AdminServer } from './admin/admin-server.ts';
 import { loadPages, readBuiltIn, type BuiltInPages } from './fallback/load-pages.ts';
 import { listenFastcgi } from './fastcgi-listener.ts';
 import { Gate } from './gate.ts';
@@ -38,13 +38,15 @@ export interface RunningProxy {
 /** Starts everything that the file asks for; rejects with a sentence when a listener cannot stand. */
 export async function runProxy(host: HostConfig, product: string, log: ProxyLog): Promise<RunningProxy> {
   const stop = new AbortController();
-  const link = createHealerLink({ path: join(host.runtime, 'healer.sock'), product, clock: systemClock, log });
+  let admin: AdminServer | undefined;
+  const link = createHealerLink({ path: join(host.runtime, 'healer.sock'), product, clock: systemClock, onRecord: (line) => admin?.record(line), log });
   const builtIn = await readBuiltIn((message) => log.warn({}, message));
   const gateways = new Map<string, Gateway>();
   for (const [name, config] of Object.entries(host.gateways)) gateways.set(name, await createGateway({ name, config, link, log, builtIn }));
   const listeners: Listener[] = [];
   for (const gateway of gateways.values()) listeners.push(...(await listenFor(gateway, { log, signal: stop.signal })));
-  if (host.admin) listeners.push(await listenAdmin({ address: host.admin, gateways, healerConnected: link.connected }));
+  if (host.admin) admin = await listenAdmin({ config: host.admin, product, gateways, healerConnected: link.connected, ask: link.ask }, log);
+  if (admin) listeners.push(admin);
   void link.run(gateways, stop.signal);
   return {
     gateways,

@@ -68,6 +68,7 @@ t.test('the healer believes facts about its own gateways only, and tells a proxy
     onDeath: (one) => failures.push(one.name),
     onSurvival: (one) => failures.push(`survived ${one.fingerprint.slice(0, 1)}`),
     quarantines: () => [quarantine],
+    answer: async () => '{}',
     log: quiet,
   });
   t.teardown(() => link.close());
@@ -109,6 +110,7 @@ t.test('a proxy of another version, or with other gateways, is refused politely'
     onDeath: () => undefined,
     onSurvival: () => undefined,
     quarantines: () => [],
+    answer: async () => '{}',
     log: { info: () => undefined, warn: (_fields, message) => void said.push(message) },
   });
   t.teardown(() => link.close());
@@ -144,7 +146,13 @@ t.test('a proxy that is refused comes back less and less often', async (t) => {
     if (pauses.push(ms) === 6) stop.abort();
     return Promise.resolve();
   };
-  const link = createHealerLink({ path, product: '0', clock: { ...systemClock, sleep: pause }, log: { info: () => undefined, warn: (_fields, message) => void said.push(message) } });
+  const link = createHealerLink({
+    path,
+    product: '0',
+    clock: { ...systemClock, sleep: pause },
+    onRecord: () => undefined,
+    log: { info: () => undefined, warn: (_fields, message) => void said.push(message) },
+  });
   await link.run(new Map(), stop.signal);
   t.same(pauses, [100, 200, 400, 800, 1600, 2000]);
   t.match(said, [/another version/]);

@@ -417,6 +417,8 @@ const inHost: readonly Row[] = [
   ],
   ['an error log at no fixed place', '    concurrency: auto', '    concurrency: auto\n    nginx_error_log: ▸logs/error.log', 'nginx_error_log: expected an absolute path'],
   ['a gateway to itself', 'upstream: 127.0.0.1:7080', 'upstream: ▸127.0.0.1:9001', 'goodgateway itself'],
+  ['an admin page for the whole world, asked for, without a token', 'audit:', 'admin: { listen: ▸0.0.0.0:9180, beyond_loopback: true }\naudit:', 'expected token_file beside 0.0.0.0:9180'],
+  ['an admin page with a strange key', 'audit:', 'admin: { listen: 127.0.0.1:9180, ▸tokens: x }\naudit:', 'unknown key `tokens`'],
   ['an admin page for the whole world', 'audit:', 'admin: ▸0.0.0.0:9180\naudit:', 'expected a loopback address'],
   ['a name with a space', '  blog:', '  ▸my blog:', 'expected a name of letters, digits'],
   ['no gateway at all', host.slice(11, host.indexOf('policies:')), 'gateways: ▸{}\n', 'expected at least one gateway'],

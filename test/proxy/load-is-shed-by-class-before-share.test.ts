@@ -7,7 +7,7 @@ import { hostSchema } from '../../src/config/host-schema.ts';
 import { systemClock } from '../../src/core/time.ts';
 import { listenForProxies } from '../../src/healer/proxy-link.ts';
 import { FastcgiRequest } from '../../src/proxy/fastcgi-request.ts';
-import { describeState } from '../../src/proxy/admin/admin-server.ts';
+import { describeState } from '../../src/proxy/admin/describe-state.ts';
 import type { GatewayRequest } from '../../src/proxy/gateway-request.ts';
 import { createHealerLink } from '../../src/proxy/healer-link.ts';
 import { admittedShare, Shedding } from '../../src/proxy/shedding.ts';
@@ -291,6 +291,7 @@ async function healerAt(t: Test, path: string) {
     onDeath: nothing,
     onSurvival: nothing,
     quarantines: () => [],
+    answer: async () => '{}',
     log: { info: () => void proxies++, warn: nothing },
   });
   t.teardown(() => link.close());
@@ -302,7 +303,10 @@ t.test('a proxy that comes back is told what stands; a healer that does not shed
   const path = join(tempFolder(t), 'healer.sock');
   const proxy = async (): Promise<() => Promise<void>> => {
     const stop = new AbortController();
-    const run = createHealerLink({ path, product: '0', clock: systemClock, log: { info: () => undefined, warn: () => undefined } }).run(new Map([['app', gateway]]), stop.signal);
+    const run = createHealerLink({ path, product: '0', clock: systemClock, onRecord: () => undefined, log: { info: () => undefined, warn: () => undefined } }).run(
+      new Map([['app', gateway]]),
+      stop.signal,
+    );
     t.teardown(() => stop.abort());
     return async () => (stop.abort(), run);
   };

@@ -27,6 +27,11 @@ export interface GoodgatewayOptions {
   readonly within?: readonly string[];
   /** Default: in its own folder. */
   readonly auditFolder?: string;
+  /** For an admin listener that `host` describes: where it is, and what it asks for. */
+  readonly adminUrl?: string;
+  readonly adminHeaders?: Readonly<Record<string, string>>;
+  /** Its admin listener stays shut: it is ready when its gateways listen. */
+  readonly readyWithoutAdmin?: boolean;
 }
 
 export type ProcessName = 'supervisor' | 'proxy' | 'healer';
@@ -78,11 +83,11 @@ export async function startGoodgateway(t: TestScope, options: GoodgatewayOptions
   t.teardown(stop);
 
   const pid = (name: ProcessName): number | undefined => (name === 'supervisor' ? processInfo(running.pid)?.pid : mine().find(({ command }) => command.includes(`/${name}/main.`))?.pid);
-  const adminUrl = `http://127.0.0.1:${admin}`;
-  const state = async (): Promise<StateAnswer> => (await fetch(`${adminUrl}/state`)).json() as Promise<StateAnswer>;
+  const adminUrl = options.adminUrl ?? `http://127.0.0.1:${admin}`;
+  const state = async (): Promise<StateAnswer> => (await fetch(`${adminUrl}/state`, { headers: options.adminHeaders ?? {} })).json() as Promise<StateAnswer>;
   const isReady = async (): Promise<boolean> => {
     if (processInfo(running.pid) === undefined) return true;
-    return (await state()).healer === 'connected' && (await listensEverywhere(options.gateways(folder)));
+    return (options.readyWithoutAdmin === true || (await state()).healer === 'connected') && (await listensEverywhere(options.gateways(folder)));
   };
   await until(isReady, { timeoutMs: 60_000, what: () => `goodgateway to be ready: ${running.output()}` });
   if (processInfo(running.pid) === undefined) throw new Error(`goodgateway ended: ${running.output()}`);

@@ -1,29 +1,74 @@
-/** The admin listener: loopback or unix, read-only. `/livez`, `/readyz` for supervisors, `/state` for people and pages. */
-import Fastify from 'fastify';
-import type { Address } from '../../core/failure.ts';
-import { formatAddress } from '../../core/failure.ts';
-import { incidentCode } from '../../core/ids.ts';
-import type { Gateway } from '../gateway.ts';
-import type { Listener } from '../gateway-request.ts';
+/**
+ * The admin listener: loopback or unix, read-only. `/livez` and `/readyz` for supervisors, `/state` for programs, and
+ * the dashboard with what it asks. What only the healer may read comes from it as JSON text, and is handed on unread.
+ */
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { hostname } from 'node:os';
 import { listenOn } from '../../channel/listen-on.ts';
+import type { AdminConfig } from '../../config/admin-schema.ts';
+import type { Listener } from '../gateway-request.ts';
+import type { HealerAnswer, QuestionWords } from '../healer-questions.ts';
+import { AdminAccess, readToken } from './admin-access.ts';
+import { describeState, type StateSources } from './describe-state.ts';
+import { LiveEvents } from './live-events.ts';
 
-export interface AdminOptions {
-  readonly address: Address;
-  readonly gateways: ReadonlyMap<string, Gateway>;
-  readonly healerConnected: () => boolean;
+export interface AdminOptions extends StateSources {
+  readonly config: AdminConfig;
+  /** The version. */
+  readonly product: string;
+  readonly ask: (words: QuestionWords) => Promise<HealerAnswer>;
 }
 
-/** Serves until closed. Rejects when it cannot listen. */
-export async function listenAdmin(options: AdminOptions): Promise<Listener> {
-  const app = Fastify({ logger: false });
-  app.addHook('onSend', async (_request, reply) => void reply.header('cache-control', 'no-store'));
+export interface AdminServer extends Listener {
+  /** Shows an audit record to whoever looks at the dashboard. */
+  record(line: string): void;
+}
+
+/** For every answer: nothing is kept, and a page may load nothing from anywhere else. */
+const headers = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'content-security-policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+};
+/** A token and a little more. */
+const longestForm = 8192;
+/** Supervisors and the sign-in form itself. */
+const open: ReadonlySet<string> = new Set(['/livez', '/readyz', '/login']);
+
+/**
+ * Serves until closed. `undefined`, and told, where the token cannot be read: then nobody gets to see anything, but the
+ * traffic flows. Rejects with a sentence when it cannot listen.
+ */
+export async function listenAdmin(options: AdminOptions, log: { warn(fields: object, message: string): void }): Promise<AdminServer | undefined> {
+  const { config } = options;
+  const token = config.token_file === undefined ? undefined : await readToken(config.token_file);
+  if (token && !token.ok) return void log.warn({}, `the admin listener is not started: ${token.why}`);
+  const access = new AdminAccess(token?.token, () => performance.now());
+  const live = new LiveEvents(() => JSON.stringify(stateOf(options)));
+  const app = Fastify({ logger: false, bodyLimit: longestForm });
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.headers(headers);
+    if (open.has(pathOf(request))) return;
+    const judged = access.judge(request.raw);
+    if (!judged.allowed) await reply.code(judged.status).send({ error: judged.why });
+  });
   app.get('/livez', () => 'ok\n');
   app.get('/readyz', () => 'ok\n');
   app.get('/state', () => describeState(options));
+  app.get('/api/state', () => stateOf(options));
+  app.get('/api/events', async (_request, reply) => {
+    if (live.add(reply.raw, headers)) return reply.hijack();
+    return reply.code(503).send({ error: 'too many look already' });
+  });
+  addQuestions(app, options);
+  addLogin(app, access);
   await app.ready();
-  await listenOn(app.server, options.address, { mode: '0660' });
+  await listenOn(app.server, config.listen, { mode: '0660' });
   return {
+    record: (line) => live.record(line),
     close: async () => {
+      live.close();
       app.server.closeAllConnections();
       await new Promise<void>((resolve) => app.server.close(() => resolve()));
       await app.close();
@@ -31,31 +76,43 @@ export async function listenAdmin(options: AdminOptions): Promise<Listener> {
   };
 }
 
-/** The whole state as JSON. Incidents by the code that visitors see. */
-export function describeState({ gateways, healerConnected }: Pick<AdminOptions, 'gateways' | 'healerConnected'>): object {
-  return {
-    healer: healerConnected() ? 'connected' : 'away',
-    gateways: Object.fromEntries([...gateways].map(([name, gateway]) => [name, describeGateway(gateway)])),
-  };
+function stateOf(options: AdminOptions): object {
+  return { product: `goodgateway ${options.product}`, host: hostname(), now: new Date().toISOString(), ...describeState(options) };
 }
 
-function describeGateway({ gate, health, quarantine, shedding }: Gateway): object {
-  const { state, lastRecovery } = gate;
-  const { level } = shedding;
-  return {
-    gate: state.kind,
-    say: state.kind === 'open' ? '' : state.say,
-    incident: state.kind === 'open' || !state.incident ? null : incidentCode(state.incident),
-    held: gate.held,
-    in_flight: gate.inFlight,
-    limit: gate.limit ?? null,
-    quarantined: quarantine.size,
-    shedding: level ? { keep: level.keep, incident: incidentCode(level.incident) } : null,
-    upstream: formatAddress(gate.upstreams[gate.current] ?? { kind: 'unix', path: '/' }),
-    no_progress_ms: health.noProgressMs(),
-    total: health.total,
-    last_recovery: lastRecovery
-      ? { incident: lastRecovery.incident ? incidentCode(lastRecovery.incident) : null, say: lastRecovery.say, took_ms: lastRecovery.tookMs, at: new Date(lastRecovery.atMs).toISOString() }
-      : null,
+/** Questions for the healer, each with the little that may be said with it. */
+function addQuestions(app: FastifyInstance, { ask }: AdminOptions): void {
+  const answer = async (words: QuestionWords, reply: FastifyReply): Promise<FastifyReply> => {
+    const answered = await ask(words);
+    if (answered.kind === 'no_answer') return reply.code(503).send({ error: answered.why });
+    if (answered.json.startsWith('{"error":')) void reply.code(words.about === 'incident' ? 404 : 503);
+    return reply.type('application/json; charset=utf-8').send(answered.json);
   };
+  for (const about of ['services', 'doctor', 'policies', 'audit'] as const) app.get(`/api/${about}`, (_request, reply) => answer({ about }, reply));
+  app.get<{ Querystring: Record<string, unknown> }>('/api/incidents', ({ query }, reply) => {
+    const { before } = query;
+    if (before === undefined) return answer({ about: 'incidents' }, reply);
+    if (typeof before !== 'string' || !/^[0-9A-Z]{26}$/.test(before)) return reply.code(400).send({ error: 'before: expected the id of an incident' });
+    return answer({ about: 'incidents', before }, reply);
+  });
+  app.get<{ Params: { code: string } }>('/api/incidents/:code', ({ params: { code } }, reply) => {
+    if (!/^[0-9A-Za-z]{6,26}$/.test(code)) return reply.code(400).send({ error: 'expected the code of an incident: six letters and digits' });
+    return answer({ about: 'incident', code }, reply);
+  });
+}
+
+/** The token from a form, for a cookie. */
+function addLogin(app: FastifyInstance, access: AdminAccess): void {
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => done(null, new URLSearchParams(String(body))));
+  app.post('/login', async (request, reply) => {
+    if (!access.asksForToken) return reply.code(404).send({ error: 'no token is asked for here' });
+    const shown = request.body instanceof URLSearchParams ? request.body.get('token') : undefined;
+    const judged = access.try(shown?.trim() ?? '');
+    if (!judged.allowed) return reply.code(judged.status).send({ error: judged.why });
+    return reply.header('set-cookie', access.cookie(request.headers['x-forwarded-proto'] === 'https')).redirect('/', 303);
+  });
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? '';
 }

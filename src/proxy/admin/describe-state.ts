@@ -1,0 +1,38 @@
+/** The state of all gateways as JSON, for pages and programs. Incidents by the code that visitors see. */
+import { formatAddress } from '../../core/failure.ts';
+import { incidentCode } from '../../core/ids.ts';
+import type { Gateway } from '../gateway.ts';
+
+export interface StateSources {
+  readonly gateways: ReadonlyMap<string, Gateway>;
+  readonly healerConnected: () => boolean;
+}
+
+/** Plain JSON, made anew for each call. */
+export function describeState({ gateways, healerConnected }: StateSources): object {
+  return {
+    healer: healerConnected() ? 'connected' : 'away',
+    gateways: Object.fromEntries([...gateways].map(([name, gateway]) => [name, describeGateway(gateway)])),
+  };
+}
+
+function describeGateway({ gate, health, quarantine, shedding }: Gateway): object {
+  const { state, lastRecovery } = gate;
+  const { level } = shedding;
+  return {
+    gate: state.kind,
+    say: state.kind === 'open' ? '' : state.say,
+    incident: state.kind === 'open' || !state.incident ? null : incidentCode(state.incident),
+    held: gate.held,
+    in_flight: gate.inFlight,
+    limit: gate.limit ?? null,
+    quarantined: quarantine.size,
+    shedding: level ? { keep: level.keep, incident: incidentCode(level.incident) } : null,
+    upstream: formatAddress(gate.upstreams[gate.current] ?? { kind: 'unix', path: '/' }),
+    no_progress_ms: health.noProgressMs(),
+    total: health.total,
+    last_recovery: lastRecovery
+      ? { incident: lastRecovery.incident ? incidentCode(lastRecovery.incident) : null, say: lastRecovery.say, took_ms: lastRecovery.tookMs, at: new Date(lastRecovery.atMs).toISOString() }
+      : null,
+  };
+}
