@@ -216,7 +216,7 @@ export interface AdminFinding {
 
 /** `GET /api/policies`. */
 export interface AdminPolicies {
-  readonly policies: readonly { readonly service: string; readonly mode: 'observe' | 'act' | 'approve'; readonly sentences: readonly string[] }[];
+  readonly policies: readonly { readonly service: string; readonly mode: 'observe' | 'act' | 'approve'; readonly description: string | null; readonly sentences: readonly string[] }[];
 }
 
 /** `GET /api/audit`: is the record whole, and can it be written? */
@@ -226,7 +226,6 @@ export interface AdminAudit {
   readonly records: number;
   readonly last: { readonly seq: number; readonly hash: string } | null;
   readonly checked_at: string | null;
-  readonly checkpoint: { readonly seq: number; readonly at: string } | null;
 }
 
 /** With 401 (a token is needed), 404 and 503 (the healer is away). */
