@@ -55,6 +55,7 @@ const failure = { type: 'failure_reported', gateway: 'shop', upstream: 0, kind: 
 const summary = { type: 'traffic_summary', gateway: 'shop', atMs: 1, periodMs: 500, inFlight: 5, held: 0, completed: 0, failed: 5, status5xx: 0, fellBack: 0, noProgressMs: 60_000, gate: 'open' };
 const died = { type: 'request_died', gateway: 'shop', upstream: 0, fingerprint: 'a'.repeat(32), name: 'GET /', untold: false, atMs: 1 };
 const survived = { type: 'request_survived', gateway: 'shop', fingerprint: 'a'.repeat(32) };
+const question = { type: 'question', id: 1, about: 'incidents' };
 const line = (message: object): string => `${JSON.stringify(message)}\n`;
 
 /** A connection that the healer has taken; refused ones are tried again. */
@@ -104,6 +105,9 @@ const malformed: Readonly<Record<string, string | Buffer>> = {
   'control characters in a name': line({ ...died, name: 'GET /\u0000\u001b[2J' }),
   'unicode in a name': line({ ...died, name: 'GET /\u202e' }),
   'an errno with a newline': line({ ...failure, errno: 'E\nX' }),
+  'a question about a file': line({ ...question, about: '/etc/shadow' }),
+  'a question with a path for a code': line({ ...question, about: 'incident', code: '../../etc/passwd' }),
+  'a question with words of its own': line({ ...question, about: 'incident', code: 'ABC123', command: 'id' }),
   'NUL bytes': `${'\0'.repeat(4096)}\n`,
   'no UTF-8': Buffer.from([0xff, 0xfe, 0xc0, 0x80, 0x0a]),
 };
@@ -168,6 +172,7 @@ t.test('lies about a healthy service under traffic: nothing is done to it', { sk
       { ...died, fingerprint, atMs },
       { ...died, fingerprint, untold: true, atMs },
       told % 50 === 0 ? { ...survived, fingerprint } : { ...died, fingerprint, upstream: 1000, atMs },
+      { ...question, id: told, about: (['incidents', 'incident', 'services', 'policies', 'audit', 'doctor'] as const)[told % 6], code: 'ABC123' },
     ])
       liar.write(line(message));
     told += 1;

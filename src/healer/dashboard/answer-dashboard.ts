@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { questionKinds, type Question } from '../../channel/messages.ts';
+import { systemClock } from '../../core/time.ts';
 import { readLastRun } from '../../doctor/last-run.ts';
 import { findAuditFiles, findIncident, summarizeIncidents } from '../audit/query.ts';
 import type { OperatorPlace } from '../operators/place.ts';
@@ -24,15 +25,24 @@ const pageSize = 50;
 /** A page of past incidents looks back so far from the newest of them. */
 const lookBackMs = 400 * 86_400_000;
 
-/** Never rejects; `{"error": "…"}` says why there is no answer. `place`: `undefined` while the healer is starting. */
+/**
+ * Never rejects; `{"error": "…"}` says why there is no answer. `place`: `undefined` while the healer is starting. After
+ * each answer comes a pause of the same length: whoever asks on and on takes half of one processor's time at most.
+ */
 export function createDashboardAnswers(place: () => OperatorPlace | undefined, folders: DashboardFolders, check: AuditCheck): AnswerDashboard {
   let turn: Promise<unknown> = Promise.resolve();
   let waiting = 0;
   return async (question) => {
     if (waiting >= mostWaiting) return JSON.stringify({ error: `the healer is asked too much: ${mostWaiting} questions wait already` });
     waiting += 1;
-    const answered = turn.then(() => answerNow(question, { place: place(), folders, check }));
-    turn = answered;
+    let tookMs = 0;
+    const answered = turn.then(async () => {
+      const beganMs = systemClock.monotonicMs();
+      const answer = await answerNow(question, { place: place(), folders, check });
+      tookMs = systemClock.monotonicMs() - beganMs;
+      return answer;
+    });
+    turn = answered.then(() => systemClock.sleep(tookMs));
     try {
       return await answered;
     } finally {

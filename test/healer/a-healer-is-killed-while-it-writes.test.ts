@@ -1,0 +1,64 @@
+/**
+ * A real healer with a service that crashes all the time, so that it writes all the time, killed at moments that a seed
+ * decides. `KILLS=500 npx tap test/healer/a-healer-is-killed-while-it-writes.test.ts` is the long form.
+ */
+import { join } from 'node:path';
+import t from 'tap';
+import { listAuditFiles } from '../../src/healer/audit/files.ts';
+import { verifyAuditFolder } from '../../src/healer/audit/verify-audit-folder.ts';
+import { systemClock } from '../../src/core/time.ts';
+import { processInfo, signal } from '../support/processes.ts';
+import { start, type Running } from '../support/program.ts';
+import { smallService } from '../support/small-service.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { until } from '../support/until.ts';
+
+const kills = Number(process.env['KILLS'] ?? 8);
+const program = join(import.meta.dirname, '../../src/healer/main.ts');
+/** From the first record of a life: a repair of this service takes about half as long. */
+const latestMs = 700;
+const patience = { timeoutMs: 20_000, everyMs: 20 };
+
+t.setTimeout(60_000 + kills * 3000);
+
+t.test(`killed ${kills} times at random moments: no record is half-read, none is lost after its act began, the chain holds`, async (t) => {
+  const small = await smallService(t);
+  const compiled = tempFolder(t, 'gg-compiled');
+  const read = () => small.audit();
+  const begin = (): Running => start([process.execPath, '--disable-warning=ExperimentalWarning', program, '--config', small.config], { environment: { NODE_COMPILE_CACHE: compiled } });
+  let seed = 20_261_126;
+  const random = (below: number): number => (seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31) % below;
+  let lives = 0;
+  for (let kill = 0; kill < kills; kill++) {
+    const running = begin();
+    t.teardown(() => signal(running.pid, 'SIGKILL'));
+    await small.crash();
+    // every fourth dies while it starts, the others while they look, act, verify or rest
+    if (kill % 4 !== 0) {
+      lives += 1;
+      const before = read().length;
+      await until(() => read().length > before, { ...patience, what: () => `a record of life ${kill}: ${running.output().slice(-300)}` });
+    }
+    await systemClock.sleep(random(latestMs));
+    signal(running.pid, 'SIGKILL');
+    await until(() => processInfo(running.pid) === undefined, { ...patience, what: 'its end' });
+  }
+  const last = begin();
+  t.teardown(() => signal(last.pid, 'SIGKILL'));
+  await until(() => small.isRunning() && small.state().incidents.length === 0 && read().at(-1)?.event !== 'agent.started', { ...patience, what: () => `peace: ${last.output().slice(-500)}` });
+
+  const records = read();
+  const named = (event: string) => records.filter((record) => record.event === event);
+  t.ok(named('agent.started').length >= lives, 'each life that wrote has left its beginning');
+  t.ok(named('action.intent').length > kills / 4, 'many acts were begun');
+  t.ok(small.starts() <= named('action.intent').length, `no act without its record: ${small.starts()} starts, ${named('action.intent').length} intents`);
+  const ended = new Set([...named('action.finished'), ...named('action.unknown')].map(({ action_id: id }) => id));
+  t.same(
+    named('action.intent').filter(({ action_id: id }) => !ended.has(id)),
+    [],
+    'each intent has an outcome, if only that nobody knows it',
+  );
+  const verified = await verifyAuditFolder(await listAuditFiles(join(small.folder, 'audit')));
+  t.match(verified, { ok: true, records: records.length, firstSeq: 1 });
+  t.comment(`${records.length} records, ${named('action.intent').length} intents, ${named('action.unknown').length} of unknown outcome, ${named('audit.gap').length} torn lines`);
+});
