@@ -23,7 +23,7 @@ export function createChapters(detail: Detail): { readonly element: HTMLOListEle
 
 function chapterOf({ afterMs, told, records }: Chapter, detail: Detail): HTMLLIElement {
   const [first] = records;
-  const items = told.items.filter((item) => detail === 'whole' || item.refuses === true || briefLabels.has(item.label));
+  const items = told.items.filter((item) => (detail === 'whole' ? item.label !== 'gates:' : item.refuses === true || briefLabels.has(item.label)));
   const repeated = records.length > 1 ? el('span', { class: 'quiet' }, ` ${records.length} times the same`) : undefined;
   const atMs = Date.parse(first?.ts ?? '');
   return el(

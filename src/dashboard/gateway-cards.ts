@@ -77,7 +77,8 @@ function createCard(name: string): CardPart {
       set('Failures in 10 min', failuresOf(failuresByKind(buckets)));
       set('Waiting', formatCount(held));
       set('In the backend', `${formatCount(inFlight)}${limit === null ? '' : ` of ${formatCount(limit)}`}`);
-      set('Time to an answer', latency === null ? '–' : `${formatLatency(latency.p50_ms)}, 19 of 20 within ${formatLatency(latency.p95_ms)}`);
+      set('Half answered within', formatLatency(latency?.p50_ms));
+      set('19 of 20 within', formatLatency(latency?.p95_ms));
       if (gateway.no_progress_ms > 2000) set('No answer for', formatDuration(gateway.no_progress_ms));
       else if (values.has('No answer for')) set('No answer for', '–');
       if (gateway.quarantined > 0 || values.has('Not sent')) set('Not sent', `${formatCount(gateway.quarantined)} kinds of request that kill workers`);

@@ -49,8 +49,8 @@ export function headlineOf(known: Known): Headline {
   const troubles = troublesOf(known);
   if (troubles.length > 0) return headlineOfTrouble(troubles);
   const notices = noticesOf(state, services);
-  if (notices.length > 0)
-    return { level: 'notice', sentence: 'All gateways answer, but not all is as it should be.', more: notices.map(({ text }) => text), you: notices.map(({ you }) => you).join(' ') };
+  const [first] = notices;
+  if (first) return { level: 'notice', sentence: first.sentence, more: [...first.more, ...notices.slice(1).map(({ sentence }) => sentence)], you: notices.map(({ you }) => you).join(' ') };
   return { level: 'good', sentence: 'All is well.', more: lately(known), you: 'There is nothing for you to do.' };
 }
 
@@ -115,18 +115,26 @@ function whyPerson({ service, live, services, state }: Whose): string | undefine
     return `goodgateway gave up: ${withStop(live.records.findLast(({ event }) => event === 'incident.gave_up')?.text ?? 'nothing helped')} Repair it, and goodgateway sees by itself when it is well; or let it try again: goodgateway ack ${name}`;
   if (service?.mode === 'observe') return `goodgateway only observes ${name}: repair it yourself.`;
   const held = restraintOf(service, services);
-  if (held !== undefined) return held;
+  if (held) return `${held.sentence} ${held.you}`;
   return refusedForGood(live);
 }
 
-function restraintOf(service: AdminService | undefined, services: AdminServices | undefined): string | undefined {
-  if (services && services.audit !== 'ok') return `The audit log cannot be written, so nothing is repaired: ${withStop(services.audit)}`;
+/** Why goodgateway would repair nothing, or not this service. */
+function restraintOf(service: AdminService | undefined, services: AdminServices | undefined): Notice | undefined {
+  if (services && services.audit !== 'ok')
+    return { sentence: 'The audit log cannot be written, so nothing is repaired.', more: [withStop(services.audit)], you: 'Make it writable, or repair the service yourself.' };
   const off = service?.off ?? services?.off;
-  if (off) return `Healing was switched off by ${off.by} (${off.reason}): repair it yourself, or goodgateway on`;
-  if (services?.healing === 'off') return 'Healing is switched off in goodgateway.yaml: repair it yourself.';
+  if (off) return { sentence: `Healing was switched off by ${off.by}.`, more: [withStop(off.reason)], you: 'Nothing is repaired until somebody says: goodgateway on' };
+  if (services?.healing === 'off') return { sentence: 'Healing is switched off in goodgateway.yaml.', more: [], you: 'Nothing is repaired until it is switched on there.' };
   const paused = service?.paused ?? services?.paused;
-  if (paused) return `Healing is paused until ${formatMoment(Date.parse(paused.until))} (${paused.reason}): repair it yourself, or goodgateway resume`;
-  return services?.breaker ? `goodgateway has stopped trying for a while: ${withStop(services.breaker.reason)} To let it try now: goodgateway on` : undefined;
+  if (paused)
+    return {
+      sentence: `Healing is paused until ${formatMoment(Date.parse(paused.until))}.`,
+      more: [withStop(paused.reason)],
+      you: 'Nothing is repaired until then, or until somebody says: goodgateway resume',
+    };
+  if (!services?.breaker) return undefined;
+  return { sentence: 'goodgateway has stopped trying for a while.', more: [withStop(services.breaker.reason)], you: 'To let it try now: goodgateway on' };
 }
 
 /** Its newest decision was a refusal that time alone does not lift. */
@@ -140,22 +148,32 @@ function refusedForGood(live: LiveIncident | undefined): string | undefined {
   return `goodgateway does not ${toAct(decision.action)} it: ${withStop(because)}${remedy === undefined ? '' : ` What would help: ${withStop(remedy)}`}`;
 }
 
-function noticesOf(state: AdminState, services: AdminServices | undefined): readonly { readonly text: string; readonly you: string }[] {
+interface Notice {
+  readonly sentence: string;
+  readonly more: readonly string[];
+  readonly you: string;
+}
+
+function noticesOf(state: AdminState, services: AdminServices | undefined): readonly Notice[] {
   const held = state.healer === 'connected' ? restraintOf(undefined, services) : undefined;
   const shedding = Object.entries(state.gateways).filter(([, gateway]) => gateway.shedding);
   return [
-    ...(state.healer === 'away'
-      ? [{ text: 'The healer is away: traffic flows, but nothing would be repaired.', you: 'If it does not come back by itself within a minute, look at its log and start goodgateway again.' }]
-      : []),
-    ...(held === undefined ? [] : [{ text: withStop(held.split(':')[0] ?? held), you: held.includes(': ') ? withStop(held.slice(held.indexOf(': ') + 2)) : '' }]),
-    ...shedding.map(([name, { shedding: level }]) => ({ text: `${name} turns some requests away on purpose: ${Math.round((level?.keep ?? 1) * 100)} % are let through.`, you: '' })),
+    ...(state.healer === 'away' ? [healerIsAway] : []),
+    ...(held ? [held] : []),
+    ...shedding.map(([name, { shedding: level }]) => ({ sentence: `${name} turns some requests away on purpose.`, more: [`${Math.round((level?.keep ?? 1) * 100)} % are let through.`], you: '' })),
   ];
 }
+
+const healerIsAway: Notice = {
+  sentence: 'The healer is away.',
+  more: ['Traffic flows, but nothing would be repaired.'],
+  you: 'If it does not come back by itself within a minute, look at its log and start goodgateway again.',
+};
 
 /** What was repaired a moment ago, so that nobody wonders what the alarm was. */
 function lately({ incidents }: Known): readonly string[] {
   return incidents
     .filter((one) => one.ended === 'recovered' && one.endedAtMs !== undefined)
     .slice(0, 3)
-    .map((one) => `${one.service} is well again since ${formatMoment(one.endedAtMs ?? 0)}; it took ${formatDuration((one.endedAtMs ?? 0) - one.openedAtMs)}.`);
+    .map((one) => `${one.service} is well again since ${formatMoment(one.endedAtMs ?? 0)}; it took ${formatDuration(one.tookMs ?? 0)}.`);
 }

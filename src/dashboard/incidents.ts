@@ -11,6 +11,8 @@ export interface LiveIncident {
   readonly openedAtMs: number;
   /** Of the record that ended it. */
   readonly endedAtMs: number | undefined;
+  /** From the opening to its end, as the record says it. */
+  readonly tookMs: number | undefined;
   readonly ended: 'open' | 'recovered' | 'gave_up' | 'closed';
   /** The newest diagnosis as a sentence. */
   readonly cause: string | undefined;
@@ -50,14 +52,16 @@ function readIncident(id: string, records: readonly AdminRecord[]): LiveIncident
   const [first] = records;
   const turn = records.findLast(({ event }) => turns.has(event));
   const ended = turns.get(turn?.event ?? '') ?? 'open';
+  const openedAtMs = Date.parse(first?.ts ?? '');
   return {
     id,
     code: incidentCode(id),
     service: records.find(({ service }) => service !== undefined)?.service ?? 'an unknown service',
     records,
-    openedAtMs: Date.parse(first?.ts ?? ''),
+    openedAtMs,
     ended,
     endedAtMs: turn && ended !== 'open' ? Date.parse(turn.ts) : undefined,
+    tookMs: turn && ended !== 'open' ? (turn.outcome?.duration_ms ?? Date.parse(turn.ts) - openedAtMs) : undefined,
     cause: records.findLast(({ event, text }) => (event === 'diagnosis.made' || event === 'diagnosis.changed') && text !== undefined)?.text,
   };
 }

@@ -3,13 +3,14 @@ import { formatDuration } from '../core/time.ts';
 import { createChapters } from './chapters.ts';
 import { el, keepList, setAttributes, setText } from './dom.ts';
 import { formatMoment } from './format.ts';
-import type { LiveIncident } from './incidents.ts';
+import { isOpen, type LiveIncident } from './incidents.ts';
 
 /** All of them, one under the other; empty while there is none. */
 export function createLiveIncidents(): { readonly element: HTMLElement; show(incidents: readonly LiveIncident[], nowMs: number): void } {
   const parts = new Map<string, Part>();
   const list = el('div');
-  const element = el('section', { 'aria-labelledby': 'live', hidden: true }, el('h2', { id: 'live' }, 'What happens now'), list);
+  const heading = el('h2', { id: 'live' });
+  const element = el('section', { 'aria-labelledby': 'live', hidden: true }, heading, list);
   const keep = keepList<LiveIncident, HTMLElement>(list, {
     key: ({ id }) => id,
     make: (incident) => {
@@ -22,6 +23,7 @@ export function createLiveIncidents(): { readonly element: HTMLElement; show(inc
     element,
     show: (incidents, nowMs) => {
       element.hidden = incidents.length === 0;
+      setText(heading, incidents.some(isOpen) ? 'What happens now' : 'What happened just now');
       keep(incidents);
       for (const incident of incidents) parts.get(incident.id)?.show(incident, nowMs);
       for (const id of parts.keys()) if (!incidents.some((one) => one.id === id)) parts.delete(id);
@@ -57,9 +59,9 @@ function createPart({ id, code, service }: LiveIncident): Part {
   };
 }
 
-function howItStands({ ended, openedAtMs, endedAtMs, cause }: LiveIncident, nowMs: number): string {
+function howItStands({ ended, openedAtMs, endedAtMs, tookMs, cause }: LiveIncident, nowMs: number): string {
   const since = `since ${formatMoment(openedAtMs)}`;
-  const took = formatDuration((endedAtMs ?? nowMs) - openedAtMs);
+  const took = formatDuration(tookMs ?? nowMs - openedAtMs);
   if (ended === 'recovered') return `Well again since ${formatMoment(endedAtMs ?? nowMs)}, after ${took}.`;
   if (ended === 'closed') return `Closed after ${took}.`;
   if (ended === 'gave_up') return `Waits for a person ${since}.`;

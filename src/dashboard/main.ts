@@ -13,6 +13,8 @@ import { createPage } from './page.ts';
 /** How the services are is asked for again at least so often, and soon after each record. */
 const servicesEveryMs = 15_000;
 const afterRecordMs = 400;
+/** Of one round of questions. */
+const mostStories = 10;
 
 let app: App = { state: undefined, services: undefined, incidents: [], past: undefined, history: createHistory(), lostSinceMs: undefined };
 const page = createPage(() => app);
@@ -20,6 +22,10 @@ let heardAtMs = Date.now();
 let timer: ReturnType<typeof setTimeout> | undefined;
 let dueMs = Infinity;
 let asking = false;
+/** What was opened later was heard whole. */
+let connectedAtMs = 0;
+/** By incident: in which connection its story was asked for. */
+const askedFor = new Map<string, number>();
 
 function learn(news: Partial<App>): void {
   app = { ...app, ...news };
@@ -47,6 +53,7 @@ function lost(): void {
 
 /** After the beginning, and whenever records may have been missed. */
 function askForAll(): void {
+  connectedAtMs = Date.now();
   askWithin(0);
 }
 
@@ -70,7 +77,7 @@ async function askNow(): Promise<void> {
 }
 
 async function askAgain(): Promise<void> {
-  if (document.hidden && app.services) return;
+  if (app.state?.healer !== 'connected' || (document.hidden && app.services)) return;
   const services = await ask<AdminServices>('/api/services');
   if (services.kind === 'found') learn({ services: services.value });
   const past = await ask<AdminIncidents>('/api/incidents');
@@ -78,15 +85,17 @@ async function askAgain(): Promise<void> {
   await fillGaps();
 }
 
-/** Stories of what is open: their records of before this page was opened, or from while the connection was lost. */
+/** Stories of what is open, or was when we last heard of it: records of before this page was opened, or of while the connection was lost. */
 async function fillGaps(): Promise<void> {
-  const open = (app.past ?? []).filter(
-    ({ outcome, id }) => outcome === 'open' || outcome === 'gave_up' || outcome === 'relapsed' || app.incidents.some((one) => one.id === id && one.endedAtMs === undefined),
-  );
-  for (const { id, lastAtMs } of open.slice(0, 10)) {
+  const open = (app.services?.services ?? []).flatMap(({ incident }) => (incident ? [incident.id] : []));
+  const unfinished = app.incidents.filter(({ endedAtMs }) => endedAtMs === undefined).map(({ id }) => id);
+  for (const id of [...new Set([...open, ...unfinished])].slice(0, mostStories)) {
     const known = app.incidents.find((one) => one.id === id);
-    if (known?.records[0]?.event === 'incident.opened' && Date.parse(known.records.at(-1)?.ts ?? '') >= lastAtMs) continue;
+    const isWhole = known?.records[0]?.event === 'incident.opened' && connectedAtMs < known.openedAtMs;
+    if (isWhole || askedFor.get(id) === connectedAtMs) continue;
     const story = await ask<AdminStory>(`/api/incidents/${id}`);
-    if (story.kind === 'found') learn({ incidents: takeStory(app.incidents, story.value) });
+    if (story.kind !== 'found') continue;
+    askedFor.set(id, connectedAtMs);
+    learn({ incidents: takeStory(app.incidents, story.value) });
   }
 }

@@ -39,7 +39,8 @@ function createPast(): { readonly element: HTMLElement; show(app: App): void } {
   let shown: App['past'];
   return {
     element,
-    show: ({ past }) => {
+    show: ({ past, state }) => {
+      if (past === undefined && state?.healer === 'away') fill(place, el('p', { class: 'problem' }, 'The healer is away; in a terminal: ', el('code', {}, 'goodgateway log')));
       if (past === undefined || past === shown) return;
       shown = past;
       const all = past.length > mostPast && el('p', {}, el('a', { href: '#/incidents' }, 'All past incidents'));

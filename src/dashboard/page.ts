@@ -40,6 +40,7 @@ export function createPage(app: () => App): Page {
   const go = (): void => {
     const found = viewAt(location.hash);
     view = found.view;
+    document.body.dataset['place'] = found.place;
     showNavigation(nav, found.place);
     fill(main, view.element);
     show();

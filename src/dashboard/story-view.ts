@@ -46,10 +46,10 @@ function newer(live: readonly AdminRecord[], shown: readonly AdminRecord[]): rea
   return live.filter(({ seq }) => seq > last);
 }
 
-function summaryOf({ service, openedAtMs, endedAtMs, ended, cause, records }: LiveIncident): readonly HTMLElement[] {
+function summaryOf({ service, openedAtMs, tookMs, ended, cause, records }: LiveIncident): readonly HTMLElement[] {
   const remedy = ended === 'recovered' ? undefined : records.findLast((record) => record.remedy !== undefined)?.remedy;
   const words = { open: 'It is still open.', gave_up: 'goodgateway gave up; it waits for a person.', recovered: 'It is well again', closed: 'It was closed' } as const;
-  const after = endedAtMs === undefined || ended === 'gave_up' ? '' : `, after ${formatDuration(endedAtMs - openedAtMs)}.`;
+  const after = tookMs === undefined || ended === 'gave_up' ? '' : `, after ${formatDuration(tookMs)}.`;
   return [
     el('p', { class: 'about' }, el('bdi', {}, service), ', ', moment(openedAtMs, formatMoment(openedAtMs))),
     ...(cause === undefined ? [] : [el('p', { class: 'cause', dir: 'auto' }, withStop(cause))]),
