@@ -6,10 +6,13 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';
 import { posix } from 'node:path';
+import { gzipSync } from 'node:zlib';
 
 export interface DashboardFile {
   readonly type: string;
   readonly body: Buffer;
+  /** The same, compressed: a third of it, for who looks through a tunnel. */
+  readonly gzip: Buffer;
   /** Strong, quoted: a page that is there already is not sent again. */
   readonly etag: string;
 }
@@ -67,5 +70,5 @@ function read(path: string): Promise<string> {
 
 function fileOf(type: string, text: string): DashboardFile {
   const body = Buffer.from(text);
-  return { type, body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"` };
+  return { type, body, gzip: gzipSync(body), etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"` };
 }
