@@ -15,6 +15,8 @@ export interface App {
   readonly history: History;
   /** Wall time since which nothing was heard; `undefined` while connected. */
   readonly lostSinceMs: number | undefined;
+  /** Why nothing is heard, where the listener says so. */
+  readonly lostWhy: string | undefined;
 }
 
 export interface View {

@@ -10,7 +10,8 @@ export interface Hearer {
   record(record: AdminRecord): void;
   /** The stream begins, or begins again: records may have been missed before. */
   connected(): void;
-  lost(): void;
+  /** `why`: where the listener says so. */
+  lost(why?: string): void;
   /** A token is needed. Nothing is tried again before `again` is called. */
   signIn(again: () => void): void;
 }
@@ -28,7 +29,7 @@ async function begin(hearer: Hearer): Promise<void> {
   const answer = await ask<AdminState>('/api/state');
   if (answer.kind === 'sign_in') return hearer.signIn(again);
   if (answer.kind === 'failed') {
-    hearer.lost();
+    hearer.lost(answer.why);
     setTimeout(again, tryAgainMs);
     return;
   }

@@ -25,6 +25,7 @@ export interface Known {
   readonly incidents: readonly LiveIncident[];
   /** Wall time since which nothing was heard; `undefined` while connected. */
   readonly lostSinceMs: number | undefined;
+  readonly lostWhy: string | undefined;
 }
 
 /** Something that is wrong, and whose turn it is. */
@@ -36,16 +37,12 @@ interface Trouble {
 }
 
 export function headlineOf(known: Known): Headline {
-  const { state, services, lostSinceMs } = known;
-  if (!state)
-    return {
-      level: 'unknown',
-      sentence: lostSinceMs === undefined ? 'Asking goodgateway how everything is …' : 'goodgateway does not answer.',
-      more: [],
-      you: lostSinceMs === undefined ? '' : tryingAgain,
-    };
+  const { state, services, lostSinceMs, lostWhy } = known;
+  if (!state && lostSinceMs === undefined) return { level: 'unknown', sentence: 'Asking goodgateway how everything is …', more: [], you: '' };
+  const why = lostWhy === undefined ? [] : [withStop(lostWhy)];
+  if (!state) return { level: 'unknown', sentence: 'goodgateway says nothing to this page.', more: why, you: tryingAgain };
   if (lostSinceMs !== undefined)
-    return { level: 'unknown', sentence: `No word from goodgateway since ${formatMoment(lostSinceMs)}.`, more: ['What stands below is what was known then.'], you: tryingAgain };
+    return { level: 'unknown', sentence: `No word from goodgateway since ${formatMoment(lostSinceMs)}.`, more: [...why, 'What stands below is what was known then.'], you: tryingAgain };
   const troubles = troublesOf(known);
   if (troubles.length > 0) return headlineOfTrouble(troubles);
   const notices = noticesOf(state, services);

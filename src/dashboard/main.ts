@@ -16,7 +16,7 @@ const afterRecordMs = 400;
 /** Of one round of questions. */
 const mostStories = 10;
 
-let app: App = { state: undefined, services: undefined, incidents: [], past: undefined, history: createHistory(), lostSinceMs: undefined };
+let app: App = { state: undefined, services: undefined, incidents: [], past: undefined, history: createHistory(), lostSinceMs: undefined, lostWhy: undefined };
 const page = createPage(() => app);
 let heardAtMs = Date.now();
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -38,7 +38,7 @@ function takeState(state: AdminState): void {
   heardAtMs = Date.now();
   app.history.take(state);
   const cameOrWent = state.healer !== app.state?.healer;
-  learn({ state, lostSinceMs: undefined, ...(state.healer === 'away' && { services: undefined }) });
+  learn({ state, lostSinceMs: undefined, lostWhy: undefined, ...(state.healer === 'away' && { services: undefined }) });
   if (cameOrWent && state.healer === 'connected') askForAll();
 }
 
@@ -47,8 +47,8 @@ function takeNews(record: AdminRecord): void {
   askWithin(afterRecordMs);
 }
 
-function lost(): void {
-  if (app.lostSinceMs === undefined) learn({ lostSinceMs: heardAtMs });
+function lost(why?: string): void {
+  if (app.lostSinceMs === undefined || why !== app.lostWhy) learn({ lostSinceMs: heardAtMs, lostWhy: why });
 }
 
 /** After the beginning, and whenever records may have been missed. */

@@ -22,13 +22,15 @@ export interface Scene {
   breakStart(): void;
 }
 
+export interface SceneOptions extends Pick<GoodgatewayOptions, 'host' | 'adminUrl' | 'adminHeaders'> {
+  /** Other keys of the policy. */
+  readonly policy?: Readonly<Record<string, unknown>>;
+}
+
 const server = join(import.meta.dirname, '../fixtures/healer/serves-http.ts');
 
-/** `policy`, `host`: other keys of the policy and of goodgateway.yaml. */
-export async function dashboardScene(
-  t: TestScope,
-  { policy = {}, host = {} }: { readonly policy?: Readonly<Record<string, unknown>>; readonly host?: GoodgatewayOptions['host'] } = {},
-): Promise<Scene> {
+/** Everything started; the service runs. */
+export async function dashboardScene(t: TestScope, { policy = {}, ...options }: SceneOptions = {}): Promise<Scene> {
   const folder = tempFolder(t, 'gg-dash');
   const [backend, port] = [await freePort(), await freePort()];
   const [pidfile, script, broken] = [join(folder, 'pid'), join(folder, 'start'), join(folder, 'broken')];
@@ -58,7 +60,7 @@ export async function dashboardScene(
         ...policy,
       },
     ],
-    host,
+    ...options,
   });
   return { gateway, port, crash, breakStart: () => writeFileSync(broken, '') };
 }
@@ -90,4 +92,15 @@ export async function axeFinds(page: Page): Promise<readonly string[]> {
 /** Does nothing stick out sideways? */
 export function fitsItsWindow(page: Page): Promise<boolean> {
   return page.evaluate('document.documentElement.scrollWidth <= innerWidth');
+}
+
+/** How many different colours a picture has: a blank page has one, and a page of text many, because letters have soft edges. */
+export function coloursOf(page: Page, png: Buffer): Promise<number> {
+  return page.evaluate<number>(`(async () => {
+    const bytes = Uint8Array.from(atob('${png.toString('base64')}'), (letter) => letter.charCodeAt(0));
+    const picture = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+    const canvas = new OffscreenCanvas(picture.width, picture.height).getContext('2d');
+    canvas.drawImage(picture, 0, 0);
+    return new Set(new Uint32Array(canvas.getImageData(0, 0, picture.width, picture.height).data.buffer)).size;
+  })()`);
 }
