@@ -39,9 +39,12 @@ export function createChart(title: string, kind: 'lines' | 'stacked'): Chart {
   const plot = el('div', { class: 'plot', dir: 'ltr' }, top, picture);
   const axis = el('div', { class: 'axis', dir: 'ltr', 'aria-hidden': 'true' }, el('span', {}, '10 min ago'), el('span', {}, '5 min'), el('span', {}, 'now'));
   const element = el('figure', { class: 'chart' }, el('figcaption', {}, el('h3', {}, title), says), plot, axis, legend, details);
+  let last: Drawing | undefined;
+  details.addEventListener('toggle', () => last && drawTable(table, last));
   return {
     element,
     draw: (drawing) => {
+      last = drawing;
       const most = highest(drawing.series, kind);
       const ceiling = niceCeiling(most);
       setText(says, drawing.sentence);

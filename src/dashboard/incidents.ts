@@ -13,7 +13,8 @@ export interface LiveIncident {
   readonly endedAtMs: number | undefined;
   /** From the opening to its end, as the record says it. */
   readonly tookMs: number | undefined;
-  readonly ended: 'open' | 'recovered' | 'gave_up' | 'closed';
+  /** `relapsed`: it seemed to be over and was not; another incident goes on with it. */
+  readonly ended: 'open' | 'recovered' | 'relapsed' | 'gave_up' | 'closed';
   /** The newest diagnosis as a sentence. */
   readonly cause: string | undefined;
 }
@@ -71,7 +72,7 @@ const turns: ReadonlyMap<string, LiveIncident['ended']> = new Map([
   ['incident.recovered', 'recovered'],
   ['incident.gave_up', 'gave_up'],
   ['incident.closed', 'closed'],
-  ['incident.relapsed', 'open'],
+  ['incident.relapsed', 'relapsed'],
   ['incident.acknowledged', 'open'],
   ['action.intent', 'open'],
 ]);

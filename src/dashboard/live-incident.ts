@@ -63,6 +63,7 @@ function howItStands({ ended, openedAtMs, endedAtMs, tookMs, cause }: LiveIncide
   const since = `since ${formatMoment(openedAtMs)}`;
   const took = formatDuration(tookMs ?? nowMs - openedAtMs);
   if (ended === 'recovered') return `Well again since ${formatMoment(endedAtMs ?? nowMs)}, after ${took}.`;
+  if (ended === 'relapsed') return 'Broken again; another incident goes on with it.';
   if (ended === 'closed') return `Closed after ${took}.`;
   if (ended === 'gave_up') return `Waits for a person ${since}.`;
   return `${cause === undefined ? 'Being looked at' : 'Being repaired'} ${since}, for ${formatDuration(Math.max(0, Math.round((nowMs - openedAtMs) / 1000) * 1000))}.`;

@@ -48,8 +48,14 @@ function newer(live: readonly AdminRecord[], shown: readonly AdminRecord[]): rea
 
 function summaryOf({ service, openedAtMs, tookMs, ended, cause, records }: LiveIncident): readonly HTMLElement[] {
   const remedy = ended === 'recovered' ? undefined : records.findLast((record) => record.remedy !== undefined)?.remedy;
-  const words = { open: 'It is still open.', gave_up: 'goodgateway gave up; it waits for a person.', recovered: 'It is well again', closed: 'It was closed' } as const;
-  const after = tookMs === undefined || ended === 'gave_up' ? '' : `, after ${formatDuration(tookMs)}.`;
+  const words = {
+    open: 'It is still open.',
+    gave_up: 'goodgateway gave up; it waits for a person.',
+    recovered: 'It is well again',
+    relapsed: 'It seemed to be well and broke again; another incident goes on with it.',
+    closed: 'It was closed',
+  } as const;
+  const after = tookMs === undefined || ended === 'gave_up' || ended === 'relapsed' ? '' : `, after ${formatDuration(tookMs)}.`;
   return [
     el('p', { class: 'about' }, el('bdi', {}, service), ', ', moment(openedAtMs, formatMoment(openedAtMs))),
     ...(cause === undefined ? [] : [el('p', { class: 'cause', dir: 'auto' }, withStop(cause))]),
