@@ -7,6 +7,7 @@ import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { succeed } from '../test/support/program.ts';
+import { asking } from './parts/asking.ts';
 import { burst } from './parts/burst.ts';
 import { diagnosis } from './parts/diagnosis.ts';
 import { explain } from './parts/explain.ts';
@@ -24,6 +25,7 @@ const parts: Readonly<Record<string, { readonly title: string; readonly measure:
   repair: { title: 'A repair under load', measure: repair },
   memory: { title: 'Memory', measure: memory },
   explain: { title: 'Reading a log', measure: explain },
+  asking: { title: 'Asking the audit log', measure: asking },
 };
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, write: { type: 'boolean', default: false } } });

@@ -1,9 +1,9 @@
 /** What reading a large log costs: `goodgateway explain` beside grep and awk, which only look for one word each. */
 import { once } from 'node:events';
-import { createWriteStream, readFileSync } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { start } from '../../test/support/program.ts';
 import { tempFolder } from '../../test/support/temp-folder.ts';
+import { costOf } from '../cost-of-process.ts';
 import { table } from '../numbers.ts';
 import type { Scope } from '../scope.ts';
 
@@ -14,9 +14,9 @@ export async function explain(scope: Scope): Promise<string> {
   const file = join(tempFolder(scope), 'mixed.log');
   const lines = await writeLog(file);
   const rows = [
-    await measure('goodgateway explain', [process.execPath, main, 'explain', '--json', file]),
-    await measure('grep -c -F, one word', ['/bin/grep', '-c', '-F', 'upstream timed out', file]),
-    await measure('awk, one word', ['/usr/bin/awk', '/upstream timed out/ { n++ } END { print n }', file]),
+    ['goodgateway explain', ...(await costOf([process.execPath, main, 'explain', '--json', file]))],
+    ['grep -c -F, one word', ...(await costOf(['/bin/grep', '-c', '-F', 'upstream timed out', file]))],
+    ['awk, one word', ...(await costOf(['/usr/bin/awk', '/upstream timed out/ { n++ } END { print n }', file]))],
   ];
   return [
     `A log of ${Math.round(logBytes / 1024 ** 2)} MiB, ${lines.toLocaleString('en')} lines of four programs; two in a hundred mean something:`,
@@ -52,24 +52,4 @@ function lineOf(n: number): string {
   return kind < 75
     ? `${nginx} [info] 731#731: *${n} client 203.0.113.${n % 250} is served by worker ${n % 8}\n`
     : `Nov 22 ${clock} web1 shop[812]: INFO order ${n} stored in ${n % 90} ms for customer ${n * 7}\n`;
-}
-
-async function measure(name: string, argv: readonly string[]): Promise<readonly string[]> {
-  const begunMs = performance.now();
-  const running = start(argv);
-  let peak = 0;
-  // the kernel's own high-water mark: what is read last counts
-  const sample = setInterval(() => (peak = Math.max(peak, peakMiB(running.pid))), 5);
-  await running.ended;
-  clearInterval(sample);
-  return [name, ((performance.now() - begunMs) / 1000).toFixed(2), peak.toFixed(0)];
-}
-
-function peakMiB(pid: number): number {
-  try {
-    return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
-  } catch {
-    // best effort: it has just ended
-    return 0;
-  }
 }

@@ -2,7 +2,7 @@
 import { incidentCode } from '../core/ids.ts';
 import { tellStory, type Told, type ToldItem } from '../core/tell-record.ts';
 import { formatDuration } from '../core/time.ts';
-import type { IncidentStory } from '../healer/audit/query.ts';
+import type { IncidentStory } from '../healer/audit/find-incident.ts';
 import { plain, styled, withStop, wrap } from './terminal.ts';
 import { formatWhen, formatZone } from './when.ts';
 

@@ -1,102 +1,126 @@
 /** `goodgateway log`: what happened, one line an incident. */
 import type { Command } from 'commander';
-import { incidentCode } from '../core/ids.ts';
-import { formatDuration } from '../core/time.ts';
+import { didYouMean } from '../config/did-you-mean.ts';
+import { causeNames, type CauseName } from '../core/diagnosis.ts';
 import type { AuditFile } from '../healer/audit/files.ts';
-import { readRecords, summarizeIncidents, type Selection } from '../healer/audit/query.ts';
+import { findIncident } from '../healer/audit/find-incident.ts';
+import { readRecords, summarizeIncidents, type FoundRecord, type Selection } from '../healer/audit/query.ts';
 import type { AuditRecord } from '../healer/audit/record.ts';
-import { whatWasDone } from '../core/deeds.ts';
-import type { IncidentSummary } from '../healer/audit/summary.ts';
-import { readingCommand, openAudit, type AuditSource } from './audit-files.ts';
-import { complain, isTerminal, plain, printLine, styled, table } from './terminal.ts';
+import { addToSummary, type IncidentSummary } from '../healer/audit/summary.ts';
+import { openAudit, readingCommand, type AuditSource } from './audit-files.ts';
+import { actionHeading, actionRows, incidentHeading, incidentRow, isByPerson, personHeading, personRows, requestHeading, requestsOf } from './log-rows.ts';
+import { printRows } from './print-rows.ts';
+import { complain, plain, printLine } from './terminal.ts';
 import { formatWhen, parseWhen, whenExpected } from './when.ts';
 
 interface LogOptions extends AuditSource {
   readonly since?: string;
   readonly until?: string;
   readonly service?: string;
+  readonly cause?: string;
   readonly json?: true;
   readonly actions?: true;
+  readonly humans?: true;
+  readonly requests?: true;
+  /** false: --no-index. */
+  readonly index: boolean;
 }
 
-/** The sub-command. Exit status 0; 1 when there is no log to read; 2 when it was called wrongly. */
+/** The sub-command. Exit status 0; 1 when there is no log to read, or no such incident; 2 when it was called wrongly. */
 export function logCommand(): Command {
   return readingCommand('log')
     .description('what happened: one line for each incident')
+    .argument('[incident]', 'only this one: its id, its code, or the id of a request that met it')
     .option('--since <when>', `from then on, ${whenExpected}`)
     .option('--until <when>', 'up to then; a day counts to its end')
     .option('--service <name>', 'of this service only')
+    .option('--cause <cause>', 'of incidents with this cause only')
     .option('--actions', 'one line for each thing that was done, instead')
+    .option('--humans', 'one line for each thing that a person did, instead: approvals, pauses, switches, acts by hand')
+    .option('--requests', 'of one incident: sample ids of the requests that met it')
     .option('--json', 'the records themselves, one a line')
-    .addHelpText('after', '\nExample: goodgateway log --since yesterday --service php-fpm')
-    .action((options: LogOptions) => showLog(options));
+    .option('--no-index', 'read the whole log, not what its index says')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  goodgateway log --since yesterday --service php-fpm\n  goodgateway log --actions --since 30d --json\n  goodgateway log --humans --since 7d\n  goodgateway log --cause service.hung --since 30d\n  goodgateway log 7K3FQX --requests',
+    )
+    .action((incident: string | undefined, options: LogOptions) => showLog(incident, options));
 }
 
-async function showLog(options: LogOptions): Promise<void> {
+async function showLog(incident: string | undefined, options: LogOptions): Promise<void> {
   const selection = select(options, Date.now());
   if ('wrong' in selection) return complain(selection.wrong, 2);
+  if (options.requests && incident === undefined) return complain('--requests: expected an incident as well, such as: goodgateway log 7K3FQX --requests', 2);
   const audit = await openAudit(options);
   if (!audit) return;
-  if (options.json) return printRecords(audit.files, selection, options.actions === true);
-  return options.actions ? printActions(audit.files, selection) : printIncidents(audit.files, selection);
+  if (incident !== undefined) return showOne(incident, audit, options);
+  const of = options.cause === undefined ? selection : { ...selection, incidents: await withCause(audit.files, selection) };
+  if (options.json) return printRecords(audit.files, of, options);
+  if (options.actions) return printRows(actionHeading, await actionRows(chosen(audit.files, { ...of, kind: 'acts' }, options)), 'nothing was done in that time');
+  if (options.humans) return printRows(personHeading, await personRows(readRecords(audit.files, { ...of, kind: 'notable' })), 'nobody did anything in that time');
+  return printIncidents(audit.files, selection);
 }
 
-function select({ since, until, service }: LogOptions, nowMs: number): Selection | { readonly wrong: string } {
+type Chosen = Selection & { readonly cause: CauseName | undefined };
+
+function select({ since, until, service, cause, index }: LogOptions, nowMs: number): Chosen | { readonly wrong: string } {
   const sinceMs = since === undefined ? undefined : parseWhen(since, nowMs);
   const untilMs = until === undefined ? undefined : parseWhen(until, nowMs, 'end');
+  const named = causeNames.find((name) => name === cause);
   if (since !== undefined && sinceMs === undefined) return { wrong: `--since: expected a time ${whenExpected}, and got "${plain(since)}"` };
   if (until !== undefined && untilMs === undefined) return { wrong: `--until: expected a time ${whenExpected}, and got "${plain(until)}"` };
-  return { sinceMs, untilMs, service };
+  if (cause !== undefined && named === undefined) return { wrong: strangeCause(cause) };
+  return { sinceMs, untilMs, service, cause: named, useIndex: index };
 }
 
-async function printRecords(files: readonly AuditFile[], selection: Selection, actionsOnly: boolean): Promise<void> {
-  for await (const { record, line } of readRecords(files, selection)) {
-    if (!actionsOnly || record.event.startsWith('action.')) await printLine(line);
+function strangeCause(cause: string): string {
+  const meant = didYouMean(cause, causeNames);
+  return `--cause: there is no cause "${plain(cause)}"; ${meant === undefined ? `the causes are ${causeNames.join(', ')}` : `did you mean ${meant}?`}`;
+}
+
+async function withCause(files: readonly AuditFile[], selection: Chosen): Promise<ReadonlySet<string>> {
+  const { incidents } = await summarizeIncidents(files, selection);
+  return new Set(incidents.map(({ id }) => id));
+}
+
+/** `--actions` and `--humans` together: what a person had done. */
+async function* chosen(files: readonly AuditFile[], selection: Selection, { actions, humans }: LogOptions): AsyncGenerator<FoundRecord, void, undefined> {
+  for await (const found of readRecords(files, selection)) {
+    if (actions && !found.record.event.startsWith('action.')) continue;
+    if (!humans || isByPerson(found.record)) yield found;
   }
 }
 
-async function printIncidents(files: readonly AuditFile[], selection: Selection): Promise<void> {
+async function printRecords(files: readonly AuditFile[], selection: Selection, options: LogOptions): Promise<void> {
+  const kind = options.humans ? 'notable' : undefined;
+  for await (const { line } of chosen(files, { ...selection, kind }, options)) await printLine(line);
+}
+
+async function printIncidents(files: readonly AuditFile[], selection: Chosen): Promise<void> {
   const { incidents, leftOut } = await summarizeIncidents(files, selection);
   if (leftOut > 0) process.stderr.write(`goodgateway: ${leftOut} older incidents are left out; ask for less with --since\n`);
-  await printRows(['TIME', 'SERVICE', 'CODE', 'CAUSE', 'DONE', 'OUTCOME', 'TOOK'], incidents.map(incidentRow), 'no incident');
+  await printRows(incidentHeading, incidents.map(incidentRow), 'no incident in that time');
 }
 
-function incidentRow(incident: IncidentSummary): readonly string[] {
-  const { code, service = '?', cause, outcome, tookMs } = incident;
-  return [formatWhen(incident.openedAtMs), service, code, cause ?? 'not known', whatWasDone(incident), outcome.replace('_', ' '), tookMs === undefined ? '' : formatDuration(tookMs)];
-}
-
-const maxActions = 10_000;
-
-async function printActions(files: readonly AuditFile[], selection: Selection): Promise<void> {
-  const rows = new Map<string, readonly string[]>();
-  for await (const { record } of readRecords(files, selection)) {
-    const { event, action_id: id } = record;
-    if (id === undefined || (event !== 'action.intent' && event !== 'action.finished' && event !== 'action.unknown')) continue;
-    rows.set(id, actionRow(record, rows.get(id)));
-    const [oldest] = rows.keys();
-    if (rows.size > maxActions && oldest !== undefined) rows.delete(oldest);
-  }
-  await printRows(['TIME', 'SERVICE', 'CODE', 'ACTION', 'COMMAND', 'RESULT', 'TOOK'], [...rows.values()], 'nothing was done');
-}
-
-/** The row of an act: begun by its intent, completed by its outcome. */
-function actionRow(record: AuditRecord, begun: readonly string[] | undefined): readonly string[] {
-  const { ts, service = '?', incident = '', action = '?', argv, outcome, event } = record;
-  const [time = formatWhen(Date.parse(ts)), , , , command = ''] = begun ?? [];
-  const result = event === 'action.intent' ? 'no outcome' : (outcome?.result ?? 'unknown');
-  return [time, service, incidentCode(incident), action, argv?.join(' ') ?? command, result, outcome?.duration_ms === undefined ? '' : formatDuration(outcome.duration_ms)];
-}
-
-/** Aligned with a heading on a terminal; otherwise one tab between the fields, as `cut` likes it. */
-async function printRows(heading: readonly string[], rows: readonly (readonly string[])[], none: string): Promise<void> {
-  const clean = rows.map((row) => row.map(plain));
-  if (!isTerminal()) {
-    for (const row of clean) await printLine(row.join('\t'));
+async function showOne(wanted: string, audit: { readonly folder: string; readonly files: readonly AuditFile[] }, { requests, json, index }: LogOptions): Promise<void> {
+  const story = await findIncident(audit.files, wanted, { useIndex: index });
+  if (!story) return complain(`no incident ${plain(wanted)} in ${audit.folder}; "goodgateway log" lists those that there are`, 1);
+  if (requests) return printRequests(story.records, json === true);
+  if (json) {
+    for (const record of story.records) await printLine(JSON.stringify(record));
     return;
   }
-  if (clean.length === 0) return printLine(`${none} in that time`);
-  const [first = '', ...lines] = table([heading, ...clean]);
-  await printLine(styled('bold', first));
-  for (const line of lines) await printLine(line);
+  const summary = story.records.reduce<IncidentSummary | undefined>((before, record) => addToSummary(before, story.id, record), undefined);
+  await printRows(incidentHeading, summary ? [incidentRow(summary)] : [], 'no incident');
+}
+
+async function printRequests(records: readonly AuditRecord[], json: boolean): Promise<void> {
+  const requests = requestsOf(records);
+  if (!json)
+    return printRows(
+      requestHeading,
+      requests.map(({ request, ts, gateway }) => [formatWhen(Date.parse(ts)), gateway, request]),
+      'no request of it is known',
+    );
+  for (const one of requests) await printLine(JSON.stringify(one));
 }

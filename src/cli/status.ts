@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { collapse } from '../core/deeds.ts';
 import { toAct } from '../core/story-words.ts';
 import { formatDuration } from '../core/time.ts';
-import { findAuditFiles, findIncident } from '../healer/audit/query.ts';
+import { findIncident } from '../healer/audit/find-incident.ts';
+import { findAuditFiles } from '../healer/audit/query.ts';
 import { askHealer } from './ask-healer.ts';
 import { hostOrExplain } from './host-or-explain.ts';
 import { tellNow, type IncidentNow } from './incident-now.ts';
@@ -15,7 +16,8 @@ const offSchema = z.object({ since: z.string(), by: z.string(), reason: z.string
 const pausedSchema = z.object({ until: z.string(), reason: z.string() }).nullable().default(null);
 const useSchema = z.object({ used: z.number(), of: z.number() });
 
-const statusSchema = z.object({
+/** The healer's answer to `status`. */
+export const statusSchema = z.object({
   healing: z.enum(['on', 'off']),
   audit: z.string(),
   off: offSchema,
@@ -42,7 +44,7 @@ const statusSchema = z.object({
     }),
   ),
 });
-type Status = z.output<typeof statusSchema>;
+export type Status = z.output<typeof statusSchema>;
 type ServiceStatus = Status['services'][number];
 
 const answerWithinMs = 5000;

@@ -104,6 +104,8 @@ export interface AdminRecord {
   readonly text?: string | undefined;
   readonly remedy?: string | undefined;
   readonly avoid?: readonly string[] | undefined;
+  /** The end of a file of the log, in the first record of the next. */
+  readonly sealed?: object | undefined;
   readonly changes?: readonly string[] | undefined;
 }
 

@@ -30,6 +30,7 @@ const headings: Readonly<Record<string, string | ((record: AdminRecord) => strin
   'incident.closed': 'Closed',
   'evidence.captured': 'Looked',
   'evidence.failed': 'Could not look',
+  'evidence.removed': 'Removed old evidence',
   'diagnosis.made': (record) => `Cause: ${causeOf(record)}`,
   'diagnosis.changed': (record) => `Cause now: ${causeOf(record)}`,
   'request.quarantined': 'Sent that request no more',
@@ -67,7 +68,7 @@ const headings: Readonly<Record<string, string | ((record: AdminRecord) => strin
   'agent.stopped': 'goodgateway stopped',
   'agent.crashed': 'goodgateway ended unexpectedly',
   'audit.checkpoint': 'Noted the end of the log',
-  'audit.rotated': 'Removed an old file of the log',
+  'audit.rotated': ({ sealed }) => (sealed ? 'Began the next file of the log' : 'Removed an old file of the log'),
   'audit.gap': 'The log has a gap',
 };
 

@@ -10,6 +10,7 @@ import { systemClock } from '../core/time.ts';
 import * as registeredActions from './actions/registry.ts';
 import { answerOperator } from './answer-operator.ts';
 import { policyFields } from './audit-record-for.ts';
+import { keepIndex, type IndexKeeper } from './audit/keep-index.ts';
 import { openAuditLog, type AuditLogOptions } from './audit/log.ts';
 import * as registeredCauses from './causes/registry.ts';
 import * as registeredCollectors from './collectors/registry.ts';
@@ -72,7 +73,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
     log,
   );
   let link: ProxyLink | undefined;
-  const { audit, state } = await openMemory(host, { ...parts, onAppended: ({ line }) => link?.show(line) }, log);
+  const { audit, index, state } = await openMemory(host, { ...parts, onAppended: ({ line }) => link?.show(line) }, log);
   const wards = new Map<string, Ward>();
   const lockNow = (): string => safety.one_healer.lock ?? join(host.runtime, 'healer.lock');
   const oneHealer = await standAsOneHealer({ lock: lockNow, run, clock: systemClock, stopping: stop.signal, log, audit });
@@ -118,7 +119,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
       stop.abort();
       await Promise.race([Promise.all([watches.ended(), incidents.settled()]), systemClock.sleep(2000)]);
       await audit.append({ event: 'agent.stopped', actor: 'auto' });
-      await Promise.all([link.close(), control.close(), audit.close()]);
+      await Promise.all([link.close(), control.close(), audit.close(), index.close()]);
       oneHealer.close();
     },
   };
@@ -156,7 +157,8 @@ async function openMemory(
   host: HostConfig,
   { product, openAudit = openAuditLog, openState = openStateStore, onAppended }: HealerParts & Pick<AuditLogOptions, 'onAppended'>,
   log: HealerLog,
-): Promise<{ readonly audit: Healer['audit']; readonly state: Healer['state'] }> {
+): Promise<{ readonly audit: Healer['audit']; readonly index: IndexKeeper; readonly state: Healer['state'] }> {
+  const index = keepIndex({ folder: host.audit.folder, onTrouble: (text) => log.error({}, text) });
   const audit = await openAudit({
     folder: host.audit.folder,
     host: hostname(),
@@ -164,13 +166,17 @@ async function openMemory(
     clock: systemClock,
     bootId: bootId(),
     keepMs: host.audit.keep,
-    ...(onAppended && { onAppended }),
+    onAppended: (appended) => {
+      index.appended(appended);
+      onAppended?.(appended);
+    },
   });
+  index.begin();
   const state = await openState(host.state, systemClock);
   if (state.notice) log.error({}, state.notice);
   const trouble = audit.failure();
   if (trouble) log.error({}, `${trouble.detail}; nothing is done until it can be written`);
-  return { audit, state };
+  return { audit, index, state };
 }
 
 /** Looks that go on until the healer stops, or until their service has no policy any more. */

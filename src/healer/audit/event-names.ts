@@ -8,6 +8,7 @@ export const auditEventNames = [
   'incident.closed',
   'evidence.captured',
   'evidence.failed',
+  'evidence.removed',
   'diagnosis.made',
   'diagnosis.changed',
   'request.quarantined',

@@ -1,10 +1,17 @@
-/** The files of an audit folder, and their lines as raw bytes, in bounded memory. */
-import { open, readdir } from 'node:fs/promises';
+/**
+ * The files of an audit folder, and their lines as raw bytes, in bounded memory. A file that is not written to any more
+ * may be compressed (`.jsonl.gz`); readers need not know: its lines, their numbers and hashes are the same.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline, type Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 
 /** One file of the log: the n-th of its UTC day. */
 export interface AuditFile {
   readonly path: string;
+  /** As it stands in the folder, with `.gz` where it is compressed. */
   readonly name: string;
   /** `20261122`. Never goes back, even where the clock does. */
   readonly day: string;
@@ -23,14 +30,29 @@ export function auditDay(wallMs: number): string {
   return new Date(wallMs).toISOString().slice(0, 10).replaceAll('-', '');
 }
 
-/** All files of the folder, oldest first; other files are none of ours. Rejects with the system's error. */
+/**
+ * All files of the folder, oldest first; other files are none of ours. Where one stands there plain and compressed, it is
+ * about to be compressed: the plain one counts. Rejects with the system's error.
+ */
 export async function listAuditFiles(folder: string): Promise<readonly AuditFile[]> {
-  const files: AuditFile[] = [];
-  for (const name of await readdir(folder)) {
-    const found = /^audit-(\d{8})-(\d{2,6})\.jsonl$/.exec(name);
-    if (found) files.push({ path: join(folder, name), name, day: found[1]!, number: Number(found[2]) });
+  const files = new Map<string, AuditFile>();
+  // Sorted, so that the plain one comes first.
+  for (const name of (await readdir(folder)).toSorted()) {
+    const found = /^(audit-(\d{8})-(\d{2,6})\.jsonl)(?:\.gz)?$/.exec(name);
+    if (!found || files.has(found[1]!)) continue;
+    files.set(found[1]!, { path: join(folder, name), name, day: found[2]!, number: Number(found[3]) });
   }
-  return files.toSorted((a, b) => a.day.localeCompare(b.day) || a.number - b.number);
+  return [...files.values()].toSorted((a, b) => a.day.localeCompare(b.day) || a.number - b.number);
+}
+
+/** Is this the compressed form? Nothing is ever written to it again. */
+export function isCompressed(file: AuditFile): boolean {
+  return file.name.endsWith('.gz');
+}
+
+/** Where the file stood, or stands, before it is compressed. */
+export function plainPath({ path }: AuditFile): string {
+  return path.replace(/\.gz$/, '');
 }
 
 /** One line. `bytes` has its newline; a last line without one has `complete: false`. */
@@ -48,27 +70,54 @@ export const maxLineBytes = 1_048_576;
 
 const chunkBytes = 65_536;
 
-/** The lines of a file in order. Memory: one chunk and one line. Rejects with the system's error. */
+/**
+ * The lines of a file in order, also of one that was compressed since it was listed. Offsets are those of the plain
+ * file. Memory: some chunks and one line. Rejects with the system's error, and with zlib's where a compressed file is
+ * damaged; lines that came before are given first.
+ */
 export async function* readLines(path: string): AsyncGenerator<AuditLine, void, undefined> {
-  const handle = await open(path, 'r');
-  try {
-    const chunk = Buffer.allocUnsafe(chunkBytes);
-    const line = new LineBuffer();
-    for (;;) {
-      const { bytesRead } = await handle.read(chunk, 0, chunkBytes);
-      if (bytesRead === 0) break;
-      let from = 0;
-      for (let at = chunk.indexOf(10, from); at >= 0 && at < bytesRead; at = chunk.indexOf(10, from)) {
-        line.add(chunk.subarray(from, at + 1));
-        yield line.take(true);
-        from = at + 1;
-      }
-      line.add(chunk.subarray(from, bytesRead));
+  const line = new LineBuffer();
+  for await (const chunk of await openContent(path)) {
+    let from = 0;
+    for (let at = chunk.indexOf(10, from); at >= 0; at = chunk.indexOf(10, from)) {
+      line.add(chunk.subarray(from, at + 1));
+      yield line.take(true);
+      from = at + 1;
     }
-    if (line.length > 0) yield line.take(false);
-  } finally {
-    await handle.close();
+    line.add(chunk.subarray(from));
   }
+  if (line.length > 0) yield line.take(false);
+}
+
+/** The bytes of the plain file, wherever they stand now. Rejects with the system's error; the reading ends with it, or with zlib's. */
+export async function openContent(path: string): Promise<AsyncIterable<Buffer>> {
+  if (path.endsWith('.gz')) return unpack(await open(path));
+  try {
+    return bytesOf(await open(path));
+  } catch (error) {
+    // Compressed since it was listed; where it is not there either, the first error names the file that was asked for.
+    return unpack(await open(`${path}.gz`).catch(() => Promise.reject(error)));
+  }
+}
+
+/** The SHA-256 of the plain bytes of a file, not digested yet, and how many they are. Rejects like {@link openContent}. */
+export async function hashContent(path: string): Promise<{ readonly hash: Hash; readonly bytes: number }> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of await openContent(path)) {
+    hash.update(chunk);
+    bytes += chunk.length;
+  }
+  return { hash, bytes };
+}
+
+function bytesOf(handle: FileHandle): Readable {
+  return handle.createReadStream({ start: 0, highWaterMark: chunkBytes });
+}
+
+function unpack(handle: FileHandle): AsyncIterable<Buffer> {
+  // An error of either stream is thrown to whoever reads.
+  return pipeline(bytesOf(handle), createGunzip(), () => undefined);
 }
 
 class LineBuffer {
@@ -80,11 +129,10 @@ class LineBuffer {
 
   add(part: Buffer): void {
     this.length += part.length;
-    // Copied: the chunk is read into again.
-    const copy = Buffer.from(part.subarray(0, maxLineBytes - this.#keptBytes));
-    if (copy.length === 0) return;
-    this.#kept.push(copy);
-    this.#keptBytes += copy.length;
+    const kept = part.subarray(0, maxLineBytes - this.#keptBytes);
+    if (kept.length === 0) return;
+    this.#kept.push(kept);
+    this.#keptBytes += kept.length;
   }
 
   take(complete: boolean): AuditLine {

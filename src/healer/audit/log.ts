@@ -7,15 +7,19 @@ import { mkdir } from 'node:fs/promises';
 import type { Clock } from '../../core/time.ts';
 import type { ChainHead } from './chain.ts';
 import { hashLine } from './chain.ts';
-import { auditDay } from './files.ts';
-import { buildLine } from './line.ts';
-import { appendLine, createFile, errnoOf, findChange, reopenFile, type OpenFile } from './open-file.ts';
 import { gatingEvents } from './event-names.ts';
+import { auditDay } from './files.ts';
+import { Housekeeping } from './housekeeping.ts';
+import { buildLine } from './line.ts';
+import { Missed } from './missed.ts';
+import { appendLine, createFile, errnoOf, findChange, reopenFile, type OpenFile } from './open-file.ts';
 import type { AuditEvent, AuditRecord } from './record.ts';
 import { recoverTail, type Tail } from './recover-tail.ts';
-import { retireFiles } from './retire.ts';
+import type { Keeping } from './retire.ts';
+import { readSeal, sealOf } from './seal.ts';
+import { notWritten, Turns, type AuditFailure } from './turns.ts';
 
-export interface AuditLogOptions {
+export interface AuditLogOptions extends Keeping {
   /** Made with mode 0750 when it is missing, at opening only. */
   readonly folder: string;
   readonly host: string;
@@ -23,12 +27,10 @@ export interface AuditLogOptions {
   readonly agent: string;
   readonly clock: Clock;
   readonly bootId: string;
-  /** A file that would grow beyond this is followed by the next one. Default 64 MiB. */
+  /** A file that has grown so far is followed by the next one. Default 64 MiB. */
   readonly rotateBytes?: number;
   /** Told of each record once it stands in the file, in the order of the chain: the line without its newline, and where it begins. Must not throw. */
   readonly onAppended?: (appended: { readonly line: string; readonly seq: number; readonly file: string; readonly offset: number }) => void;
-  /** Files whose day is over for longer are removed, at opening and once a day. Default: none is. */
-  readonly keepMs?: number;
 }
 
 /** A record that stands in the file; of a gating event, on the disk. `seq` is what another record's `parent` names. */
@@ -39,15 +41,6 @@ export interface AppendedRecord {
   readonly file: string;
 }
 
-/** Nothing was written: do not act. */
-export interface AuditFailure {
-  readonly kind: 'not_written';
-  /** What was tried, what the system said, and what to do. */
-  readonly detail: string;
-  readonly errno?: string;
-  readonly cause?: unknown;
-}
-
 export interface AuditLog {
   /** Never rejects. Appends stand in the file in the order of the calls. */
   append(event: AuditEvent): Promise<AppendedRecord | AuditFailure>;
@@ -55,17 +48,17 @@ export interface AuditLog {
   openIntents(): readonly AuditRecord[];
   /** The openings of incidents of earlier runs whose end is not on record. */
   openIncidents(): readonly AuditRecord[];
+  /** The newest record and the hash of its line: told elsewhere, it makes a later cut or change visible. `undefined`: not known yet, or nothing is written. */
+  head(): ChainHead | undefined;
   /** Why the log cannot be written at the moment; `undefined` when the last attempt worked. */
   failure(): AuditFailure | undefined;
-  /** Waits for the appends under way; later ones fail. */
+  /** Waits for the appends under way; later ones fail. Breaks compressing off. */
   close(): Promise<void>;
 }
 
 const defaultRotateBytes = 64 * 1024 ** 2;
-/** Appends that may wait for their turn. A healer has a handful; more means that the disk has stopped answering. */
-const maxWaiting = 1000;
-/** A disk that is silent for so long (hung network storage) is as good as none for who wants to act. */
-const appendTimeoutMs = 10_000;
+/** What was missed, and what must be told first, is tried again by itself: nobody may have anything to write for hours. */
+const retryMs = 5000;
 
 /** Opens the log; cuts a torn last line and tells of it. Never rejects: see {@link AuditLog.failure}. */
 export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> {
@@ -76,141 +69,140 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
 
 class Writer implements AuditLog {
   readonly #options: AuditLogOptions;
+  readonly #turns: Turns;
+  readonly #house: Housekeeping;
   #head: ChainHead | undefined;
   #file: OpenFile | undefined;
   /** The file that the next one must come after. */
   #after = { day: '', number: 0 };
   #begun: Pick<Tail, 'openIntents' | 'openIncidents'> = { openIntents: [], openIncidents: [] };
-  /** The day on which old files were looked for; again on the next one. */
-  #retiredOn = '';
-  /** Told before anything else. */
-  #gap: AuditEvent | undefined;
-  #failure: AuditFailure | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
-  #closed = false;
+  /** Told before anything else, in this order; at most a handful. */
+  readonly #owed: AuditEvent[] = [];
+  readonly #missed = new Missed();
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(options: AuditLogOptions) {
     this.#options = options;
+    this.#turns = new Turns((error) => describe(error, options.folder));
+    this.#house = new Housekeeping({ ...options, wallMs: () => options.clock.wallMs(), write: (event) => this.#insist(event) });
   }
 
   readonly openIntents = (): readonly AuditRecord[] => this.#begun.openIntents;
   readonly openIncidents = (): readonly AuditRecord[] => this.#begun.openIncidents;
-  failure(): AuditFailure | undefined {
-    return this.#failure;
-  }
+  readonly failure = (): AuditFailure | undefined => this.#turns.failure();
+  readonly head = (): ChainHead | undefined => (this.#head?.seq === 0 ? undefined : this.#head);
 
   async open(): Promise<void> {
-    await this.#inTurn(async () => {
+    const opened = await this.#turns.take(async () => {
       await mkdir(this.#options.folder, { recursive: true, mode: 0o750 });
       await this.#recover();
-      if (this.#gap) await this.#writeGap();
-      await this.#retire();
+      if (this.#owed.length > 0) await this.#prepare();
     });
+    if (opened) this.#retryLater();
+    this.#house.begin();
   }
 
-  async append(event: AuditEvent): Promise<AppendedRecord | AuditFailure> {
-    const result = await this.#inTurn(async () => {
-      if (!this.#head) await this.#recover();
-      await this.#checkFile();
-      if (this.#gap) await this.#writeGap();
-      return this.#write(event);
+  append(event: AuditEvent): Promise<AppendedRecord | AuditFailure> {
+    if (this.#turns.isFull()) this.#miss(event, 'too many records waited for the disk');
+    return this.#turns.take(async () => {
+      try {
+        await this.#prepare();
+        return await this.#write(event);
+      } catch (error) {
+        this.#miss(event, describe(error, this.#options.folder).detail);
+        throw error;
+      }
     });
-    // In a turn of its own: who wants to act does not wait for it.
-    if (this.#isRetireDue()) void this.#inTurn(() => this.#retire());
-    return result;
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#turn;
+    clearTimeout(this.#retry);
+    await this.#house.close();
+    await this.#turns.close();
     await this.#file?.handle.close();
     this.#file = undefined;
   }
 
-  /** One after the other; any error becomes the failure that is returned. */
-  async #inTurn<T>(work: () => Promise<T>): Promise<T | AuditFailure> {
-    if (this.#closed) return failed('the audit log is closed');
-    if (this.#waiting >= maxWaiting) return failed(`${maxWaiting} records wait for the disk already`);
-    this.#waiting += 1;
-    const result = this.#turn.then(async () => {
-      try {
-        const done = await work();
-        this.#failure = undefined;
-        return done;
-      } catch (error) {
-        return (this.#failure = this.#describe(error));
-      } finally {
-        this.#waiting -= 1;
-      }
-    });
-    this.#turn = result;
-    return orTooLate(result);
+  async #insist(event: AuditEvent): Promise<void> {
+    const result = await this.append(event);
+    if (result.kind === 'not_written') throw new Error(result.detail);
+  }
+
+  #miss(event: AuditEvent, why: string): void {
+    this.#missed.add(event, { wallMs: this.#options.clock.wallMs(), why });
+    this.#retryLater();
+  }
+
+  #retryLater(): void {
+    if (this.#turns.isClosed()) return;
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      void this.#turns.take(() => this.#prepare()).then((result) => result?.kind === 'not_written' && this.#retryLater());
+    }, retryMs).unref();
   }
 
   async #recover(): Promise<void> {
-    const tail = await recoverTail(this.#options.folder);
-    if (tail.torn) this.#gap = { event: 'audit.gap', gap: tail.torn, text: `${tail.torn.bytes} bytes of a line that was never finished were moved to ${tail.torn.file}` };
-    if (tail.last) {
-      this.#file = await reopenFile(tail.last.file, tail.last.size);
-      this.#after = tail.last.file;
-    }
-    this.#begun = tail;
-    this.#head = tail.head;
+    const { torn, last, holder, head, ...begun } = await recoverTail(this.#options.folder);
+    // At once: it is cut, and will not be found again.
+    if (torn) this.#owed.push({ event: 'audit.gap', gap: torn, text: `${torn.bytes} bytes of a line that was never finished were moved to ${torn.file}` });
+    const file = last && (await reopenFile(last.file, last.size));
+    // The file after it was begun, or must be, and nothing there tells how this one ended.
+    if (holder && holder !== file?.file) this.#owed.push(rotated(await readSeal(holder, head.seq)));
+    [this.#file, this.#after, this.#begun, this.#head] = [file, last?.file ?? this.#after, begun, head];
+  }
+
+  /** Everything that comes before a record: the end of the chain, the file that it goes to, and what is owed. */
+  async #prepare(): Promise<void> {
+    if (!this.#head) await this.#recover();
+    await this.#checkFile();
+    await this.#chooseFile();
+    await this.#payDebts();
   }
 
   /** A file that somebody else touched is left as it is, for whoever looks into it; the chain goes on in the next. */
   async #checkFile(): Promise<void> {
     const change = this.#file && (await findChange(this.#file));
     if (!this.#file || !change) return;
-    this.#gap = { event: 'audit.gap', gap: { bytes: change.bytes, file: this.#file.file.name }, text: change.text };
+    this.#owed.push({ event: 'audit.gap', gap: { bytes: change.bytes, file: this.#file.file.name }, sealed: sealOf(this.#file, this.#head?.seq ?? 0), text: change.text });
     await this.#leaveFile(this.#file);
   }
 
-  #isRetireDue(): boolean {
-    return this.#options.keepMs !== undefined && !this.#closed && this.#retiredOn !== auditDay(this.#options.clock.wallMs());
+  async #payDebts(): Promise<void> {
+    for (let first = this.#owed[0]; first; first = this.#owed[0]) {
+      await this.#write(first);
+      this.#owed.shift();
+    }
+    const missed = this.#missed.tell();
+    if (!missed) return;
+    await this.#write(missed);
+    this.#missed.told(missed.unwritten);
   }
 
-  async #retire(): Promise<void> {
-    const { folder, keepMs, clock } = this.#options;
-    // Several appends may have asked for it.
-    if (keepMs === undefined || !this.#isRetireDue()) return;
-    const wallMs = clock.wallMs();
-    if (await retireFiles({ folder, keepMs, wallMs, write: (event) => this.#write(event) })) this.#retiredOn = auditDay(wallMs);
-  }
-
-  async #writeGap(): Promise<void> {
-    if (this.#gap) await this.#write(this.#gap);
-    this.#gap = undefined;
+  /** The day never goes back, though the clock may: the order of the names is the order of the chain. */
+  async #chooseFile(): Promise<void> {
+    const { folder, clock, rotateBytes = defaultRotateBytes } = this.#options;
+    const today = auditDay(clock.wallMs());
+    const current = this.#file;
+    if (current && current.size < rotateBytes && today <= current.file.day) return;
+    const day = today > this.#after.day ? today : this.#after.day;
+    const next = await createFile(folder, day, day === this.#after.day ? this.#after.number + 1 : 1);
+    if (current && current.size > 0) this.#owed.push(rotated(sealOf(current, this.#head?.seq ?? 0)));
+    if (current) await this.#leaveFile(current);
+    [this.#file, this.#after] = [next, next.file];
+    this.#house.begin();
   }
 
   async #write(event: AuditEvent): Promise<AppendedRecord> {
     const { clock, bootId, host, agent } = this.#options;
-    const head = this.#head;
-    if (!head) throw new Error('the end of the chain is not known');
-    const wallMs = clock.wallMs();
-    const envelope = { seq: head.seq + 1, ts: new Date(wallMs).toISOString(), mono_ms: Math.round(clock.monotonicMs()), boot: bootId, host, agent };
+    const [head, file] = [this.#head, this.#file];
+    if (!head || !file) throw new Error('the end of the chain is not known');
+    const envelope = { seq: head.seq + 1, ts: new Date(clock.wallMs()).toISOString(), mono_ms: Math.round(clock.monotonicMs()), boot: bootId, host, agent };
     const line = buildLine(envelope, event, head.hash);
     if (!line) throw new Error('the record is longer than a line may be');
-    const file = await this.#fileFor(line.length, auditDay(wallMs));
     await appendLine(file, line, gatingEvents.has(event.event));
     this.#head = { seq: envelope.seq, hash: hashLine(line) };
     this.#options.onAppended?.({ line: line.toString('utf8', 0, line.length - 1), seq: envelope.seq, file: file.file.name, offset: file.size - line.length });
     return { kind: 'appended', ...this.#head, file: file.file.path };
-  }
-
-  /** The day never goes back, though the clock may: the order of the names is the order of the chain. */
-  async #fileFor(bytes: number, today: string): Promise<OpenFile> {
-    const { folder, rotateBytes = defaultRotateBytes } = this.#options;
-    const current = this.#file;
-    const full = current !== undefined && current.size > 0 && current.size + bytes > rotateBytes;
-    if (current && !full && today <= current.file.day) return current;
-    const day = today > this.#after.day ? today : this.#after.day;
-    const next = await createFile(folder, day, day === this.#after.day ? this.#after.number + 1 : 1);
-    if (current) await this.#leaveFile(current);
-    this.#file = next;
-    this.#after = next.file;
-    return next;
   }
 
   async #leaveFile(file: OpenFile): Promise<void> {
@@ -218,16 +210,17 @@ class Writer implements AuditLog {
     // best effort: everything that gates something is on the disk already
     await file.handle.close().catch(() => undefined);
   }
-
-  #describe(error: unknown): AuditFailure {
-    const errno = errnoOf(error);
-    const said = error instanceof Error ? error.message : String(error);
-    return { ...failed(`the audit log in ${this.#options.folder} cannot be written: ${said}${adviceFor(errno)}`), cause: error, ...(errno ? { errno } : {}) };
-  }
 }
 
-function failed(detail: string): AuditFailure {
-  return { kind: 'not_written', detail };
+/** The first record of a file tells how the one before ended. */
+function rotated(sealed: NonNullable<AuditEvent['sealed']>): AuditEvent {
+  return { event: 'audit.rotated', sealed, text: `${sealed.file} ended with record ${sealed.last_seq}; SHA-256 of the whole file: ${sealed.sha256}` };
+}
+
+function describe(error: unknown, folder: string): AuditFailure {
+  const errno = errnoOf(error);
+  const said = error instanceof Error ? error.message : String(error);
+  return { ...notWritten(`the audit log in ${folder} cannot be written: ${said}${adviceFor(errno)}`), cause: error, ...(errno ? { errno } : {}) };
 }
 
 function adviceFor(errno: string | undefined): string {
@@ -235,17 +228,4 @@ function adviceFor(errno: string | undefined): string {
   if (errno === 'EACCES' || errno === 'EPERM' || errno === 'EROFS') return "; let the healer's user write there";
   if (errno === 'ENOENT') return '; make the folder again';
   return '';
-}
-
-/** The work itself goes on and keeps its place in the order; only who asked stops waiting. */
-async function orTooLate<T>(work: Promise<T>): Promise<T | AuditFailure> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<AuditFailure>((resolve) => {
-    timer = setTimeout(() => resolve(failed(`the disk of the audit log did not answer within ${appendTimeoutMs / 1000} s`)), appendTimeoutMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

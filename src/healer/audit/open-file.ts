@@ -1,14 +1,17 @@
 /** The one file that the log writes to: whole lines or nothing. */
+import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { auditFile, type AuditFile } from './files.ts';
+import { auditFile, hashContent, isCompressed, type AuditFile } from './files.ts';
 
 /** A file that is open for appending, and what we know of it. */
 export interface OpenFile {
   readonly file: AuditFile;
   readonly handle: FileHandle;
   readonly inode: number;
+  /** SHA-256 of everything in it so far: what it is sealed with. */
+  readonly content: Hash;
   /** Length in bytes as far as we wrote or checked it; always the end of a line. */
   size: number;
   /** A failed write may have left a part of a line behind `size`, which could not be cut at once. */
@@ -19,9 +22,11 @@ export interface OpenFile {
 const fileMode = 0o640;
 const maxFilesPerDay = 999_999;
 
-/** Opens the file that the last run wrote to, of which `size` bytes are whole lines. Rejects with the system's error. */
-export async function reopenFile(file: AuditFile, size: number): Promise<OpenFile> {
-  return opened(file, await open(file.path, constants.O_WRONLY | constants.O_APPEND), size);
+/** Opens the file that the last run wrote to, of which `size` bytes are whole lines. `undefined`: it is sealed. Rejects with the system's error. */
+export async function reopenFile(file: AuditFile, size: number): Promise<OpenFile | undefined> {
+  if (isCompressed(file) || ((await stat(file.path)).mode & 0o200) === 0) return undefined;
+  const { hash: content } = await hashContent(file.path);
+  return opened(file, await open(file.path, constants.O_WRONLY | constants.O_APPEND), { size, content });
 }
 
 /** Makes the first free file of the day from `number` on, its name safe on the disk. Rejects with the system's error. */
@@ -33,7 +38,7 @@ export async function createFile(folder: string, day: string, number: number): P
       // The umask may have taken the group's right away.
       await handle.chmod(fileMode);
       await syncFolder(folder);
-      return await opened(file, handle, 0);
+      return await opened(file, handle, { size: 0, content: createHash('sha256') });
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
     }
@@ -41,8 +46,8 @@ export async function createFile(folder: string, day: string, number: number): P
   throw new Error(`more than ${maxFilesPerDay} audit files on one day`);
 }
 
-async function opened(file: AuditFile, handle: FileHandle, size: number): Promise<OpenFile> {
-  return { file, handle, inode: (await handle.stat()).ino, size, dirty: false };
+async function opened(file: AuditFile, handle: FileHandle, has: Pick<OpenFile, 'size' | 'content'>): Promise<OpenFile> {
+  return { file, handle, inode: (await handle.stat()).ino, ...has, dirty: false };
 }
 
 /**
@@ -75,6 +80,7 @@ export async function appendLine(open: OpenFile, line: Buffer, durable: boolean)
     throw error;
   }
   open.size += line.length;
+  open.content.update(line);
 }
 
 async function cutBack(open: OpenFile): Promise<void> {
@@ -82,8 +88,8 @@ async function cutBack(open: OpenFile): Promise<void> {
   open.dirty = false;
 }
 
-/** Without this a power cut may lose the new file's name, and with it every record in it. */
-async function syncFolder(folder: string): Promise<void> {
+/** Without this a power cut may lose a new name in the folder, and with it every record of that file. */
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
     await handle.sync();

@@ -1,13 +1,17 @@
 /**
  * Answers from the log: the records of a time, one incident, all incidents in short. Everything streams; what is
  * kept is bounded. Lines that are no record (torn, or of a later version) are passed over: `audit verify` judges them.
+ * Where an index fits the log, only what is asked for is read; the answers are the same.
  */
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { parseObject } from './chain.ts';
-import { auditDay, listAuditFiles, readLines, type AuditFile } from './files.ts';
+import { auditDay, listAuditFiles, type AuditFile } from './files.ts';
+import { isAct, isNotable, type IndexBlock, type Spans } from './index-block.ts';
+import { readIndex, type Believed } from './index-file.ts';
+import { isCompressed, linesIn, type Range } from './lines-in.ts';
 import { errnoOf } from './open-file.ts';
-import { auditRecordSchema, type AuditRecord } from './record.ts';
+import { readRecord } from './read-record.ts';
+import type { AuditRecord } from './record.ts';
 import { addToSummary, type IncidentSummary } from './summary.ts';
 
 /** A part of the log. Times are wall milliseconds, both ends included. */
@@ -15,6 +19,12 @@ export interface Selection {
   readonly sinceMs?: number | undefined;
   readonly untilMs?: number | undefined;
   readonly service?: string | undefined;
+  /** `acts`: what was done. `notable`: what concerns the healer as a whole, and everything that a person did. */
+  readonly kind?: 'acts' | 'notable' | undefined;
+  /** Of these incidents only. */
+  readonly incidents?: ReadonlySet<string> | undefined;
+  /** `false`: the log alone is read. */
+  readonly useIndex?: boolean | undefined;
 }
 
 /** The files, oldest first and at least one; or in plain words why there is nothing to read. */
@@ -46,11 +56,40 @@ export interface FoundRecord {
 /** The selected records in the order of the chain. Rejects with the system's error. */
 export async function* readRecords(files: readonly AuditFile[], selection: Selection): AsyncGenerator<FoundRecord, void, undefined> {
   for (const file of filesOf(files, selection)) {
-    for await (const { bytes, complete } of readLines(file.path)) {
+    const index = await indexOf(file, selection.useIndex);
+    const known = index.blocks.filter((block) => overlaps(block, selection)).flatMap((block) => rangesIn(block, selection));
+    for await (const { bytes, complete } of linesIn(file, [...known, ...behind(index, file)])) {
       const record = complete ? readRecord(bytes) : undefined;
       if (record && isSelected(record, selection)) yield { record, line: bytes.toString('utf8', 0, bytes.length - 1) };
     }
   }
+}
+
+/** Nothing is known of the file but itself. */
+export const noIndex: Believed = { blocks: [], to: 0, isSealed: false, indexBytes: 0 };
+
+async function indexOf(file: AuditFile, useIndex = true): Promise<Believed> {
+  return useIndex ? readIndex(file) : noIndex;
+}
+
+/** What the index does not cover. Of a compressed file it covers all or nothing. */
+export function behind({ to, isSealed }: Believed, file: AuditFile): readonly Range[] {
+  return isSealed && isCompressed(file) ? [] : [[to, Infinity]];
+}
+
+function overlaps({ records, minMs, maxMs }: IndexBlock, { sinceMs = 0, untilMs = Infinity }: Selection): boolean {
+  return records > 0 && maxMs >= sinceMs && minMs <= untilMs;
+}
+
+function rangesIn(block: IndexBlock, { kind, incidents }: Selection): readonly Range[] {
+  if (kind) return absolute(block, block[kind]);
+  if (incidents && !Object.keys(block.incidents).some((id) => incidents.has(id))) return [];
+  return [[block.from, block.to]];
+}
+
+/** Spans of a block as ranges of its file. */
+export function absolute({ from }: Pick<IndexBlock, 'from'>, spans: Spans): readonly Range[] {
+  return Array.from({ length: spans.length / 2 }, (_, i) => [from + spans[2 * i]!, from + spans[2 * i + 1]!] as const);
 }
 
 /** A file holds records of its day and later ones (the clock may go back, the file's day never does). */
@@ -62,93 +101,74 @@ function filesOf(files: readonly AuditFile[], { sinceMs }: Selection): readonly 
   return first < 0 ? files.slice(-1) : files.slice(Math.max(0, first - 1));
 }
 
-function isSelected(record: AuditRecord, { sinceMs, untilMs, service }: Selection): boolean {
+function isSelected(record: AuditRecord, { sinceMs, untilMs, service, kind, incidents }: Selection): boolean {
   const at = Date.parse(record.ts);
   if (sinceMs !== undefined && at < sinceMs) return false;
   if (untilMs !== undefined && at > untilMs) return false;
+  if (kind === 'acts' && !isAct(record)) return false;
+  if (kind === 'notable' && !isNotable(record)) return false;
+  if (incidents && (record.incident === undefined || !incidents.has(record.incident))) return false;
   return service === undefined || record.service === service;
-}
-
-function readRecord(bytes: Buffer): AuditRecord | undefined {
-  const parsed = auditRecordSchema.safeParse(parseObject(bytes));
-  return parsed.success ? parsed.data : undefined;
 }
 
 const maxSummaries = 10_000;
 /** So far before the selected time an incident may have begun and still be told from its beginning. */
 const lookBackMs = 86_400_000;
 
-/** Every incident of which something was recorded in the selected time, by its opening; the newest 10,000. */
-export async function summarizeIncidents(files: readonly AuditFile[], selection: Selection): Promise<{ readonly incidents: readonly IncidentSummary[]; readonly leftOut: number }> {
-  const summaries = new Map<string, IncidentSummary>();
-  let leftOut = 0;
-  const { sinceMs = 0, untilMs, service } = selection;
-  for await (const { record } of readRecords(files, { sinceMs: Math.max(0, sinceMs - lookBackMs), untilMs })) {
-    if (!record.incident) continue;
-    summaries.set(record.incident, addToSummary(summaries.get(record.incident), record.incident, record));
-    if (summaries.size <= maxSummaries) continue;
-    const [oldest] = summaries.keys();
-    if (oldest !== undefined) summaries.delete(oldest);
-    leftOut += 1;
-  }
-  const incidents = [...summaries.values()].filter((one) => one.lastAtMs >= sinceMs && (service === undefined || one.service === service));
-  return { incidents: incidents.toSorted((a, b) => a.openedAtMs - b.openedAtMs), leftOut };
-}
-
-/** All that is recorded of one incident, in order. */
-export interface IncidentStory {
-  readonly id: string;
-  readonly records: readonly AuditRecord[];
-  /** Oldest records that were left out of a very long incident. */
-  readonly leftOut: number;
-}
-
-const maxRecordsOfIncident = 2000;
-
-/**
- * Finds an incident by its id, by the code of six characters that visitors see (any case; O reads as 0, I and L
- * as 1), or by the id of a request that is among its samples. The newest one wins. `undefined`: there is none.
- */
-export async function findIncident(files: readonly AuditFile[], wanted: string): Promise<IncidentStory | undefined> {
-  const id = await findIncidentId(files, wanted);
-  if (id === undefined) return undefined;
-  let records: AuditRecord[] = [];
-  let leftOut = 0;
-  for (const file of files.toReversed()) {
-    const here = await recordsOf(file, id);
-    records = [...here, ...records];
-    leftOut += Math.max(0, records.length - maxRecordsOfIncident);
-    records = records.slice(-maxRecordsOfIncident);
-    if (here.some((record) => record.event === 'incident.opened')) break;
-  }
-  return { id, records, leftOut };
-}
-
-async function findIncidentId(files: readonly AuditFile[], wanted: string): Promise<string | undefined> {
-  const spoken = wanted.toUpperCase().replaceAll('O', '0').replaceAll(/[IL]/g, '1');
-  const isCode = /^[0-9A-Z]{6}$/.test(spoken) || /^[0-9A-Z]{26}$/.test(spoken);
-  for (const file of files.toReversed()) {
-    let newest: string | undefined;
-    for await (const { bytes } of readLines(file.path)) {
-      // Cheap first: most lines hold neither.
-      if (!bytes.includes(wanted) && !(isCode && bytes.includes(`${spoken}"`))) continue;
-      const record = readRecord(bytes);
-      const id = record?.incident;
-      if (id !== undefined && ((isCode && id.endsWith(spoken)) || record?.symptom?.requests?.includes(wanted))) newest = id;
+/** Every incident of which something was recorded in the selected time, by its opening; the newest 10,000. `cause`: its last. */
+export async function summarizeIncidents(
+  files: readonly AuditFile[],
+  selection: Omit<Selection, 'kind' | 'incidents'> & { readonly cause?: string | undefined },
+): Promise<{ readonly incidents: readonly IncidentSummary[]; readonly leftOut: number }> {
+  const { sinceMs = 0, untilMs, service, cause, useIndex } = selection;
+  const time = { sinceMs: Math.max(0, sinceMs - lookBackMs), untilMs };
+  const summaries = new Summaries();
+  for (const file of filesOf(files, time)) {
+    const index = await indexOf(file, useIndex);
+    for (const block of index.blocks) {
+      if (!overlaps(block, time)) continue;
+      if (block.minMs >= time.sinceMs && block.maxMs <= (untilMs ?? Infinity)) summaries.addBlock(block);
+      else await summaries.addLines(file, [[block.from, block.to]], time);
     }
-    if (newest !== undefined) return newest;
+    await summaries.addLines(file, behind(index, file), time);
   }
-  return undefined;
+  const wanted = (one: IncidentSummary): boolean => one.lastAtMs >= sinceMs && (service === undefined || one.service === service) && (cause === undefined || one.cause === cause);
+  return {
+    incidents: summaries
+      .all()
+      .filter(wanted)
+      .toSorted((a, b) => a.openedAtMs - b.openedAtMs),
+    leftOut: summaries.leftOut,
+  };
 }
 
-async function recordsOf(file: AuditFile, id: string): Promise<AuditRecord[]> {
-  const records: AuditRecord[] = [];
-  for await (const { bytes } of readLines(file.path)) {
-    const record = bytes.includes(id) ? readRecord(bytes) : undefined;
-    if (record?.incident !== id) continue;
-    records.push(record);
-    // One more than is kept: so the caller sees that something was left out.
-    if (records.length > maxRecordsOfIncident + 1) records.shift();
+class Summaries {
+  readonly #summaries = new Map<string, IncidentSummary>();
+  leftOut = 0;
+
+  all(): readonly IncidentSummary[] {
+    return [...this.#summaries.values()];
   }
-  return records;
+
+  addBlock({ incidents }: IndexBlock): void {
+    for (const [id, { short, lastMs }] of Object.entries(incidents)) {
+      const summary = short.reduce<IncidentSummary | undefined>((before, record) => addToSummary(before, id, record), this.#summaries.get(id));
+      if (summary) this.#set({ ...summary, lastAtMs: lastMs });
+    }
+  }
+
+  async addLines(file: AuditFile, ranges: readonly Range[], time: Selection): Promise<void> {
+    for await (const { bytes, complete } of linesIn(file, ranges)) {
+      const record = complete ? readRecord(bytes) : undefined;
+      if (record?.incident !== undefined && isSelected(record, time)) this.#set(addToSummary(this.#summaries.get(record.incident), record.incident, record));
+    }
+  }
+
+  #set(summary: IncidentSummary): void {
+    this.#summaries.set(summary.id, summary);
+    const [oldest] = this.#summaries.keys();
+    if (this.#summaries.size <= maxSummaries || oldest === undefined) return;
+    this.#summaries.delete(oldest);
+    this.leftOut += 1;
+  }
 }

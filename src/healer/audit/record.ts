@@ -121,10 +121,19 @@ const fields = z.object({
   files: z.object({ folder: text, manifest_sha256: sha256, bytes: count, count }).optional().describe('evidence.captured: what was kept in files'),
   impact: impact.optional(),
   gap: z.object({ bytes: count, file: text }).optional().describe('audit.gap: how much was cut or is in doubt, and where it is kept'),
+  unwritten: z
+    .object({ count, first: instant, last: instant, kinds: z.array(z.object({ what: text, count })).max(maxListLength), why: text })
+    .optional()
+    .describe('audit.gap: records that could not be written, such as while the disk was full; what they were, and when'),
+  sealed: z
+    .object({ file: text, bytes: count, last_seq: count, sha256 })
+    .optional()
+    .describe('audit.rotated, the first record of a file: the file before is complete, this is its length and the hash of the whole of it, as it was written and not compressed'),
   removed: z
     .object({ file: text, bytes: count, last_seq: count.optional(), sha256: sha256.optional() })
     .optional()
-    .describe('audit.rotated: the file that was too old, and the number and hash of its last line, which the first line that remains carries on'),
+    .describe('audit.rotated: the file that was too old, or too much, and the number and hash of its last line, which the first line that remains carries on'),
+  checkpoint: z.object({ file: text, seq: count, head: sha256 }).optional().describe('audit.checkpoint: a record, and the hash of its line, that were also told outside of this log'),
   text: text.optional().describe('The record as one sentence for a person; its wording may change'),
   remedy: text.optional().describe('What would help'),
   avoid: z.array(text).max(maxListLength).optional().describe('diagnosis.*: what would make it worse'),

@@ -5,7 +5,7 @@
 import { open, truncate } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { chainStart, hashLine, parseObject, readLink, type ChainHead } from './chain.ts';
-import { listAuditFiles, readLines, type AuditFile } from './files.ts';
+import { isCompressed, listAuditFiles, readLines, type AuditFile } from './files.ts';
 import { auditRecordSchema, type AuditRecord } from './record.ts';
 
 /** The end of a log as it stands on the disk, already clean of half-written lines. */
@@ -17,6 +17,8 @@ export interface Tail {
   readonly openIntents: readonly AuditRecord[];
   /** The same of incidents. */
   readonly openIncidents: readonly AuditRecord[];
+  /** The file that holds the last record; the newest one may be empty. */
+  readonly holder: AuditFile | undefined;
   /** What was cut off the newest file, and where it is kept. */
   readonly torn: { readonly bytes: number; readonly file: string } | undefined;
 }
@@ -28,7 +30,7 @@ const maxOpen = 1000;
 export async function recoverTail(folder: string): Promise<Tail> {
   const files = await listAuditFiles(folder);
   const newest = files.at(-1);
-  if (!newest) return { last: undefined, head: { seq: 0, hash: chainStart }, openIntents: [], openIncidents: [], torn: undefined };
+  if (!newest) return { last: undefined, head: { seq: 0, hash: chainStart }, openIntents: [], openIncidents: [], holder: undefined, torn: undefined };
 
   const [intents, incidents] = [new Map<string, AuditRecord>(), new Map<string, AuditRecord>()];
   const recent = files.slice(-filesSearchedForIntents);
@@ -38,12 +40,15 @@ export async function recoverTail(folder: string): Promise<Tail> {
   for (let i = files.length - recent.length - 1; i >= 0 && !scans.some((one) => one.head); i--) scans.unshift(await scan(files[i]!, { intents: new Map(), incidents: new Map() }));
 
   const end = scans.at(-1)!;
-  const head = scans.findLast((one) => one.head)?.head ?? { seq: 0, hash: chainStart };
-  const torn = end.size > end.recordsEnd ? await cut(newest, end) : undefined;
-  return { last: { file: newest, size: end.recordsEnd }, head, openIntents: [...intents.values()], openIncidents: [...incidents.values()], torn };
+  const holder = scans.findLast((one) => one.head);
+  const head = holder?.head ?? { seq: 0, hash: chainStart };
+  // A compressed file was whole when it was compressed; what was done to it later is for `audit verify` to tell.
+  const torn = end.size > end.recordsEnd && !isCompressed(newest) ? await cut(newest, end) : undefined;
+  return { last: { file: newest, size: end.recordsEnd }, head, openIntents: [...intents.values()], openIncidents: [...incidents.values()], holder: holder?.file, torn };
 }
 
 interface FileScan {
+  readonly file: AuditFile;
   readonly head: ChainHead | undefined;
   /** Offset behind the last readable record. */
   readonly recordsEnd: number;
@@ -69,7 +74,7 @@ async function scan(file: AuditFile, { intents, incidents }: Begun): Promise<Fil
     if (line.bytes.includes('"event":"action.')) pair(line.bytes, intents, acts);
     else if (line.bytes.includes('"event":"incident.')) pair(line.bytes, incidents, lives);
   }
-  return { head, recordsEnd, size };
+  return { file, head, recordsEnd, size };
 }
 
 interface Pairing {

@@ -2,53 +2,70 @@
  * Removes whole files that are older than they have to be kept. What is removed is written down first, with the hash
  * of its last line: the first line that remains carries the same hash, so tidying up can be told from hiding.
  */
-import { open, rm } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { formatDuration } from '../../core/time.ts';
 import { hashLine, readLink } from './chain.ts';
-import { listAuditFiles, maxLineBytes, type AuditFile } from './files.ts';
+import { listAuditFiles, plainPath, readLines, type AuditFile } from './files.ts';
 import type { AuditEvent } from './record.ts';
+import { partPath } from './seal.ts';
 
-export interface Retirement {
+/** How long and how much is kept. Absent: for ever, or everything. */
+export interface Keeping {
+  /** Files whose day is over for longer are removed. */
+  readonly keepMs?: number;
+  /** The oldest files are removed while all of them take more on the disk, as they lie there. */
+  readonly keepBytes?: number;
+}
+
+export interface Retirement extends Keeping {
   readonly folder: string;
-  readonly keepMs: number;
   readonly wallMs: number;
-  /** Writes a record that is on the disk when it resolves; rejects otherwise, and then nothing is removed. */
+  /** Writes a record that is on the disk when it resolves; rejects otherwise, and then nothing more is removed. */
   readonly write: (event: AuditEvent) => Promise<unknown>;
 }
 
 /** The one that is written to, and the one in which intents without an outcome are looked for. */
 const filesAlwaysKept = 2;
-/** Appends wait meanwhile, so a long backlog is removed in parts. */
-const maxRemovedAtOnce = 50;
 const dayMs = 86_400_000;
 
 /**
- * Removes what is too old, oldest first, at most 50 files. Resolves to whether nothing is left to remove; rejects when
- * the record could not be written. A file that cannot be removed is told in the log and tried again the next day.
+ * Removes what is too old or too much, oldest first. Rejects when a record could not be written, or a file not be read.
+ * A file that cannot be removed is told in the log and tried again the next time.
  */
-export async function retireFiles(retirement: Retirement): Promise<boolean> {
-  const { folder, keepMs, write } = retirement;
-  const old = tooOld(await listAuditFiles(folder), retirement);
-  for (const file of old.slice(0, maxRemovedAtOnce)) {
-    await write({ event: 'audit.rotated', ...(await describe(file)), text: `${file.name} is older than ${inDays(keepMs)} and is removed` });
+export async function retireFiles(retirement: Retirement): Promise<void> {
+  const { folder, write } = retirement;
+  for (const { file, why } of await chooseFiles(await listAuditFiles(folder), retirement)) {
+    await write({ event: 'audit.rotated', removed: await describe(file), text: `${file.name} ${why} and is removed` });
     const problem = await remove(file);
     if (problem === undefined) continue;
     await write({ event: 'audit.rotated', text: `${file.name} could not be removed: ${problem}` });
-    return true;
+    return;
   }
-  return old.length <= maxRemovedAtOnce;
+}
+
+interface Chosen {
+  readonly file: AuditFile;
+  readonly why: string;
 }
 
 /**
- * From the oldest on, without a hole. The newest file's day counts like a clock: one that leaps ahead by years must not
- * empty the folder before the log itself has reached that year.
+ * From the oldest on, without a hole. The day after the newest file but one counts like a clock: one that leaps ahead by
+ * years makes one file of that year, and must not empty the folder before the log has gone on there for a day.
  */
-function tooOld(files: readonly AuditFile[], { wallMs, keepMs }: Retirement): readonly AuditFile[] {
-  const newest = files.at(-1);
-  if (!newest) return [];
-  const limit = Math.min(wallMs, endOf(newest)) - keepMs;
-  const first = files.findIndex((file, i) => i >= files.length - filesAlwaysKept || endOf(file) > limit);
-  return files.slice(0, Math.max(0, first));
+async function chooseFiles(files: readonly AuditFile[], { wallMs, keepMs = Infinity, keepBytes = Infinity }: Retirement): Promise<readonly Chosen[]> {
+  const before = files.at(-2);
+  if (!before) return [];
+  const limit = Math.min(wallMs, endOf(before) + dayMs) - keepMs;
+  const sizes = await Promise.all(files.map(async ({ path }) => (await stat(path)).size));
+  let total = sizes.reduce((sum, size) => sum + size, 0);
+  const chosen: Chosen[] = [];
+  for (const [i, file] of files.slice(0, -filesAlwaysKept).entries()) {
+    if (endOf(file) <= limit) chosen.push({ file, why: `is older than ${inDays(keepMs)}` });
+    else if (total > keepBytes) chosen.push({ file, why: `is the oldest, the log takes more than ${inMebibytes(keepBytes)}` });
+    else break;
+    total -= sizes[i] ?? 0;
+  }
+  return chosen;
 }
 
 /** The first moment behind the file's day. */
@@ -60,32 +77,27 @@ function inDays(ms: number): string {
   return ms % dayMs === 0 ? `${ms / dayMs} ${ms === dayMs ? 'day' : 'days'}` : formatDuration(ms);
 }
 
-async function describe(file: AuditFile): Promise<Pick<AuditEvent, 'removed'>> {
-  const handle = await open(file.path, 'r');
-  try {
-    const { size } = await handle.stat();
-    const { bytesRead, buffer } = await handle.read(Buffer.alloc(Math.min(size, maxLineBytes)), { position: Math.max(0, size - maxLineBytes) });
-    const line = lastLine(buffer.subarray(0, bytesRead));
-    const link = line && readLink(line);
-    return { removed: { file: file.name, bytes: size, ...(line && link ? { last_seq: link.seq, sha256: hashLine(line) } : {}) } };
-  } finally {
-    await handle.close();
-  }
+function inMebibytes(bytes: number): string {
+  return bytes % 1024 ** 2 === 0 ? `${bytes / 1024 ** 2} MiB` : `${bytes} bytes`;
 }
 
-/** The last whole line with its newline; a half one behind it is passed over. */
-function lastLine(bytes: Buffer): Buffer | undefined {
-  const end = bytes.lastIndexOf(10);
-  if (end < 0) return undefined;
-  // lastIndexOf(10, -1) would begin at the end again.
-  return bytes.subarray(end === 0 ? 0 : bytes.lastIndexOf(10, end - 1) + 1, end + 1);
+async function describe(file: AuditFile): Promise<NonNullable<AuditEvent['removed']>> {
+  let last: Buffer | undefined;
+  let bytes = 0;
+  for await (const line of readLines(file.path)) {
+    bytes = line.end;
+    if (line.complete) last = line.bytes;
+  }
+  const link = last && readLink(last);
+  return { file: file.name, bytes, ...(last && link ? { last_seq: link.seq, sha256: hashLine(last) } : {}) };
 }
 
 /** The file, and what a crash once left behind its end. In plain words why not, where it stays. */
 async function remove(file: AuditFile): Promise<string | undefined> {
   try {
-    await rm(`${file.path}.torn`, { force: true });
-    await rm(file.path, { force: true });
+    const plain = plainPath(file);
+    // Both forms: a crash may have left one beside the other.
+    for (const path of [`${plain}.torn`, partPath(file), `${plain}.gz`, plain]) await rm(path, { force: true });
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

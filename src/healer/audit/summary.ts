@@ -3,6 +3,9 @@ import { mostDeeds, told, withOneMore, type Deed } from '../../core/deeds.ts';
 import { incidentCode } from '../../core/ids.ts';
 import type { AuditRecord } from './record.ts';
 
+/** What a summary is made of. */
+export type SummaryFields = Pick<AuditRecord, 'ts' | 'event' | 'service' | 'cause' | 'action' | 'outcome'>;
+
 export interface IncidentSummary {
   readonly id: string;
   readonly code: string;
@@ -21,7 +24,7 @@ export interface IncidentSummary {
 }
 
 /** The summary with one more record; the first one begins it. */
-export function addToSummary(before: IncidentSummary | undefined, id: string, record: AuditRecord): IncidentSummary {
+export function addToSummary(before: IncidentSummary | undefined, id: string, record: SummaryFields): IncidentSummary {
   const base = before ?? begin(id, record);
   return {
     ...base,
@@ -34,7 +37,7 @@ export function addToSummary(before: IncidentSummary | undefined, id: string, re
   };
 }
 
-function begin(id: string, record: AuditRecord): IncidentSummary {
+function begin(id: string, record: SummaryFields): IncidentSummary {
   return {
     id,
     code: incidentCode(id),
@@ -49,7 +52,7 @@ function begin(id: string, record: AuditRecord): IncidentSummary {
   };
 }
 
-function addDone(done: readonly Deed[], { event, outcome, action }: AuditRecord): readonly Deed[] {
+function addDone(done: readonly Deed[], { event, outcome, action }: SummaryFields): readonly Deed[] {
   if (event === 'request.quarantined') return withOneMore(done, 'quarantine');
   if (action === undefined) return done;
   const what = action === 'page' || action === 'notify' ? told : action;
@@ -65,14 +68,14 @@ function withoutLast(done: readonly Deed[], what: string): readonly Deed[] {
   return last.times > 1 ? [...done.slice(0, -1), { what, times: last.times - 1 }] : done.slice(0, -1);
 }
 
-function addNotDone(notDone: readonly string[], { event, action }: AuditRecord): readonly string[] {
+function addNotDone(notDone: readonly string[], { event, action }: SummaryFields): readonly string[] {
   if (action === undefined || (event !== 'action.would_run' && event !== 'action.refused')) return notDone;
   const text = event === 'action.would_run' ? `would ${action}` : `no ${action}: refused`;
   // A refusal is repeated as long as the incident lasts; one mention is enough.
   return notDone.includes(text) || notDone.length >= mostDeeds ? notDone : [...notDone, text];
 }
 
-function addEnd(base: IncidentSummary, record: AuditRecord): Pick<IncidentSummary, 'outcome' | 'tookMs'> {
+function addEnd(base: IncidentSummary, record: SummaryFields): Pick<IncidentSummary, 'outcome' | 'tookMs'> {
   const { outcome, tookMs: before } = base;
   const tookMs = record.outcome?.duration_ms ?? Math.max(0, Date.parse(record.ts) - base.openedAtMs);
   switch (record.event) {
@@ -89,7 +92,7 @@ function addEnd(base: IncidentSummary, record: AuditRecord): Pick<IncidentSummar
   }
 }
 
-function closedAs({ outcome }: AuditRecord): IncidentSummary['outcome'] {
+function closedAs({ outcome }: SummaryFields): IncidentSummary['outcome'] {
   const result = outcome?.result;
   return result === undefined || result === 'done' || result === 'failed' ? 'closed' : result;
 }

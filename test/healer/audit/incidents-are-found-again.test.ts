@@ -2,7 +2,8 @@ import { appendFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { listAuditFiles } from '../../../src/healer/audit/files.ts';
-import { findAuditFiles, findIncident, readRecords, summarizeIncidents, type Selection } from '../../../src/healer/audit/query.ts';
+import { findIncident } from '../../../src/healer/audit/find-incident.ts';
+import { findAuditFiles, readRecords, summarizeIncidents, type Selection } from '../../../src/healer/audit/query.ts';
 import { append, crash, crashEvents, openStory, StoryClock } from '../../fixtures/audit/story.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
@@ -66,7 +67,7 @@ t.test('records come in the order of the chain, byte for byte', async (t) => {
   const all = await records({});
   t.same(
     all.map(({ record }) => record.seq),
-    Array.from({ length: 22 }, (_, i) => i + 1),
+    Array.from({ length: 26 }, (_, i) => i + 1),
   );
   t.same(
     all.map(({ line }) => JSON.parse(line).seq),

@@ -140,6 +140,7 @@ async function live({ folder, clock, service, events, told, disk, policy, safety
   const audit: Healer['audit'] = {
     openIntents: () => log.openIntents(),
     openIncidents: () => log.openIncidents(),
+    head: () => log.head(),
     failure: () => log.failure(),
     close: () => log.close(),
     append: async (event) => {

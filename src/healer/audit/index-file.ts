@@ -1,0 +1,129 @@
+/**
+ * The index of one log file, `audit-20261122-01.index` beside it: one line a block, and a seal when the file is finished.
+ * It only says where to look. It is believed as far as it fits the bytes of the log, which is found out at every
+ * reading; what it does not cover, or covers wrongly, is read from the log itself.
+ */
+import type { BigIntStats } from 'node:fs';
+import { open, readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { maxLineBytes, type AuditFile } from './files.ts';
+import { blockBytes, decodeLine, type IndexBlock } from './index-block.ts';
+import { isCompressed } from './lines-in.ts';
+
+/** How the finished file looked from outside: nobody writes to a file without changing its ctime. */
+export interface Seal {
+  readonly sealed: readonly [inode: string, size: string, mtimeNs: string, ctimeNs: string];
+}
+
+/** What of a file's index can be believed. */
+export interface Believed {
+  readonly blocks: readonly IndexBlock[];
+  /** Behind the last one of them, in bytes of the uncompressed log file. */
+  readonly to: number;
+  /** The file is finished, and nobody has touched it since. */
+  readonly isSealed: boolean;
+  /** Length of the believed lines of the index, in bytes, the seal among them. */
+  readonly indexBytes: number;
+}
+
+const nothing: Believed = { blocks: [], to: 0, isSealed: false, indexBytes: 0 };
+/** An index is some hundredths of its log file. */
+const largestIndex = 64 * 1024 ** 2;
+/** A block may be longer than planned by the line that fills it. */
+const largestBlock = blockBytes + maxLineBytes;
+
+/** Where the index of a log file is, compressed or not. */
+export function indexPath({ path, day, number }: Pick<AuditFile, 'path' | 'day' | 'number'>): string {
+  return join(dirname(path), `audit-${day}-${String(number).padStart(2, '0')}.index`);
+}
+
+/** The seal of a plain file as it is now. Rejects with the system's error. */
+export async function sealOf(file: AuditFile): Promise<Seal> {
+  const { ino, size, mtimeNs, ctimeNs }: BigIntStats = await stat(file.path, { bigint: true });
+  return { sealed: [String(ino), String(size), String(mtimeNs), String(ctimeNs)] };
+}
+
+/** Reads the index and holds it against the log. An index that is missing, damaged or foreign is believed in nothing. Rejects when the log cannot be read. */
+export async function readIndex(file: AuditFile): Promise<Believed> {
+  const written = await readBlocks(file);
+  const last = written.blocks.at(-1);
+  if (!last) return nothing;
+  if (isCompressed(file)) {
+    const { crc, size } = await trailerOf(file);
+    return crc === last.crc && size === last.to ? believed(written, written.blocks.length, true) : nothing;
+  }
+  const isSealed = written.seal !== undefined && written.seal.sealed.join() === (await sealOf(file)).sealed.join();
+  return believed(written, isSealed ? written.blocks.length : await countFitting(written.blocks, file), isSealed);
+}
+
+function believed({ blocks, lengths, sealLength }: WrittenBlocks, count: number, isSealed: boolean): Believed {
+  const kept = blocks.slice(0, count);
+  const indexBytes = lengths.slice(0, count).reduce((sum, length) => sum + length, isSealed ? sealLength : 0);
+  return { blocks: kept, to: kept.at(-1)?.to ?? 0, isSealed, indexBytes };
+}
+
+/** How many blocks, from the first on, the bytes of the log bear out. */
+async function countFitting(blocks: readonly IndexBlock[], file: AuditFile): Promise<number> {
+  const handle = await open(file.path, 'r');
+  try {
+    let crc = 0;
+    for (const [i, block] of blocks.entries()) {
+      const bytes = block.to - block.from;
+      const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(Math.min(bytes, largestBlock)), { position: block.from });
+      crc = crc32(buffer.subarray(0, bytesRead), crc);
+      if (bytesRead < bytes || crc !== block.crc) return i;
+    }
+    return blocks.length;
+  } finally {
+    await handle.close();
+  }
+}
+
+interface WrittenBlocks {
+  readonly blocks: readonly IndexBlock[];
+  /** Of each block's line, in bytes. */
+  readonly lengths: readonly number[];
+  readonly seal: Seal | undefined;
+  readonly sealLength: number;
+}
+
+/** Up to the first line that is damaged, or does not carry on from the one before. */
+async function readBlocks(file: AuditFile): Promise<WrittenBlocks> {
+  const blocks: IndexBlock[] = [];
+  const lengths: number[] = [];
+  const text = await readWhole(indexPath(file));
+  for (let from = 0, stop = text.indexOf('\n'); stop >= 0; from = stop + 1, stop = text.indexOf('\n', from)) {
+    const value = decodeLine(text.slice(from, stop));
+    if (value === undefined) break;
+    const bytes = Buffer.byteLength(text.slice(from, stop + 1));
+    // The checksum says that it is ours, as it was written.
+    if ('sealed' in value) return { blocks, lengths, seal: value as Seal, sealLength: bytes };
+    const block = value as IndexBlock;
+    if (block.from !== (blocks.at(-1)?.to ?? 0) || block.to <= block.from) break;
+    blocks.push(block);
+    lengths.push(bytes);
+  }
+  return { blocks, lengths, seal: undefined, sealLength: 0 };
+}
+
+async function readWhole(path: string): Promise<string> {
+  try {
+    return (await stat(path)).size > largestIndex ? '' : await readFile(path, 'utf8');
+  } catch {
+    // best effort: without an index the log itself is read
+    return '';
+  }
+}
+
+/** gzip ends with the CRC-32 and the length of what it holds. */
+async function trailerOf(file: AuditFile): Promise<{ readonly crc: number; readonly size: number }> {
+  const handle = await open(file.path, 'r');
+  try {
+    const { size } = await handle.stat();
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(8), 0, 8, Math.max(0, size - 8));
+    return bytesRead < 8 ? { crc: -1, size: -1 } : { crc: buffer.readUInt32LE(0), size: buffer.readUInt32LE(4) };
+  } finally {
+    await handle.close();
+  }
+}
