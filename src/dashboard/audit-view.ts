@@ -2,8 +2,9 @@
 import type { AdminAudit } from '../core/admin-api.ts';
 import type { View } from './app.ts';
 import { el } from './dom.ts';
-import { formatCount, moment, withStop } from './format.ts';
+import { formatCount, withStop } from './format.ts';
 import { loading } from './loading.ts';
+import { moment } from './moment.ts';
 
 const sentences = {
   whole: 'The record is whole.',

@@ -3,7 +3,8 @@ import type { AdminRecord } from '../core/admin-api.ts';
 import { tellStory, type Chapter, type ToldItem } from '../core/tell-record.ts';
 import { formatDuration } from '../core/time.ts';
 import { el, keepList } from './dom.ts';
-import { formatClock, formatMoment, moment, withStop } from './format.ts';
+import { formatClock, formatMoment, withStop } from './format.ts';
+import { moment } from './moment.ts';
 
 export type Detail = 'brief' | 'whole';
 

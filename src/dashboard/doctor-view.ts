@@ -2,8 +2,9 @@
 import type { AdminDoctor, AdminFinding } from '../core/admin-api.ts';
 import type { View } from './app.ts';
 import { el } from './dom.ts';
-import { moment, withStop } from './format.ts';
+import { withStop } from './format.ts';
 import { loading } from './loading.ts';
+import { moment } from './moment.ts';
 
 const groups = [
   ['serious', 'Serious: it hurts already, or with the next restart'],

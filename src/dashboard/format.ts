@@ -1,6 +1,5 @@
 /** How moments, numbers and sentences are said. Moments are in the zone of whoever reads. */
 import { formatDuration } from '../core/time.ts';
-import { el } from './dom.ts';
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const day = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short' });
@@ -23,11 +22,6 @@ export function formatMoment(ms: number): string {
 /** `Sun 22 Nov`. */
 export function formatDay(ms: number): string {
   return day.format(ms);
-}
-
-/** The moment for people and programs. `text`: what is shown instead of the moment itself. */
-export function moment(ms: number, text = formatMoment(ms)): HTMLTimeElement {
-  return el('time', { datetime: new Date(ms).toISOString(), title: text === formatMoment(ms) ? undefined : formatMoment(ms) }, text);
 }
 
 /** `1,204`; below ten with one digit behind the point where it has one. */

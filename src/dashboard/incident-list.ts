@@ -3,7 +3,7 @@ import type { AdminIncident } from '../core/admin-api.ts';
 import { whatWasDone } from '../core/deeds.ts';
 import { formatDuration } from '../core/time.ts';
 import { el } from './dom.ts';
-import { moment } from './format.ts';
+import { moment } from './moment.ts';
 import { outcomeTone, outcomeWords } from './timeline.ts';
 
 /** `level`: of the list's own headings, which are the incidents. */

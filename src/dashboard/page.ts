@@ -1,8 +1,9 @@
 /** The frame around the views: the sentence at the top, the navigation, the window's title, the foot. */
 import type { App, View } from './app.ts';
 import { el, fill, setAttributes, setText } from './dom.ts';
-import { formatMoment, moment, zoneName } from './format.ts';
+import { formatMoment, zoneName } from './format.ts';
 import { headlineOf, type Headline } from './headline.ts';
+import { moment } from './moment.ts';
 import { places, viewAt } from './routes.ts';
 import { signInForm } from './sign-in.ts';
 

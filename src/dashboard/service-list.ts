@@ -2,7 +2,8 @@
 import type { AdminService, AdminServices } from '../core/admin-api.ts';
 import { formatDuration } from '../core/time.ts';
 import { el, fill } from './dom.ts';
-import { formatMoment, moment, plural, withStop } from './format.ts';
+import { formatMoment, plural, withStop } from './format.ts';
+import { moment } from './moment.ts';
 
 /** Made anew when the healer has said something new. */
 export function createServiceList(): { readonly element: HTMLElement; show(services: AdminServices | undefined, healer: 'connected' | 'away' | undefined): void } {

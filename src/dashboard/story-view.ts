@@ -5,9 +5,10 @@ import { formatDuration } from '../core/time.ts';
 import type { App, View } from './app.ts';
 import { createChapters } from './chapters.ts';
 import { el, fill } from './dom.ts';
-import { formatMoment, moment, plural, withStop } from './format.ts';
+import { formatMoment, plural, withStop } from './format.ts';
 import { takeStory, type LiveIncident } from './incidents.ts';
 import { loading } from './loading.ts';
+import { moment } from './moment.ts';
 
 /** `code`: as it stands in the address, or an incident's whole id. */
 export function storyView(code: string): View {
