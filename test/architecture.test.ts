@@ -39,7 +39,17 @@ const rooms: readonly Room[] = [
     room: 'proxy',
     may: ['proxy', 'core', 'config', 'upstream', 'channel'],
     node: true,
-    packages: { fastify: /listener|\/admin\//, '@fastify/http-proxy': /listener/, undici: /listener/, negotiator: /\/fallback\//, ...processPackages },
+    packages: {
+      fastify: /listener|\/admin\//,
+      '@fastify/http-proxy': /listener/,
+      undici: /listener/,
+      negotiator: /\/fallback\//,
+      // what the healer recorded is read there as text of another program
+      zod: /^proxy\/admin\/healing-counts\.ts$/,
+      ...processPackages,
+      // a log of its own, which is opened again while the process runs
+      pino: /\/(main|access-log)\.ts$/,
+    },
   },
   {
     room: 'healer',

@@ -7,7 +7,7 @@
 # or stops a service and never fails the test run: exit status 0, whatever happens.
 set -u
 
-packages='nginx php8.2-fpm php8.2-cli php8.2-mysql apache2 mariadb-server redis-server memcached chromium curl iproute2 iptables nftables postgresql-15 openssl procps python3-minimal'
+packages='nginx php8.2-fpm php8.2-cli php8.2-mysql apache2 mariadb-server redis-server memcached chromium curl iproute2 iptables nftables postgresql-15 openssl procps python3-minimal logrotate'
 policy=/usr/sbin/policy-rc.d
 marker='# written by goodgateway test/install-servers.sh; safe to remove'
 
@@ -30,6 +30,7 @@ program_of() {
     postgresql-15) echo /usr/lib/postgresql/15/bin/postgres ;;
     openssl) echo /usr/bin/openssl ;;
     procps) echo /usr/bin/ps ;;
+    logrotate) echo /usr/sbin/logrotate ;;
   esac
 }
 

@@ -17,22 +17,23 @@ export async function proxyRights(file: string, host: HostConfig): Promise<Proxy
   if (!found.ok) return found.reason;
   const sockets = socketsOf(host);
   const reads = [file, host.runtime, '/etc/passwd', '/etc/group', ...backendFolders(host), ...ownFiles(host)];
+  const appends = host.access_log ? [host.access_log.file] : [];
   const uid = process.getuid?.();
   if (found.account === undefined || found.account.uid === uid) {
     const folders = [...new Set(sockets.map((path) => dirname(path)))];
     // as its permissions are, the proxy could not make what leads there
-    for (const folder of folders) mkdirSync(folder, { recursive: true });
-    return { reads, writes: folders, cache: join(host.state, 'compile-cache', 'proxy') };
+    for (const folder of [...folders, ...appends.map((path) => dirname(path))]) mkdirSync(folder, { recursive: true });
+    return { reads, writes: folders, appends, cache: join(host.state, 'compile-cache', 'proxy') };
   }
   if (uid !== 0) return `proxy.user: only root can start the proxy as "${host.proxy.user}"; goodgateway runs as the user ${uid}: leave proxy.user out, or start it as root`;
   const place = { host, account: found.account };
   const own = join(host.runtime, 'proxy');
   prepareRootsFolders(host);
   // before anything is given away in them: whoever could move it meanwhile would be given something else
-  const wrong = whatItCouldChange(file, place) ?? giveFolder(own, found.account) ?? (await placeSockets(sockets, own, place));
+  const wrong = whatItCouldChange(file, place) ?? giveFolder(own, found.account) ?? (await placeSockets(sockets, own, place)) ?? placeAccessLog(place);
   if (wrong !== undefined) return wrong;
   const elsewhere = sockets.map((path) => dirname(path)).filter((folder) => folder !== host.runtime);
-  return { account: found.account, reads, writes: [...new Set([own, ...elsewhere])], cache: join(own, 'compile-cache') };
+  return { account: found.account, reads, writes: [...new Set([own, ...elsewhere])], appends, cache: join(own, 'compile-cache') };
 }
 
 interface Place {
@@ -92,14 +93,29 @@ async function placeSockets(sockets: readonly string[], own: string, { host, acc
     if (folder === host.runtime) {
       const wrong = await link(path, join(relative(folder, own), basename(path)));
       if (wrong !== undefined) return wrong;
-    } else if (!lstatSync(folder, { throwIfNoEntry: false })) {
-      mkdirSync(folder, { recursive: true, mode: 0o755 });
-      lchownSync(folder, account.uid, account.gid);
+    } else if (isMade(folder, account)) {
+      continue;
     } else if (whoMayWrite(folder, account) !== folder) {
       return `unix:${path}: the user "${host.proxy.user}" may make no socket in ${folder}: chown ${host.proxy.user} ${folder}, or listen in ${host.runtime}`;
     }
   }
   return undefined;
+}
+
+/** Its file is made, and made again after every rotation, by the proxy. */
+function placeAccessLog({ host, account }: Place): string | undefined {
+  if (!host.access_log) return undefined;
+  const folder = dirname(host.access_log.file);
+  if (isMade(folder, account) || whoMayWrite(folder, account) === folder) return undefined;
+  return `access_log.file: the user "${host.proxy.user}" may make no file in ${folder}: name a file in a folder of its own, such as /var/log/goodgateway-access/access.log (a missing folder is made)`;
+}
+
+/** Gives a folder that was missing to the account; false when there is one. */
+function isMade(folder: string, { uid, gid }: Account): boolean {
+  if (lstatSync(folder, { throwIfNoEntry: false })) return false;
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  lchownSync(folder, uid, gid);
+  return true;
 }
 
 async function link(path: string, target: string): Promise<string | undefined> {

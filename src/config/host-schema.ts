@@ -3,9 +3,11 @@
  * the reference page and the JSON Schema for editors are made from here.
  */
 import { z } from 'zod';
+import { accessLogSchema } from './access-log-schema.ts';
 import { adminSchema } from './admin-schema.ts';
+import { auditSchema } from './audit-schema.ts';
 import { safetySchema } from './safety-schema.ts';
-import { absolutePath, address, duration, name, notYet, oneOrMany, retention, size, version } from './values.ts';
+import { absolutePath, address, duration, name, notYet, oneOrMany, size, version } from './values.ts';
 
 const timeouts = z
   .strictObject({
@@ -158,17 +160,7 @@ export const hostSchema = z.strictObject({
     .describe(
       'Files with your own kinds of log lines, beside those that come with goodgateway; relative to this file; * matches within one folder. Default: signatures.d/*.yaml, where there are any.',
     ),
-  audit: z
-    .strictObject({
-      folder: absolutePath().default('/var/log/goodgateway').describe('Where its files are. Trap: when it cannot be written, nothing is done to any service.'),
-      keep: retention()
-        .prefault('180d')
-        .describe(
-          'Audit files older than this are removed, whole ones, at the start and once a day; each removal is on record. The newest two always stay. Trap: a clock that runs ahead for days makes files old.',
-        ),
-    })
-    .prefault({})
-    .describe('The record of everything that was seen, decided and done.'),
+  audit: auditSchema.describe('The record of everything that was seen, decided and done.'),
   state: absolutePath().default('/var/lib/goodgateway').describe('Counters, pauses and open intents; must survive a reboot.'),
   runtime: absolutePath().default('/run/goodgateway').describe('The sockets between proxy, healer and operator.'),
   proxy: z
@@ -189,6 +181,7 @@ export const hostSchema = z.strictObject({
     .union([safetySchema, z.string()], { error: 'expected the limits themselves, or the path of a file that holds them' })
     .prefault({})
     .describe('Limits of the whole host, which no policy can exceed; or the path of a file that holds `version: 1` and `safety:`.'),
+  access_log: accessLogSchema,
   log: z
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('The least important line that the processes write to standard error.') })
     .prefault({})

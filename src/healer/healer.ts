@@ -26,6 +26,12 @@ export interface HealerLog {
   error(fields: object, message: string): void;
 }
 
+/** How long evidence files stay, and how much of all incidents together. */
+export interface EvidenceKeeping {
+  readonly keepMs: number;
+  readonly keepBytes: number;
+}
+
 export interface Healer {
   /** Every service under care, by its policy's name. */
   readonly wards: ReadonlyMap<string, Ward>;
@@ -38,6 +44,8 @@ export interface Healer {
   readonly causes: readonly Cause[];
   readonly actions: ReadonlyMap<ActionName, Action>;
   readonly actionTable: ActionTable;
+  /** How long evidence files stay. Absent: 14 days, 500 MiB. */
+  readonly evidence?: EvidenceKeeping;
   /** What is known of log lines, as it is now. Absent: what comes with goodgateway. */
   readonly signatures?: () => Promise<SignatureTable>;
   readonly run: RunCommand;

@@ -59,8 +59,7 @@ async function keep(state: ServiceState, { open, ward, healer }: Place): Promise
     ...(captured.kind === 'kept' ? { files: { folder: captured.folder, manifest_sha256: captured.manifestSha256, bytes: captured.bytes, count: captured.files } } : {}),
     text: captured.kind === 'kept' ? `${captured.files} files of evidence are kept in ${captured.folder}` : captured.detail,
   });
-  const openIds = new Set(healer.state.state().incidents.map(({ id }) => id));
-  await retireEvidence(join(target.stateFolder, 'evidence'), { open: openIds.add(open.incident.id), wallMs: healer.clock.wallMs() });
+  await retireEvidence(join(target.stateFolder, 'evidence'), healer, open.incident.id);
   return captured;
 }
 

@@ -32,6 +32,7 @@ import { redactedLog } from './redacted-log.ts';
 import { createReloader } from './reload.ts';
 import { createRequestDeaths } from './request-deaths.ts';
 import { resumeAfterRestart } from './resume.ts';
+import { watchEvidence } from './retire-evidence.ts';
 import { runCommand } from './run-command.ts';
 import * as registeredServices from './services/registry.ts';
 import { watchSharedCause } from './shared-cause.ts';
@@ -39,6 +40,7 @@ import { takeFailure, takeSummary } from './take-facts.ts';
 import { createHostLook } from './surroundings/host-look.ts';
 import { tableWith } from './signature-table.ts';
 import { openStateStore } from './state-store.ts';
+import { tellCheckpoints } from './tell-checkpoints.ts';
 import { watchConfig } from './watch-config.ts';
 import { watchService } from './watch.ts';
 
@@ -78,7 +80,8 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   const lockNow = (): string => safety.one_healer.lock ?? join(host.runtime, 'healer.lock');
   const oneHealer = await standAsOneHealer({ lock: lockNow, run, clock: systemClock, stopping: stop.signal, log, audit });
   const around = { host: createHostLook({ pauseWhen: () => safety.pause_when, clock: systemClock, log, runtime: host.runtime }), otherHealer: oneHealer.other };
-  const healer = withPlugIns({ wards, audit, state, run, log, around, order: (order) => link?.order(order), stopping: stop.signal, signatures: () => tableWith(own) }, () => safety);
+  const evidence = { keepMs: host.audit.evidence_keep, keepBytes: host.audit.evidence_keep_size };
+  const healer = withPlugIns({ wards, audit, state, run, log, around, evidence, order: (order) => link?.order(order), stopping: stop.signal, signatures: () => tableWith(own) }, () => safety);
   const incidents = createIncidents(healer);
   const deaths = createRequestDeaths({ wards, incidents, healer });
   link = await listenForProxies({
@@ -108,6 +111,8 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   for (const ward of wards.values()) watch(ward);
   watches.add(watchPauses(ready));
   watches.add(watchSharedCause(healer));
+  watches.add(watchEvidence(join(host.state, 'evidence'), healer));
+  if (host.audit.checkpoints === 'journal') watches.add(tellCheckpoints({ audit, run, clock: systemClock, log, stopping: stop.signal }));
   watches.add(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
   const reloader = await createReloader(configuration, { healer, incidents, deaths, wards, createWard: createOne, watch, take: (next) => void ({ safety, signatures: own } = next) });
   warmSignatures(() => tableWith(own), { signal: stop.signal, log });
@@ -136,7 +141,7 @@ function warmSignatures(table: () => Promise<unknown>, { signal, log }: { readon
 }
 
 /** With everything that stands in the registries. `safety` is asked anew each time: a reload may have changed it. */
-function withPlugIns(parts: Pick<Healer, 'wards' | 'audit' | 'state' | 'run' | 'log' | 'around' | 'order' | 'stopping' | 'signatures'>, safety: () => Healer['safety']): Healer {
+function withPlugIns(parts: Pick<Healer, 'wards' | 'audit' | 'state' | 'run' | 'log' | 'around' | 'evidence' | 'order' | 'stopping' | 'signatures'>, safety: () => Healer['safety']): Healer {
   const actions = new Map(Object.values(registeredActions).map((action) => [action.name, action as Action]));
   return {
     ...parts,
@@ -166,6 +171,7 @@ async function openMemory(
     clock: systemClock,
     bootId: bootId(),
     keepMs: host.audit.keep,
+    keepBytes: host.audit.keep_size,
     onAppended: (appended) => {
       index.appended(appended);
       onAppended?.(appended);

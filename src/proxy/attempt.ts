@@ -20,6 +20,7 @@ export async function attempt(journey: Journey, slot: Slot): Promise<Attempted> 
   const { request, gateway, note, body } = journey;
   const { health, config, connections } = gateway;
   note.attempts += 1;
+  note.upstream = slot.target;
   health.began();
   const sent = { method: request.method, target: request.target, wire: request.wire, body, clientGone: request.clientGone };
   const options = {
@@ -85,6 +86,7 @@ function countCut({ gateway, note, request }: Journey, slot: Slot, failure: Upst
 /** The backend's own answer is passed untouched; its end, clean or cut, is counted when it comes. */
 function passOn(journey: Journey, slot: Slot, response: UpstreamResponse): Answer {
   journey.body.forget();
+  journey.note.sentStatus = response.head.status;
   if (response.whole) {
     slot.release();
     journey.gateway.quarantine.answered(journey.request);

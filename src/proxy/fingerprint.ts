@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { findParam } from '../upstream/fastcgi/params.ts';
 import type { GatewayRequest } from './gateway-request.ts';
+import { plainPath, printable } from './plain-path.ts';
 
 /** As many hex digits as the channel takes: 128 bits, which nobody hits by accident. */
 const digits = 32;
@@ -20,7 +21,6 @@ export function fingerprintOf(request: GatewayRequest): string {
 
 /** `GET /path` for people: without the query, which may hold secrets; printable and bounded. */
 export function nameOf({ method, target }: Pick<GatewayRequest, 'method' | 'target'>): string {
-  const path = target.replace(/^[a-z][a-z0-9+.-]{0,20}:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0]!;
-  const name = `${method} ${path || '/'}`.replaceAll(/[^\x20-\x7e]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  const name = `${printable(method)} ${plainPath(target)}`;
   return name.length > longestName ? `${name.slice(0, longestName - 3)}...` : name;
 }

@@ -9,6 +9,7 @@ import type { Gate } from './gate.ts';
 import type { ByteBudget } from './kept-body.ts';
 import type { PassiveHealth } from './passive-health.ts';
 import type { Quarantine } from './quarantine.ts';
+import type { RequestCounts } from './request-counts.ts';
 import type { RequestLog } from './request-log.ts';
 import type { Shedding } from './shedding.ts';
 
@@ -22,8 +23,10 @@ export interface Gateway {
   readonly connections: ConnectionPool;
   readonly gate: Gate;
   readonly health: PassiveHealth;
+  readonly counts: RequestCounts;
   readonly quarantine: Quarantine;
   readonly shedding: Shedding;
+  /** Where the lines of its requests go. */
   readonly log: RequestLog;
   /** What visitors read, in every language, when there is no answer to pass on. */
   readonly pages: FallbackPages;

@@ -5,7 +5,7 @@ import type { Answer, GatewayRequest } from './gateway-request.ts';
 import { holdTimeMs } from './hold-time.ts';
 import { KeptBody } from './kept-body.ts';
 import { mayBeExecutedTwice, type Repetition, type ResendAnswer } from './may-resend.ts';
-import { logRequest, type RequestNote } from './request-log.ts';
+import { logRequest, type RequestNote, type RequestOutcome } from './request-log.ts';
 
 /**
  * An unsent request whose gate is still open (the backend said "overloaded"), or which the gate let go in vain (a connect
@@ -40,8 +40,8 @@ export interface Journey {
   pause(verdict: Extract<ResendAnswer, { resend: true }>): Promise<void>;
   /** Ends the journey with the answer that was set aside, where there is one. */
   lastWord(): Answer | undefined;
-  /** Writes the note; call it exactly once. */
-  end(outcome: string): undefined;
+  /** Counts and writes the note; call it exactly once. */
+  end(outcome: RequestOutcome): undefined;
 }
 
 /** Begins the journey of a request that has just arrived. */
@@ -64,10 +64,18 @@ export function openJourney(request: GatewayRequest, gateway: Gateway): Journey 
     aside: undefined,
     async waitAtGate() {
       const came = clock.monotonicMs();
-      const atGate = (): Promise<Admission> => gateway.quarantine.admit(request, () => gate.admit(request, () => journey.holdMs - note.heldMs, note.replays > 0));
+      let waits = false;
+      const patience = (): number => {
+        waits = true; // only who has to wait is asked for it
+        return journey.holdMs - note.heldMs;
+      };
+      const atGate = (): Promise<Admission> => gateway.quarantine.admit(request, () => gate.admit(request, patience, note.replays > 0));
       // what has been sent once has been let in
       const admission = note.attempts > 0 ? await atGate() : await gateway.shedding.admit(request, atGate);
-      note.heldMs += clock.monotonicMs() - came;
+      const waitedMs = waits ? clock.monotonicMs() - came : 0;
+      note.heldMs += waitedMs;
+      const incident = incidentAt(gateway, waitedMs);
+      if (incident !== undefined) note.incident = incident;
       if (admission.outcome === 'quarantined') note.quarantined = admission;
       if (admission.outcome === 'shed') note.shed = admission;
       return admission;
@@ -83,14 +91,25 @@ export function openJourney(request: GatewayRequest, gateway: Gateway): Journey 
       note.heldMs += pauseMs;
     },
     lastWord() {
-      if (journey.aside) journey.end('answered');
+      if (!journey.aside) return undefined;
+      note.sentStatus = journey.aside.head.status;
+      journey.end('answered');
       return journey.aside;
     },
     end(outcome) {
       note.outcome = outcome;
       body.forget();
-      logRequest(gateway.log, note, clock.monotonicMs());
+      const nowMs = clock.monotonicMs();
+      gateway.counts.count(note, nowMs);
+      logRequest(gateway.log, journey, nowMs);
     },
   };
   return journey;
+}
+
+/** What the gate is closed for, or was until it opened in these last milliseconds. */
+function incidentAt({ gate, clock }: Gateway, sinceMs: number): string | undefined {
+  if (gate.state.kind !== 'open') return gate.state.incident;
+  const { lastRecovery: last } = gate;
+  return last && clock.wallMs() - last.atMs < sinceMs ? last.incident : undefined;
 }

@@ -18,15 +18,30 @@ export interface KeepListeningOptions {
   readonly signal: AbortSignal;
 }
 
+export interface KeptListener extends Listener {
+  /** Why nobody can reach it at the moment; `undefined` when it listens. */
+  whyDeaf(): string | undefined;
+}
+
 /** Listens, and listens again whenever the socket's file was lost; rejects only when it cannot listen at first. */
-export async function keepListening(options: KeepListeningOptions): Promise<Listener> {
+export async function keepListening(options: KeepListeningOptions): Promise<KeptListener> {
   const listeners = [await options.listen()];
-  if (options.address.kind === 'unix') void watchFile(options.address.path, listeners, options);
-  return { close: async (deadline) => void (await Promise.all(listeners.map((listener) => listener.close(deadline)))) };
+  let deaf: string | undefined;
+  if (options.address.kind === 'unix') void watchFile(options.address.path, { ...options, listeners, became: (now) => (deaf = now) });
+  return {
+    whyDeaf: () => deaf,
+    close: async (deadline) => void (await Promise.all(listeners.map((listener) => listener.close(deadline)))),
+  };
+}
+
+interface Watched extends KeepListeningOptions {
+  readonly listeners: Listener[];
+  /** Reachable (`undefined`), or why not. */
+  readonly became: (deaf: string | undefined) => void;
 }
 
 /** The listeners before stay: connections that they accepted go on. */
-async function watchFile(path: string, listeners: Listener[], { address, listen, clock, log, signal }: KeepListeningOptions): Promise<void> {
+async function watchFile(path: string, { address, listen, clock, log, signal, listeners, became }: Watched): Promise<void> {
   let known = inodeOf(path);
   for (;;) {
     await clock.sleep(lookEveryMs, signal);
@@ -35,12 +50,12 @@ async function watchFile(path: string, listeners: Listener[], { address, listen,
     try {
       listeners.push(await listen());
       known = inodeOf(path);
+      became(undefined);
       log.warn({ listen: formatAddress(address) }, 'the socket file was lost and was made again');
     } catch (error) {
-      log.warn(
-        { listen: formatAddress(address), reason: error instanceof Error ? error.message : String(error) },
-        'the socket file was lost and could not be made again; nginx cannot reach this gateway',
-      );
+      const reason = error instanceof Error ? error.message : String(error);
+      became(`${formatAddress(address)}: its file was lost and could not be made again: ${reason}`);
+      log.warn({ listen: formatAddress(address), reason }, 'the socket file was lost and could not be made again; nginx cannot reach this gateway');
     }
   }
 }

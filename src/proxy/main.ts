@@ -1,6 +1,10 @@
 /** The proxy process. Started by the supervisor or by systemd with `--config FILE`; it may execute nothing. */
 import { parseArgs } from 'node:util';
 
+/** Until it runs there is nothing to open again. */
+let reopen = (): void => undefined;
+process.on('SIGHUP', () => reopen());
+
 const { values } = parseArgs({ options: { config: { type: 'string' } } });
 const { default: closeWithGrace } = await import('close-with-grace');
 const { pino } = await import('pino');
@@ -23,7 +27,7 @@ try {
   const proxy = await runProxy(loaded.host, productVersion(), log);
   endWithSupervisor(() => process.kill(process.pid, 'SIGTERM'));
   // its gateways are changed by a restart only; the healer reads policies and limits again
-  process.on('SIGHUP', () => log.warn({}, 'SIGHUP: the proxy does not read its configuration again; restart goodgateway to change a gateway'));
+  reopen = () => void proxy.reopenAccessLog().then(() => log.info({}, 'SIGHUP: the access record was opened again; to change a gateway, restart goodgateway'));
   log.info({ pid: process.pid, node: process.version }, 'the proxy is ready');
   closeWithGrace({ skip: ['SIGHUP'], delay: drainMs + 1000 }, async ({ err }) => {
     if (err) log.error({ err }, 'a bug in goodgateway: the proxy ends and is started again');

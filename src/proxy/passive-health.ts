@@ -2,7 +2,7 @@
  * What live traffic tells about one backend: each failure at once (bounded), and a summary of the rest.
  * Client aborts and our own faults are never counted against the backend.
  */
-import type { UpstreamFailure } from '../core/failure.ts';
+import type { FailureKind, UpstreamFailure } from '../core/failure.ts';
 import type { Pattern } from './access-pattern.ts';
 import { PerSecond } from './per-second.ts';
 import type { Clock } from '../core/time.ts';
@@ -32,6 +32,11 @@ export class PassiveHealth {
   /** Since the start; for metrics and the state page. `shed`: of those that fell back, turned away on purpose. */
   readonly total: TrafficCounts & { shed: number } = { completed: 0, failed: 0, status5xx: 0, fellBack: 0, shed: 0 };
 
+  /** Since the start: what was counted as failed, by kind. */
+  readonly failures = new Map<FailureKind, number>();
+  /** Since the start: the backend's answers by the first digit of their status. */
+  readonly answers: number[] = [0, 0, 0, 0, 0, 0];
+
   constructor(gateway: string, clock: Clock, tell: (fact: Fact) => void) {
     this.#gateway = gateway;
     this.#clock = clock;
@@ -49,6 +54,8 @@ export class PassiveHealth {
     this.#progress();
     this.#count('completed');
     if (status >= 500) this.#count('status5xx');
+    const first = Math.trunc(status / 100);
+    if (first < this.answers.length) this.answers[first]! += 1;
   }
 
   failed(failure: UpstreamFailure, upstream: number, requestId: string): void {
@@ -110,6 +117,7 @@ export class PassiveHealth {
   #report(failure: UpstreamFailure, upstream: number, requestId: string): void {
     if (failure.source !== 'upstream') return;
     this.#count('failed');
+    this.failures.set(failure.kind, (this.failures.get(failure.kind) ?? 0) + 1);
     if (this.#told.count(this.#clock.monotonicMs()) > failuresToldPerSecond) return;
     this.#tell({
       type: 'failure_reported',

@@ -7,7 +7,11 @@ import { backendTls } from '../upstream/backend-tls.ts';
 import { ConnectionPool } from '../upstream/connection-pool.ts';
 import { connectProbe } from '../upstream/probe.ts';
 import * as protocols from '../upstream/protocols.ts';
+import { openAccessLog, type AccessLog } from './access-log.ts';
 import { listenAdmin, type AdminServer } from './admin/admin-server.ts';
+import { HealingCounts } from './admin/healing-counts.ts';
+import { renderMetrics } from './admin/metrics.ts';
+import { readProcessFigures } from './admin/process-figures.ts';
 import { loadPages, readBuiltIn, type BuiltInPages } from './fallback/load-pages.ts';
 import { listenFastcgi } from './fastcgi-listener.ts';
 import { Gate } from './gate.ts';
@@ -17,11 +21,12 @@ import { handleRequest } from './handle-request.ts';
 import { byteBudget } from './kept-body.ts';
 import { createHealerLink, type HealerLink } from './healer-link.ts';
 import { listenHttp } from './http-listener.ts';
-import { keepListening } from './keep-listening.ts';
+import { keepListening, type KeptListener } from './keep-listening.ts';
 import { PassiveHealth } from './passive-health.ts';
 import { poolLimits } from './pool-limits.ts';
 import { Quarantine } from './quarantine.ts';
 import { watchForRecovery } from './recovery-watch.ts';
+import { RequestCounts } from './request-counts.ts';
 import { Shedding } from './shedding.ts';
 
 export interface ProxyLog {
@@ -31,6 +36,8 @@ export interface ProxyLog {
 
 export interface RunningProxy {
   readonly gateways: ReadonlyMap<string, Gateway>;
+  /** After its file was moved. Never rejects. */
+  reopenAccessLog(): Promise<void>;
   /** Stops accepting; answers under way may finish until the signal aborts. */
   close(deadline: AbortSignal): Promise<void>;
 }
@@ -39,22 +46,36 @@ export interface RunningProxy {
 export async function runProxy(host: HostConfig, product: string, log: ProxyLog): Promise<RunningProxy> {
   const stop = new AbortController();
   let admin: AdminServer | undefined;
-  const link = createHealerLink({ path: join(host.runtime, 'healer.sock'), product, clock: systemClock, onRecord: (line) => admin?.record(line), log });
+  const healing = new HealingCounts();
+  const onRecord = (line: string): void => {
+    healing.take(line);
+    admin?.record(line);
+  };
+  const link = createHealerLink({ path: join(host.runtime, 'healer.sock'), product, clock: systemClock, onRecord, log });
   const builtIn = await readBuiltIn((message) => log.warn({}, message));
+  const accessLog = host.access_log && openAccessLog(host.access_log, log);
   const gateways = new Map<string, Gateway>();
-  for (const [name, config] of Object.entries(host.gateways)) gateways.set(name, await createGateway({ name, config, link, log, builtIn }));
-  const listeners: Listener[] = [];
+  for (const [name, config] of Object.entries(host.gateways)) gateways.set(name, await createGateway({ name, config, link, log, accessLog, builtIn }));
+  const listeners: KeptListener[] = [];
   for (const gateway of gateways.values()) listeners.push(...(await listenFor(gateway, { log, signal: stop.signal })));
-  if (host.admin) admin = await listenAdmin({ config: host.admin, product, gateways, healerConnected: link.connected, ask: link.ask }, log);
-  if (admin) listeners.push(admin);
+  if (host.admin) {
+    const whyNotReady = (): string | undefined =>
+      stop.signal.aborted ? 'the proxy is stopping: it takes no new request' : listeners.map((listener) => listener.whyDeaf()).find((why) => why !== undefined);
+    const metrics = (): string => renderMetrics({ product, gateways, healerConnected: link.connected(), healing, accessLinesDropped: accessLog?.dropped, process: readProcessFigures() });
+    admin = await listenAdmin({ config: host.admin, product, gateways, healerConnected: link.connected, ask: link.ask, whyNotReady, metrics }, log);
+  }
   void link.run(gateways, stop.signal);
   return {
     gateways,
+    reopenAccessLog: async () => accessLog?.reopen(),
     close: async (deadline) => {
       stop.abort();
       for (const { gate } of gateways.values()) gate.stop();
       for (const { connections } of gateways.values()) connections.close();
       await Promise.all(listeners.map((listener) => listener.close(deadline)));
+      // last: until here it says that the proxy is stopping
+      await admin?.close(deadline);
+      await accessLog?.close();
     },
   };
 }
@@ -64,10 +85,11 @@ interface Parts {
   readonly config: HostConfig['gateways'][string];
   readonly link: HealerLink;
   readonly log: ProxyLog;
+  readonly accessLog: AccessLog | undefined;
   readonly builtIn: BuiltInPages;
 }
 
-async function createGateway({ name, config, link, log, builtIn }: Parts): Promise<Gateway> {
+async function createGateway({ name, config, link, log, accessLog, builtIn }: Parts): Promise<Gateway> {
   const pages = await loadPages(config.fallback, builtIn, (message) => log.warn({ gateway: name }, message));
   const inFlight = typeof config.concurrency === 'number' ? config.concurrency : undefined;
   const tls = config.tls && backendTls(config.tls);
@@ -90,9 +112,10 @@ async function createGateway({ name, config, link, log, builtIn }: Parts): Promi
     connections: new ConnectionPool(poolLimits(config, inFlight), () => gate.state.kind === 'open'),
     gate,
     health: new PassiveHealth(name, systemClock, link.tell),
+    counts: new RequestCounts(),
     quarantine: new Quarantine(name, systemClock, link.tell),
     shedding: new Shedding({ gateway: name, hold: config.hold, clock: systemClock, log }),
-    log,
+    log: accessLog ?? log,
     pages,
     keptBytes: byteBudget(config.hold.memory),
     putOff: { count: 0 },
@@ -100,15 +123,15 @@ async function createGateway({ name, config, link, log, builtIn }: Parts): Promi
   };
 }
 
-async function listenFor(gateway: Gateway, { log, signal }: { log: ProxyLog; signal: AbortSignal }): Promise<Listener[]> {
+async function listenFor(gateway: Gateway, { log, signal }: { log: ProxyLog; signal: AbortSignal }): Promise<KeptListener[]> {
   const { config } = gateway;
-  const listeners: Listener[] = [];
+  const listeners: KeptListener[] = [];
   for (const address of config.listen) {
     const options = {
       address,
       socket: config.socket,
       handle: (request: Parameters<typeof handleRequest>[0]) => handleRequest(request, gateway),
-      clientAddressHeader: config.client_address,
+      clientAddressHeader: config.client_address?.toLowerCase(),
       earlyHints: config.early_hints,
     };
     const listen = (): Promise<Listener> => (config.protocol === 'http' ? listenHttp(options) : listenFastcgi(options));

@@ -8,6 +8,7 @@ import type { GatewayConfig } from '../config/host-schema.ts';
 import type { Order } from '../channel/messages.ts';
 import type { Clock } from '../core/time.ts';
 import { AccessPattern } from './access-pattern.ts';
+import { drawOf } from './draw.ts';
 import type { Admission } from './gate-state.ts';
 import type { GatewayRequest } from './gateway-request.ts';
 import { isHealthCheck } from './hold-time.ts';
@@ -159,13 +160,4 @@ function nobody(): Record<TrafficClass, number> {
 /** nginx passes an upgrade on only where it was told to; others may say so and mean nothing by it. */
 function isWebSocket(request: GatewayRequest): boolean {
   return request.wire.protocol === 'http' && request.wire.upgrade && request.header('upgrade')?.toLowerCase() === 'websocket';
-}
-
-/** 0 to 1, evenly, and always the same for one text: FNV-1a with the last steps of MurmurHash3. */
-function drawOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
 }

@@ -14,6 +14,8 @@ export interface ProxyRights {
   readonly reads: readonly string[];
   /** Folders in which it makes its sockets. */
   readonly writes: readonly string[];
+  /** Files that it makes and writes to; it need not read them. */
+  readonly appends: readonly string[];
   /** Where its compiled code is kept: a folder that the healer reads nothing from. */
   readonly cache: string;
 }
@@ -22,11 +24,14 @@ export interface ProxyRights {
  * The proxy gets Node's permission model: no child processes, no worker threads, no native addons, and of the files
  * only those that it needs. What it may besides is a matter of the user that it runs as.
  */
-function permissionFlags({ reads, writes, cache }: ProxyRights): readonly string[] {
+function permissionFlags({ reads, writes, appends, cache }: ProxyRights): readonly string[] {
   const whole = (path: string): readonly string[] => [path, `${path}/*`];
   const allow = (kind: 'read' | 'write', paths: readonly string[]): readonly string[] => [...new Set(paths.flatMap(whole))].map((path) => `--allow-fs-${kind}=${path}`);
-  return ['--permission', ...allow('read', [...ownFolders(), ...reads, ...writes, cache]), ...allow('write', [...writes, cache])];
+  return ['--permission', ...allow('read', [...ownFolders(), ownDescriptors, ...reads, ...writes, cache]), ...allow('write', [...writes, ...appends, cache])];
 }
+
+/** Counted for its metrics. */
+const ownDescriptors = '/proc/self/fd';
 
 /** Where this program is, and the packages that it is made of: in its own folder, or beside it. */
 function ownFolders(): readonly string[] {

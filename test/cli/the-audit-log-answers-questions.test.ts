@@ -157,6 +157,18 @@ t.test('audit verify: whole, with the head to note down', async (t) => {
   t.match(JSON.parse((await run('audit', 'verify', '--json', '--folder', folder)).output), { ok: true, records: 12, folder });
 });
 
+t.test('audit verify: held against what was noted elsewhere', async (t) => {
+  const { head } = JSON.parse((await run('audit', 'verify', '--json', '--folder', folder)).output);
+  t.match(await run('audit', 'verify', '--folder', folder, '--checkpoint', `${head.seq}:${head.hash.slice(0, 12)}`, '--checkpoint', `12:${head.hash}`), {
+    code: 0,
+    output: /2 checkpoints from outside fit: up to there nothing was cut off or written anew/,
+  });
+  t.match(await run('audit', 'verify', '--folder', folder, '--checkpoint', `13:${head.hash}`), { code: 1, output: /^truncated: .*ends with record 12, but record 13 was noted outside/s });
+  t.match(await run('audit', 'verify', '--json', '--folder', folder, '--checkpoint', `12:${'a'.repeat(64)}`), { code: 1, output: /"what":"rewritten"/ });
+  t.match(await run('audit', 'verify', '--folder', folder, '--checkpoint', 'abc'), { code: 2, output: /Expected the number of a record and at least 8 digits/ });
+  t.match(await run('audit', 'verify', '--folder', folder, '--journal'), { code: 1, output: /the journal (holds no checkpoint|cannot be read)/ });
+});
+
 t.test('audit verify: not whole', async (t) => {
   const copy = join(tempFolder(t), 'copy');
   cpSync(folder, copy, { recursive: true });
@@ -188,7 +200,7 @@ t.test('called wrongly: exit status 2 and what would be right', async (t) => {
   ] as const) {
     t.match(await run(...argv), { code: 2, output: says }, argv.join(' '));
   }
-  t.match(await run('audit', 'verify', '--help'), { code: 0, output: /Example: goodgateway audit verify/ });
+  t.match(await run('audit', 'verify', '--help'), { code: 0, output: /goodgateway audit verify --journal/ });
 });
 
 t.test('no log yet: exit status 1 and a friendly word', async (t) => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { collectorNames } from '../../src/config/policy-schema.ts';
@@ -10,10 +10,13 @@ import type { Collector } from '../../src/healer/leaves.ts';
 import { retireEvidence } from '../../src/healer/retire-evidence.ts';
 import { runCommand } from '../../src/healer/run-command.ts';
 import * as types from '../../src/healer/services/registry.ts';
+import { openStateStore } from '../../src/healer/state-store.ts';
+import { recordsIn } from '../fixtures/audit/records-in.ts';
+import { openStory, StoryClock } from '../fixtures/audit/story.ts';
 import { serviceTarget } from '../fixtures/services/target.ts';
 import { preparePhpFpm } from '../support/php-fpm.ts';
 import { missing } from '../support/skip.ts';
-import { tempFolder } from '../support/temp-folder.ts';
+import { tempFolder, type TestScope } from '../support/temp-folder.ts';
 
 const collectors: readonly Collector[] = Object.values(registered);
 const never = new AbortController().signal;
@@ -111,18 +114,47 @@ t.test('R11: where nothing can be kept it says why, and nobody else is hurt', as
   t.match(await captureEvidence(request(folder)), { kind: 'not_kept', detail: /no evidence could be kept in .*(EEXIST|ENOTDIR)/ });
 });
 
-t.test('evidence is removed after two weeks, the oldest first, never of an open incident', async (t) => {
-  const folder = tempFolder(t);
-  const nowMs = Date.UTC(2026, 10, 22);
-  const day = 86_400_000;
-  for (const [id, age] of Object.entries({ OLD: 15, OPEN: 20, NEW: 1 })) {
+/** Folders of incidents, each with one look, so many days old. */
+async function oldEvidence(t: TestScope, ages: Readonly<Record<string, number>>) {
+  const root = tempFolder(t);
+  const folder = join(root, 'evidence');
+  const clock = new StoryClock();
+  for (const [id, age] of Object.entries(ages)) {
     mkdirSync(join(folder, id, '1'), { recursive: true });
-    writeFileSync(join(folder, id, '1', 'log-tail.txt'), 'x');
-    utimesSync(join(folder, id), (nowMs - age * day) / 1000, (nowMs - age * day) / 1000);
+    writeFileSync(join(folder, id, '1', 'log-tail.txt'), 'x'.repeat(100));
+    writeFileSync(join(folder, id, '1', 'manifest.json'), `{"of":"${id}"}`);
+    const at = (clock.wallMs() - age * 86_400_000) / 1000;
+    utimesSync(join(folder, id), at, at);
   }
-  t.same(await retireEvidence(folder, { open: new Set(['OPEN']), wallMs: nowMs }), ['OLD']);
+  const audit = await openStory(join(root, 'audit'), clock);
+  t.teardown(() => audit.close());
+  const state = await openStateStore(join(root, 'state'), clock, () => 0.5);
+  const removals = async () => (await recordsIn(join(root, 'audit'))).filter(({ event }) => event === 'evidence.removed');
+  return { root, folder, removals, healer: { audit, state, clock } };
+}
+
+t.test('evidence is removed after two weeks, the oldest first, never of an open incident; what goes is on record with its hash', async (t) => {
+  const { folder, removals, healer } = await oldEvidence(t, { OLD: 15, OLDER: 16, OPEN: 20, NEW: 1 });
+  t.same(await retireEvidence(folder, healer, 'OPEN'), ['OLDER', 'OLD']);
   t.same(readdirSync(folder).sort(), ['NEW', 'OPEN']);
-  t.same(await retireEvidence(join(folder, 'none'), { open: new Set(), wallMs: nowMs }), []);
+  const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+  t.match(await removals(), [
+    { files: { folder: join(folder, 'OLDER', '1'), manifest_sha256: sha256('{"of":"OLDER"}'), bytes: 100, count: 1 } },
+    { files: { manifest_sha256: sha256('{"of":"OLD"}') } },
+  ]);
+  t.same(await retireEvidence(join(folder, 'none'), healer), []);
+});
+
+t.test('how long and how much evidence is kept can be said', async (t) => {
+  const { folder, healer } = await oldEvidence(t, { A: 4, B: 3, C: 2, D: 1 });
+  t.same(await retireEvidence(folder, { ...healer, evidence: { keepMs: 3.5 * 86_400_000, keepBytes: 250 } }), ['A', 'B']);
+});
+
+t.test('evidence whose removal cannot be recorded stays', async (t) => {
+  const { folder, root, healer } = await oldEvidence(t, { OLD: 15 });
+  rmSync(join(root, 'audit'), { recursive: true });
+  t.same(await retireEvidence(folder, healer), []);
+  t.same(readdirSync(folder), ['OLD']);
 });
 
 t.test('R11: a cut beginning is left out: of half a line nobody can say whether it is a secret', async (t) => {

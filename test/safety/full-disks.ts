@@ -57,6 +57,8 @@ export const fullDisks: readonly Scenario[] = [
         if (site.fpm.processes().length > 0) throw new Error('it was started, and nothing of that could be recorded');
         disk.empty();
         await until(() => site.records('incident.recovered').length === 1, { timeoutMs: 20_000, what: () => `all to be well: ${site.gateway.log().slice(-2000)}` });
+        const told = site.records('audit.gap').map((record) => String(record['text']));
+        if (!told.some((text) => /could not be written from .*action\.intent start of/.test(text))) throw new Error(`what was refused meanwhile is not on record: ${told.join('; ')}`);
       };
       return traffic(t, site, { path: '/hello.php', rate: 20, meanwhile, until: () => site.gateway.log().includes('could not be recorded'), afterwards });
     },

@@ -19,6 +19,7 @@ const programs = {
   memcached: { path: '/usr/bin/memcached', package: 'memcached' },
   python3: { path: '/usr/bin/python3', package: 'python3-minimal' },
   ps: { path: '/usr/bin/ps', package: 'procps' },
+  logrotate: { path: '/usr/sbin/logrotate', package: 'logrotate' },
 } as const;
 export type ProgramName = keyof typeof programs;
 

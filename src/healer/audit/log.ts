@@ -8,7 +8,7 @@ import type { Clock } from '../../core/time.ts';
 import type { ChainHead } from './chain.ts';
 import { hashLine } from './chain.ts';
 import { gatingEvents } from './event-names.ts';
-import { auditDay } from './files.ts';
+import { auditDay, plainPath } from './files.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { buildLine } from './line.ts';
 import { Missed } from './missed.ts';
@@ -41,6 +41,11 @@ export interface AppendedRecord {
   readonly file: string;
 }
 
+/** `file`: the path of the plain file that holds it. */
+export interface AuditHead extends ChainHead {
+  readonly file: string;
+}
+
 export interface AuditLog {
   /** Never rejects. Appends stand in the file in the order of the calls. */
   append(event: AuditEvent): Promise<AppendedRecord | AuditFailure>;
@@ -49,7 +54,7 @@ export interface AuditLog {
   /** The openings of incidents of earlier runs whose end is not on record. */
   openIncidents(): readonly AuditRecord[];
   /** The newest record and the hash of its line: told elsewhere, it makes a later cut or change visible. `undefined`: not known yet, or nothing is written. */
-  head(): ChainHead | undefined;
+  head(): AuditHead | undefined;
   /** Why the log cannot be written at the moment; `undefined` when the last attempt worked. */
   failure(): AuditFailure | undefined;
   /** Waits for the appends under way; later ones fail. Breaks compressing off. */
@@ -72,6 +77,8 @@ class Writer implements AuditLog {
   readonly #turns: Turns;
   readonly #house: Housekeeping;
   #head: ChainHead | undefined;
+  /** The head with the file that it stands in. */
+  #written: AuditHead | undefined;
   #file: OpenFile | undefined;
   /** The file that the next one must come after. */
   #after = { day: '', number: 0 };
@@ -90,7 +97,7 @@ class Writer implements AuditLog {
   readonly openIntents = (): readonly AuditRecord[] => this.#begun.openIntents;
   readonly openIncidents = (): readonly AuditRecord[] => this.#begun.openIncidents;
   readonly failure = (): AuditFailure | undefined => this.#turns.failure();
-  readonly head = (): ChainHead | undefined => (this.#head?.seq === 0 ? undefined : this.#head);
+  readonly head = (): AuditHead | undefined => this.#written;
 
   async open(): Promise<void> {
     const opened = await this.#turns.take(async () => {
@@ -149,6 +156,7 @@ class Writer implements AuditLog {
     // The file after it was begun, or must be, and nothing there tells how this one ended.
     if (holder && holder !== file?.file) this.#owed.push(rotated(await readSeal(holder, head.seq)));
     [this.#file, this.#after, this.#begun, this.#head] = [file, last?.file ?? this.#after, begun, head];
+    this.#written = holder && { ...head, file: plainPath(holder) };
   }
 
   /** Everything that comes before a record: the end of the chain, the file that it goes to, and what is owed. */
@@ -201,8 +209,9 @@ class Writer implements AuditLog {
     if (!line) throw new Error('the record is longer than a line may be');
     await appendLine(file, line, gatingEvents.has(event.event));
     this.#head = { seq: envelope.seq, hash: hashLine(line) };
+    this.#written = { ...this.#head, file: file.file.path };
     this.#options.onAppended?.({ line: line.toString('utf8', 0, line.length - 1), seq: envelope.seq, file: file.file.name, offset: file.size - line.length });
-    return { kind: 'appended', ...this.#head, file: file.file.path };
+    return { kind: 'appended', ...this.#written };
   }
 
   async #leaveFile(file: OpenFile): Promise<void> {

@@ -10,12 +10,17 @@ import type { Listener } from '../gateway-request.ts';
 import type { HealerAnswer, QuestionWords } from '../healer-questions.ts';
 import { AdminAccess, readToken } from './admin-access.ts';
 import { describeState, type StateSources } from './describe-state.ts';
+import { expositionType } from './exposition.ts';
 import { LiveEvents } from './live-events.ts';
 
 export interface AdminOptions extends StateSources {
   readonly config: AdminConfig;
   /** The version. */
   readonly product: string;
+  /** As a sentence; `undefined` when visitors are served. */
+  readonly whyNotReady: () => string | undefined;
+  /** In the text format of Prometheus. */
+  readonly metrics: () => string;
   readonly ask: (words: QuestionWords) => Promise<HealerAnswer>;
 }
 
@@ -54,7 +59,8 @@ export async function listenAdmin(options: AdminOptions, log: { warn(fields: obj
     if (!judged.allowed) await reply.code(judged.status).send({ error: judged.why });
   });
   app.get('/livez', () => 'ok\n');
-  app.get('/readyz', () => 'ok\n');
+  app.get('/readyz', (_request, reply) => answerReady(options, reply));
+  app.get('/metrics', (_request, reply) => reply.type(expositionType).send(options.metrics()));
   app.get('/state', () => describeState(options));
   app.get('/api/state', () => stateOf(options));
   app.get('/api/events', async (_request, reply) => {
@@ -78,6 +84,13 @@ export async function listenAdmin(options: AdminOptions, log: { warn(fields: obj
 
 function stateOf(options: AdminOptions): object {
   return { product: `goodgateway ${options.product}`, host: hostname(), now: new Date().toISOString(), ...describeState(options) };
+}
+
+/** Without the healer visitors are served all the same: an orchestrator that took the proxy away would make an outage of it. */
+function answerReady({ whyNotReady, healerConnected }: AdminOptions, reply: FastifyReply): FastifyReply {
+  const why = whyNotReady();
+  if (why !== undefined) return reply.code(503).send(`${why}\n`);
+  return reply.send(healerConnected() ? 'ok\n' : 'ok, but the healer is away: visitors are served, nothing is repaired\n');
 }
 
 /** Questions for the healer, each with the little that may be said with it. */

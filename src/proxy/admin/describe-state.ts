@@ -2,6 +2,7 @@
 import { formatAddress } from '../../core/failure.ts';
 import { incidentCode } from '../../core/ids.ts';
 import type { Gateway } from '../gateway.ts';
+import { RecentLatency } from './recent-latency.ts';
 
 export interface StateSources {
   readonly gateways: ReadonlyMap<string, Gateway>;
@@ -16,7 +17,13 @@ export function describeState({ gateways, healerConnected }: StateSources): obje
   };
 }
 
-function describeGateway({ gate, health, quarantine, shedding }: Gateway): object {
+/** Of each gateway, as long as it is looked at. */
+const latencies = new WeakMap<Gateway, RecentLatency>();
+
+function describeGateway(gateway: Gateway): object {
+  const { gate, health, quarantine, shedding, counts, clock } = gateway;
+  const latency = latencies.get(gateway) ?? new RecentLatency();
+  latencies.set(gateway, latency);
   const { state, lastRecovery } = gate;
   const { level } = shedding;
   return {
@@ -31,6 +38,8 @@ function describeGateway({ gate, health, quarantine, shedding }: Gateway): objec
     upstream: formatAddress(gate.upstreams[gate.current] ?? { kind: 'unix', path: '/' }),
     no_progress_ms: health.noProgressMs(),
     total: health.total,
+    failures: Object.fromEntries([...health.failures].filter(([, times]) => times > 0)),
+    latency: latency.read(counts.took, clock.monotonicMs()),
     last_recovery: lastRecovery
       ? { incident: lastRecovery.incident ? incidentCode(lastRecovery.incident) : null, say: lastRecovery.say, took_ms: lastRecovery.tookMs, at: new Date(lastRecovery.atMs).toISOString() }
       : null,

@@ -16,6 +16,7 @@ export function fallBack(journey: Journey, reason: FallbackReason): Answer {
   const { gateway, request } = journey;
   gateway.health.fellBack(reason === 'shed');
   const content = describe(journey, reason);
+  journey.note.sentStatus = content.status;
   journey.end(reason);
   return answerOf(content, render(content, journey), request.method === 'HEAD');
 }
