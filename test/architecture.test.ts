@@ -146,6 +146,8 @@ const rooms: readonly Room[] = [
     packages: { commander: anywhere, zod: anywhere, undici: /\/demo\.ts$/, ...processPackages },
   },
   { room: 'demo', may: ['demo'], node: true, packages: {} },
+  // runs in a browser: whatever it imports is served to it
+  { room: 'dashboard', may: ['dashboard', 'core'], node: false, packages: {} },
 ];
 /** In these folders every file is a plug-in of its own, but for what several of them read (`read-*.ts`). */
 const leafFolders = ['healer/probes', 'healer/causes', 'healer/collectors', 'healer/actions', 'healer/services', 'healer/notifiers', 'doctor/checks'];
@@ -200,6 +202,8 @@ t.test('the map itself forbids what it is there to forbid', async (t) => {
     { file: 'doctor/gather.ts', target: 'healer/recover.ts' },
     { file: 'doctor/checks/disk.ts', target: 'doctor/checks/firewall.ts' },
     { file: 'demo/shop.ts', target: 'core/time.ts' },
+    { file: 'dashboard/main.ts', target: 'healer/audit/record.ts' },
+    { file: 'proxy/admin/admin-server.ts', target: 'dashboard/main.ts' },
   ];
   for (const one of forbidden) t.notOk(isAllowed(one), `${one.file} must not import ${one.target}`);
 });

@@ -1,7 +1,8 @@
 /** What the records of an open incident say about now: who was told, what is refused until when, what helps next. */
 import type { ActionName } from '../core/decision.ts';
+import { whatWasDone } from '../core/deeds.ts';
 import type { AuditRecord } from '../healer/audit/record.ts';
-import { addToSummary, whatWasDone, type IncidentSummary } from '../healer/audit/summary.ts';
+import { addToSummary, type IncidentSummary } from '../healer/audit/summary.ts';
 
 export interface IncidentNow {
   /** What was done, with what failed; `undefined` when nothing was. */

@@ -2,8 +2,9 @@
 import { incidentCode } from '../core/ids.ts';
 import { formatDuration } from '../core/time.ts';
 import type { AuditRecord } from '../healer/audit/record.ts';
-import { whatWasDone, type IncidentSummary } from '../healer/audit/summary.ts';
-import { headingOf } from './story-headings.ts';
+import { whatWasDone } from '../core/deeds.ts';
+import type { IncidentSummary } from '../healer/audit/summary.ts';
+import { headingOf } from '../core/story-words.ts';
 import { formatWhen } from './when.ts';
 
 type Records = AsyncIterable<{ readonly record: AuditRecord }>;

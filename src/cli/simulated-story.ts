@@ -1,9 +1,9 @@
 /** Simulated incidents as text of at most 80 columns, and as plain data. */
 import { incidentCode } from '../core/ids.ts';
+import { toAct } from '../core/story-words.ts';
 import { formatDuration } from '../core/time.ts';
 import type { Entry, SimulatedEnd, SimulatedIncident } from '../healer/simulate/events.ts';
 import type { Tally } from '../healer/simulate/tally.ts';
-import { toAct } from './story-headings.ts';
 import { plain, styled, wrap } from './terminal.ts';
 import { formatWhen } from './when.ts';
 

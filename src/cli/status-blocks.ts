@@ -1,5 +1,5 @@
 /** What the live view says of each service: its row of the table, what is under it, and who comes first. */
-import { collapse } from '../healer/audit/summary.ts';
+import { collapse } from '../core/deeds.ts';
 import { byHand, failures, gatewaySentence, lasting, leftOf, restraintsOf, stepSentence, visitorsShort } from './status-words.ts';
 import type { GatewayStatus, ServiceStatus, Status } from './status-answer.ts';
 import type { Row } from './status-table.ts';

@@ -1,5 +1,5 @@
 /** `status --watch` in a pipe: a line for each service at the start, and then one whenever it is another than before. */
-import { collapse } from '../healer/audit/summary.ts';
+import { collapse } from '../core/deeds.ts';
 import { budgetLeft, byHand, failures, gatewaySentence, hostRestraints, restraintsOf, stepWords } from './status-words.ts';
 import type { NoAnswer } from './ask-healer.ts';
 import type { GatewayStatus, ServiceStatus, Status } from './status-answer.ts';

@@ -1,15 +1,15 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { collapse } from '../core/deeds.ts';
+import { toAct } from '../core/story-words.ts';
 import { formatDuration } from '../core/time.ts';
 import { findIncident } from '../healer/audit/find-incident.ts';
 import { findAuditFiles } from '../healer/audit/query.ts';
-import { collapse } from '../healer/audit/summary.ts';
 import { askHealer, type NoAnswer } from './ask-healer.ts';
 import { hostOrExplain } from './host-or-explain.ts';
 import { tellNow, type IncidentNow } from './incident-now.ts';
 import { statusSchema, type ServiceStatus, type Status, type Step } from './status-answer.ts';
 import { byHand, gatewaySentence, hostRestraints, local, restraintsOf, stepSentence } from './status-words.ts';
-import { toAct } from './story-headings.ts';
 import { complain, plain, withStop } from './terminal.ts';
 import { watchStatus } from './watch-status.ts';
 import { formatWhen } from './when.ts';

@@ -1,9 +1,10 @@
 /** Why nothing was done, in plain sentences on one screen. */
 import { formatDuration } from '../core/time.ts';
 import type { AuditRecord } from '../healer/audit/record.ts';
-import { whatWasDone, type IncidentSummary } from '../healer/audit/summary.ts';
+import { whatWasDone } from '../core/deeds.ts';
+import type { IncidentSummary } from '../healer/audit/summary.ts';
 import type { Status } from './status-answer.ts';
-import { acted, toAct } from './story-headings.ts';
+import { acted, toAct } from '../core/story-words.ts';
 import { plain, styled, withStop, wrap } from './terminal.ts';
 import { formatWhen } from './when.ts';
 import type { HeldBack, NotDone, Question, RefusingGate } from './why-not-facts.ts';

@@ -104,6 +104,8 @@ export interface AdminRecord {
   readonly text?: string | undefined;
   readonly remedy?: string | undefined;
   readonly avoid?: readonly string[] | undefined;
+  /** The end of a file of the log, in the first record of the next. */
+  readonly sealed?: object | undefined;
   readonly changes?: readonly string[] | undefined;
 }
 
@@ -216,7 +218,7 @@ export interface AdminFinding {
 
 /** `GET /api/policies`. */
 export interface AdminPolicies {
-  readonly policies: readonly { readonly service: string; readonly mode: 'observe' | 'act' | 'approve'; readonly sentences: readonly string[] }[];
+  readonly policies: readonly { readonly service: string; readonly mode: 'observe' | 'act' | 'approve'; readonly description: string | null; readonly sentences: readonly string[] }[];
 }
 
 /** `GET /api/audit`: is the record whole, and can it be written? */
@@ -226,7 +228,6 @@ export interface AdminAudit {
   readonly records: number;
   readonly last: { readonly seq: number; readonly hash: string } | null;
   readonly checked_at: string | null;
-  readonly checkpoint: { readonly seq: number; readonly at: string } | null;
 }
 
 /** With 401 (a token is needed), 404 and 503 (the healer is away). */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import t from 'tap';
-import { headingOf } from '../../src/cli/story-headings.ts';
+import { headingOf } from '../../src/core/story-words.ts';
 import { actionNames } from '../../src/core/decision.ts';
 import { auditEventNames } from '../../src/healer/audit/event-names.ts';
 import type { AuditRecord } from '../../src/healer/audit/record.ts';

@@ -1,4 +1,5 @@
 /** One incident in one line: folded from its records as they come, so that a year of them fits in memory. */
+import { mostDeeds, told, withOneMore, type Deed } from '../../core/deeds.ts';
 import { incidentCode } from '../../core/ids.ts';
 import type { AuditRecord } from './record.ts';
 
@@ -20,31 +21,6 @@ export interface IncidentSummary {
   readonly outcome: 'open' | 'recovered' | 'not_recovered' | 'relapsed' | 'gave_up' | 'unknown' | 'closed';
   /** From the opening to the recovery (or the giving up); `undefined` while it is open. */
   readonly tookMs: number | undefined;
-}
-
-/** `start`, `start failed`, `told`; and how often in a row. */
-export interface Deed {
-  readonly what: string;
-  readonly times: number;
-}
-
-const maxDone = 20;
-const told = 'told';
-
-/** `2 × start failed, told`. What was refused stands there only when nothing was done but telling people. */
-export function whatWasDone({ done, notDone }: IncidentSummary): string {
-  const deeds = done.map(say);
-  const shown = done.every(({ what }) => what === told) ? [...notDone, ...deeds] : deeds;
-  return shown.join(', ') || 'nothing';
-}
-
-/** Equal neighbours as one: `start`, `start`, `stop` are `2 × start`, `stop`. */
-export function collapse(whats: readonly string[]): readonly string[] {
-  return whats.reduce<readonly Deed[]>(withOneMore, []).map(say);
-}
-
-function say({ what, times }: Deed): string {
-  return times > 1 ? `${times} × ${what}` : what;
 }
 
 /** The summary with one more record; the first one begins it. */
@@ -85,12 +61,6 @@ function addDone(done: readonly Deed[], { event, outcome, action }: SummaryField
   return withOneMore(withoutLast(done, what), `${what} ${outcome?.result === 'failed' ? 'failed' : '(unknown)'}`);
 }
 
-function withOneMore(done: readonly Deed[], what: string): readonly Deed[] {
-  const last = done.at(-1);
-  if (last?.what === what) return [...done.slice(0, -1), { what, times: last.times + 1 }];
-  return done.length < maxDone ? [...done, { what, times: 1 }] : done;
-}
-
 /** The intent is taken back, to be said again with its outcome. */
 function withoutLast(done: readonly Deed[], what: string): readonly Deed[] {
   const last = done.at(-1);
@@ -102,7 +72,7 @@ function addNotDone(notDone: readonly string[], { event, action }: SummaryFields
   if (action === undefined || (event !== 'action.would_run' && event !== 'action.refused')) return notDone;
   const text = event === 'action.would_run' ? `would ${action}` : `no ${action}: refused`;
   // A refusal is repeated as long as the incident lasts; one mention is enough.
-  return notDone.includes(text) || notDone.length >= maxDone ? notDone : [...notDone, text];
+  return notDone.includes(text) || notDone.length >= mostDeeds ? notDone : [...notDone, text];
 }
 
 function addEnd(base: IncidentSummary, record: SummaryFields): Pick<IncidentSummary, 'outcome' | 'tookMs'> {

@@ -1,8 +1,7 @@
-/** What a record is called in a story: plain words for every event and every action. */
-import type { ActionName } from '../core/decision.ts';
-import { formatDuration } from '../core/time.ts';
-import type { AuditEventName } from '../healer/audit/event-names.ts';
-import type { AuditRecord } from '../healer/audit/record.ts';
+/** What a record is called in a story, in the terminal and in the dashboard: plain words for every event and every action. */
+import type { AdminRecord } from './admin-api.ts';
+import type { ActionName } from './decision.ts';
+import { formatDuration } from './time.ts';
 
 /** How an action is said before it is done, and after. */
 const actions: Readonly<Record<ActionName, { readonly act: string; readonly acted: string }>> = {
@@ -22,7 +21,7 @@ const actions: Readonly<Record<ActionName, { readonly act: string; readonly acte
   run: { act: 'run a command', acted: 'ran a command' },
 };
 
-const headings: Readonly<Record<AuditEventName, string | ((record: AuditRecord) => string)>> = {
+const headings: Readonly<Record<string, string | ((record: AdminRecord) => string)>> = {
   'incident.opened': 'Something was wrong',
   'incident.updated': 'More of the same',
   'incident.recovered': ({ outcome }) => (outcome?.duration_ms === undefined ? 'Recovered' : `Recovered after ${formatDuration(outcome.duration_ms)}`),
@@ -74,9 +73,13 @@ const headings: Readonly<Record<AuditEventName, string | ((record: AuditRecord) 
   'audit.gap': 'The log has a gap',
 };
 
-/** One line without an event's or an action's technical name; causes keep theirs, because policies and docs use it. */
-export function headingOf(record: AuditRecord): string {
-  const heading = headings[record.event];
+/**
+ * One line without an event's or an action's technical name; causes keep theirs, because policies and docs use it. An
+ * event of a later version, which has no words here, is called by its name.
+ */
+export function headingOf(record: AdminRecord): string {
+  const heading = Object.hasOwn(headings, record.event) ? headings[record.event] : undefined;
+  if (heading === undefined) return capital(record.event);
   return typeof heading === 'string' ? heading : heading(record);
 }
 
@@ -100,12 +103,12 @@ export function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-function finished({ action, outcome }: AuditRecord): string {
+function finished({ action, outcome }: AdminRecord): string {
   if (action === undefined) return 'Ended';
   if (outcome?.result === 'failed') return `Tried to ${toAct(action)}: failed`;
   return outcome?.result === 'done' ? capital(acted(action)) : `${capital(toAct(action))}: ended`;
 }
 
-function causeOf({ cause = 'unknown', confidence }: AuditRecord): string {
+function causeOf({ cause = 'unknown', confidence }: AdminRecord): string {
   return `${cause}${confidence === undefined ? '' : ` (${confidence})`}`;
 }

@@ -1,0 +1,95 @@
+import t, { type Test } from 'tap';
+import type { Page } from 'playwright-core';
+import { startBrowser } from '../support/browser.ts';
+import { startLoad } from '../support/load.ts';
+import { missing } from '../support/skip.ts';
+import { until } from '../support/until.ts';
+import { dashboardScene, openDashboard, type Scene } from './scene.ts';
+
+const skip = missing('chromium');
+/** From the acceptance of this page: "shows each step within a second of it". */
+const shownWithinMs = 1000;
+
+/** From now on the page notes when it first shows a step: by the moment that the step's own time element says. */
+async function noteSteps(page: Page): Promise<() => Promise<Readonly<Record<string, number>>>> {
+  await page.evaluate(`
+    window.shown = {};
+    new MutationObserver(() => {
+      for (const time of document.querySelectorAll('[role=log] li time')) window.shown[time.dateTime] ??= Date.now();
+    }).observe(document.body, { childList: true, subtree: true });
+  `);
+  return () => page.evaluate<Record<string, number>>('window.shown');
+}
+
+function recordsOf({ gateway }: Scene): readonly { readonly event: string; readonly ts: string; readonly incident?: string; readonly text?: string; readonly seq: number }[] {
+  return gateway.audit().filter(({ event, incident }) => incident !== undefined && event !== 'incident.updated') as never;
+}
+
+async function tellsTheStory(t: Test, page: Page, code: string): Promise<void> {
+  await page.getByRole('link', { name: code }).first().click();
+  await page.getByRole('heading', { level: 1, name: `Incident ${code}` }).waitFor();
+  await page.getByText('It is well again, after').waitFor();
+  const headings = await page.getByRole('main').getByRole('heading', { level: 2 }).allInnerTexts();
+  const told = new Set(headings.filter((text) => text !== 'More of the same').map((text) => text.replace(/\d+(\.\d+)? m?s$/, 'a moment')));
+  t.same(
+    [...told],
+    ['Something was wrong', 'Looked', 'Cause: service.crashed (certain)', 'Decided to start', 'Started', 'Checked: it works', 'Recovered after a moment'],
+    'symptom, evidence, cause, rule and gates, act, verification, end',
+  );
+  for (const text of ['saw:', 'for it:', 'rule:', 'result:', 'passed:']) t.ok(await page.getByText(text, { exact: true }).first().isVisible(), text);
+  await page.getByText(/^The \d+ gates that passed$/).click();
+  t.ok(await page.getByText('max attempts').isVisible(), 'each gate with its reason');
+  await page
+    .getByText(/^Record \d+$/)
+    .first()
+    .click();
+  // down to the raw record
+  await page
+    .getByRole('region', { name: /^Record \d+ as JSON$/ })
+    .first()
+    .getByText('"event": "incident.opened"')
+    .waitFor();
+}
+
+t.test('a crash under load: the state, the cause, each step with its time, the result, and the story', { skip }, async (t) => {
+  const browser = await startBrowser(t);
+  const scene = await dashboardScene(t);
+  const load = startLoad(t, { port: scene.port, rate: 100 });
+  const { page, errors } = await openDashboard(t, browser, { url: scene.gateway.adminUrl });
+  const status = page.locator('#headline');
+  await status.getByText('All is well.').waitFor();
+  await page.getByRole('heading', { name: 'shop', exact: true }).waitFor();
+  await until(async () => /Answers a second\s*[1-9]/.test(await page.getByRole('listitem').filter({ hasText: 'Half answered within' }).innerText()), {
+    timeoutMs: 10_000,
+    what: 'traffic on the page',
+  });
+  const shown = await noteSteps(page);
+
+  await scene.crash();
+  await page.getByRole('status').getByText('small-shop is being repaired.').waitFor();
+  await page
+    .getByRole('status')
+    .getByText(/^small-shop is not running/)
+    .waitFor();
+  t.match(await page.title(), /small-shop is being repaired/, 'a window in the background says it too');
+  await page
+    .getByRole('log')
+    .getByText(/^Recovered after/)
+    .waitFor({ timeout: 30_000 });
+  await status.getByText('All is well.').waitFor();
+  await status.getByText(/^small-shop is well again since \d\d:\d\d:\d\d; it took/).waitFor();
+  await load.stop();
+
+  const records = recordsOf(scene);
+  const atMs = await shown();
+  const late = records.map(({ event, ts }) => ({ event, ms: (atMs[ts] ?? Infinity) - Date.parse(ts) }));
+  t.comment(late.map(({ event, ms }) => `${event} ${ms} ms`).join(', '));
+  t.ok(records.length >= 6, 'there were steps');
+  t.same(
+    late.filter(({ ms }) => ms > shownWithinMs),
+    [],
+    'each step was shown within a second',
+  );
+  await tellsTheStory(t, page, String(records[0]?.incident).slice(-6));
+  t.same(errors, []);
+});

@@ -1,0 +1,206 @@
+/** One goodgateway with a healed incident and one that waits for a person, looked at in every way. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import t, { type Test } from 'tap';
+import { startBrowser } from '../support/browser.ts';
+import { freePort } from '../support/ports.ts';
+import { signal } from '../support/processes.ts';
+import { missing } from '../support/skip.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { until } from '../support/until.ts';
+import { axeFinds, coloursOf, dashboardScene, fitsItsWindow, openDashboard, type Scene } from './scene.ts';
+
+const skip = missing('chromium');
+const token = 'correct-horse-battery-staple';
+const markup = '<img src=x onerror="document.title=1">';
+const views = ['#/', '#/incidents', '#/doctor', '#/policies', '#/audit'];
+
+t.test('whoever looks', { skip }, async (t) => {
+  const browser = await startBrowser(t);
+  const file = join(tempFolder(t), 'token');
+  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  const listen = `127.0.0.1:${await freePort()}`;
+  const scene = await dashboardScene(t, {
+    host: { admin: { listen, token_file: file } },
+    adminUrl: `http://${listen}`,
+    adminHeaders: { authorization: `Bearer ${token}` },
+    policy: { description: markup, rules: [{ name: markup, when: { cause: 'service.crashed' }, try: [{ do: 'start', timeout: '10s' }] }] },
+  });
+  const code = await healedThenGivenUp(scene);
+  const looks: Looks = {
+    scene,
+    code,
+    places: [...views, `#/incident/${code}`],
+    open: async (options, scope) => openDashboard(scope, browser, { url: scene.gateway.adminUrl, storageState: await state, ...options }),
+  };
+  const { page: first } = await openDashboard(t, browser, { url: scene.gateway.adminUrl });
+  await t.test('who has the token signs in', (t) => signsIn(t, first));
+  const state = first.context().storageState();
+
+  await t.test('the sentence at the top says what is wrong and who must act', (t) => saysWhoMustAct(t, looks));
+  await t.test('axe finds nothing on any view, in light and in dark', (t) => satisfiesAxe(t, looks));
+  await t.test('every view fits from a small telephone to a wide screen, in both directions', (t) => fits(t, looks));
+  await t.test('everything is reached by the keyboard, and one sees where one is', (t) => walksByKeyboard(t, looks));
+  await t.test('what others wrote is text, and nothing offends against the policy of the page', (t) => showsTextAsText(t, looks));
+  await t.test('pictures are taken', (t) => takesPictures(t, looks));
+  await t.test('a healer that is away, and a lost connection, are said, and the page goes on by itself', (t) => saysWhatIsLost(t, looks));
+});
+
+interface Looks {
+  readonly scene: Scene;
+  /** Of the incident that waits for a person. */
+  readonly code: string;
+  readonly places: readonly string[];
+  readonly open: (options: Omit<Parameters<typeof openDashboard>[2], 'url'>, scope: Test) => ReturnType<typeof openDashboard>;
+}
+
+async function healedThenGivenUp({ gateway, crash, breakStart }: Scene): Promise<string> {
+  const has = (event: string) => gateway.audit().find((record) => record.event === event);
+  await crash();
+  await until(() => has('incident.recovered'), { timeoutMs: 20_000, what: () => `a recovery: ${gateway.log().slice(-2000)}` });
+  breakStart();
+  await crash();
+  const gaveUp = await until(() => has('incident.gave_up'), { timeoutMs: 20_000, what: () => `the giving up: ${gateway.log().slice(-2000)}` });
+  return String(gaveUp['incident']).slice(-6);
+}
+
+async function signsIn(t: Test, page: Page): Promise<void> {
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await page.getByLabel(/^The token/).fill('a wrong token of some length');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alert').getByText('this is not the token').waitFor();
+  await page.getByLabel(/^The token/).fill(token);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { name: 'Gateways' }).waitFor();
+  await page.getByRole('status').getByText('small-shop needs a person.').waitFor();
+}
+
+async function saysWhoMustAct(t: Test, { open, code }: Looks): Promise<void> {
+  const { page } = await open({}, t);
+  const status = page.locator('#headline');
+  await status.getByText('small-shop needs a person.').waitFor();
+  await status.getByText(/^small-shop is not running/).waitFor();
+  await status.getByText(/goodgateway gave up: .* goodgateway ack small-shop$/).waitFor();
+  await page
+    .getByRole('log', { name: `Steps of ${code}` })
+    .getByText('Gave up: waits for a person')
+    .waitFor();
+  t.match(await page.title(), /^small-shop needs a person/);
+  const past = page.getByRole('region', { name: 'Past incidents' });
+  await past.getByRole('listitem').filter({ hasText: 'broken again' }).getByRole('link').click();
+  await page.getByText(/^It seemed to be well and broke again/).waitFor();
+}
+
+async function satisfiesAxe(t: Test, { open, places }: Looks): Promise<void> {
+  // axe is a script of another origin, which the page's own policy forbids
+  const { page } = await open({ bypassCSP: true, viewport: { width: 800, height: 900 } }, t);
+  for (const place of places) {
+    await goTo(page, place);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      t.same(await axeFinds(page), [], `${place}, ${colorScheme}`);
+    }
+  }
+}
+
+async function fits(t: Test, { open, places }: Looks): Promise<void> {
+  const { page } = await open({}, t);
+  for (const place of places) {
+    await goTo(page, place);
+    await page.evaluate('document.querySelectorAll("details").forEach((one) => { one.open = true; })');
+    if (place === '#/') await page.getByRole('columnheader', { name: '19 of 20 answers within, at most' }).waitFor();
+    for (const width of [320, 1280, 2560]) {
+      await page.setViewportSize({ width, height: 800 });
+      for (const direction of ['ltr', 'rtl']) {
+        await page.evaluate(`document.documentElement.dir = '${direction}'`);
+        t.ok(await fitsItsWindow(page), `${place} at ${width} px, ${direction}`);
+      }
+    }
+  }
+}
+
+async function walksByKeyboard(t: Test, { open, code }: Looks): Promise<void> {
+  const { page } = await open({ viewport: { width: 1280, height: 900 } }, t);
+  await page.getByRole('heading', { name: 'What happens now' }).waitFor();
+  const focused = (): Promise<string> => page.evaluate('document.activeElement.innerText.trim()');
+  const press = async (key: string): Promise<string> => {
+    await page.keyboard.press(key);
+    return focused();
+  };
+  t.equal(await press('Tab'), 'Skip to the content');
+  t.equal(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle'), 'solid', 'one sees where one is');
+  const names: string[] = [];
+  for (let i = 0; i < 7; i++) names.push(await press('Tab'));
+  t.match(names, ['goodgateway', 'Now', 'Incidents', 'Doctor', 'Policies', 'Audit log', new RegExp(`^${code}`)], 'in the order in which one reads');
+  await press('Enter');
+  await page.getByRole('heading', { level: 1, name: `Incident ${code}` }).waitFor();
+  t.equal(await page.evaluate('document.activeElement.id'), 'view', 'the new view has the focus');
+  await page.getByText('Something was wrong').waitFor();
+  await press('Tab');
+  await page.keyboard.press('Enter');
+  // a record is opened without a mouse
+  await page
+    .getByRole('region', { name: /^Record \d+ as JSON$/ })
+    .getByText('"incident.opened"')
+    .waitFor();
+  t.match(await page.locator('nav [aria-current=page]').innerText(), 'Incidents');
+  await page.goBack();
+  await page.getByRole('heading', { name: 'What happens now' }).waitFor();
+}
+
+async function showsTextAsText(t: Test, { open, places }: Looks): Promise<void> {
+  const { page, errors } = await open({}, t);
+  const requests: string[] = [];
+  page.on('request', (request) => requests.push(new URL(request.url()).origin));
+  for (const place of places) await goTo(page, place);
+  t.ok(await page.getByText(`"${markup}", step 1`).first().isVisible(), 'in a story');
+  await goTo(page, '#/policies');
+  t.ok(await page.getByText(markup).first().isVisible(), 'in a policy');
+  t.equal(await page.evaluate('document.images.length'), 0);
+  t.same(errors, []);
+  t.same(new Set(requests), new Set([new URL(page.url()).origin]), 'it asks nobody else');
+}
+
+async function takesPictures(t: Test, { open, code }: Looks): Promise<void> {
+  const wanted = [
+    { place: '#/', viewport: { width: 1280, height: 900 }, colorScheme: 'light' },
+    { place: '#/', viewport: { width: 1280, height: 900 }, colorScheme: 'dark' },
+    { place: `#/incident/${code}`, viewport: { width: 390, height: 844 }, colorScheme: 'light' },
+    { place: '#/', viewport: { width: 390, height: 844 }, colorScheme: 'dark', direction: 'rtl' },
+  ] as const;
+  for (const { place, direction, ...options } of wanted.map((one) => ({ direction: 'ltr', ...one }))) {
+    const { page } = await open(options, t);
+    await goTo(page, place);
+    await page.evaluate(`document.documentElement.dir = '${direction}'`);
+    const picture = await page.screenshot();
+    t.ok((await coloursOf(page, picture)) > 20, `${place}, ${options.colorScheme}, ${options.viewport.width} px, ${direction}: not blank`);
+    await page.context().close();
+  }
+}
+
+async function saysWhatIsLost(t: Test, { open, scene: { gateway } }: Looks): Promise<void> {
+  const { page } = await open({}, t);
+  const status = page.locator('#headline');
+  await page.getByRole('heading', { name: 'What happens now' }).waitFor();
+  const supervisor = await gateway.kill('supervisor', 'SIGSTOP');
+  t.teardown(() => signal(supervisor, 'SIGCONT'));
+  await gateway.kill('healer');
+  await status.getByText(/^The healer does not run, so nothing is repaired/).waitFor();
+  t.ok(await page.getByRole('heading', { name: 'shop', exact: true }).isVisible(), 'the gateways are shown all the same');
+  await gateway.kill('proxy');
+  await status.getByText(/^No word from goodgateway since \d\d:\d\d:\d\d\.$/).waitFor();
+  t.ok(await page.getByText(/^Stale: as of/).isVisible());
+  signal(supervisor, 'SIGCONT');
+  await status.getByText('small-shop needs a person.').waitFor();
+  await status.getByText(/goodgateway gave up/).waitFor();
+  t.ok(await page.getByText(/^As of/).isVisible());
+}
+
+/** Shows the view, with what it asks for. */
+async function goTo(page: Page, place: string): Promise<void> {
+  await page.evaluate(`location.hash = '${place}'`);
+  await page.locator(`body[data-place="${place.startsWith('#/incident/') ? '#/incidents' : place}"] main`).waitFor();
+  await page.locator('main [aria-busy]').waitFor({ state: 'detached' });
+  if (place === '#/') await page.getByRole('log').waitFor();
+}
