@@ -56,8 +56,15 @@ const rooms: readonly Room[] = [
     // the doctor's last run is shown on the dashboard, which only the healer may read for
     may: ['healer', 'core', 'config', 'upstream', 'channel', 'signatures', 'doctor/last-run.ts'],
     node: true,
-    // undici speaks to a container Engine's unix socket; it is loaded when the first container is looked at
+    // undici speaks to a container Engine's unix socket, and to receivers of messages; it is loaded when the first is needed
     packages: { zod: anywhere, execa: /^healer\/run-command\.ts$/, undici: /^healer\/service-parts\/engine\.ts$/, ...processPackages },
+  },
+  {
+    room: 'healer/notifiers',
+    // their settings are the host's; who may read a secret or change a program is asked again before each message
+    may: ['core', 'healer/notifier.ts', 'healer/notifiers', 'healer/run-command.ts', 'config/notifier-schema.ts', 'config/check-notifiers.ts', 'config/who-may-change.ts'],
+    node: true,
+    packages: { undici: /\/webhook\.ts$/, nodemailer: /\/email\.ts$/ },
   },
   { room: 'healer/surroundings', may: ['healer', 'core', 'config'], node: true, packages: {} },
   {
@@ -143,7 +150,7 @@ const rooms: readonly Room[] = [
   { room: 'dashboard', may: ['dashboard', 'core'], node: false, packages: {} },
 ];
 /** In these folders every file is a plug-in of its own, but for what several of them read (`read-*.ts`). */
-const leafFolders = ['healer/probes', 'healer/causes', 'healer/collectors', 'healer/actions', 'healer/services', 'doctor/checks'];
+const leafFolders = ['healer/probes', 'healer/causes', 'healer/collectors', 'healer/actions', 'healer/services', 'healer/notifiers', 'doctor/checks'];
 const startsPrograms = ['healer/run-command.ts', 'supervisor/start-process.ts'];
 const longestFile = 250;
 /** Files that may be longer, each with its reason. */
@@ -186,6 +193,8 @@ t.test('the map itself forbids what it is there to forbid', async (t) => {
     { file: 'healer/heal.ts', target: 'node:child_process' },
     { file: 'healer/services/docker.ts', target: 'undici' },
     { file: 'healer/actions/start.ts', target: 'healer/actions/restart.ts' },
+    { file: 'healer/notifiers/email.ts', target: 'healer/notifiers/webhook.ts' },
+    { file: 'healer/notifiers/run.ts', target: 'healer/tell.ts' },
     { file: 'healer/causes/unknown.ts', target: 'healer/probes/orphans.ts' },
     { file: 'healer/causes/unknown.ts', target: 'upstream/connect.ts' },
     { file: 'supervisor/supervise.ts', target: 'core/time.ts' },

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Brings the real servers that the tests run: nginx, php-fpm, Apache, MariaDB, PostgreSQL, Redis, memcached, Chromium and a few
-# small tools.
+# Brings the real servers that the tests run: nginx, php-fpm, Apache, MariaDB, PostgreSQL, Redis, memcached, Chromium, a mail
+# server and a few small tools.
 #
 # Installs only where nothing can be disturbed: as root on Debian, and either in CI (CI=true) or where no systemd runs.
 # Elsewhere it prints the one command; the tests that need a server are skipped, each with its reason. It never starts
 # or stops a service and never fails the test run: exit status 0, whatever happens.
 set -u
 
-packages='nginx php8.2-fpm php8.2-cli php8.2-mysql apache2 mariadb-server redis-server memcached chromium curl iproute2 iptables nftables postgresql-15 openssl procps python3-minimal logrotate'
+packages='nginx php8.2-fpm php8.2-cli php8.2-mysql apache2 mariadb-server redis-server memcached chromium curl iproute2 iptables nftables postgresql-15 openssl procps python3-minimal python3-aiosmtpd logrotate'
 policy=/usr/sbin/policy-rc.d
 marker='# written by goodgateway test/install-servers.sh; safe to remove'
 
@@ -22,6 +22,7 @@ program_of() {
     redis-server) echo /usr/bin/redis-server ;;
     memcached) echo /usr/bin/memcached ;;
     python3-minimal) echo /usr/bin/python3 ;;
+    python3-aiosmtpd) echo /usr/lib/python3/dist-packages/aiosmtpd/smtp.py ;;
     chromium) echo /usr/bin/chromium ;;
     curl) echo /usr/bin/curl ;;
     iproute2) echo /usr/sbin/ip ;;

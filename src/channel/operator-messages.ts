@@ -17,7 +17,7 @@ const by = z.string().min(1).max(200);
 const someService = service.optional();
 
 export const operatorRequestSchema = z.discriminatedUnion('ask', [
-  z.strictObject({ ask: z.literal('status') }),
+  z.strictObject({ ask: z.literal('status'), /** Asked every second: what the watch saw a moment ago will do, so that it costs no program more. */ recent: z.boolean().optional() }),
   z.strictObject({ ask: z.literal('pause'), service: someService, forMs: z.int().min(1000).max(86_400_000), reason, by }),
   z.strictObject({ ask: z.literal('resume'), service: someService, by }),
   z.strictObject({ ask: z.literal('off'), service: someService, reason, by }),

@@ -9,6 +9,8 @@ const longestAnswer = 4 * 1024 * 1024;
 export interface Asking<Answer> {
   readonly answer: z.ZodType<Answer>;
   readonly withinMs: number;
+  /** Ends the asking early. */
+  readonly signal?: AbortSignal;
 }
 
 /** `away`: nobody listens; otherwise it is there, and gave no answer that can be used. */
@@ -18,12 +20,12 @@ export interface NoAnswer {
 }
 
 /** The healer's answer to one request on its control socket, or a sentence that says why there is none. Never rejects. */
-export function askHealer<Answer extends object>(path: string, request: z.input<z.ZodType<OperatorRequest>>, { answer, withinMs }: Asking<Answer>): Promise<Answer | NoAnswer> {
+export function askHealer<Answer extends object>(path: string, request: z.input<z.ZodType<OperatorRequest>>, { answer, withinMs, signal }: Asking<Answer>): Promise<Answer | NoAnswer> {
   const stranger = whyNotTrusted(path);
   if (stranger !== undefined) return Promise.resolve({ noAnswer: `nobody is asked: ${stranger}`, away: false });
   return new Promise((resolve) => {
     const none = (noAnswer: string, away = false): void => resolve({ noAnswer, away });
-    const socket = connect(path);
+    const socket = connect({ path, ...(signal && { signal }) });
     let text = '';
     // its silence while it works is no reason to leave: only the whole time is limited
     const late = setTimeout(() => socket.destroy(new Error(`it did not answer within ${formatDuration(withinMs)}`)), withinMs);

@@ -23,6 +23,7 @@ const commands: readonly (readonly [name: string, load: () => Promise<Command>])
   ['bundle', async () => (await import('./bundle.ts')).bundleCommand()],
   ['audit', async () => (await import('./audit.ts')).auditCommand()],
   ['deploy', async () => (await import('./deploy.ts')).deployCommand()],
+  ['notify', async () => (await import('./notify.ts')).notifyCommand()],
   ['report', async () => (await import('./report.ts')).reportCommand()],
   ['simulate', async () => (await import('./simulate.ts')).simulateCommand()],
   ['run', async () => (await import('./run.ts')).runCommand()],

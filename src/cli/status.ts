@@ -1,65 +1,48 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { z } from 'zod';
 import { collapse } from '../core/deeds.ts';
 import { toAct } from '../core/story-words.ts';
 import { formatDuration } from '../core/time.ts';
 import { findIncident } from '../healer/audit/find-incident.ts';
 import { findAuditFiles } from '../healer/audit/query.ts';
-import { askHealer } from './ask-healer.ts';
+import { askHealer, type NoAnswer } from './ask-healer.ts';
 import { hostOrExplain } from './host-or-explain.ts';
 import { tellNow, type IncidentNow } from './incident-now.ts';
+import { statusSchema, type ServiceStatus, type Status, type Step } from './status-answer.ts';
+import { byHand, gatewaySentence, hostRestraints, local, restraintsOf, stepSentence } from './status-words.ts';
 import { complain, plain, withStop } from './terminal.ts';
+import { watchStatus } from './watch-status.ts';
 import { formatWhen } from './when.ts';
-
-const offSchema = z.object({ since: z.string(), by: z.string(), reason: z.string() }).nullable().default(null);
-const pausedSchema = z.object({ until: z.string(), reason: z.string() }).nullable().default(null);
-const useSchema = z.object({ used: z.number(), of: z.number() });
-
-/** The healer's answer to `status`. */
-export const statusSchema = z.object({
-  healing: z.enum(['on', 'off']),
-  audit: z.string(),
-  off: offSchema,
-  paused: pausedSchema,
-  breaker: z.object({ since: z.string(), reason: z.string(), tried: z.boolean() }).nullable().default(null),
-  budget: z.object({ disruptive: useSchema, starts: useSchema, within_ms: z.number() }).optional(),
-  services: z.array(
-    z.object({
-      name: z.string(),
-      mode: z.string(),
-      state: z.string(),
-      text: z.string(),
-      upstream: z.string().nullable(),
-      attempts: z.object({ used: z.number(), of: z.number(), within_ms: z.number() }),
-      quarantined: z.array(z.object({ request: z.string(), code: z.string(), until: z.string() })).default([]),
-      gave_up: z.string().nullable(),
-      gave_up_since: z.string().nullable().default(null),
-      off: offSchema,
-      paused: pausedSchema,
-      questions: z.array(z.object({ code: z.string(), action: z.string(), rule: z.string(), until: z.string() })).default([]),
-      incident: z
-        .object({ id: z.string(), code: z.string(), opened_at: z.string(), symptom: z.string(), cause: z.string().nullable(), sentence: z.string().nullable(), done: z.array(z.string()) })
-        .nullable(),
-    }),
-  ),
-});
-export type Status = z.output<typeof statusSchema>;
-type ServiceStatus = Status['services'][number];
 
 const answerWithinMs = 5000;
 
-/** `goodgateway status`: every service now, its open incident, what is left of its limits. Exit 1 when one is in trouble or the healer is away. */
+const helpAfter = `
+Of --watch: VISITORS says what visitors get right now (answered; wait: their requests are held; our page; partly: some
+are asked to come back; silent: its proxy says nothing). PER S is of the last 10 seconds, FAILED of the last minute,
+LEFT are the attempts that its limits leave to the healer. Services in trouble come first; q quits.
+
+Examples:
+  goodgateway status
+  goodgateway status --watch`;
+
+/**
+ * `goodgateway status`: every service now, its open incident, what is left of its limits. Exit 1 when one is in trouble
+ * or the healer is away; with `--watch` 0 when somebody quits.
+ */
 export function statusCommand(): Command {
   return new Command('status')
-    .description('every service now, its open incident, what is left of its limits')
+    .description('every service and its traffic now, its open incident and what is done about it, what is left of its limits')
     .option('--config <file>', 'goodgateway.yaml')
-    .option('--json', 'for programs')
-    .addHelpText('after', '\nExample:\n  goodgateway status')
-    .action(async (options: { config?: string; json?: boolean }) => {
+    .option('--json', 'for programs; with --watch one object a line, every second')
+    .option('--watch', 'a live view, drawn anew every second; in a pipe one line for each change')
+    .addHelpText('after', helpAfter)
+    .action(async (options: { config?: string; json?: boolean; watch?: boolean }) => {
       const found = await hostOrExplain(options.config);
       if (!found) return;
-      const answer = await askHealer(join(found.host.runtime, 'control.sock'), { ask: 'status' }, { answer: statusSchema, withinMs: answerWithinMs });
+      const ask = (signal?: AbortSignal): Promise<Status | NoAnswer> =>
+        askHealer(join(found.host.runtime, 'control.sock'), { ask: 'status', ...(signal && { recent: true }) }, { answer: statusSchema, withinMs: answerWithinMs, ...(signal && { signal }) });
+      if (options.watch) return watchStatus(ask, { json: options.json === true });
+      const answer = await ask();
       if ('noAnswer' in answer) return complain(answer.noAnswer, 1);
       process.stdout.write(options.json ? `${JSON.stringify(answer, undefined, 2)}\n` : describe(answer, await readNow(answer, found.host.audit.folder)));
       if (answer.audit !== 'ok' || answer.services.some((service) => service.incident)) process.exitCode = 1;
@@ -82,12 +65,15 @@ async function readNow({ services }: Status, folder: string): Promise<ReadonlyMa
 }
 
 function describe(status: Status, now: ReadonlyMap<string, IncidentNow>): string {
+  const { gateways } = status;
   const lines = status.services.flatMap((service) => [
     `${service.name}: ${service.state} (${service.mode}) ${service.upstream ?? ''}`.trimEnd(),
     `  ${service.text}`,
     `  attempts: ${service.attempts.used} of ${service.attempts.of} within ${formatDuration(service.attempts.within_ms)}`,
     ...service.quarantined.map(({ request, code, until }) => `  not sent until ${formatWhen(Date.parse(until))}: ${request}, which ended its workers; more: goodgateway why ${code}`),
-    ...restraintsOf(service, '  ', ` ${service.name}`),
+    ...restraintsOf(service, ` ${service.name}`).map((text) => `  ${text}`),
+    ...gateways.filter((gateway) => gateway.service === service.name).map((gateway) => `  ${gatewaySentence(gateway)}`),
+    ...[byHand(service) ?? []].flat().map((text) => `  ${text}`),
     ...service.questions.map(
       ({ code, action, rule, until }) => `  waits for a person: ${action} by the rule "${rule}", until ${local(until)}: goodgateway approve ${code} (or: goodgateway deny ${code})`,
     ),
@@ -102,24 +88,10 @@ function describe(status: Status, now: ReadonlyMap<string, IncidentNow>): string
   return `${[`healing is ${status.healing}; audit log: ${status.audit}`, ...describeHost(status), ...lines].map(plain).join('\n')}\n`;
 }
 
-function describeHost({ off, paused, breaker, budget }: Status): readonly string[] {
+function describeHost(status: Status): readonly string[] {
+  const { budget } = status;
   const use = budget && `${budget.disruptive.used} of ${budget.disruptive.of} disruptive actions and ${budget.starts.used} of ${budget.starts.of} starts`;
-  return [
-    ...restraintsOf({ off, paused }, '', ''),
-    ...(breaker ? [`the circuit breaker is open since ${local(breaker.since)}: ${breaker.reason}; to close it: goodgateway on`] : []),
-    ...(budget ? [`used on this host within ${formatDuration(budget.within_ms)}: ${use}`] : []),
-  ];
-}
-
-function restraintsOf({ off, paused }: Pick<Status, 'off' | 'paused'>, indent: string, word: string): readonly string[] {
-  return [
-    ...(off ? [`${indent}healing was switched off ${local(off.since)} by ${off.by}: ${off.reason}; to switch it on: goodgateway on${word}`] : []),
-    ...(paused ? [`${indent}healing is paused until ${local(paused.until)}: ${paused.reason}; to end the pause: goodgateway resume${word}`] : []),
-  ];
-}
-
-function local(iso: string): string {
-  return formatWhen(Date.parse(iso));
+  return [...hostRestraints(status), ...(budget ? [`used on this host within ${formatDuration(budget.within_ms)}: ${use}`] : [])];
 }
 
 function describeIncident({ incident, gave_up: gaveUp }: ServiceStatus, now: IncidentNow | undefined): readonly string[] {
@@ -130,8 +102,14 @@ function describeIncident({ incident, gave_up: gaveUp }: ServiceStatus, now: Inc
   const done = [deeds, told ? 'told somebody' : undefined].filter(Boolean).join(', ');
   return [
     `  incident ${incident.code} since ${incident.opened_at}: ${incident.sentence ?? incident.symptom}`,
+    ...(incident.step && isTold(incident.step) ? [`  now: ${stepSentence(incident.step, Date.now())}`] : []),
     `  done: ${done || 'nothing yet'}; more: goodgateway why ${incident.code}`,
     ...(refused ? [`  refused: to ${toAct(refused.action)}${refused.untilMs === undefined ? '' : ` until ${formatWhen(refused.untilMs)}`} (${refused.because})`] : []),
     ...(gaveUp ? [`  next: ${withStop(next ?? 'a person must repair it')} goodgateway sees by itself when it is well again.`] : []),
   ];
+}
+
+/** What waits for somebody, or for a time, is said in other lines. */
+function isTold({ doing }: Step): boolean {
+  return doing === 'looking' || doing === 'acting' || doing === 'waiting' || doing === 'telling' || doing === 'verifying';
 }

@@ -3,7 +3,7 @@ import { formatDuration } from '../core/time.ts';
 import type { AuditRecord } from '../healer/audit/record.ts';
 import { whatWasDone } from '../core/deeds.ts';
 import type { IncidentSummary } from '../healer/audit/summary.ts';
-import type { Status } from './status.ts';
+import type { Status } from './status-answer.ts';
 import { acted, toAct } from '../core/story-words.ts';
 import { plain, styled, withStop, wrap } from './terminal.ts';
 import { formatWhen } from './when.ts';

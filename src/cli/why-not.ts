@@ -8,7 +8,7 @@ import { readRecords, summarizeIncidents } from '../healer/audit/query.ts';
 import type { IncidentSummary } from '../healer/audit/summary.ts';
 import { askHealer } from './ask-healer.ts';
 import { openAudit, readingCommand, type AuditSource } from './audit-files.ts';
-import { statusSchema, type Status } from './status.ts';
+import { statusSchema, type Status } from './status-answer.ts';
 import { complain, plain, printLine } from './terminal.ts';
 import { heldBackBy, notDoneIn, questionsIn } from './why-not-facts.ts';
 import { tellWhyNot, type WhyNot } from './why-not-story.ts';

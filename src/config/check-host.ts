@@ -5,6 +5,7 @@
  */
 import { access, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { missingForNotifiers } from './check-notifiers.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { valueAt, type ConfigProblem, type Path } from './problem.ts';
 import { readFallbackFolder } from './read-fallback-folder.ts';
@@ -43,7 +44,8 @@ export async function checkHost(
   const services = policies.flatMap((entry) => [...programs(entry), pidfileFolder(entry), systemd(entry, files.systemd), user(entry, files.passwd)]);
   const found = await Promise.all([...sockets, ...proxy, ...services]);
   const pages = host === undefined ? [] : await Promise.all(gatewayPaths(host).map((gateway) => fallbackFolder({ document: host, path: [...gateway, 'fallback', 'folder'] })));
-  return [...found.filter((each) => each !== undefined), ...pages.flat()];
+  const notifiers = host === undefined ? [] : await missingForNotifiers(host);
+  return [...found.filter((each) => each !== undefined), ...pages.flat(), ...notifiers];
 }
 
 type Warning = Promise<ConfigProblem | undefined>;

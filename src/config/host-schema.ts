@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { accessLogSchema } from './access-log-schema.ts';
 import { adminSchema } from './admin-schema.ts';
 import { auditSchema } from './audit-schema.ts';
+import { notifierSchema } from './notifier-schema.ts';
 import { safetySchema } from './safety-schema.ts';
 import { absolutePath, address, duration, name, notYet, oneOrMany, size, version } from './values.ts';
 
@@ -134,19 +135,6 @@ export const gatewaySchema = z.strictObject({
     .describe("The error log of the nginx in front; the healer reads in it what nginx says about this backend. Trap: the healer's user must be able to read it (group adm on Debian)."),
 });
 
-const notifier = z
-  .discriminatedUnion(
-    'type',
-    [
-      z.strictObject({ type: z.literal('log').describe('A line in the log of the healer.') }).describe('A line in the log of the healer.'),
-      ...(['webhook', 'email', 'run'] as const).map((type) => z.looseObject({ type: z.literal(type) }).describe('Not built in this version: refused.')),
-    ],
-    { error: 'expected log (webhook, email and run: not yet)' },
-  )
-  .superRefine((value, context) => {
-    if (value.type !== 'log') context.addIssue({ code: 'custom', message: `not yet: notifiers of type ${value.type} are not built in this version; use type: log`, path: ['type'] });
-  });
-
 export const hostSchema = z.strictObject({
   version: version(),
   gateways: z
@@ -174,8 +162,8 @@ export const hostSchema = z.strictObject({
     .prefault({})
     .describe('The process that touches what comes from the network.'),
   notifiers: z
-    .record(name(), notifier)
-    .default({ ops: { type: 'log' } })
+    .record(name(), notifierSchema)
+    .prefault({ ops: { type: 'log' } })
     .describe('Who can be told. `ops` exists always; without an entry it is the process log.'),
   safety: z
     .union([safetySchema, z.string()], { error: 'expected the limits themselves, or the path of a file that holds them' })

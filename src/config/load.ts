@@ -6,6 +6,7 @@ import { access } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { checkLimits } from './check-limits.ts';
 import { checkNames } from './check-names.ts';
+import { checkNotifiers } from './check-notifiers.ts';
 import { checkReferences } from './check-references.ts';
 import { fileLimit, findPolicyFiles } from './find-policy-files.ts';
 import { hostSchema, type HostConfig } from './host-schema.ts';
@@ -67,6 +68,7 @@ export async function readConfiguration(file: string, bindings: ConfigBindings):
     ...safety.problems,
     ...signatures.problems,
     ...references,
+    ...(await checkNotifiers(document)),
     ...unsafeHost([read, ...safety.read, ...signatures.read], policies.files),
   ];
   if (!host.ok || !limits || problems.length > 0) return { loaded: { ok: false, problems: sortProblems(problems) }, written };

@@ -64,6 +64,7 @@ const headings: Readonly<Record<string, string | ((record: AdminRecord) => strin
   'policy.rejected': 'Refused the policy',
   'policy.removed': 'No policy any more',
   'human.acted': 'A person did something',
+  'notification.failed': 'Somebody could not be told',
   'agent.started': 'goodgateway started',
   'agent.stopped': 'goodgateway stopped',
   'agent.crashed': 'goodgateway ended unexpectedly',

@@ -44,9 +44,14 @@ export function beginByHand(what: string, { ward, healer }: { ward: Ward; healer
   };
 }
 
+/** What is being done to the service at this moment, in words; `undefined`: nothing. */
+export function underWayOn(ward: Ward, healer: Healer): string | undefined {
+  return actsOf(ward, healer).underWay;
+}
+
 /** Does somebody act on the service at this moment? */
 export function isActedOn(ward: Ward, healer: Healer): boolean {
-  return actsOf(ward, healer).underWay !== undefined;
+  return underWayOn(ward, healer) !== undefined;
 }
 
 function actsOf({ name }: Ward, healer: Healer): Acts {

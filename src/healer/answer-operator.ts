@@ -13,7 +13,7 @@ import { describeStatus } from './status.ts';
 export async function answerOperator(request: OperatorRequest, place: OperatorPlace): Promise<object> {
   switch (request.ask) {
     case 'status':
-      return describeStatus(place);
+      return describeStatus(place, { recent: request.recent === true });
     case 'pause':
       return pause(request, place);
     case 'resume':

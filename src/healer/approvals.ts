@@ -9,6 +9,7 @@ import { formatDuration, isoOf } from '../core/time.ts';
 import { recordFor } from './audit-record-for.ts';
 import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
 import { inTurn } from './in-turn.ts';
+import { incidentLines } from './incident-lines.ts';
 import type { ServiceState } from './leaves.ts';
 import { approvalNeeded, lacksOnlyApproval, termsFor, type ApprovalBound, type ApprovalTerms } from './policy/approvals.ts';
 import type { Approval } from './policy/limits.ts';
@@ -107,7 +108,7 @@ async function cannotBeAsked({ code, action }: Approval, detail: string, { open,
   await healer.state.updateIncident(open.incident.id, (known) => ({ ...known, approvals: known.approvals.filter((one) => one.code !== code) }));
   open.said.set(cannotAsk, healer.clock.monotonicMs());
   open.told = true;
-  await tell(`${ward.name}: nobody can be asked to approve ${action}, because the question could not be kept: ${detail}`, { ward, healer });
+  await tell(`${ward.name}: nobody can be asked to approve ${action}, because the question could not be kept: ${detail}`, { ward, healer, open, event: 'incident.page' });
   return { kind: 'again', inMs: lookAgainMs };
 }
 
@@ -118,7 +119,7 @@ async function tellOnce(question: Approval, { open, ward, healer }: Place): Prom
   if (lastTold.get(open) === question.code) return;
   lastTold.set(open, question.code);
   open.told = true;
-  await tell(wordsOf(question, { open, ward, healer }), { ward, healer }, askedOn(question, ward)?.from);
+  await tell(messageOf(question, { open, ward, healer }), { ward, healer, open, event: 'approval.asked' }, askedOn(question, ward)?.from);
 }
 
 function wordsOf(question: Approval, { open, ward, healer }: Place): string {
@@ -131,6 +132,23 @@ function wordsOf(question: Approval, { open, ward, healer }: Place): string {
   );
 }
 
+/** The question for a phone: the command to answer with has a line of its own. */
+function messageOf(question: Approval, { open, ward, healer }: Place): string {
+  const { code, untilMs, action, rule } = question;
+  const leftMs = Math.max(0, untilMs - healer.clock.monotonicMs());
+  const otherwise = askedOn(question, ward)?.otherwise === 'do' ? 'done' : 'skipped';
+  const lines = incidentLines(
+    { open, ward, healer },
+    {
+      headline: `may goodgateway ${action} it?`,
+      kind: 'asks',
+      now: `the rule "${rule}" waits ${formatDuration(leftMs)} for an answer; without one the step is ${otherwise}.`,
+      please: `goodgateway approve ${code} (or: goodgateway deny ${code})`,
+    },
+  );
+  return lines.join('\n');
+}
+
 /** The usual way of a refusal goes on: it is recorded as one. Somebody is told once. */
 async function askNoMore(decision: Decision, { open, ward, healer }: Place): Promise<undefined> {
   const said = 'nothing more is asked';
@@ -140,7 +158,7 @@ async function askNoMore(decision: Decision, { open, ward, healer }: Place): Pro
   await tell(
     `${ward.name}: ${decision.step?.action ?? 'the step'} waits for a person. ${mostQuestions} questions were asked in this incident already, so goodgateway asks no more. ${open.diagnosis?.best.sentence ?? ''} ` +
       `To act: goodgateway do ${ward.name} ACTION --reason …`,
-    { ward, healer },
+    { ward, healer, open, event: 'incident.page' },
   );
   return undefined;
 }
@@ -167,7 +185,7 @@ async function endAsVoid(question: Approval, why: string, { open, ward, healer }
   const text = `the question ${code}, whether to ${action} ${ward.name}, is void: ${why}`;
   await healer.audit.append({ ...recordFor(open, ward), event: 'approval.expired', rule, rung, action, approval: { code, fence }, text });
   await writeQuestion(open.incident.id, { from: question, to: { ...question, over: 'void' } }, healer);
-  if (verdict === 'asked') await tell(`${ward.name}: ${text}`, { ward, healer }, askedOn(question, ward)?.from);
+  if (verdict === 'asked') await tell(`${ward.name}: ${text}`, { ward, healer, open, event: 'approval.expired' }, askedOn(question, ward)?.from);
 }
 
 /** The terms of a question that was asked; `undefined` when the policy has changed since. */

@@ -85,5 +85,5 @@ async function note(failed: { readonly id: string; readonly service: string }, {
 async function sayOpened({ reason }: NonNullable<HostHistory['breaker']>, { open, ward, healer }: Place): Promise<void> {
   const text = `${reason}, so for ${formatDuration(healer.safety.breaker.stay_open)} goodgateway does nothing on this host but to look, to tell people, and to start a dead service that none of these attempts was about; then one try decides`;
   await healer.audit.append({ ...recordFor(open, ward), event: 'breaker.opened', text });
-  await tell(`The circuit breaker opened: ${text}.`, { ward, healer });
+  await tell(`The circuit breaker opened: ${text}.`, { ward, healer, open, event: 'breaker.opened' });
 }

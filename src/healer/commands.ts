@@ -16,7 +16,7 @@ export interface CommandResult {
 export interface RunCommand {
   /**
    * Runs to its end or to `timeoutMs`, when the whole process group is killed. Never rejects. `descriptor`: an open file
-   * of ours that the program finds as its descriptor 3.
+   * of ours that the program finds as its descriptor 3. `input`: what it finds on standard input; default: nothing.
    */
   run(
     argv: readonly string[],
@@ -28,6 +28,7 @@ export interface RunCommand {
       readonly environment?: Readonly<Record<string, string>>;
       readonly outputBytes?: number;
       readonly descriptor?: number;
+      readonly input?: string;
     },
   ): Promise<CommandResult>;
   /** Starts a program that stays: own session, output appended to `output`. The pid, or why it could not be started. */

@@ -7,6 +7,7 @@ import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
 import { checksFor, checksOf, staysAway, symptom } from './looks-well.ts';
 import { notify } from './notices.ts';
 import { noteRecovery, wasRepaired } from './repetition.ts';
+import { beginLooking, beginVerifying } from './step-now.ts';
 import { takeRequestIds } from './take-request-ids.ts';
 import { undoActs } from './undo.ts';
 import { verify, type Verification } from './verify.ts';
@@ -25,6 +26,7 @@ export async function conclude(open: OpenCase, ward: Ward, healer: Healer, done?
   open.interrupt = () => interrupted.abort();
   // also after a restart of the healer, when nobody knows what came of the step before it
   const died = diesAgain(ward, healer, ended.signal);
+  open.step = beginVerifying(healer.clock);
   const verification = await verify({
     checks: checksFor(ward),
     within: settings.within,
@@ -40,6 +42,7 @@ export async function conclude(open: OpenCase, ward: Ward, healer: Healer, done?
     onFirstPass: () => openGates({ open, ward, healer }, sentence),
   });
   ended.abort();
+  open.step = beginLooking(healer.clock);
   if (healer.stopping.aborted || interrupted.signal.aborted) return { kind: 'again', inMs: 10 };
   const outcome: Verification = died.signal.aborted
     ? { ...verification, outcome: 'not_recovered', text: `${ward.name} ${done ? 'ended again' : 'was seen dead twice'} while it was watched` }

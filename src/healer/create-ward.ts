@@ -8,6 +8,7 @@ import type { PolicyConfig } from '../config/policy-schema.ts';
 import { formatAddress } from '../core/failure.ts';
 import { DeathMemory } from './death-memory.ts';
 import { Detector } from './detect.ts';
+import { GatewayTraffic } from './gateway-traffic.ts';
 import type { Healer, Ward, WardGateway } from './healer.ts';
 import type { ServiceType } from './leaves.ts';
 import { currentFile, gatewaysOf, readCurrent, targetOf, upstreamsOf } from './ward-target.ts';
@@ -29,6 +30,7 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
     upstreams: [gateway.upstream, ...gateway.also_allowed],
     concurrency: gateway.concurrency,
     quarantineMs: gateway.quarantine.for,
+    traffic: new GatewayTraffic(),
   }));
   const file = currentFile(stateFolder, policy.name);
   let current = await readCurrent(file, upstreamsOf({ policy, gateways }));

@@ -12,8 +12,13 @@ export function keepSummary(ward: Ward, summary: SeenSummary): void {
   if (ward.traffic.length > mostKept) ward.traffic.splice(0, ward.traffic.length - mostKept);
 }
 
+/** Does it say something about now? */
+export function isFresh({ seenMs }: SeenSummary, clock: Clock): boolean {
+  return clock.monotonicMs() - seenMs < freshForMs;
+}
+
 /** The newest summary of each gateway, as far as it says something about now. */
 export function freshTraffic(ward: Ward, clock: Clock): readonly SeenSummary[] {
   const newest = new Map(ward.traffic.map((summary) => [summary.gateway, summary]));
-  return [...newest.values()].filter((summary) => clock.monotonicMs() - summary.seenMs < freshForMs);
+  return [...newest.values()].filter((summary) => isFresh(summary, clock));
 }

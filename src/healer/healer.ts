@@ -12,12 +12,15 @@ import type { Diagnosis } from '../core/diagnosis.ts';
 import type { AuditLog } from './audit/log.ts';
 import type { DeathMemory } from './death-memory.ts';
 import type { Detector } from './detect.ts';
+import type { GatewayTraffic } from './gateway-traffic.ts';
 import type { Action, Cause, Collector, Probe, ServiceState, ServiceTarget, ServiceType } from './leaves.ts';
 import type { RunCommand } from './commands.ts';
+import type { Receivers } from './notifier.ts';
 import type { ActionTable } from './policy/gates.ts';
 import type { Hindrance, Surroundings } from './policy/surroundings.ts';
 import type { TrafficSummary } from './proxy-link.ts';
 import type { StateStore } from './state-store.ts';
+import type { StepNow } from './step-now.ts';
 import type { SignatureTable } from '../signatures/compile.ts';
 
 export interface HealerLog {
@@ -55,6 +58,8 @@ export interface Healer {
   readonly order: (order: Exclude<Order, { type: 'welcome' }>) => void;
   /** What goes on around all services, and who else heals here. Absent: nobody looks, and nothing around hinders. */
   readonly around?: Around;
+  /** Where messages to people wait until they have arrived. Absent: they stand in the log only. */
+  readonly outbox?: Receivers;
   /** Aborts when the healer is to stop. */
   readonly stopping: AbortSignal;
 }
@@ -72,6 +77,8 @@ export interface WardGateway {
   readonly concurrency: GatewayConfig['concurrency'];
   /** How long a request of death is not sent through it; 0: it is sent. */
   readonly quarantineMs: number;
+  /** What people are shown of it. */
+  readonly traffic: GatewayTraffic;
 }
 
 /** One service under care. Created at load; what changes about it changes here and nowhere else. */
@@ -129,6 +136,8 @@ export type SeenSummary = TrafficSummary & { readonly seenMs: number };
 export interface OpenCase {
   readonly incident: Incident;
   rounds: number;
+  /** What is being done at this moment, for people. */
+  step: StepNow;
   /** Actions that touched the service, for the last record and the messages. */
   readonly done: string[];
   diagnosis: Diagnosis | undefined;

@@ -13,6 +13,7 @@ import { holdAtOpening } from './gate-orders.ts';
 import { heal } from './heal.ts';
 import { takeRequestIds } from './take-request-ids.ts';
 import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
+import { beginLooking } from './step-now.ts';
 import { standing, undoActs } from './undo.ts';
 
 export interface Incidents {
@@ -139,6 +140,7 @@ function openCase(incident: Incident, healer: Healer): OpenCase {
   return {
     incident,
     rounds: 0,
+    step: beginLooking(healer.clock),
     done: doneBefore(incident, healer),
     diagnosis: undefined,
     causeSinceMs: now,

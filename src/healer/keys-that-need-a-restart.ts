@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { HostConfig } from '../config/host-schema.ts';
 
 /** What a running healer takes over. Everything else of the host was built into sockets, files and the proxy at the start. */
-const takenOver: ReadonlySet<string> = new Set(['policies', 'safety', 'signatures'] satisfies (keyof HostConfig)[]);
+const takenOver: ReadonlySet<string> = new Set(['policies', 'safety', 'signatures', 'notifiers'] satisfies (keyof HostConfig)[]);
 const mostNamed = 20;
 
 /** The keys of goodgateway.yaml, such as `gateways.shop.listen`, that differ and take effect only with a restart; at most 20. */

@@ -6,6 +6,8 @@
 import type { noticeNames } from '../config/policy-schema.ts';
 import { incidentCode } from '../core/ids.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
+import { incidentLines } from './incident-lines.ts';
+import type { MessageEvent } from './notifier.ts';
 import { tell } from './tell.ts';
 
 type NoticeName = (typeof noticeNames)[number];
@@ -26,14 +28,20 @@ const sameAgainMs = 600_000;
 const dayMs = 86_400_000;
 /** Different things that are remembered of one service; the oldest is forgotten, and may be told again. */
 const mostRemembered = 50;
-const longestLine = 300;
 
-const headlines: Readonly<Record<NoticeName, string>> = {
-  started: 'a repair begins',
-  recovered: 'is well again',
-  gave_up: 'goodgateway gave up, a person is needed',
-  blocked: 'a person is needed',
-  repeated: 'is healed again and again',
+interface Notice {
+  readonly headline: string;
+  readonly kind: 'begins' | 'over' | 'asks';
+  readonly event: MessageEvent;
+}
+
+const notices: Readonly<Record<NoticeName | 'reminder', Notice>> = {
+  started: { headline: 'a repair begins', kind: 'begins', event: 'incident.opened' },
+  recovered: { headline: 'is well again', kind: 'over', event: 'incident.recovered' },
+  gave_up: { headline: 'goodgateway gave up, a person is needed', kind: 'asks', event: 'incident.gave_up' },
+  blocked: { headline: 'a person is needed', kind: 'asks', event: 'incident.blocked' },
+  repeated: { headline: 'is healed again and again', kind: 'asks', event: 'incident.repeated' },
+  reminder: { headline: 'still waits for a person', kind: 'asks', event: 'incident.reminder' },
 };
 /** A person has to come for it, or it comes once a day by itself: never left unsaid. */
 const alwaysTold: ReadonlySet<NoticeName> = new Set(['gave_up', 'repeated']);
@@ -48,16 +56,28 @@ export async function notify(event: NoticeName, place: Place, words: Words = {})
   const held = always ? 0 : await sayAgain(`${event} ${open.diagnosis?.best.cause} ${words.rule ?? ''}`, sameAgainMs, { ward, healer });
   if (held === undefined) return;
   if (asks.has(event)) open.heard = true;
-  await tell(messageOf(event, place, { ...words, held }), { ward, healer }, receiversOf(ward, words.rule));
+  await tell(messageOf(event, place, { ...words, held }), { ...place, event: notices[event].event }, receiversOf(ward, words.rule));
 }
 
-/** The action `page`, and whatever else tells in its own words. `false`: the same was told moments ago. */
-export async function page(text: string, place: Place, { rule, to }: { readonly rule: string; readonly to: readonly string[] | undefined }): Promise<boolean> {
+interface Paged {
+  readonly rule: string;
+  readonly to: readonly string[] | undefined;
+  /** `notice`: in the words of `text`, for information. Default: a person is needed, and `now` says how it stands. */
+  readonly notice?: boolean;
+  readonly now?: string;
+}
+
+/** The actions `page` and `notify`, and what cannot be done without a person. `text` is what is counted. `false`: the same was told moments ago. */
+export async function page(text: string, place: Place, { rule, to, notice = false, now }: Paged): Promise<boolean> {
   const { open, ward, healer } = place;
   const held = await sayAgain(`page ${open.diagnosis?.best.cause} ${rule} ${to?.join(',') ?? ''}`, sameAgainMs, { ward, healer });
   if (held === undefined) return false;
   open.heard = true;
-  await tell(`${text}${heldText(held)}`, { ward, healer }, to ?? receiversOf(ward, rule));
+  const { incident } = open;
+  const lines = notice
+    ? [text, `Incident ${incidentCode(incident.id)}: ${incident.symptom.text}`]
+    : incidentLines(place, { headline: 'a person is needed', kind: 'asks', now: now ?? `the rule "${rule}" calls a person.`, please: { remedy: true } });
+  await tell(`${lines.join('\n')}${heldText(held)}`, { ...place, event: notice ? 'incident.notice' : 'incident.page' }, to ?? receiversOf(ward, rule));
   return true;
 }
 
@@ -68,7 +88,7 @@ export async function remind(place: Place, words: Words): Promise<void> {
   if (everyMs === undefined || healer.clock.monotonicMs() - open.askedAtMs < everyMs) return;
   noteAsked(place);
   open.heard = true;
-  await tell(messageOf('blocked', place, { ...words, held: 0 }), { ward, healer }, receiversOf(ward, words.rule));
+  await tell(messageOf('reminder', place, { ...words, held: 0 }), { ...place, event: notices.reminder.event }, receiversOf(ward, words.rule));
 }
 
 /** The policy's, and those that the rule adds. */
@@ -102,22 +122,12 @@ export function noteAsked({ open, healer }: Pick<Place, 'open' | 'healer'>): voi
   open.askedAtMs = healer.clock.monotonicMs();
 }
 
-function messageOf(event: NoticeName, { open, ward }: Place, { now, held }: Words & { readonly held: number }): string {
-  const { incident, done, diagnosis } = open;
-  const best = diagnosis?.best;
-  const lines = [
-    `${ward.name} ${headlines[event].startsWith('is ') ? '' : '- '}${headlines[event]} (incident ${incidentCode(incident.id)}): ${incident.symptom.text}`,
-    best ? `Why: ${best.sentence} (${best.cause}, ${best.confidence})` : '',
-    done.length > 0 ? `Done: ${done.join(', ')}.` : event === 'started' ? '' : 'Done: nothing by goodgateway.',
-    now ? `Now: ${now}` : '',
-    asks.has(event) && best ? `Please: ${best.remedy}` : '',
-  ];
-  // what a backend answered may be quoted in them, and must not pass for a line of ours
-  const plain = lines.map((line) => line.replaceAll(/\p{Cc}+/gu, ' ').trim()).filter((line) => line !== '');
-  const short = plain.map((line) => (line.length > longestLine ? `${line.slice(0, longestLine - 1)}…` : line));
-  return `${short.join('\n')}${heldText(held)}`;
+function messageOf(name: keyof typeof notices, place: Place, { now, held }: Words & { readonly held: number }): string {
+  const { headline, kind } = notices[name];
+  const lines = incidentLines(place, { headline, kind, now, ...(kind === 'asks' ? { please: { remedy: true } as const } : {}) });
+  return `${lines.join('\n')}${heldText(held)}`;
 }
 
 function heldText(held: number): string {
-  return held === 0 ? '' : ` (the same ${held === 1 ? 'once' : `${held} times`} since, which was not told)`;
+  return held === 0 ? '' : `\n(The same ${held === 1 ? 'once' : `${held} times`} since, which was not told.)`;
 }

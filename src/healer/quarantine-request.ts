@@ -30,7 +30,12 @@ export async function quarantineRequest({ request, strikes, gateway }: Convicted
     ward.deaths.release(request.fingerprint);
     // as long as nothing can be recorded, it goes on ending its workers: people are told of that once
     if (!sayOnce(open, 'a quarantine could not be recorded', healer)) return;
-    return tell(`${ward.name}: ${request.name} ends its workers and is sent all the same, because a quarantine could not be recorded: ${recorded.detail}`, { ward, healer });
+    return tell(`${ward.name}: ${request.name} ends its workers and is sent all the same, because a quarantine could not be recorded: ${recorded.detail}`, {
+      ward,
+      healer,
+      open,
+      event: 'incident.page',
+    });
   }
   open.done.push(`quarantine of ${request.name}`);
   for (const { name, quarantineMs } of careful) healer.order({ type: 'quarantine', gateway: name, incident: open.incident.id, fingerprint: request.fingerprint, forMs: quarantineMs });

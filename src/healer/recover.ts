@@ -14,6 +14,7 @@ import { noteAsked, notify, page } from './notices.ts';
 import { outcomeRecord } from './outcome-record.ts';
 import { gateFields, touches } from './policy/gates.ts';
 import { sayOnce } from './say-once.ts';
+import { beginActing, beginLooking } from './step-now.ts';
 import { forgetUndo, rememberUndo } from './undo.ts';
 
 /** `verify`: the step may have helped. `again`: it did not (or was only a word to somebody); look anew. */
@@ -136,14 +137,16 @@ async function perform(decision: Recover, timeoutMs: number, { open, ward, heale
     useUpstream: (index: number) => ward.useUpstream(index),
     isWell: (service: string) => isWell(service, healer),
     shed: async (level: { readonly keep: number; readonly retryAfterMs: number }) => orderShed(level, { open, ward, healer }),
-    tell: (text: string, to?: readonly string[]) => page(text, { open, ward, healer }, { rule, to }),
+    tell: (text: string, to?: readonly string[]) => page(text, { open, ward, healer }, { rule, to, notice: action.tells === 'notice' }),
   };
   const act = { action: step.action, startedMs: healer.clock.monotonicMs() };
   if (touches(action)) ward.lastAct = act;
+  open.step = beginActing(action, { rule, timeoutMs }, healer.clock);
   try {
     return { result: await action.perform(context, step.options), cutShort: ended.signal.aborted };
   } finally {
     ended.abort();
+    open.step = beginLooking(healer.clock);
     if (touches(action)) ward.lastAct = { ...act, endedMs: healer.clock.monotonicMs() };
   }
 }
@@ -167,7 +170,7 @@ function whatNext(action: Action, result: StepResult): Recovered {
 
 /** Disk full, folder gone: traffic flows, healing waits, somebody is told. */
 async function refuseWithoutAudit(text: string, { open, ward, healer }: { open: OpenCase; ward: Ward; healer: Healer }): Promise<Recovered> {
-  if (sayOnce(open, text, healer)) await page(`${ward.name}: ${text}`, { open, ward, healer }, { rule: '', to: undefined });
+  if (sayOnce(open, text, healer)) await page(`${ward.name}: ${text}`, { open, ward, healer }, { rule: '', to: undefined, now: `${text}.` });
   noteAsked({ open, healer });
   fallBackUntilRepaired({ open, ward, healer });
   return { next: 'again', inMs: 5000 };

@@ -15,6 +15,7 @@ import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
 import { keysThatNeedARestart } from './keys-that-need-a-restart.ts';
 import type { RequestDeaths } from './request-deaths.ts';
+import { tell } from './tell.ts';
 import type { WatchedConfiguration } from './watch-config.ts';
 
 export interface ReloadPlace {
@@ -27,6 +28,8 @@ export interface ReloadPlace {
   /** Begins to watch a ward that is new. */
   readonly watch: (ward: Ward) => void;
   readonly take: (next: Pick<Configuration, 'safety' | 'signatures'>) => void;
+  /** Gives the receivers that are named now their messages. */
+  readonly adoptNotifiers: (notifiers: Configuration['host']['notifiers']) => Promise<void>;
 }
 
 export interface Reloader {
@@ -40,6 +43,8 @@ export interface Reloader {
 type Hashes = ReadonlyMap<string, string>;
 
 const mostProblemsTold = 10;
+/** A message has five lines. */
+const mostProblemsSent = 3;
 const mostFilesRecorded = 100;
 
 /** Keeps the running configuration, and puts another in its place when it is asked and nothing is wrong with it. */
@@ -73,13 +78,14 @@ export async function createReloader(first: Configuration, place: ReloadPlace): 
   async function refuse(why: string, problems: readonly string[], files: readonly string[]): Promise<void> {
     const now = await hashesOf([...running.files, ...files]);
     const more = problems.length > mostProblemsTold ? `; and ${problems.length - mostProblemsTold} more, which goodgateway check lists` : '';
-    const text = `the configuration was read again (${why}) and is refused as a whole; the one before stays in force: ${problems.slice(0, mostProblemsTold).join('; ')}${more}`;
+    const refusal = `the configuration was read again (${why}) and is refused as a whole; the one before stays in force`;
+    const text = `${refusal}: ${problems.slice(0, mostProblemsTold).join('; ')}${more}`;
     const said = JSON.stringify([problems, [...now]]);
     const isNew = refused?.said !== said;
     refused = { said, files };
     // the same mistake is recorded once; a person who asks again hears it again
     if (isNew) await healer.audit.append({ event: 'policy.rejected', rejected: changedFiles(hashes, now), text });
-    if (isNew || why === 'SIGHUP') healer.log.error({ to: ['ops'] }, text);
+    if (isNew || why === 'SIGHUP') await tell([`${refusal}.`, ...problems.slice(0, mostProblemsSent), 'Please: goodgateway check'].join('\n'), { healer, event: 'policy.rejected' });
   }
 
   return {
@@ -103,6 +109,7 @@ async function swap(before: Configuration, next: Configuration, place: ReloadPla
   const otherService = changed.filter(({ policy }) => !isDeepStrictEqual(policy.service, wards.get(policy.name)?.policy.service));
   const otherSafety = !isDeepStrictEqual(before.safety, next.safety);
   const otherSignatures = !isDeepStrictEqual(before.signatures, next.signatures);
+  const otherNotifiers = !isDeepStrictEqual(before.host.notifiers, next.host.notifiers);
 
   place.take(next);
   for (const loaded of changed) wards.get(loaded.policy.name)?.adopt(loaded);
@@ -112,9 +119,11 @@ async function swap(before: Configuration, next: Configuration, place: ReloadPla
   for (const { name } of removed) incidents.abandon(name);
   for (const ward of [...added, ...otherService.flatMap(({ policy }) => wards.get(policy.name) ?? [])]) await place.deaths.follow(ward);
   for (const ward of added) place.watch(ward);
+  if (otherNotifiers) await place.adoptNotifiers(next.host.notifiers);
   for (const one of [...added, ...changed]) await healer.audit.append({ event: 'policy.loaded', service: one.policy.name, policy: policyFields(one) });
   if (otherSafety) await healer.audit.append({ event: 'policy.loaded', text: "the host's limits (safety) were read again" });
   if (otherSignatures) await healer.audit.append({ event: 'policy.loaded', text: 'the signatures of log lines were read again' });
+  if (otherNotifiers) await healer.audit.append({ event: 'policy.loaded', text: 'who is told, and how (notifiers), was read again' });
   for (const { name } of removed) await healer.audit.append({ event: 'policy.removed', service: name, text: `${name} has no policy any more; nobody looks after it from now on` });
   return [
     ...changed.map(({ policy }) => policy.name),
@@ -122,6 +131,7 @@ async function swap(before: Configuration, next: Configuration, place: ReloadPla
     ...removed.map(({ name }) => `${name} (removed)`),
     ...(otherSafety ? ['safety'] : []),
     ...(otherSignatures ? ['signatures'] : []),
+    ...(otherNotifiers ? ['notifiers'] : []),
   ];
 }
 

@@ -1,6 +1,6 @@
 /**
  * The only place in the healer that starts a program. A list, never a shell; an absolute program, never a search path;
- * a clean environment; no terminal and no input. Each command leads its own session, so that its end is the end of
+ * a clean environment; no terminal and, unless the caller has one, no input. Each command leads its own session, so that its end is the end of
  * everything that it started. Expected failures are values; nothing here rejects.
  */
 import { createReadStream, statSync, type ReadStream, type WriteStream } from 'node:fs';
@@ -71,7 +71,7 @@ async function spawn(
   if (who === undefined) return { startError: `there is no user ${options.user} in /etc/passwd` };
   const started = execa(program, rest, {
     ...who,
-    stdio: ['ignore', output, output, ...inherited(options.descriptor)],
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', output, output, ...inherited(options.descriptor)],
     cwd: options.folder ?? '/',
     env: { ...cleanEnvironment, ...options.environment },
     extendEnv: false,
@@ -83,6 +83,8 @@ async function spawn(
   if (started.pid !== undefined) {
     // The result is read from the exit event: execa's own waits for the pipes, which a daemon may keep for ever.
     started.catch(() => undefined);
+    // best effort: a program that does not read its input may close it first
+    started.nodeChildProcess.stdin?.on('error', () => undefined).end(options.input);
     return { child: started.nodeChildProcess, pid: started.pid };
   }
   const failed = await started;

@@ -27,6 +27,7 @@ import { watchPauses } from './operators/pause.ts';
 import type { OperatorPlace } from './operators/place.ts';
 import { listenForProxies, type ProxyLink } from './proxy-link.ts';
 import { standAsOneHealer } from './one-healer.ts';
+import { openOutbox } from './outbox.ts';
 import * as registeredProbes from './probes/registry.ts';
 import { redactedLog } from './redacted-log.ts';
 import { createReloader } from './reload.ts';
@@ -78,10 +79,11 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   const { audit, index, state } = await openMemory(host, { ...parts, onAppended: ({ line }) => link?.show(line) }, log);
   const wards = new Map<string, Ward>();
   const lockNow = (): string => safety.one_healer.lock ?? join(host.runtime, 'healer.lock');
+  const outbox = await openOutbox({ folder: host.state, notifiers: host.notifiers, audit, clock: systemClock, log });
   const oneHealer = await standAsOneHealer({ lock: lockNow, run, clock: systemClock, stopping: stop.signal, log, audit });
   const around = { host: createHostLook({ pauseWhen: () => safety.pause_when, clock: systemClock, log, runtime: host.runtime }), otherHealer: oneHealer.other };
   const evidence = { keepMs: host.audit.evidence_keep, keepBytes: host.audit.evidence_keep_size };
-  const healer = withPlugIns({ wards, audit, state, run, log, around, evidence, order: (order) => link?.order(order), stopping: stop.signal, signatures: () => tableWith(own) }, () => safety);
+  const healer = withPlugIns({ wards, audit, state, outbox, run, log, around, evidence, order: (order) => link?.order(order), stopping: stop.signal, signatures: () => tableWith(own) }, () => safety);
   const incidents = createIncidents(healer);
   const deaths = createRequestDeaths({ wards, incidents, healer });
   link = await listenForProxies({
@@ -114,7 +116,16 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   watches.add(watchEvidence(join(host.state, 'evidence'), healer));
   if (host.audit.checkpoints === 'journal') watches.add(tellCheckpoints({ audit, run, clock: systemClock, log, stopping: stop.signal }));
   watches.add(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
-  const reloader = await createReloader(configuration, { healer, incidents, deaths, wards, createWard: createOne, watch, take: (next) => void ({ safety, signatures: own } = next) });
+  const reloader = await createReloader(configuration, {
+    healer,
+    incidents,
+    deaths,
+    wards,
+    createWard: createOne,
+    watch,
+    take: (next) => void ({ safety, signatures: own } = next),
+    adoptNotifiers: outbox.adopt,
+  });
   warmSignatures(() => tableWith(own), { signal: stop.signal, log });
   const changed = (): Promise<void> => reloader.reload('a file was changed');
   watches.add(watchConfig({ watched: reloader.watched, changed, clock: systemClock, readAtMs: performance.timeOrigin, signal: stop.signal }));
@@ -123,6 +134,8 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
     close: async () => {
       stop.abort();
       await Promise.race([Promise.all([watches.ended(), incidents.settled()]), systemClock.sleep(2000)]);
+      // what a courier has under way is sent once more by the next healer
+      await Promise.race([outbox.close(), systemClock.sleep(500)]);
       await audit.append({ event: 'agent.stopped', actor: 'auto' });
       await Promise.all([link.close(), control.close(), audit.close(), index.close()]);
       oneHealer.close();
@@ -141,7 +154,10 @@ function warmSignatures(table: () => Promise<unknown>, { signal, log }: { readon
 }
 
 /** With everything that stands in the registries. `safety` is asked anew each time: a reload may have changed it. */
-function withPlugIns(parts: Pick<Healer, 'wards' | 'audit' | 'state' | 'run' | 'log' | 'around' | 'evidence' | 'order' | 'stopping' | 'signatures'>, safety: () => Healer['safety']): Healer {
+function withPlugIns(
+  parts: Pick<Healer, 'wards' | 'audit' | 'state' | 'outbox' | 'run' | 'log' | 'around' | 'evidence' | 'order' | 'stopping' | 'signatures'>,
+  safety: () => Healer['safety'],
+): Healer {
   const actions = new Map(Object.values(registeredActions).map((action) => [action.name, action as Action]));
   return {
     ...parts,

@@ -51,7 +51,7 @@ async function begin(together: readonly string[], healer: Healer): Promise<void>
   await healer.audit.append({ event: 'shared_cause.opened', actor: 'auto', text: `${reason}; ${meaning}` });
   const wards = together.flatMap((name) => healer.wards.get(name) ?? []);
   const receivers = [...new Set(wards.flatMap((ward) => ward.policy.notify.to))];
-  if (wards[0]) await tell(`${reason}; ${meaning}. Look for what they share: a disk, the network, memory, a deploy.`, { ward: wards[0], healer }, receivers);
+  if (wards[0]) await tell(`${reason}; ${meaning}. Look for what they share: a disk, the network, memory, a deploy.`, { ward: wards[0], healer, event: 'shared_cause.opened' }, receivers);
 }
 
 async function end(known: SharedCause, healer: Healer): Promise<void> {

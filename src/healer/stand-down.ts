@@ -6,6 +6,7 @@ import type { Healer, NextRound, OpenCase, Ward } from './healer.ts';
 import { notify, remind } from './notices.ts';
 import { needsPerson } from './policy/needs-person.ts';
 import { recordDecision } from './record-decision.ts';
+import { beginHeldBack } from './step-now.ts';
 
 type StandDown = Extract<Decision, { kind: 'stand_down' }>;
 
@@ -15,6 +16,7 @@ const lookAgainMs = 1000;
 /** Records the refusal once, tells people once where nothing else will happen, and comes back. */
 export async function standDown(decision: StandDown, place: { open: OpenCase; ward: Ward; healer: Healer }): Promise<NextRound> {
   const { open, ward, healer } = place;
+  open.step = beginHeldBack(decision, open.step, healer.clock);
   const waiting = await askOrWait(decision, place);
   if (waiting) return waiting;
   const isNew = await recordDecision(decision, place);

@@ -4,7 +4,7 @@
  * change that nobody was told of. What cannot be saved still counts in memory; the caller must not act on it.
  */
 import { constants } from 'node:fs';
-import { link, mkdir, open, rename } from 'node:fs/promises';
+import { link, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Step } from '../core/decision.ts';
 import type { Incident, Outcome } from '../core/incident.ts';
@@ -13,6 +13,7 @@ import { climb } from './policy/ladder.ts';
 import type { Attempt, HostHistory, Now, ServiceHistory } from './policy/limits.ts';
 import { countAttempt, forgetOldTrouble, givenUp, noHistory, rememberAttempt, useUpApprovals, verified } from './policy/remember.ts';
 import { emptyState, longestPauseMs, readState, writeState, type HealingState, type OpenIncident } from './state-file.ts';
+import { writeDurably } from './write-durably.ts';
 
 /** `not_saved`: the change counts in memory only, and would be lost with the process; so nothing may be done on it. */
 export type SaveResult = { readonly kind: 'saved' } | { readonly kind: 'not_saved'; readonly detail: string };
@@ -141,32 +142,19 @@ function saver(folder: string, content: () => string): () => Promise<SaveResult>
   return () =>
     (waiting ??= running.then(() => {
       waiting = undefined;
-      const writing = writeDurably(folder, content());
+      const writing = write(join(folder, fileName), content());
       running = writing;
       return writing;
     }));
 }
 
-async function writeDurably(folder: string, content: string): Promise<SaveResult> {
-  const path = join(folder, fileName);
+async function write(path: string, content: string): Promise<SaveResult> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await writeFlushed(`${path}.new`, content);
-    await rename(`${path}.new`, path);
-    await using directory = await open(folder, constants.O_RDONLY);
-    await directory.sync();
+    await writeDurably(path, content);
     return { kind: 'saved' };
   } catch (error) {
     return { kind: 'not_saved', detail: `${path} could not be written: ${String(error)}` };
   }
-}
-
-async function writeFlushed(path: string, content: string): Promise<void> {
-  await using file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600);
-  // A leftover of a crash may have other permissions.
-  await file.chmod(0o600);
-  await file.writeFile(content);
-  await file.sync();
 }
 
 function nowOf(clock: Clock): Now {

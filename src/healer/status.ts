@@ -2,23 +2,52 @@
 import { incidentCode } from '../core/ids.ts';
 import { formatAddress } from '../core/failure.ts';
 import { isoOf } from '../core/time.ts';
+import { redact } from './audit/redact.ts';
+import { underWayOn } from './acting.ts';
+import { describeGateways } from './describe-gateways.ts';
+import { describeStep } from './describe-step.ts';
 import type { Healer, Ward } from './healer.ts';
-import type { Incidents } from './incidents.ts';
+import type { ServiceState } from './leaves.ts';
 import { describeHost, describeWords } from './operators/describe.ts';
+import type { OperatorPlace } from './operators/place.ts';
 import { useOfWindow } from './policy/limits.ts';
 
 const oneLookMs = 3000;
+/** As often as the watch looks, and a little. */
+const recentMs = 1500;
 
-/** Plain JSON; a look at each service is made for it. */
-export async function describeStatus({ wards, incidents, healer }: { wards: ReadonlyMap<string, Ward>; incidents: Incidents; healer: Healer }): Promise<object> {
-  const services = await Promise.all([...wards.values()].map((ward) => describeWard(ward, incidents, healer)));
+/** Plain JSON; a look at each service is made for it, unless the `recent` one of the watch will do. */
+export async function describeStatus({ wards, incidents, healer }: OperatorPlace, { recent }: { readonly recent: boolean }): Promise<object> {
+  const services = await Promise.all([...wards.values()].map(async (ward) => describeWard(ward, await lookAt(ward, { recent, healer }), { incidents, healer })));
   const trouble = healer.audit.failure();
   const isOn = healer.safety.enabled && healer.state.state().host.off === undefined;
-  return { healing: isOn ? 'on' : 'off', audit: trouble ? trouble.detail : 'ok', ...describeHost(healer), services };
+  return {
+    healing: isOn ? 'on' : 'off',
+    audit: trouble ? trouble.detail : 'ok',
+    ...describeHost(healer),
+    untold: describeUntold(healer),
+    services,
+    gateways: describeGateways({ wards, incidents, healer }),
+  };
 }
 
-async function describeWard(ward: Ward, incidents: Incidents, healer: Healer): Promise<object> {
-  const state = await ward.serviceType.state(ward.target(), healer.run, AbortSignal.timeout(oneLookMs));
+/** Receivers for whom messages wait, and why the last try did not help. */
+function describeUntold({ outbox }: Healer): readonly object[] {
+  return (outbox?.waiting() ?? []).map(({ name, waiting, oldestMs, problem }) => ({
+    notifier: name,
+    waiting,
+    ...(oldestMs === undefined ? {} : { since: new Date(oldestMs).toISOString() }),
+    ...(problem === undefined ? {} : { problem: redact(problem).text }),
+  }));
+}
+
+async function lookAt(ward: Ward, { recent, healer }: { readonly recent: boolean; readonly healer: Healer }): Promise<ServiceState> {
+  const { lastLook } = ward;
+  if (recent && lastLook && healer.clock.monotonicMs() - lastLook.atMs < recentMs) return lastLook.state;
+  return ward.serviceType.state(ward.target(), healer.run, AbortSignal.timeout(oneLookMs));
+}
+
+function describeWard(ward: Ward, state: ServiceState, { incidents, healer }: Pick<OperatorPlace, 'incidents' | 'healer'>): object {
   const history = healer.state.state();
   const { times, within } = ward.policy.limits.max_attempts;
   const own = history.attempts.filter((attempt) => attempt.service === ward.name).map((attempt) => attempt.atMs);
@@ -38,6 +67,7 @@ async function describeWard(ward: Ward, incidents: Incidents, healer: Healer): P
       until: isoOf(untilMs, healer.clock),
     })),
     ...describeWords(ward.name, healer),
+    under_way: underWayOn(ward, healer) ?? null,
     gave_up: history.services.get(ward.name)?.gaveUp?.reason ?? null,
     incident: open
       ? {
@@ -47,6 +77,7 @@ async function describeWard(ward: Ward, incidents: Incidents, healer: Healer): P
           symptom: open.incident.symptom.text,
           cause: open.diagnosis?.best.cause ?? null,
           sentence: open.diagnosis?.best.sentence ?? null,
+          step: describeStep(open, { ward, healer }),
           done: open.done,
         }
       : null,

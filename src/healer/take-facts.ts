@@ -3,7 +3,7 @@ import type { SeenBy, Symptom } from '../core/incident.ts';
 import { connectProbe } from '../upstream/probe.ts';
 import { lookAt } from './examine.ts';
 import { keepSummary } from './fresh-traffic.ts';
-import type { Healer, Ward } from './healer.ts';
+import type { Healer, Ward, WardGateway } from './healer.ts';
 import type { Incidents } from './incidents.ts';
 import { isWarmingUp } from './start-period.ts';
 import type { FailureReport, TrafficSummary } from './proxy-link.ts';
@@ -27,6 +27,7 @@ const confirmAgainMs = 5000;
 export async function takeFailure(report: FailureReport, { wards, incidents, healer }: Place, seenBy: SeenBy = 'traffic'): Promise<void> {
   const ward = wardOf(wards, report.gateway);
   if (!ward) return;
+  gatewayOf(ward, report.gateway)?.traffic.failed(report.kind, healer.clock.monotonicMs());
   // nginx's log names no request
   if (report.requestId !== '') ward.requestIds.push(report.requestId);
   if (ward.requestIds.length > mostRequestIds) ward.requestIds.shift();
@@ -37,7 +38,7 @@ export async function takeFailure(report: FailureReport, { wards, incidents, hea
   if (counted && report.errno === 'EACCES') return takeSilence({ ...counted, gateway: report.gateway, seenBy }, { wards, incidents, healer });
   if (report.phase !== 'connect' || incidents.openFor(ward.name)) return;
   if (!isTimeToConnect(ward, seenBy === 'nginx_log' ? connectAgainMs : reportedAgainMs, healer)) return;
-  const address = ward.gateways.find((gateway) => gateway.name === report.gateway)?.upstreams[report.upstream];
+  const address = gatewayOf(ward, report.gateway)?.upstreams[report.upstream];
   const failure = address && (await connectProbe(address, confirmConnectMs, { signal: healer.stopping }));
   if (failure?.source === 'upstream')
     incidents.seen(ward, {
@@ -69,7 +70,9 @@ function isBelieved({ phase, errno }: FailureReport, seenBy: SeenBy, isOpen: boo
 export async function takeSummary(summary: TrafficSummary, place: Place): Promise<void> {
   const ward = wardOf(place.wards, summary.gateway);
   if (!ward) return;
-  keepSummary(ward, { ...summary, seenMs: place.healer.clock.monotonicMs() });
+  const seen = { ...summary, seenMs: place.healer.clock.monotonicMs() };
+  keepSummary(ward, seen);
+  gatewayOf(ward, summary.gateway)?.traffic.heard(seen);
   const errors = ward.detector.answered(summary);
   if (errors && !(await isWarmingUp(ward, place.healer))) place.incidents.seen(ward, errors);
   if (summary.noProgressMs < ward.policy.hung_after) return;
@@ -95,6 +98,10 @@ export async function takeSilence(symptom: Symptom & { readonly gateway: string 
   if (await isWarmingUp(ward, healer)) return;
   const { best } = await lookAt(ward, { symptom, which: 'all' }, healer);
   if (best.cause !== 'unknown') incidents.seen(ward, symptom);
+}
+
+function gatewayOf(ward: Ward, name: string): WardGateway | undefined {
+  return ward.gateways.find((one) => one.name === name);
 }
 
 /** The ward that a gateway belongs to. */

@@ -18,6 +18,9 @@ const programs = {
   'redis-server': { path: '/usr/bin/redis-server', package: 'redis-server' },
   memcached: { path: '/usr/bin/memcached', package: 'memcached' },
   python3: { path: '/usr/bin/python3', package: 'python3-minimal' },
+  aiosmtpd: { path: '/usr/lib/python3/dist-packages/aiosmtpd/smtp.py', package: 'python3-aiosmtpd' },
+  openssl: { path: '/usr/bin/openssl', package: 'openssl' },
+  script: { path: '/usr/bin/script', package: 'bsdutils' },
   ps: { path: '/usr/bin/ps', package: 'procps' },
   logrotate: { path: '/usr/sbin/logrotate', package: 'logrotate' },
 } as const;
@@ -59,7 +62,7 @@ export const isRoot = process.getuid?.() === 0;
 function isThere(path: string): boolean {
   try {
     // a library is loaded, not executed
-    accessSync(path, path.endsWith('.so') ? constants.R_OK : constants.X_OK);
+    accessSync(path, /\.(so|py)$/.test(path) ? constants.R_OK : constants.X_OK);
     return true;
   } catch {
     return false;

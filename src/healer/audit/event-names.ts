@@ -42,6 +42,7 @@ export const auditEventNames = [
   'policy.rejected',
   'policy.removed',
   'human.acted',
+  'notification.failed',
   'agent.started',
   'agent.stopped',
   'agent.crashed',

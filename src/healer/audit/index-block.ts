@@ -48,13 +48,13 @@ export function encodeLine(value: object): string {
   return `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`;
 }
 
-/** What {@link encodeLine} made; `undefined` of a damaged line, or one of another version. */
-export function decodeLine(line: string): object | undefined {
-  const json = line.slice(9);
-  if (line.slice(0, 9) !== `${crc32(json).toString(16).padStart(8, '0')} ` || !json.startsWith('{"v":1,')) return undefined;
+/** What {@link encodeLine} made, with or without its newline; `undefined` of a damaged line, or one of another version. */
+export function decodeLine(line: Buffer): object | undefined {
+  const json = line.subarray(9, line.at(-1) === 10 ? -1 : undefined);
+  if (line.toString('latin1', 0, 9) !== `${crc32(json).toString(16).padStart(8, '0')} `) return undefined;
   try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === 'object' && value !== null ? value : undefined;
+    const value: unknown = JSON.parse(json.toString('utf8'));
+    return typeof value === 'object' && value !== null && 'v' in value && value.v === 1 ? value : undefined;
   } catch {
     return undefined;
   }

@@ -92,27 +92,27 @@ interface WrittenBlocks {
 async function readBlocks(file: AuditFile): Promise<WrittenBlocks> {
   const blocks: IndexBlock[] = [];
   const lengths: number[] = [];
-  const text = await readWhole(indexPath(file));
-  for (let from = 0, stop = text.indexOf('\n'); stop >= 0; from = stop + 1, stop = text.indexOf('\n', from)) {
-    const value = decodeLine(text.slice(from, stop));
+  const bytes = await readWhole(indexPath(file));
+  for (let from = 0, stop = bytes.indexOf(10); stop >= 0; from = stop + 1, stop = bytes.indexOf(10, from)) {
+    const value = decodeLine(bytes.subarray(from, stop));
     if (value === undefined) break;
-    const bytes = Buffer.byteLength(text.slice(from, stop + 1));
+    const length = stop + 1 - from;
     // The checksum says that it is ours, as it was written.
-    if ('sealed' in value) return { blocks, lengths, seal: value as Seal, sealLength: bytes };
+    if ('sealed' in value) return { blocks, lengths, seal: value as Seal, sealLength: length };
     const block = value as IndexBlock;
     if (block.from !== (blocks.at(-1)?.to ?? 0) || block.to <= block.from) break;
     blocks.push(block);
-    lengths.push(bytes);
+    lengths.push(length);
   }
   return { blocks, lengths, seal: undefined, sealLength: 0 };
 }
 
-async function readWhole(path: string): Promise<string> {
+async function readWhole(path: string): Promise<Buffer> {
   try {
-    return (await stat(path)).size > largestIndex ? '' : await readFile(path, 'utf8');
+    return (await stat(path)).size > largestIndex ? Buffer.alloc(0) : await readFile(path);
   } catch {
     // best effort: without an index the log itself is read
-    return '';
+    return Buffer.alloc(0);
   }
 }
 

@@ -84,7 +84,7 @@ const about: Readonly<Record<(typeof questionKinds)[number], Answer>> = {
     return story ?? { error: `no incident ${code} is on record` };
   },
 
-  services: async (_question, { place }) => (place ? describeStatus(place) : { error: 'the healer is starting; ask again in a moment' }),
+  services: async (_question, { place }) => (place ? describeStatus(place, { recent: true }) : { error: 'the healer is starting; ask again in a moment' }),
 
   async doctor(_question, { folders }) {
     const run = await readLastRun(join(folders.state, 'doctor.json'));

@@ -84,7 +84,7 @@ function contextOf({ ward, step, open, healer }: Act, incident: string): ActionC
     shed: async ({ keep, retryAfterMs }) => {
       for (const { name: gateway } of ward.gateways) healer.order({ type: 'shed', gateway, incident, keep, retryAfterMs, say: '' });
     },
-    tell: (text, to) => tell(text, { ward, healer }, to),
+    tell: (text, to) => tell(text, { ward, healer, open: open(), event: step.action.tells === 'notice' ? 'incident.notice' : 'incident.page' }, to),
   };
 }
 

@@ -41,7 +41,7 @@ function describeRestraint({ off, paused }: Restraint, healer: Healer): object {
 /** As the gate counts it: after a lost record all disruptive actions but one are assumed. */
 function used(budget: 'disruptive' | 'start', times: number, { state, safety, actionTable, clock }: Healer): number {
   const history = state.state();
-  const spent = history.attempts.filter((attempt) => actionTable.get(attempt.action)?.budget === budget).map(({ atMs }) => atMs);
+  const spent = history.attempts.filter((attempt) => (attempt.budget ?? actionTable.get(attempt.action)?.budget) === budget).map(({ atMs }) => atMs);
   const assumed = budget === 'start' ? [] : assumedAttempts(history, times);
   return useOfWindow([...spent, ...assumed], { times, withinMs: safety.host_budget.within }, clock.monotonicMs()).used;
 }

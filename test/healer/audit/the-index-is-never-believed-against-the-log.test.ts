@@ -145,7 +145,7 @@ t.test('a log that was cut, or lost a file, is told as it is now', async (t) => 
 function forge(file: AuditFile, change: (block: { incidents: Record<string, { records: number; spans: number[] }> }) => void): void {
   const lines = readFileSync(indexPath(file), 'utf8').trimEnd().split('\n');
   const forged = lines.map((line) => {
-    const { v: _version, ...value } = structuredClone(decodeLine(line)) as { v: number; incidents: Record<string, { records: number; spans: number[] }> };
+    const { v: _version, ...value } = structuredClone(decodeLine(Buffer.from(line))) as { v: number; incidents: Record<string, { records: number; spans: number[] }> };
     if ('incidents' in value) change(value);
     return encodeLine(value);
   });
