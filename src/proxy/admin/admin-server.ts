@@ -10,6 +10,7 @@ import type { Listener } from '../gateway-request.ts';
 import type { HealerAnswer, QuestionWords } from '../healer-questions.ts';
 import { AdminAccess, readToken } from './admin-access.ts';
 import { describeState, type StateSources } from './describe-state.ts';
+import { loadDashboard } from './dashboard-files.ts';
 import { expositionType } from './exposition.ts';
 import { LiveEvents } from './live-events.ts';
 
@@ -54,7 +55,7 @@ export async function listenAdmin(options: AdminOptions, log: { warn(fields: obj
   const app = Fastify({ logger: false, bodyLimit: longestForm });
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers(headers);
-    if (open.has(pathOf(request))) return;
+    if (open.has(pathOf(request)) || (await loadDashboard()).has(pathOf(request))) return;
     const judged = access.judge(request.raw);
     if (!judged.allowed) await reply.code(judged.status).send({ error: judged.why });
   });
@@ -67,6 +68,7 @@ export async function listenAdmin(options: AdminOptions, log: { warn(fields: obj
     if (live.add(reply.raw, headers)) return reply.hijack();
     return reply.code(503).send({ error: 'too many look already' });
   });
+  addDashboard(app);
   addQuestions(app, options);
   addLogin(app, access);
   await app.ready();
@@ -91,6 +93,19 @@ function answerReady({ whyNotReady, healerConnected }: AdminOptions, reply: Fast
   const why = whyNotReady();
   if (why !== undefined) return reply.code(503).send(`${why}\n`);
   return reply.send(healerConnected() ? 'ok\n' : 'ok, but the healer is away: visitors are served, nothing is repaired\n');
+}
+
+/** The page and its modules: the same for everybody, and nothing in them is anybody's secret. */
+function addDashboard(app: FastifyInstance): void {
+  app.get('/*', async (request, reply) => {
+    const file = (await loadDashboard()).get(pathOf(request));
+    if (!file) return reply.code(404).send({ error: 'nothing is here; the dashboard is at /' });
+    void reply.headers({ 'cache-control': 'no-cache', etag: file.etag, vary: 'accept-encoding' });
+    if (request.headers['if-none-match'] === file.etag) return reply.code(304).send();
+    const takesGzip = /\bgzip\b/.test(request.headers['accept-encoding'] ?? '');
+    if (takesGzip) void reply.header('content-encoding', 'gzip');
+    return reply.type(file.type).send(takesGzip ? file.gzip : file.body);
+  });
 }
 
 /** Questions for the healer, each with the little that may be said with it. */
