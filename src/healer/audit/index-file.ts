@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { maxLineBytes, type AuditFile } from './files.ts';
 import { blockBytes, decodeLine, type IndexBlock } from './index-block.ts';
-import { isCompressed } from './lines-in.ts';
+import { asItStands, isCompressed } from './lines-in.ts';
 
 /** How the finished file looked from outside: nobody writes to a file without changing its ctime. */
 export interface Seal {
@@ -45,7 +45,8 @@ export async function sealOf(file: AuditFile): Promise<Seal> {
 }
 
 /** Reads the index and holds it against the log. An index that is missing, damaged or foreign is believed in nothing. Rejects when the log cannot be read. */
-export async function readIndex(file: AuditFile): Promise<Believed> {
+export async function readIndex(listed: AuditFile): Promise<Believed> {
+  const file = await asItStands(listed);
   const written = await readBlocks(file);
   const last = written.blocks.at(-1);
   if (!last) return nothing;
