@@ -3,6 +3,7 @@
  * the reference page and the JSON Schema for editors are made from here.
  */
 import { z } from 'zod';
+import { monitorSchema } from './monitor-schema.ts';
 import { notifierSchema } from './notifier-schema.ts';
 import { safetySchema } from './safety-schema.ts';
 import { absolutePath, address, duration, name, notYet, oneOrMany, retention, size, version } from './values.ts';
@@ -172,6 +173,7 @@ export const hostSchema = z.strictObject({
     .record(name(), notifierSchema)
     .prefault({ ops: { type: 'log' } })
     .describe('Who can be told. `ops` exists always; without an entry it is the process log.'),
+  monitor: monitorSchema.optional().describe('Who notices that goodgateway itself is dead. Default: nobody outside this host.'),
   safety: z
     .union([safetySchema, z.string()], { error: 'expected the limits themselves, or the path of a file that holds them' })
     .prefault({})
