@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { startBrowser } from '../support/browser.ts';
+import { documentedBlocks, startDocumentedNginx } from '../support/documented.ts';
 import { freePort } from '../support/ports.ts';
 import { signal } from '../support/processes.ts';
 import { missing } from '../support/skip.ts';
@@ -44,6 +45,7 @@ t.test('whoever looks', { skip }, async (t) => {
   await t.test('everything is reached by the keyboard, and one sees where one is', (t) => walksByKeyboard(t, looks));
   await t.test('what others wrote is text, and nothing offends against the policy of the page', (t) => showsTextAsText(t, looks));
   await t.test('pictures are taken', (t) => takesPictures(t, looks));
+  await t.test('behind nginx as docs/dashboard.md shows it', { skip: missing('nginx') }, (t) => worksBehindNginx(t, looks));
   await t.test('a healer that is away, and a lost connection, are said, and the page goes on by itself', (t) => saysWhatIsLost(t, looks));
 });
 
@@ -177,6 +179,24 @@ async function takesPictures(t: Test, { open, code }: Looks): Promise<void> {
     t.ok((await coloursOf(page, picture)) > 20, `${place}, ${options.colorScheme}, ${options.viewport.width} px, ${direction}: not blank`);
     await page.context().close();
   }
+}
+
+/** A name and a password at nginx, the token behind it, and what happens is not held back. */
+async function worksBehindNginx(t: Test, { scene: { gateway } }: Looks): Promise<void> {
+  const [block = ''] = documentedBlocks('docs/dashboard.md', 'nginx');
+  const passwords = join(tempFolder(t), 'htpasswd');
+  writeFileSync(passwords, 'anna:{PLAIN}secret\n');
+  const nginx = await startDocumentedNginx(t, block, { 'http://127.0.0.1:9180': gateway.adminUrl, '/etc/nginx/goodgateway.htpasswd': passwords });
+  const authorization = `Basic ${btoa('anna:secret')}`;
+  t.equal((await fetch(nginx.url)).status, 401);
+  t.match(await (await fetch(nginx.url, { headers: { authorization } })).text(), /<title>goodgateway<\/title>/);
+  const welcome = await fetch(`${nginx.url}/login`, { method: 'POST', headers: { authorization }, body: new URLSearchParams({ token }), redirect: 'manual' });
+  const cookie = welcome.headers.get('set-cookie')?.split(';')[0] ?? '';
+  const stop = new AbortController();
+  const events = await fetch(`${nginx.url}/api/events`, { headers: { authorization, cookie }, signal: stop.signal });
+  const { value } = (await events.body?.getReader().read()) ?? {};
+  stop.abort();
+  t.match(new TextDecoder().decode(value), /^retry: 1000\n\nevent: state\n/);
 }
 
 async function saysWhatIsLost(t: Test, { open, scene: { gateway } }: Looks): Promise<void> {
