@@ -1,5 +1,5 @@
 /**
- * The files that notifiers name: a secret that everybody can read is none, and who can change a program acts as whoever
+ * The files that notifiers, and the monitor, name: a secret that everybody can read is none, and who can change a program acts as whoever
  * starts it. For the healer and for `check`; the proxy may not even look at these files.
  */
 import { stat } from 'node:fs/promises';
@@ -34,7 +34,9 @@ export async function missingForNotifiers(host: YamlDocument): Promise<readonly 
     [...secrets, ...programs].map(async ({ path, file }) => {
       const key = path.findLast((part) => typeof part === 'string');
       const isThere = (await stat(file).catch(() => undefined)) !== undefined;
-      return isThere ? undefined : host.problem(path, 'value', `${key}: ${file} does not exist on this host, so ${String(path[1])} is not told anything before it does`);
+      return isThere
+        ? undefined
+        : host.problem(path, 'value', `${key}: ${file} does not exist on this host, so ${path[0] === 'monitor' ? 'the monitor' : String(path[1])} is not told anything before it does`);
     }),
   );
   return found.filter((each) => each !== undefined);
@@ -60,7 +62,7 @@ function filesOf(host: YamlDocument): { readonly secrets: readonly Named[]; read
     return typeof file === 'string' && file.startsWith('/') ? [{ path, file }] : [];
   };
   return {
-    secrets: names.flatMap((name) => secretFileKeys.flatMap((key) => named(['notifiers', name, key]))),
+    secrets: [...names.flatMap((name) => secretFileKeys.flatMap((key) => named(['notifiers', name, key]))), ...named(['monitor', 'ping_file'])],
     programs: names.flatMap((name) => named(['notifiers', name, 'command', 0])),
   };
 }

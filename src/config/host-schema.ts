@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { accessLogSchema } from './access-log-schema.ts';
 import { adminSchema } from './admin-schema.ts';
 import { auditSchema } from './audit-schema.ts';
+import { monitorSchema } from './monitor-schema.ts';
 import { notifierSchema } from './notifier-schema.ts';
 import { safetySchema } from './safety-schema.ts';
 import { absolutePath, address, duration, name, notYet, oneOrMany, size, version } from './values.ts';
@@ -165,6 +166,7 @@ export const hostSchema = z.strictObject({
     .record(name(), notifierSchema)
     .prefault({ ops: { type: 'log' } })
     .describe('Who can be told. `ops` exists always; without an entry it is the process log.'),
+  monitor: monitorSchema.optional().describe('Who notices that goodgateway itself is dead. Default: nobody outside this host.'),
   safety: z
     .union([safetySchema, z.string()], { error: 'expected the limits themselves, or the path of a file that holds them' })
     .prefault({})

@@ -81,6 +81,12 @@ export interface Receivers {
   waiting(): readonly (ReceiverStatus & { readonly name: string })[];
 }
 
+/** The message as other programs get it, on a webhook or on standard input: a public interface, described in docs/notifications.md. */
+export function fieldsOf(message: Message): object {
+  const { id, at, host, event, severity, service, incident, code, lines, audit, left_out } = message;
+  return { v: 1, id, thread: incident ?? id, event, severity, service, incident, code, text: lines.join('\n'), lines, at, host, audit, left_out };
+}
+
 /** The whole text, for receivers that take nothing else: the lines, and behind them how the audit log stands. */
 export function textOf({ lines, audit }: Message): string {
   return [...lines, ...(audit ? [`Audit log: record ${audit.seq}, ${audit.head}`] : [])].join('\n');

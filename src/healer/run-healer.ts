@@ -25,6 +25,7 @@ import type { RunCommand } from './commands.ts';
 import { watchNginxLogs } from './nginx-log/watch-nginx-logs.ts';
 import { watchPauses } from './operators/pause.ts';
 import type { OperatorPlace } from './operators/place.ts';
+import { pingMonitor } from './ping-monitor.ts';
 import { listenForProxies, type ProxyLink } from './proxy-link.ts';
 import { standAsOneHealer } from './one-healer.ts';
 import { openOutbox } from './outbox.ts';
@@ -115,6 +116,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   watches.add(watchSharedCause(healer));
   watches.add(watchEvidence(join(host.state, 'evidence'), healer));
   if (host.audit.checkpoints === 'journal') watches.add(tellCheckpoints({ audit, run, clock: systemClock, log, stopping: stop.signal }));
+  if (host.monitor) watches.add(pingMonitor({ settings: host.monitor, audit, clock: systemClock, log, signal: stop.signal }));
   watches.add(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
   const reloader = await createReloader(configuration, {
     healer,

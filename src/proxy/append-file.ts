@@ -4,10 +4,13 @@
  * meanwhile is dropped and counted. No line is ever mixed with another.
  */
 import { open, type FileHandle } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 
 /** Written at once: fewer calls of the system under load. */
 const gatheredBytes = 16 * 1024;
 const everyMs = 1000;
+/** A disk that hangs does not keep the proxy from ending. */
+const longestEndMs = 1000;
 /** What may wait: some thousand lines. */
 const waitingBytes = 1024 * 1024;
 /** Of a file that is made here. Other users of the host are not to read it; logrotate's `create` says who may. */
@@ -63,8 +66,12 @@ export class AppendFile {
     return this.#flush();
   }
 
-  /** Writes what waits, if the file takes it; never rejects. */
+  /** Writes what waits, if the file takes it within a second; never rejects. */
   async close(): Promise<void> {
+    await Promise.race([this.#end(), pause(longestEndMs, undefined, { ref: false })]);
+  }
+
+  async #end(): Promise<void> {
     await this.#working;
     await this.#flush();
     this.#closed = true;

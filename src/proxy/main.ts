@@ -27,7 +27,10 @@ try {
   const proxy = await runProxy(loaded.host, productVersion(), log);
   endWithSupervisor(() => process.kill(process.pid, 'SIGTERM'));
   // its gateways are changed by a restart only; the healer reads policies and limits again
-  reopen = () => void proxy.reopenAccessLog().then(() => log.info({}, 'SIGHUP: the access record was opened again; to change a gateway, restart goodgateway'));
+  reopen = () =>
+    void proxy
+      .reopenAccessLog()
+      .then((isThere) => log.info({}, `SIGHUP: ${isThere ? 'the access record was opened again' : 'there is no access record to open again'}; to change a gateway, restart goodgateway`));
   log.info({ pid: process.pid, node: process.version }, 'the proxy is ready');
   closeWithGrace({ skip: ['SIGHUP'], delay: drainMs + 1000 }, async ({ err }) => {
     if (err) log.error({ err }, 'a bug in goodgateway: the proxy ends and is started again');

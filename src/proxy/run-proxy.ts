@@ -36,8 +36,8 @@ export interface ProxyLog {
 
 export interface RunningProxy {
   readonly gateways: ReadonlyMap<string, Gateway>;
-  /** After its file was moved. Never rejects. */
-  reopenAccessLog(): Promise<void>;
+  /** After its file was moved. Whether there is an access record at all; never rejects. */
+  reopenAccessLog(): Promise<boolean>;
   /** Stops accepting; answers under way may finish until the signal aborts. */
   close(deadline: AbortSignal): Promise<void>;
 }
@@ -67,7 +67,10 @@ export async function runProxy(host: HostConfig, product: string, log: ProxyLog)
   void link.run(gateways, stop.signal);
   return {
     gateways,
-    reopenAccessLog: async () => accessLog?.reopen(),
+    reopenAccessLog: async () => {
+      await accessLog?.reopen();
+      return accessLog !== undefined;
+    },
     close: async (deadline) => {
       stop.abort();
       for (const { gate } of gateways.values()) gate.stop();

@@ -449,6 +449,8 @@ const inHost: readonly Row[] = [
   ],
   ['a shell line as a notifier', '{ type: log }', '{ type: run, command: [▸/bin/sh, -c, "echo x"] }', 'a shell line in disguise'],
   ['a placeholder for a notifier', '{ type: log }', '{ type: run, command: [/usr/bin/tee, ▸"{incident}"] }', 'the message is on standard input'],
+  ['a monitor without an address', 'audit:', '▸monitor: { every: 1m }\naudit:', 'expected exactly one of ping and ping_file'],
+  ['a monitor that is asked all the time', 'audit:', 'monitor: { ping: "https://example.com/", every: ▸1s }\naudit:', 'every: expected at least 10s'],
   ['an unknown notifier type', '{ type: log }', '{ type: ▸lgo }', 'did you mean `log`?'],
   ['a field that is not built', 'audit:', 'safety: { one_healer: { ▸fleet_lease: redis } }\naudit:', 'not yet: a lease for several hosts'],
   ['a time zone that there is not', 'audit:', 'safety: { maintenance: [{ name: night, every: "02:00-03:00", timezone: ▸Europe/Madird }] }\naudit:', 'expected a time zone'],

@@ -186,7 +186,7 @@ t.test('R30 fail safe: the disk of the audit log is full: nothing is done, someb
   };
   fill();
   await small.crash();
-  await until(() => running.output().includes('told: small: start is not done, because it could not be recorded'), { ...patience, what: () => `somebody to be told: ${running.output()}` });
+  await until(() => running.output().includes('Now: start is not done, because it could not be recorded'), { ...patience, what: () => `somebody to be told: ${running.output()}` });
   t.match(running.output(), /no space left on the device/, 'with the reason');
   t.equal(small.starts(), 0);
   rmSync(inside('filler'));

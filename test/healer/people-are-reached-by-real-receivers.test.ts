@@ -3,12 +3,16 @@ import { createHmac } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { parse } from 'yaml';
+import { z } from 'zod';
 import { notifierSchema } from '../../src/config/notifier-schema.ts';
+import { validate } from '../../src/config/validate.ts';
 import type { Message } from '../../src/healer/notifier.ts';
 import { sendBy } from '../../src/healer/outbox.ts';
 import { smtpServer, type TakenMail } from '../fixtures/notifiers/smtp-server.ts';
 import { webhookReceiver } from '../fixtures/notifiers/webhook-receiver.ts';
 import { makeAuthority } from '../fixtures/tls/certificates.ts';
+import { documentedBlocks } from '../support/documented.ts';
 import { freePort } from '../support/ports.ts';
 import { processInfo } from '../support/processes.ts';
 import { missing } from '../support/skip.ts';
@@ -224,7 +228,7 @@ t.test('a program finds the message on its standard input, and nothing in its ar
   };
   const runs = (path: string, timeout = '10s') => ({ type: 'run', command: [path, 'as it stands'], timeout });
   t.same(await send(runs(program('takes', `cat > ${folder}/in`, `echo "$#: $*" > ${folder}/args`))), { kind: 'sent' });
-  t.same(JSON.parse(readFileSync(join(folder, 'in'), 'utf8')), message);
+  t.match(JSON.parse(readFileSync(join(folder, 'in'), 'utf8')), { v: 1, ...message, thread: message.incident }, 'the fields that a webhook gets');
   t.equal(readFileSync(join(folder, 'args'), 'utf8'), '1: as it stands\n');
   t.same(await send(runs(program('does-not-read', 'exit 0')), { lines: ['x'.repeat(500)] }), { kind: 'sent' });
   t.match(await send(runs(program('fails', 'echo "no network" >&2', 'exit 3'))), { kind: 'failed', retry: true, detail: /fails ended with 3: no network$/ });
@@ -242,4 +246,13 @@ t.test('nobody listens: each says so at once, and none throws', async (t) => {
   t.match(await send({ type: 'webhook', url: `http://127.0.0.1:${port}/` }), { kind: 'failed', retry: true });
   t.match(await send({ type: 'email', host: '127.0.0.1', port, from: 'a@example.com', to: ['b@example.com'] }), { kind: 'failed', retry: true });
   t.same(await send({ type: 'log' }), { kind: 'sent' });
+});
+
+t.test('what docs/notifications.md shows is understood as it stands', async (t) => {
+  const blocks = documentedBlocks('docs/notifications.md', 'yaml');
+  t.ok(blocks.length >= 5);
+  for (const block of blocks) {
+    const { notifiers } = z.object({ notifiers: z.record(z.string(), z.unknown()) }).parse(parse(block));
+    for (const [name, settings] of Object.entries(notifiers)) t.match(validate(notifierSchema, settings), { ok: true }, name);
+  }
 });

@@ -1,4 +1,4 @@
-import { chmodSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadConfiguration } from '../../src/config/load.ts';
@@ -200,4 +200,21 @@ t.test('the process log holds no more secrets than the audit log, whatever it qu
   await healer.reload('SIGHUP');
   t.match(errors, [/DB_PASSWORD=\[redacted\]/]);
   t.notMatch(errors.join(), /hunter2/);
+});
+
+t.test('who is told, and how, is taken over by a reload; a configuration that is refused is told to them', async (t) => {
+  const { small, healer, records } = await scene(t);
+  const [program, taken] = [join(small.folder, 'takes'), join(small.folder, 'taken')];
+  writeFileSync(program, `#!/bin/sh\ncat >> ${taken}\n`, { mode: 0o755 });
+  small.writeHost({ notifiers: { ops: { type: 'run', command: [program] } } });
+  await healer.reload('SIGHUP');
+  t.match(records('policy.loaded').at(-1), { text: /^who is told, and how \(notifiers\), was read again$/ });
+  small.writePolicy({ unknwon: 1 });
+  await healer.reload('SIGHUP');
+  const message = await until(() => readFileSync(taken, 'utf8').includes('\n') && (JSON.parse(readFileSync(taken, 'utf8')) as unknown), { timeoutMs: 15_000, what: 'the message' });
+  t.match(message, {
+    event: 'policy.rejected',
+    severity: 'warning',
+    lines: [/^the configuration was read again \(SIGHUP\) and is refused as a whole; the one before stays in force\.$/, /small\.yaml:.*unknwon/, 'Please: goodgateway check'],
+  });
 });

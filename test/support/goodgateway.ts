@@ -19,8 +19,8 @@ export interface GoodgatewayOptions {
   /** By name. Gets the folder, for the sockets: `listen: unix:${folder}/shop.sock`. */
   readonly gateways: (folder: string) => Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly policies: readonly (string | Readonly<Record<string, unknown>>)[];
-  /** Other keys of goodgateway.yaml: `safety`, `notifiers`, `log`. */
-  readonly host?: Readonly<Record<string, unknown>>;
+  /** Other keys of goodgateway.yaml: `safety`, `notifiers`, `log`. May need the folder, too. */
+  readonly host?: Readonly<Record<string, unknown>> | ((folder: string) => Readonly<Record<string, unknown>>);
   /** What is installed (after `npm run build`) instead of the source: for measuring. */
   readonly built?: boolean;
   /** Argv in front of it that ends in an `exec` of what follows: for namespaces of its own. */
@@ -142,7 +142,7 @@ function writeConfiguration(folder: string, admin: number, options: GoodgatewayO
     audit: { folder: options.auditFolder ?? join(folder, 'audit') },
     state: join(folder, 'state'),
     runtime: join(folder, 'runtime'),
-    ...options.host,
+    ...(typeof options.host === 'function' ? options.host(folder) : options.host),
   };
   const config = join(folder, 'goodgateway.yaml');
   writeFileSync(config, stringify(host, { aliasDuplicateObjects: false }));

@@ -74,6 +74,9 @@ export const gatingEvents: ReadonlySet<AuditEventName> = new Set([
   'breaker.closed',
   'incident.gave_up',
   'request.quarantined',
+  'evidence.removed',
   'audit.gap',
   'audit.rotated',
+  // What is told outside must not be lost in a power cut: it would look like a cut.
+  'audit.checkpoint',
 ] as const);

@@ -1,5 +1,5 @@
 /**
- * The index of one log file, `audit-20261122-01.index` beside it: one line a block, and a seal when the file is finished.
+ * The index of one log file, `audit-20261122-01.index` beside it: one line a block, and a stamp when the file is finished.
  * It only says where to look. It is believed as far as it fits the bytes of the log, which is found out at every
  * reading; what it does not cover, or covers wrongly, is read from the log itself.
  */
@@ -9,12 +9,7 @@ import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { maxLineBytes, type AuditFile } from './files.ts';
 import { blockBytes, decodeLine, type IndexBlock } from './index-block.ts';
-import { isCompressed } from './lines-in.ts';
-
-/** How the finished file looked from outside: nobody writes to a file without changing its ctime. */
-export interface Seal {
-  readonly sealed: readonly [inode: string, size: string, mtimeNs: string, ctimeNs: string];
-}
+import { asItStands, isCompressed } from './lines-in.ts';
 
 /** What of a file's index can be believed. */
 export interface Believed {
@@ -22,12 +17,12 @@ export interface Believed {
   /** Behind the last one of them, in bytes of the uncompressed log file. */
   readonly to: number;
   /** The file is finished, and nobody has touched it since. */
-  readonly isSealed: boolean;
-  /** Length of the believed lines of the index, in bytes, the seal among them. */
+  readonly isStamped: boolean;
+  /** Length of the believed lines of the index, in bytes, the stamp among them. */
   readonly indexBytes: number;
 }
 
-const nothing: Believed = { blocks: [], to: 0, isSealed: false, indexBytes: 0 };
+const nothing: Believed = { blocks: [], to: 0, isStamped: false, indexBytes: 0 };
 /** An index is some hundredths of its log file. */
 const largestIndex = 64 * 1024 ** 2;
 /** A block may be longer than planned by the line that fills it. */
@@ -38,14 +33,15 @@ export function indexPath({ path, day, number }: Pick<AuditFile, 'path' | 'day' 
   return join(dirname(path), `audit-${day}-${String(number).padStart(2, '0')}.index`);
 }
 
-/** The seal of a plain file as it is now. Rejects with the system's error. */
-export async function sealOf(file: AuditFile): Promise<Seal> {
+/** How a plain file looks from outside: nobody writes to one without changing its ctime. Rejects with the system's error. */
+export async function stampOf(file: AuditFile): Promise<string> {
   const { ino, size, mtimeNs, ctimeNs }: BigIntStats = await stat(file.path, { bigint: true });
-  return { sealed: [String(ino), String(size), String(mtimeNs), String(ctimeNs)] };
+  return [ino, size, mtimeNs, ctimeNs].join(' ');
 }
 
 /** Reads the index and holds it against the log. An index that is missing, damaged or foreign is believed in nothing. Rejects when the log cannot be read. */
-export async function readIndex(file: AuditFile): Promise<Believed> {
+export async function readIndex(listed: AuditFile): Promise<Believed> {
+  const file = await asItStands(listed);
   const written = await readBlocks(file);
   const last = written.blocks.at(-1);
   if (!last) return nothing;
@@ -53,14 +49,14 @@ export async function readIndex(file: AuditFile): Promise<Believed> {
     const { crc, size } = await trailerOf(file);
     return crc === last.crc && size === last.to ? believed(written, written.blocks.length, true) : nothing;
   }
-  const isSealed = written.seal !== undefined && written.seal.sealed.join() === (await sealOf(file)).sealed.join();
-  return believed(written, isSealed ? written.blocks.length : await countFitting(written.blocks, file), isSealed);
+  const isStamped = written.stamp === (await stampOf(file));
+  return believed(written, isStamped ? written.blocks.length : await countFitting(written.blocks, file), isStamped);
 }
 
-function believed({ blocks, lengths, sealLength }: WrittenBlocks, count: number, isSealed: boolean): Believed {
+function believed({ blocks, lengths, stampLength }: WrittenBlocks, count: number, isStamped: boolean): Believed {
   const kept = blocks.slice(0, count);
-  const indexBytes = lengths.slice(0, count).reduce((sum, length) => sum + length, isSealed ? sealLength : 0);
-  return { blocks: kept, to: kept.at(-1)?.to ?? 0, isSealed, indexBytes };
+  const indexBytes = lengths.slice(0, count).reduce((sum, length) => sum + length, isStamped ? stampLength : 0);
+  return { blocks: kept, to: kept.at(-1)?.to ?? 0, isStamped, indexBytes };
 }
 
 /** How many blocks, from the first on, the bytes of the log bear out. */
@@ -84,8 +80,8 @@ interface WrittenBlocks {
   readonly blocks: readonly IndexBlock[];
   /** Of each block's line, in bytes. */
   readonly lengths: readonly number[];
-  readonly seal: Seal | undefined;
-  readonly sealLength: number;
+  readonly stamp: string | undefined;
+  readonly stampLength: number;
 }
 
 /** Up to the first line that is damaged, or does not carry on from the one before. */
@@ -98,13 +94,13 @@ async function readBlocks(file: AuditFile): Promise<WrittenBlocks> {
     if (value === undefined) break;
     const length = stop + 1 - from;
     // The checksum says that it is ours, as it was written.
-    if ('sealed' in value) return { blocks, lengths, seal: value as Seal, sealLength: length };
+    if ('stamp' in value) return { blocks, lengths, stamp: String(value.stamp), stampLength: length };
     const block = value as IndexBlock;
     if (block.from !== (blocks.at(-1)?.to ?? 0) || block.to <= block.from) break;
     blocks.push(block);
     lengths.push(length);
   }
-  return { blocks, lengths, seal: undefined, sealLength: 0 };
+  return { blocks, lengths, stamp: undefined, stampLength: 0 };
 }
 
 async function readWhole(path: string): Promise<Buffer> {

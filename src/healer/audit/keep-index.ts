@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { listAuditFiles, type AuditFile } from './files.ts';
 import { blockBytes, BlockBuilder, encodeLine } from './index-block.ts';
-import { indexPath, readIndex, sealOf, type Seal } from './index-file.ts';
-import { isCompressed, linesIn } from './lines-in.ts';
+import { indexPath, readIndex, stampOf } from './index-file.ts';
+import { asItStands, isCompressed, linesIn } from './lines-in.ts';
 
 export interface IndexKeeper {
   /** To be called when the log is open: catches up with what is there. */
@@ -71,7 +71,9 @@ export function keepIndex({ folder, onTrouble }: IndexKeeping): IndexKeeper {
 interface Position {
   readonly to: number;
   readonly crc: number;
-  readonly isSealed: boolean;
+  readonly isStamped: boolean;
+  /** Of a plain file that is covered to its end. */
+  readonly stamp: string | undefined;
 }
 
 /** How far each file is covered: found out, then known as long as this process alone writes. */
@@ -82,11 +84,18 @@ class Covered {
     return this.#known.get(indexPath(file)) ?? this.anew(file);
   }
 
+  /** To its end, and it still looks as it did then: to make it read-only changes its look, and a look that is not known costs every reader time. */
+  async isDone(file: AuditFile): Promise<boolean> {
+    const { isStamped, stamp } = await this.of(file);
+    return isStamped && (isCompressed(file) || stamp === (await stampOf(file)));
+  }
+
   async anew(file: AuditFile): Promise<Position> {
-    const { blocks, to, isSealed, indexBytes } = await readIndex(file);
+    const { blocks, to, isStamped, indexBytes } = await readIndex(file);
     // What is not believed is no beginning for more.
     await shorten(indexPath(file), indexBytes);
-    return this.set(file, { to, crc: blocks.at(-1)?.crc ?? 0, isSealed });
+    const stamp = isStamped && !isCompressed(file) ? await stampOf(file) : undefined;
+    return this.set(file, { to, crc: blocks.at(-1)?.crc ?? 0, isStamped, stamp });
   }
 
   forget(): void {
@@ -123,10 +132,11 @@ export async function updateIndex(
   { covered = new Covered(), signal = new AbortController().signal }: { readonly covered?: Covered; readonly signal?: AbortSignal } = {},
 ): Promise<void> {
   const files = await listAuditFiles(folder);
-  for (const file of files) {
+  for (const listed of files) {
     if (signal.aborted) return;
-    if ((await covered.of(file)).isSealed) continue;
-    covered.set(file, await (file === files.at(-1) ? coverNewest : finish)(file, { covered, signal }));
+    const file = await asItStands(listed);
+    if (await covered.isDone(file)) continue;
+    covered.set(file, await (listed === files.at(-1) ? coverNewest : finish)(file, { covered, signal }));
   }
   const wanted = new Set(files.map(indexPath));
   for (const name of await readdir(folder)) {
@@ -144,17 +154,17 @@ interface Covering {
 async function coverNewest(file: AuditFile, { covered, signal }: Covering): Promise<Position> {
   const position = await covered.of(file);
   const { size } = await stat(file.path);
-  return size - position.to < blockBytes ? position : write(file, position, { signal, seal: undefined, toEnd: false });
+  return size - position.to < blockBytes ? position : write(file, position, { signal, stamp: undefined, toEnd: false });
 }
 
-/** A file that nobody writes to any more, to its end. Seen from outside first, then held against its index once more: a change by others is either found, or breaks the seal. */
+/** A file that nobody writes to any more, to its end. Seen from outside first, then held against its index once more: a change by others is either found, or no longer fits the stamp. */
 async function finish(file: AuditFile, { covered, signal }: Covering): Promise<Position> {
-  const seal = isCompressed(file) ? undefined : await sealOf(file);
-  return write(file, await covered.anew(file), { signal, seal, toEnd: true });
+  const stamp = isCompressed(file) ? undefined : await stampOf(file);
+  return write(file, await covered.anew(file), { signal, stamp, toEnd: true });
 }
 
 /** One write for each block. */
-async function write(file: AuditFile, position: Position, { signal, seal, toEnd }: { readonly signal: AbortSignal; readonly seal: Seal | undefined; readonly toEnd: boolean }): Promise<Position> {
+async function write(file: AuditFile, position: Position, { signal, stamp, toEnd }: { readonly signal: AbortSignal; readonly stamp: string | undefined; readonly toEnd: boolean }): Promise<Position> {
   const index = await open(indexPath(file), constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o640);
   try {
     let { to, crc } = position;
@@ -172,10 +182,10 @@ async function write(file: AuditFile, position: Position, { signal, seal, toEnd 
       builder.add(bytes);
       if (builder.bytes >= blockBytes) await writeBlock();
     }
-    if (signal.aborted || !toEnd) return { to, crc, isSealed: false };
+    if (signal.aborted || !toEnd) return { to, crc, isStamped: false, stamp: undefined };
     if (builder.bytes > 0) await writeBlock();
-    if (seal) await index.appendFile(encodeLine(seal));
-    return { to, crc, isSealed: true };
+    if (stamp) await index.appendFile(encodeLine({ stamp }));
+    return { to, crc, isStamped: true, stamp };
   } finally {
     await index.close();
   }

@@ -1,6 +1,6 @@
 /** Some stretches of a file of the log, without reading what lies between. Offsets count uncompressed bytes. */
 import { createReadStream } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { access, open, type FileHandle } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { maxLineBytes, type AuditFile } from './files.ts';
 
@@ -22,9 +22,24 @@ export function isCompressed(file: AuditFile): boolean {
   return file.path.endsWith('.gz');
 }
 
+/** The same file, compressed where it was compressed since it was listed. */
+export async function asItStands(file: AuditFile): Promise<AuditFile> {
+  if (isCompressed(file) || (await isThere(file.path))) return file;
+  const path = `${file.path}.gz`;
+  return (await isThere(path)) ? { ...file, path } : file;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** The lines of these ranges, which are in order and do not overlap. Memory: a chunk and a line. Rejects with the system's error. */
-export async function* linesIn(file: AuditFile, ranges: readonly Range[]): AsyncGenerator<LineInRange, void, undefined> {
+export async function* linesIn(listed: AuditFile, ranges: readonly Range[]): AsyncGenerator<LineInRange, void, undefined> {
   if (ranges.length === 0) return;
+  const file = await asItStands(listed);
   const parts = isCompressed(file) ? unpacked(file, joined(ranges)) : seeked(file, joined(ranges));
   let rest: Buffer = Buffer.alloc(0);
   /** Of the line that `rest` begins; longer than `rest` where the line is too long. */

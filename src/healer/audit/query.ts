@@ -66,15 +66,15 @@ export async function* readRecords(files: readonly AuditFile[], selection: Selec
 }
 
 /** Nothing is known of the file but itself. */
-export const noIndex: Believed = { blocks: [], to: 0, isSealed: false, indexBytes: 0 };
+export const noIndex: Believed = { blocks: [], to: 0, isStamped: false, indexBytes: 0 };
 
 async function indexOf(file: AuditFile, useIndex = true): Promise<Believed> {
   return useIndex ? readIndex(file) : noIndex;
 }
 
 /** What the index does not cover. Of a compressed file it covers all or nothing. */
-export function behind({ to, isSealed }: Believed, file: AuditFile): readonly Range[] {
-  return isSealed && isCompressed(file) ? [] : [[to, Infinity]];
+export function behind({ to, isStamped }: Believed, file: AuditFile): readonly Range[] {
+  return isStamped && isCompressed(file) ? [] : [[to, Infinity]];
 }
 
 function overlaps({ records, minMs, maxMs }: IndexBlock, { sinceMs = 0, untilMs = Infinity }: Selection): boolean {

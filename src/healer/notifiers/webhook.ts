@@ -6,7 +6,7 @@ import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Dispatcher } from 'undici';
 import { whyNoAddress, type WebhookConfig } from '../../config/notifier-schema.ts';
-import { textOf, type Message, type Notifier, type SendOutcome } from '../notifier.ts';
+import { fieldsOf, textOf, type Message, type Notifier, type SendOutcome } from '../notifier.ts';
 import { readSecret, wordsWithout } from './read-secret.ts';
 
 /** The same message would be refused again. Everything else may be put right at the other end, or in the configuration. */
@@ -55,11 +55,6 @@ async function prepare(message: Message, settings: WebhookConfig): Promise<Prepa
     ...(key === undefined ? {} : { 'x-goodgateway-signature': `sha256=${createHmac('sha256', key).update(body).digest('hex')}` }),
   };
   return { url, headers, body, ca, secrets: [address, url.pathname.length > 1 ? url.pathname : undefined, url.search.slice(1), token, key] };
-}
-
-function fieldsOf(message: Message): object {
-  const { id, at, host, event, severity, service, incident, code, lines, audit, left_out } = message;
-  return { v: 1, id, thread: incident ?? id, event, severity, service, incident, code, text: lines.join('\n'), lines, at, host, audit, left_out };
 }
 
 /** The code leads, because an incoming webhook cannot reply in a thread. */

@@ -1,7 +1,7 @@
 /** What is asked of the log has the same answer with an index, without one, and with a wrong one. */
-import { appendFileSync, cpSync, existsSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, cpSync, existsSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import t from 'tap';
 import { systemClock } from '../../../src/core/time.ts';
 import { listAuditFiles, type AuditFile } from '../../../src/healer/audit/files.ts';
@@ -38,6 +38,13 @@ await Promise.all(
 );
 await append(large, clock, [{ ...finished, outcome: { result: 'failed' } }, recovered]);
 await large.close();
+// Whatever the writer has made of finished files: here they are plain, and may be changed.
+for (const { path } of await listAuditFiles(original)) {
+  const plain = path.replace(/\.gz$/, '');
+  const bytes = readFileSync(path);
+  rmSync(path);
+  writeFileSync(plain, plain === path ? bytes : gunzipSync(bytes));
+}
 
 const selections: readonly Selection[] = [
   {},
@@ -81,9 +88,9 @@ async function copy(): Promise<{ readonly folder: string; readonly files: readon
 
 t.test('with an index the answers are those of the log', async (t) => {
   const { folder, files, newest } = await copy();
-  for (const file of files.slice(0, -1)) t.equal((await readIndex(file)).isSealed, true, file.name);
-  const { to, isSealed } = await readIndex(newest);
-  t.ok(to > 200_000 && to < statSync(newest.path).size && !isSealed, 'of the newest file whole blocks only');
+  for (const file of files.slice(0, -1)) t.equal((await readIndex(file)).isStamped, true, file.name);
+  const { to, isStamped } = await readIndex(newest);
+  t.ok(to > 200_000 && to < statSync(newest.path).size && !isStamped, 'of the newest file whole blocks only');
   t.same(await answers(folder), truth);
 });
 
@@ -120,15 +127,23 @@ t.test('a log that was changed behind its index is told as it is now', async (t)
   const { folder, files, newest, oldest } = await copy();
   edit(oldest, '"service":"shop"', '"service":"shoq"');
   edit(newest, '"action":"stop"', '"action":"page"');
-  t.equal((await readIndex(oldest)).isSealed, false);
+  t.equal((await readIndex(oldest)).isStamped, false);
   t.equal((await readIndex(newest)).blocks.length, 0);
   const now = await answers(folder);
   t.same(now, await answers(folder, false));
   const { incidents } = await summarizeIncidents(files, {});
   t.match(incidents, [{ id: other, service: 'shoq' }, {}, { notDone: ['no start: refused', 'no page: refused'] }]);
   await updateIndex(folder);
-  t.equal((await readIndex(oldest)).isSealed, true, 'the index follows the log');
+  t.equal((await readIndex(oldest)).isStamped, true, 'the index follows the log');
   t.same(await answers(folder), now);
+});
+
+t.test('a finished file that only its rights changed is indexed as before, and known again', async (t) => {
+  const { folder, oldest } = await copy();
+  chmodSync(oldest.path, 0o440);
+  t.match(await readIndex(oldest), { isStamped: false, blocks: { length: 1 } });
+  await updateIndex(folder);
+  t.match(await readIndex(oldest), { isStamped: true, blocks: { length: 1 } });
 });
 
 t.test('a log that was cut, or lost a file, is told as it is now', async (t) => {
@@ -170,16 +185,29 @@ t.test('the index of a file holds when the file is compressed, and not when the 
   const { files, oldest } = await copy();
   const packed = files.map((file) => ({ ...file, path: `${file.path}.gz` }));
   for (const file of files) writeFileSync(`${file.path}.gz`, gzipSync(readFileSync(file.path)));
-  t.equal((await readIndex(packed[0]!)).isSealed, true);
+  t.equal((await readIndex(packed[0]!)).isStamped, true);
   const told = async (of: readonly AuditFile[]) => {
     const lines: string[] = [];
     for await (const { line } of readRecords(of, { kind: 'acts' })) lines.push(line);
     return { lines, ...(await summarizeIncidents(of, {})), story: (await findIncident(of, long))?.records };
   };
-  t.same(await told(packed), await told(files));
+  const plain = await told(files);
+  t.same(await told(packed), plain);
   writeFileSync(`${oldest.path}.gz`, gzipSync(readFileSync(oldest.path, 'utf8').replace('"service":"shop"', '"service":"shoq"')));
   t.equal((await readIndex(packed[0]!)).blocks.length, 0);
   t.match((await summarizeIncidents(packed, {})).incidents[0], { service: 'shoq' });
+});
+
+t.test('a file that is compressed between the listing and the reading is read', async (t) => {
+  const { files } = await copy();
+  for (const file of files) {
+    writeFileSync(`${file.path}.gz`, gzipSync(readFileSync(file.path)));
+    unlinkSync(file.path);
+  }
+  t.match(await findIncident(files, crash.id), { records: { length: 7 }, isIndexWrong: false });
+  t.equal((await summarizeIncidents(files, {})).incidents.length, 3);
+  for (const file of files) unlinkSync(indexPath(file));
+  t.match(await findIncident(files, crash.id), { records: { length: 7 } }, 'without an index, too');
 });
 
 t.test('the healer keeps the index while it writes, and goes on with it after a restart', async (t) => {
@@ -194,9 +222,9 @@ t.test('the healer keeps the index while it writes, and goes on with it after a 
     await until(
       async () => {
         const believed = await Promise.all((await listAuditFiles(folder)).map(readIndex));
-        return believed.slice(0, -1).every(({ isSealed }) => isSealed);
+        return believed.slice(0, -1).every(({ isStamped }) => isStamped);
       },
-      { timeoutMs: 20_000, what: 'every finished file to be sealed' },
+      { timeoutMs: 20_000, what: 'every finished file to be stamped' },
     );
     await log.close();
     await index.close();

@@ -1,6 +1,7 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { listAuditFiles } from '../../../src/healer/audit/files.ts';
 import type { AuditEvent } from '../../../src/healer/audit/record.ts';
@@ -54,11 +55,19 @@ t.test('appends of one moment keep their order and their chain', async (t) => {
 });
 
 t.test('more appends than can wait are refused, not kept', async (t) => {
-  const log = await openStory(tempFolder(t), new StoryClock());
+  const folder = tempFolder(t);
+  const log = await openStory(folder, new StoryClock());
   t.teardown(() => log.close());
   const results = await Promise.all(Array.from({ length: 1100 }, () => log.append(note)));
   t.equal(results.filter(({ kind }) => kind === 'appended').length, 1000);
   t.match(results.at(-1), { kind: 'not_written', detail: /1000 records wait/ });
+  for (let i = 0; i < 30; i++) void log.append({ event: 'incident.updated', service: `s${i}` });
+  await Promise.all(Array.from({ length: 1100 }, (_, i) => log.append({ event: 'incident.updated', service: `s${i % 30}` })));
+  await log.append(note);
+  const gaps = (await recordsIn(folder)).flatMap(({ unwritten }) => (unwritten ? [unwritten] : []));
+  t.match(gaps[0], { count: 100, kinds: [{ what: 'agent.started', count: 100 }] });
+  t.match(gaps[1], { count: 130 });
+  t.equal(gaps[1]?.kinds.length, 20, 'of more kinds only the number is kept');
 });
 
 t.test('a new day and a full file begin the next file, the chain goes on', async (t) => {
@@ -108,6 +117,33 @@ t.test('a file that is left is read-only and then compressed, and its hash as a 
   ]);
   t.match(await verify(folder), { ok: true, files: 4 });
 });
+
+for (const [what, seal] of [
+  ['made read-only', (path: string) => chmodSync(path, 0o440)],
+  [
+    'compressed',
+    (path: string) => {
+      writeFileSync(`${path}.gz`, gzipSync(readFileSync(path)));
+      unlinkSync(path);
+    },
+  ],
+] as const) {
+  t.test(`a newest file that somebody has ${what} is written to no more`, async (t) => {
+    const folder = tempFolder(t);
+    const clock = new StoryClock();
+    const first = await openStory(folder, clock);
+    await append(first, clock, crashEvents());
+    await first.close();
+    const path = join(folder, 'audit-20261122-01.jsonl');
+    const sha256 = createHash('sha256').update(readFileSync(path)).digest('hex');
+    seal(path);
+    const second = await openStory(folder, clock);
+    t.teardown(() => second.close());
+    t.match(await second.append(note), { kind: 'appended', seq: 9, file: join(folder, 'audit-20261122-02.jsonl') });
+    t.match((await recordsIn(folder))[7], { event: 'audit.rotated', sealed: { file: 'audit-20261122-01.jsonl', last_seq: 7, sha256 } });
+    t.match(await verify(folder), { ok: true, records: 9, files: 2 });
+  });
+}
 
 t.test('a crash while a file is compressed leaves it plain; what it left is no file of the log, and is made anew', async (t) => {
   const folder = tempFolder(t);
@@ -234,6 +270,7 @@ t.test('a full disk is a value; half a line is taken back; room made is used', {
   t.match(await verify(folder), { ok: true, records: written }, 'no part of the line stayed');
   t.match(await log.append({ ...intent, text: 'x'.repeat(700) }), { kind: 'not_written' }, 'still full');
   unlinkSync(ballast);
+  await until(async () => (await recordsIn(folder)).at(-1)?.event === 'audit.gap', { timeoutMs: 20_000, what: 'the gap to be told, though nobody writes anything' });
   t.match(await log.append(intent), { kind: 'appended', seq: written + 2 }, 'the number of the lost record is used');
   t.match((await recordsIn(folder)).at(-2), {
     event: 'audit.gap',
