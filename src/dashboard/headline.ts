@@ -157,7 +157,23 @@ function noticesOf(state: AdminState, services: AdminServices | undefined): read
   return [
     ...(state.healer === 'away' ? [healerIsAway] : []),
     ...(held ? [held] : []),
+    ...(services?.services ?? []).flatMap(ownRestraint),
+    ...(services?.untold ?? []).flatMap(untold),
     ...shedding.map(([name, { shedding: level }]) => ({ sentence: `${name} turns some requests away on purpose.`, more: [`${Math.round((level?.keep ?? 1) * 100)} % are let through.`], you: '' })),
+  ];
+}
+
+/** One service is held back by its own word. */
+function ownRestraint(service: AdminService): readonly Notice[] {
+  const held = service.off || service.paused ? restraintOf(service, undefined) : undefined;
+  return held ? [{ ...held, sentence: held.sentence.replace('Healing', `Healing of ${service.name}`) }] : [];
+}
+
+/** A message that was just said and is on its way is no trouble. */
+function untold({ notifier, waiting, problem }: AdminServices['untold'][number]): readonly Notice[] {
+  if (problem === undefined) return [];
+  return [
+    { sentence: `${notifier} cannot be told anything.`, more: [`${plural(waiting, 'message waits', 'messages wait')}: ${withStop(problem)}`], you: `To try it: goodgateway notify --test ${notifier}` },
   ];
 }
 
