@@ -121,14 +121,19 @@ function restraintOf(service: AdminService | undefined, services: AdminServices 
   if (services && services.audit !== 'ok')
     return { sentence: 'The audit log cannot be written, so nothing is repaired.', more: [withStop(services.audit)], you: 'Make it writable, or repair the service yourself.' };
   const off = service?.off ?? services?.off;
-  if (off) return { sentence: `Healing was switched off by ${off.by}.`, more: [withStop(off.reason)], you: 'Nothing is repaired until somebody says: goodgateway on' };
+  if (off)
+    return {
+      sentence: `Healing was switched off by ${off.by}.`,
+      more: [withStop(off.reason)],
+      you: `Nothing is repaired until somebody says: goodgateway on${service?.off ? ` ${service.name}` : ''}`,
+    };
   if (services?.healing === 'off') return { sentence: 'Healing is switched off in goodgateway.yaml.', more: [], you: 'Nothing is repaired until it is switched on there.' };
   const paused = service?.paused ?? services?.paused;
   if (paused)
     return {
       sentence: `Healing is paused until ${formatMoment(Date.parse(paused.until))}.`,
       more: [withStop(paused.reason)],
-      you: 'Nothing is repaired until then, or until somebody says: goodgateway resume',
+      you: `Nothing is repaired until then, or until somebody says: goodgateway resume${service?.paused ? ` ${service.name}` : ''}`,
     };
   if (!services?.breaker) return undefined;
   return { sentence: 'goodgateway has stopped trying for a while.', more: [withStop(services.breaker.reason)], you: 'To let it try now: goodgateway on' };

@@ -110,7 +110,7 @@ const cases: readonly (readonly [what: string, known: Partial<Known>, level: Lev
     { services: services({ paused: { until: '2026-11-22T03:22:05.000Z', reason: 'update' } }) },
     'notice',
     /^Healing of shop is paused until/,
-    /^update\. .*goodgateway resume$/,
+    /^update\. .*goodgateway resume shop$/,
   ],
   [
     'nobody can be told',
