@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { monitorSchema } from '../../src/config/monitor-schema.ts';
-import type { AuditFailure } from '../../src/healer/audit/log.ts';
+import type { AuditFailure } from '../../src/healer/audit/turns.ts';
 import { pingMonitor } from '../../src/healer/ping-monitor.ts';
 import { webhookReceiver } from '../fixtures/notifiers/webhook-receiver.ts';
 import { tempFolder } from '../support/temp-folder.ts';
