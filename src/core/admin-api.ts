@@ -151,6 +151,8 @@ export interface AdminServices {
   readonly paused: AdminPause | null;
   readonly breaker: { readonly since: string; readonly reason: string; readonly tried: boolean } | null;
   readonly budget: { readonly disruptive: AdminUse; readonly starts: AdminUse; readonly within_ms: number };
+  /** Receivers of messages for whom some wait; `problem`: why the last try did not help. */
+  readonly untold: readonly { readonly notifier: string; readonly waiting: number; readonly since?: string | undefined; readonly problem?: string | undefined }[];
   readonly services: readonly AdminService[];
 }
 

@@ -121,14 +121,19 @@ function restraintOf(service: AdminService | undefined, services: AdminServices 
   if (services && services.audit !== 'ok')
     return { sentence: 'The audit log cannot be written, so nothing is repaired.', more: [withStop(services.audit)], you: 'Make it writable, or repair the service yourself.' };
   const off = service?.off ?? services?.off;
-  if (off) return { sentence: `Healing was switched off by ${off.by}.`, more: [withStop(off.reason)], you: 'Nothing is repaired until somebody says: goodgateway on' };
+  if (off)
+    return {
+      sentence: `Healing was switched off by ${off.by}.`,
+      more: [withStop(off.reason)],
+      you: `Nothing is repaired until somebody says: goodgateway on${service?.off ? ` ${service.name}` : ''}`,
+    };
   if (services?.healing === 'off') return { sentence: 'Healing is switched off in goodgateway.yaml.', more: [], you: 'Nothing is repaired until it is switched on there.' };
   const paused = service?.paused ?? services?.paused;
   if (paused)
     return {
       sentence: `Healing is paused until ${formatMoment(Date.parse(paused.until))}.`,
       more: [withStop(paused.reason)],
-      you: 'Nothing is repaired until then, or until somebody says: goodgateway resume',
+      you: `Nothing is repaired until then, or until somebody says: goodgateway resume${service?.paused ? ` ${service.name}` : ''}`,
     };
   if (!services?.breaker) return undefined;
   return { sentence: 'goodgateway has stopped trying for a while.', more: [withStop(services.breaker.reason)], you: 'To let it try now: goodgateway on' };
@@ -157,7 +162,23 @@ function noticesOf(state: AdminState, services: AdminServices | undefined): read
   return [
     ...(state.healer === 'away' ? [healerIsAway] : []),
     ...(held ? [held] : []),
+    ...(services?.services ?? []).flatMap(ownRestraint),
+    ...(services?.untold ?? []).flatMap(untold),
     ...shedding.map(([name, { shedding: level }]) => ({ sentence: `${name} turns some requests away on purpose.`, more: [`${Math.round((level?.keep ?? 1) * 100)} % are let through.`], you: '' })),
+  ];
+}
+
+/** One service is held back by its own word. */
+function ownRestraint(service: AdminService): readonly Notice[] {
+  const held = service.off || service.paused ? restraintOf(service, undefined) : undefined;
+  return held ? [{ ...held, sentence: held.sentence.replace('Healing', `Healing of ${service.name}`) }] : [];
+}
+
+/** A message that was just said and is on its way is no trouble. */
+function untold({ notifier, waiting, problem }: AdminServices['untold'][number]): readonly Notice[] {
+  if (problem === undefined) return [];
+  return [
+    { sentence: `${notifier} cannot be told anything.`, more: [`${plural(waiting, 'message waits', 'messages wait')}: ${withStop(problem)}`], you: `To try it: goodgateway notify --test ${notifier}` },
   ];
 }
 

@@ -82,9 +82,9 @@ export async function openDashboard(
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** What axe finds, or could not judge, in one line each. The page must have been opened with `bypassCSP`: axe is a script of another origin. */
-export async function axeFinds(page: Page): Promise<readonly string[]> {
-  await page.evaluate(axe);
-  const { violations, incomplete, passes } = await page.evaluate<AxeResults>('axe.run()');
+export async function axeFinds(page: Page, options = ''): Promise<readonly string[]> {
+  if (!(await page.evaluate<boolean>('"axe" in window'))) await page.evaluate(axe);
+  const { violations, incomplete, passes } = await page.evaluate<AxeResults>(`axe.run(${options})`);
   if (!passes.some(({ id }) => id === 'color-contrast')) return ['axe did not look at the contrast'];
   return [...violations, ...incomplete].map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join()}`);
 }
@@ -92,15 +92,4 @@ export async function axeFinds(page: Page): Promise<readonly string[]> {
 /** Does nothing stick out sideways? */
 export function fitsItsWindow(page: Page): Promise<boolean> {
   return page.evaluate('document.documentElement.scrollWidth <= innerWidth');
-}
-
-/** How many different colours a picture has: a blank page has one, and a page of text many, because letters have soft edges. */
-export function coloursOf(page: Page, png: Buffer): Promise<number> {
-  return page.evaluate<number>(`(async () => {
-    const bytes = Uint8Array.from(atob('${png.toString('base64')}'), (letter) => letter.charCodeAt(0));
-    const picture = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
-    const canvas = new OffscreenCanvas(picture.width, picture.height).getContext('2d');
-    canvas.drawImage(picture, 0, 0);
-    return new Set(new Uint32Array(canvas.getImageData(0, 0, picture.width, picture.height).data.buffer)).size;
-  })()`);
 }

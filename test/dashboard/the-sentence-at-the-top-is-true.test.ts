@@ -42,6 +42,7 @@ const services = (changes: Partial<AdminService> = {}, host: Partial<AdminServic
   paused: null,
   breaker: null,
   budget: { disruptive: { used: 0, of: 1 }, starts: { used: 0, of: 1 }, within_ms: 1000 },
+  untold: [],
   services: [{ ...service, ...changes }],
   ...host,
 });
@@ -104,6 +105,20 @@ const cases: readonly (readonly [what: string, known: Partial<Known>, level: Lev
     /switched off by anna\. .*goodgateway on$/,
   ],
   ['healing is off', { services: services({}, { off: { since: 'x', by: 'anna', reason: 'update' } }) }, 'notice', /^Healing was switched off by anna\.$/, /^update\. Nothing is repaired until/],
+  [
+    'one service is paused',
+    { services: services({ paused: { until: '2026-11-22T03:22:05.000Z', reason: 'update' } }) },
+    'notice',
+    /^Healing of shop is paused until/,
+    /^update\. .*goodgateway resume shop$/,
+  ],
+  [
+    'nobody can be told',
+    { services: services({}, { untold: [{ notifier: 'ops', waiting: 3, problem: 'connection refused' }] }) },
+    'notice',
+    /^ops cannot be told anything\.$/,
+    /^3 messages wait: connection refused\. To try it: goodgateway notify --test ops$/,
+  ],
   ['the healer is away', { state: state({}, 'away'), services: undefined }, 'notice', /^The healer is away\.$/, /^Traffic flows/],
   ['the healer is away while something is wrong', { state: state(holding, 'away'), services: undefined }, 'person', /^shop needs a person/, /healer does not run/],
   ['load is shed', { state: state({ shedding: { keep: 0.8, incident: 'X7K3FQ' } }) }, 'notice', /^shop turns some requests away on purpose\.$/, /^80 % are let through\./],

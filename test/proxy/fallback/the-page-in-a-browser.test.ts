@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import type { AxeResults } from 'axe-core';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import t from 'tap';
-import { complaints, startBrowser } from '../../support/browser.ts';
+import { coloursOf, complaints, startBrowser } from '../../support/browser.ts';
 import { missing } from '../../support/skip.ts';
 import type { TestScope } from '../../support/temp-folder.ts';
 import { until } from '../../support/until.ts';
@@ -60,6 +60,24 @@ t.test('axe finds nothing, in light and in dark, in every language and direction
       t.same(await page.evaluate('[document.documentElement.lang, document.documentElement.dir]'), [locale, locale === 'ar' ? 'rtl' : 'ltr']);
     }
   }
+});
+
+t.test('there is something to see: in light, in dark, on a telephone, from right to left', { skip }, async (t) => {
+  const { url } = await pageInFront(t);
+  const pictures = new Set<string>();
+  for (const { locale, colorScheme, width } of [
+    { locale: 'en', colorScheme: 'light', width: 1280 },
+    { locale: 'en', colorScheme: 'dark', width: 1280 },
+    { locale: 'en', colorScheme: 'light', width: 360 },
+    { locale: 'ar', colorScheme: 'light', width: 360 },
+  ] as const) {
+    const page = await visit(t, { locale, colorScheme, viewport: { width, height: 740 } });
+    await page.goto(url);
+    const picture = await page.screenshot();
+    t.ok((await coloursOf(page, picture)) > 20, `${locale}, ${colorScheme}, ${width} px: not blank`);
+    pictures.add(picture.toString('base64'));
+  }
+  t.equal(pictures.size, 4, 'and each looks different');
 });
 
 t.test('the page asks for nothing, runs nothing, and offends against no policy of its own', { skip }, async (t) => {
