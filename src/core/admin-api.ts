@@ -230,6 +230,8 @@ export interface AdminAudit {
   readonly records: number;
   readonly last: { readonly seq: number; readonly hash: string } | null;
   readonly checked_at: string | null;
+  /** The last record that was told outside of the log (journal, syslog), and the record that says so. */
+  readonly checkpoint: { readonly seq: number; readonly record: number } | null;
 }
 
 /** With 401 (a token is needed), 404 and 503 (the healer is away). */

@@ -17,7 +17,7 @@ export function auditView(): View {
   return { title: 'Audit log', element: el('div', {}, el('h1', {}, 'The audit log'), loading<AdminAudit>('/api/audit', contentOf)) };
 }
 
-function contentOf({ state, text, records, last, checked_at: at }: AdminAudit): readonly HTMLElement[] {
+function contentOf({ state, text, records, last, checked_at: at, checkpoint }: AdminAudit): readonly HTMLElement[] {
   const fact = (label: string, value: Node | string): HTMLElement => el('div', {}, el('dt', {}, label), el('dd', { dir: 'ltr' }, value));
   return [
     el('p', { class: `verdict ${state}` }, sentences[state]),
@@ -27,13 +27,14 @@ function contentOf({ state, text, records, last, checked_at: at }: AdminAudit): 
       { class: 'facts' },
       fact('Records', formatCount(records)),
       ...(last ? [fact('Last record', formatCount(last.seq)), fact('Its hash', el('code', {}, last.hash))] : []),
+      fact('Told outside the log', checkpoint ? `up to record ${formatCount(checkpoint.seq)}` : 'not yet'),
       ...(at === null ? [] : [fact('Checked', moment(Date.parse(at)))]),
     ),
     el(
       'p',
       { class: 'quiet' },
       'Whoever can change the file can change all of it. A hash that is kept elsewhere proves that nothing before it was changed: write this one down, and compare with ',
-      el('code', {}, 'goodgateway audit verify'),
+      el('code', {}, last ? `goodgateway audit verify --checkpoint ${last.seq}:${last.hash.slice(0, 16)}` : 'goodgateway audit verify'),
       '.',
     ),
   ];

@@ -89,5 +89,5 @@ export function fieldsOf(message: Message): object {
 
 /** The whole text, for receivers that take nothing else: the lines, and behind them how the audit log stands. */
 export function textOf({ lines, audit }: Message): string {
-  return [...lines, ...(audit ? [`Audit log: record ${audit.seq}, ${audit.head}`] : [])].join('\n');
+  return [...lines, ...(audit ? [`Audit log: ${audit.seq}:${audit.head}`] : [])].join('\n');
 }

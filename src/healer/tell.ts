@@ -1,7 +1,6 @@
 /** The one way to people: a line of the process log, and the spools of those who are to be told. */
 import { hostname } from 'node:os';
 import { incidentCode, ulid } from '../core/ids.ts';
-import type { AuditLog } from './audit/log.ts';
 import { redact } from './audit/redact.ts';
 import type { Healer, OpenCase, Ward } from './healer.ts';
 import type { Message, MessageEvent, Severity } from './notifier.ts';
@@ -50,7 +49,7 @@ function linesOf(text: string): readonly string[] {
 export function messageFor(lines: readonly string[], { healer, event, ward, open }: { readonly healer: Pick<Healer, 'clock' | 'audit'> } & Omit<ToldPlace, 'healer'>): Message {
   const wallMs = healer.clock.wallMs();
   const incident = open?.incident.id;
-  const head = headOf(healer.audit);
+  const head = healer.audit.head();
   return {
     id: ulid(wallMs),
     at: new Date(wallMs).toISOString(),
@@ -62,9 +61,4 @@ export function messageFor(lines: readonly string[], { healer, event, ward, open
     lines: lines.length > 0 ? [...lines] : ['goodgateway has nothing to say'],
     ...(head ? { audit: { seq: head.seq, head: head.hash.slice(0, shownOfHead) } } : {}),
   };
-}
-
-/** A log without a head tells of none. */
-function headOf(audit: AuditLog & { head?(): { readonly seq: number; readonly hash: string } | undefined }): { readonly seq: number; readonly hash: string } | undefined {
-  return audit.head?.();
 }

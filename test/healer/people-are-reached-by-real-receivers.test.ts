@@ -61,7 +61,7 @@ t.test('Slack gets one text that begins with the code, in which nobody else can 
   t.same(await send({ type: 'webhook', url_file: secret(t, `${receiver.url}services/T0/B0/x`), format: 'slack' }), { kind: 'sent' });
   t.equal(receiver.received[0]?.path, '/services/T0/B0/x');
   t.same(JSON.parse(receiver.received[0]?.body ?? ''), {
-    text: '[7K3F9Q] web1: php-fpm - a person is needed (incident 7K3F9Q): no answer\nWhy: &lt;!channel&gt; @\u200beveryone &amp; "Straße" (unknown, possible)\nAudit log: record 4711, 9f86d081884c7d65',
+    text: '[7K3F9Q] web1: php-fpm - a person is needed (incident 7K3F9Q): no answer\nWhy: &lt;!channel&gt; @\u200beveryone &amp; "Straße" (unknown, possible)\nAudit log: 4711:9f86d081884c7d65',
   });
 });
 

@@ -47,7 +47,7 @@ export async function listAuditFiles(folder: string): Promise<readonly AuditFile
 
 /** Is this the compressed form? Nothing is ever written to it again. */
 export function isCompressed(file: AuditFile): boolean {
-  return file.name.endsWith('.gz');
+  return file.path.endsWith('.gz');
 }
 
 /** Where the file stood, or stands, before it is compressed. */

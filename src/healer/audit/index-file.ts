@@ -7,9 +7,9 @@ import type { BigIntStats } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { maxLineBytes, type AuditFile } from './files.ts';
+import { isCompressed, maxLineBytes, type AuditFile } from './files.ts';
 import { blockBytes, decodeLine, type IndexBlock } from './index-block.ts';
-import { asItStands, isCompressed } from './lines-in.ts';
+import { asItStands } from './lines-in.ts';
 
 /** What of a file's index can be believed. */
 export interface Believed {

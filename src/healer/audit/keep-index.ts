@@ -7,10 +7,10 @@ import { constants } from 'node:fs';
 import { open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { listAuditFiles, type AuditFile } from './files.ts';
+import { isCompressed, listAuditFiles, type AuditFile } from './files.ts';
 import { blockBytes, BlockBuilder, encodeLine } from './index-block.ts';
 import { indexPath, readIndex, stampOf } from './index-file.ts';
-import { asItStands, isCompressed, linesIn } from './lines-in.ts';
+import { asItStands, linesIn } from './lines-in.ts';
 
 export interface IndexKeeper {
   /** To be called when the log is open: catches up with what is there. */

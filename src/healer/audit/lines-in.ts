@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { access, open, type FileHandle } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
-import { maxLineBytes, type AuditFile } from './files.ts';
+import { isCompressed, maxLineBytes, type AuditFile } from './files.ts';
 
 /** From the first byte of a line up to behind the last byte of one; `Infinity`: to the end of the file. */
 export type Range = readonly [from: number, to: number];
@@ -16,11 +16,6 @@ export interface LineInRange {
 }
 
 const chunkBytes = 262_144;
-
-/** Is the file kept compressed? Then nothing of it can be had without reading what stands before. */
-export function isCompressed(file: AuditFile): boolean {
-  return file.path.endsWith('.gz');
-}
 
 /** The same file, compressed where it was compressed since it was listed. */
 export async function asItStands(file: AuditFile): Promise<AuditFile> {

@@ -5,10 +5,10 @@
  */
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { auditDay, listAuditFiles, type AuditFile } from './files.ts';
+import { auditDay, isCompressed, listAuditFiles, type AuditFile } from './files.ts';
 import { isAct, isNotable, type IndexBlock, type Spans } from './index-block.ts';
 import { readIndex, type Believed } from './index-file.ts';
-import { isCompressed, linesIn, type Range } from './lines-in.ts';
+import { asItStands, linesIn, type Range } from './lines-in.ts';
 import { errnoOf } from './open-file.ts';
 import { readRecord } from './read-record.ts';
 import type { AuditRecord } from './record.ts';
@@ -31,7 +31,7 @@ export interface Selection {
 export async function findAuditFiles(folder: string): Promise<{ readonly kind: 'found'; readonly files: readonly AuditFile[] } | { readonly kind: 'none'; readonly detail: string }> {
   try {
     const files = await listAuditFiles(folder);
-    for (const file of files) await access(file.path, constants.R_OK);
+    for (const file of files) await access((await asItStands(file)).path, constants.R_OK);
     if (files.length > 0) return { kind: 'found', files };
     return { kind: 'none', detail: `there is no audit log in ${folder} yet: it begins when goodgateway runs for the first time` };
   } catch (error) {

@@ -12,6 +12,8 @@ export interface AuditState {
   readonly records: number;
   readonly last: { readonly seq: number; readonly hash: string } | null;
   readonly checked_at: string | null;
+  /** The last record that was told outside of the log, and the record that says so. */
+  readonly checkpoint: { readonly seq: number; readonly record: number } | null;
 }
 
 export type AuditCheck = () => Promise<AuditState>;
@@ -36,22 +38,22 @@ export function createAuditCheck(folder: string, { audit, clock, signal }: { rea
     if (clock.monotonicMs() - checkedMs > goodForMs && !underWay) underWay = check();
     if (underWay) await Promise.race([underWay, clock.sleep(waitMs, signal)]);
     const trouble = audit.failure();
-    const state = known ?? { state: 'checking', text: 'The log is being checked for the first time.', records: 0, last: null, checked_at: null };
+    const state = known ?? { state: 'checking', text: 'The log is being checked for the first time.', records: 0, last: null, checked_at: null, checkpoint: null };
     return trouble ? { ...state, state: 'not_writable', text: `${trouble.detail}; nothing is done to any service until it can be written.` } : state;
   };
 }
 
 async function verify(folder: string, clock: Clock): Promise<AuditState> {
   const found = await findAuditFiles(folder);
-  if (found.kind === 'none') return { state: 'broken', text: found.detail, records: 0, last: null, checked_at: nowOf(clock) };
-  const { ok, records, head, firstBad } = await verifyAuditFolder(found.files);
+  if (found.kind === 'none') return { state: 'broken', text: found.detail, records: 0, last: null, checked_at: nowOf(clock), checkpoint: null };
+  const { ok, records, head, firstBad, lastCheckpoint } = await verifyAuditFolder(found.files);
   const last = head ? { seq: head.seq, hash: head.hash } : null;
   const text = ok ? `All ${records} records follow one another.` : `${firstBad?.file ?? '?'}, line ${firstBad?.line ?? '?'}: ${firstBad?.text ?? 'it does not fit'}.`;
-  return { state: ok ? 'whole' : 'broken', text, records, last, checked_at: nowOf(clock) };
+  return { state: ok ? 'whole' : 'broken', text, records, last, checked_at: nowOf(clock), checkpoint: lastCheckpoint ? { seq: lastCheckpoint.seq, record: lastCheckpoint.record } : null };
 }
 
 function unreadable(error: unknown, clock: Clock): AuditState {
-  return { state: 'broken', text: `The log cannot be read: ${error instanceof Error ? error.message : String(error)}`, records: 0, last: null, checked_at: nowOf(clock) };
+  return { state: 'broken', text: `The log cannot be read: ${error instanceof Error ? error.message : String(error)}`, records: 0, last: null, checked_at: nowOf(clock), checkpoint: null };
 }
 
 function nowOf(clock: Clock): string {
