@@ -44,7 +44,7 @@ export async function asking(scope: Scope): Promise<string> {
   return [
     `${(incidents * recordsPerIncident).toLocaleString('en')} records of ${incidents.toLocaleString('en')} incidents over ${days} days, ${Math.round(bytes / 1024 ** 2)} MiB. Whole processes, from their start to their end (budget: 1 s for \`log\` and \`why\`):`,
     '',
-    table(['', 'seconds', 'peak MiB', 'without index', 'peak MiB'], [...rows, ['audit verify (reads all)', ...verified, '', '']]),
+    table(['', 'seconds', 'peak MiB', 'processor s', 'without index', 'peak MiB', 'processor s'], [...rows, ['audit verify (reads all)', ...verified, '', '', '']]),
     '',
     `Making the whole index anew, as the healer does in the background when there is none: ${(indexedMs / 1000).toFixed(1)} s.`,
   ].join('\n');

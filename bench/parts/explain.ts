@@ -21,7 +21,7 @@ export async function explain(scope: Scope): Promise<string> {
   return [
     `A log of ${Math.round(logBytes / 1024 ** 2)} MiB, ${lines.toLocaleString('en')} lines of four programs; two in a hundred mean something:`,
     '',
-    table(['', 'seconds', 'peak MiB'], rows),
+    table(['', 'seconds', 'peak MiB', 'processor s'], rows),
   ].join('\n');
 }
 

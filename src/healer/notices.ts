@@ -53,10 +53,12 @@ export async function notify(event: NoticeName, place: Place, words: Words = {})
   if (!ward.policy.notify.events.includes(event)) return;
   if (asks.has(event)) noteAsked(place);
   const always = alwaysTold.has(event) || (event === 'recovered' && open.heard);
-  const held = always ? 0 : await sayAgain(`${event} ${open.diagnosis?.best.cause} ${words.rule ?? ''}`, sameAgainMs, { ward, healer });
-  if (held === undefined) return;
-  if (asks.has(event)) open.heard = true;
-  await tell(messageOf(event, place, { ...words, held }), { ...place, event: notices[event].event }, receiversOf(ward, words.rule));
+  const say = (held: number): Promise<void> => {
+    if (asks.has(event)) open.heard = true;
+    return tell(messageOf(event, place, { ...words, held }), { ...place, event: notices[event].event }, receiversOf(ward, words.rule));
+  };
+  if (always) await say(0);
+  else await sayAgain(`${event} ${open.diagnosis?.best.cause} ${words.rule ?? ''}`, sameAgainMs, { ward, healer, say });
 }
 
 interface Paged {
@@ -67,18 +69,19 @@ interface Paged {
   readonly now?: string;
 }
 
-/** The actions `page` and `notify`, and what cannot be done without a person. `text` is what is counted. `false`: the same was told moments ago. */
+/** The actions `page` and `notify`, and what cannot be done without a person. `text`: the words of a notice. `false`: the same was told moments ago. */
 export async function page(text: string, place: Place, { rule, to, notice = false, now }: Paged): Promise<boolean> {
   const { open, ward, healer } = place;
-  const held = await sayAgain(`page ${open.diagnosis?.best.cause} ${rule} ${to?.join(',') ?? ''}`, sameAgainMs, { ward, healer });
-  if (held === undefined) return false;
-  open.heard = true;
-  const { incident } = open;
-  const lines = notice
-    ? [text, `Incident ${incidentCode(incident.id)}: ${incident.symptom.text}`]
-    : incidentLines(place, { headline: 'a person is needed', kind: 'asks', now: now ?? `the rule "${rule}" calls a person.`, please: { remedy: true } });
-  await tell(`${lines.join('\n')}${heldText(held)}`, { ...place, event: notice ? 'incident.notice' : 'incident.page' }, to ?? receiversOf(ward, rule));
-  return true;
+  const say = (held: number): Promise<void> => {
+    open.heard = true;
+    const { incident } = open;
+    const lines = notice
+      ? [text, `Incident ${incidentCode(incident.id)}: ${incident.symptom.text}`]
+      : incidentLines(place, { headline: 'a person is needed', kind: 'asks', now: now ?? `the rule "${rule}" calls a person.`, please: { remedy: true } });
+    return tell(`${lines.join('\n')}${heldText(held)}`, { ...place, event: notice ? 'incident.notice' : 'incident.page' }, to ?? receiversOf(ward, rule));
+  };
+  const held = await sayAgain(`page ${open.diagnosis?.best.cause} ${rule} ${to?.join(',') ?? ''}`, sameAgainMs, { ward, healer, say });
+  return held !== undefined;
 }
 
 /** Tells them again that they are waited for, as often as `remind_every` says. */
@@ -99,15 +102,17 @@ function receiversOf({ policy }: Ward, rule: string | undefined): readonly strin
 
 /**
  * Whether these words may be said again: how often they were left unsaid since the last time, or `undefined` when that is
- * too short ago. Remembers the answer with the service.
+ * too short ago. Remembers the answer with the service, and only once `say` has said them: killed in between, the healer
+ * says them twice rather than never.
  */
-export async function sayAgain(key: string, everyMs: number, { ward, healer }: Pick<Place, 'ward' | 'healer'>): Promise<number | undefined> {
+export async function sayAgain(key: string, everyMs: number, { ward, healer, say }: Pick<Place, 'ward' | 'healer'> & { readonly say?: (held: number) => Promise<void> }): Promise<number | undefined> {
   const now = healer.clock.monotonicMs();
   const known = healer.state
     .state()
     .services.get(ward.name)
     ?.notices?.find((one) => one.key === key);
   const tooSoon = known !== undefined && now - known.atMs < everyMs;
+  if (!tooSoon) await say?.(known?.held ?? 0);
   const next = tooSoon ? { ...known, held: known.held + 1 } : { key, atMs: now, held: 0 };
   await healer.state.updateService(ward.name, (service) => {
     const others = (service.notices ?? []).filter((one) => one.key !== key && now - one.atMs < dayMs);

@@ -1,6 +1,6 @@
 /** One incident, found by what people know of it. */
 import type { AuditFile } from './files.ts';
-import type { IndexBlock } from './index-block.ts';
+import { isAmong, type IndexBlock } from './index-block.ts';
 import { readIndex, type Believed } from './index-file.ts';
 import { linesIn, type Range } from './lines-in.ts';
 import { absolute, behind, noIndex } from './query.ts';
@@ -75,7 +75,7 @@ function spokenCode(wanted: string): string | undefined {
 function newestOf(blocks: readonly IndexBlock[], wanted: string): string | undefined {
   const code = spokenCode(wanted);
   for (const { incidents } of blocks.toReversed()) {
-    const fitting = Object.entries(incidents).filter(([id, { requests }]) => (code !== undefined && id.endsWith(code)) || requests.includes(wanted));
+    const fitting = Object.entries(incidents).filter(([id, part]) => (code !== undefined && id.endsWith(code)) || isAmong(wanted, part));
     const newest = fitting.toSorted(([, a], [, b]) => (a.spans.at(-1) ?? 0) - (b.spans.at(-1) ?? 0)).at(-1);
     if (newest) return newest[0];
   }

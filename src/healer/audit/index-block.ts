@@ -35,8 +35,13 @@ export interface IncidentPart {
   readonly spans: Spans;
   /** As many of its records as its summary needs to be the same as from all of them. */
   readonly short: readonly SummaryFields[];
-  /** Sample request ids, each once. */
-  readonly requests: readonly string[];
+  /** Sample request ids, each once, a blank between: a list of so many strings is what reading an index would take longest for. */
+  readonly requests: string;
+}
+
+/** Was this request among them? */
+export function isAmong(request: string, { requests }: Pick<IncidentPart, 'requests'>): boolean {
+  return requests.includes(request) && requests.split(' ').includes(request);
 }
 
 /** So much of the log is one block: what a reader reads itself behind the last one, and what is held in memory. */
@@ -72,12 +77,12 @@ export function isNotable({ event, actor }: AuditRecord): boolean {
   return wholeHealer.test(event) || typeof actor === 'object';
 }
 
-interface GrowingPart extends IncidentPart {
+interface GrowingPart extends Omit<IncidentPart, 'requests'> {
   records: number;
   lastMs: number;
   readonly spans: number[];
   readonly short: SummaryFields[];
-  readonly requests: string[];
+  readonly requests: Set<string>;
   readonly seen: Set<string>;
   cause: string | undefined;
   hasService: boolean;
@@ -123,7 +128,7 @@ export class BlockBuilder {
   }
 
   block(): IndexBlock {
-    const incidents = Object.fromEntries([...this.#incidents].map(([id, { records, lastMs, spans, short, requests }]) => [id, { records, lastMs, spans, short, requests }]));
+    const incidents = Object.fromEntries([...this.#incidents].map(([id, { records, lastMs, spans, short, requests }]) => [id, { records, lastMs, spans, short, requests: [...requests].join(' ') }]));
     const [minMs, maxMs] = this.#records > 0 ? [this.#minMs, this.#maxMs] : [0, 0];
     return { from: this.#from, to: this.#to, crc: this.#crc, records: this.#records, minMs, maxMs, incidents, acts: this.#acts, notable: this.#notable };
   }
@@ -131,7 +136,7 @@ export class BlockBuilder {
   #part(id: string): GrowingPart {
     const known = this.#incidents.get(id);
     if (known) return known;
-    const part: GrowingPart = { records: 0, lastMs: 0, spans: [], short: [], requests: [], seen: new Set(), cause: undefined, hasService: false };
+    const part: GrowingPart = { records: 0, lastMs: 0, spans: [], short: [], requests: new Set(), seen: new Set(), cause: undefined, hasService: false };
     this.#incidents.set(id, part);
     return part;
   }
@@ -146,7 +151,7 @@ function addToPart(part: GrowingPart, record: AuditRecord, span: readonly [numbe
   part.records += 1;
   part.lastMs = Date.parse(record.ts);
   extend(part.spans, span);
-  for (const request of record.symptom?.requests ?? []) if (!part.requests.includes(request)) part.requests.push(request);
+  for (const request of record.symptom?.requests ?? []) part.requests.add(request);
   if (changesSummary(part, record)) part.short.push(shortOf(record));
   part.cause = record.cause ?? part.cause;
   part.hasService ||= record.service !== undefined;
