@@ -6,9 +6,11 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { join } from 'node:path';
 import t from 'tap';
+import { webhookReceiver } from '../fixtures/notifiers/webhook-receiver.ts';
 import { startGoodgateway, type Goodgateway } from '../support/goodgateway.ts';
 import { freePort } from '../support/ports.ts';
 import { endAll, processInfo, signal } from '../support/processes.ts';
+import { succeed } from '../support/program.ts';
 import { startShop, type Shop } from '../support/shop.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
@@ -24,6 +26,7 @@ const planted = {
   output: 'PLANTED-output-a1b2c3',
   dsn: 'PLANTED-dsn-0f9e8d',
   log: 'PLANTED-log-b4a5c6',
+  receiver: 'PLANTED-receiver-d7c6b5',
 } as const;
 
 t.test('planted secrets are in nothing that goodgateway writes, shows or sends', async (t) => {
@@ -31,6 +34,10 @@ t.test('planted secrets are in nothing that goodgateway writes, shows or sends',
   const port = await freePort();
   const { start, log, pidfile, started } = leakyStart(tempFolder(t), shop);
   t.teardown(() => endAll(() => [processInfo(started())].filter((one) => one !== undefined)));
+  const receiver = await webhookReceiver(t);
+  const secrets = tempFolder(t);
+  const address = join(secrets, 'address');
+  writeFileSync(address, `${receiver.url}${planted.receiver}\n`, { mode: 0o600 });
   const goodgateway = await startGoodgateway(t, {
     within: ['/usr/bin/env', `DB_PASSWORD=${planted.environment}`],
     gateways: () => ({ shop: { listen: `127.0.0.1:${port}`, protocol: 'http', upstream: `127.0.0.1:${shop.port}`, service: 'shop', hold: { for: '1s' } } }),
@@ -44,8 +51,10 @@ t.test('planted secrets are in nothing that goodgateway writes, shows or sends',
         rules: [{ name: 'Crashed, so start it', when: { cause: 'service.crashed' }, try: [{ do: 'start', attempts: 3 }] }],
         limits: { cooldown: '0s', backoff: { initial: '100ms', factor: 1 } },
         verify: { within: '10s', stable_for: '200ms', checks: [{ connect: 'ok' }] },
+        notify: { to: ['hook'], events: ['started', 'recovered'] },
       },
     ],
+    host: (folder) => ({ access_log: { file: join(folder, 'access.jsonl') }, notifiers: { hook: { type: 'webhook', url_file: address } } }),
   });
   const visit = (): Promise<Response> =>
     fetch(`http://127.0.0.1:${port}/api/order?token=${planted.query}&id=1`, {
@@ -58,14 +67,23 @@ t.test('planted secrets are in nothing that goodgateway writes, shows or sends',
   await Promise.all([visit(), visit()]);
   await until(() => goodgateway.audit().some(({ event }) => event === 'incident.recovered'), { timeoutMs: 20_000, what: () => `recovery: ${goodgateway.log().slice(-500)}` });
   await until(() => goodgateway.audit().some(({ event, files }) => event === 'evidence.captured' && files !== undefined), { timeoutMs: 10_000, what: 'evidence in files' });
+  await until(() => receiver.received.some(({ body }) => body.includes('incident.recovered')), { timeoutMs: 10_000, what: 'the messages' });
   const outputs = goodgateway.audit().map(({ outcome }) => JSON.stringify(outcome ?? ''));
   t.ok(
     outputs.some((output) => /--password=\[redacted\]/.test(output)),
     'what the command printed is on record, without its secret',
   );
+  t.ok(readFileSync(join(goodgateway.folder, 'access.jsonl'), 'utf8').includes('/api/order'), 'the access record has the requests');
   t.ok(readFileSync(log, 'utf8').includes(planted.log), 'the planted ones were really there');
 
-  for (const [where, text] of [...filesBelow(goodgateway.folder), ...(await shown(goodgateway)), ['the log of the processes', goodgateway.log()] as const]) {
+  const messages = receiver.received.map(({ headers, body }, i) => [`message ${i + 1}`, JSON.stringify(headers) + body] as const);
+  for (const [where, text] of [
+    ...messages,
+    ...(await shown(goodgateway)),
+    ...(await bundled(goodgateway, tempFolder(t))),
+    ...filesBelow(goodgateway.folder),
+    ['the log of the processes', goodgateway.log()] as const,
+  ]) {
     const found = Object.entries(planted).filter(([, secret]) => text.includes(secret));
     t.same(
       found.map(([name]) => name),
@@ -117,9 +135,19 @@ function read(file: string): string {
 
 async function shown({ adminUrl, audit, command }: Goodgateway): Promise<readonly (readonly [string, string])[]> {
   const incident = String(audit().find(({ event }) => event === 'incident.opened')?.['incident']);
-  const paths = ['/state', '/api/state', '/api/services', '/api/policies', '/api/doctor', '/api/audit', '/api/incidents', `/api/incidents/${incident}`];
+  const paths = ['/metrics', '/state', '/api/state', '/api/services', '/api/policies', '/api/doctor', '/api/audit', '/api/incidents', `/api/incidents/${incident}`];
   const answers = await Promise.all(paths.map(async (path) => [path, await (await fetch(`${adminUrl}${path}`)).text()] as const));
-  const commands = [['status'], ['log'], ['log', '--json'], ['why', incident, '--all'], ['report']];
+  const commands = [['status'], ['log'], ['log', '--json'], ['why', incident, '--all'], ['why-not', 'shop'], ['report'], ['audit', 'export', '--format', 'csv'], ['audit', 'verify', '--json']];
   const printed = await Promise.all(commands.map(async (words) => [`goodgateway ${words.join(' ')}`, (await command(...words)).output] as const));
   return [...answers, ...printed];
+}
+
+/** What goes with a ticket, unpacked. */
+async function bundled({ audit, command }: Goodgateway, folder: string): Promise<readonly (readonly [string, string])[]> {
+  const incident = String(audit().find(({ event }) => event === 'incident.opened')?.['incident']);
+  const file = join(folder, 'bundle.tar.gz');
+  const { code, output } = await command('bundle', incident, '--output', file);
+  if (code !== 0) throw new Error(output);
+  await succeed(['tar', '--extract', '--file', file, '--directory', folder]);
+  return filesBelow(folder).map(([name, text]) => [`bundle: ${name}`, text] as const);
 }
