@@ -91,6 +91,8 @@ export interface AdminRecord {
   readonly confidence?: Confidence | undefined;
   readonly signals?: readonly { readonly speaks: 'for' | 'against'; readonly signal: string; readonly value: string; readonly source: string }[] | undefined;
   readonly evidence?: readonly { readonly collector: string; readonly status: 'seen' | 'missing'; readonly source: string; readonly text: string }[] | undefined;
+  /** What was kept in files. */
+  readonly files?: { readonly count: number } | undefined;
   readonly rule?: string | undefined;
   readonly rung?: number | undefined;
   readonly attempt?: number | undefined;

@@ -28,7 +28,7 @@ const headings: Readonly<Record<string, string | ((record: AdminRecord) => strin
   'incident.relapsed': 'Broken again',
   'incident.gave_up': 'Gave up: waits for a person',
   'incident.closed': 'Closed',
-  'evidence.captured': 'Looked',
+  'evidence.captured': ({ files }) => (files ? 'Kept evidence' : 'Looked'),
   'evidence.failed': 'Could not look',
   'evidence.removed': 'Removed old evidence',
   'diagnosis.made': (record) => `Cause: ${causeOf(record)}`,
