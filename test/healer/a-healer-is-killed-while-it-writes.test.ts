@@ -14,7 +14,7 @@ import { smallService } from '../support/small-service.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 
-const kills = Number(process.env['KILLS'] ?? 8);
+const kills = Number(process.env['KILLS'] ?? 5);
 const program = join(import.meta.dirname, '../../src/healer/main.ts');
 const patience = { timeoutMs: 20_000, everyMs: 20 };
 

@@ -60,7 +60,7 @@ async function findByIndex(files: readonly AuditFile[], wanted: string): Promise
   for (const [i, file] of [...files.entries()].toReversed()) {
     const index = await readIndex(file);
     blocks += index.blocks.length;
-    const id = (await newestIn(file, behind(index, file), wanted)) ?? newestOf(index.blocks, wanted);
+    const id = (await newestIn(file, behind(index), wanted)) ?? newestOf(index.blocks, wanted);
     if (id !== undefined) return { found: foundIn(files, i, { id, wanted }), blocks };
   }
   return { found: undefined, blocks };
@@ -115,7 +115,7 @@ async function recordsOf(file: AuditFile, id: string, index: Believed): Promise<
   const expected = parts.reduce((sum, { part }) => sum + part.records, 0);
   const records: AuditRecord[] = [];
   let found = 0;
-  for await (const { bytes, end } of linesIn(file, [...parts.flatMap(({ block, part }) => absolute(block, part.spans)), ...behind(index, file)])) {
+  for await (const { bytes, end } of linesIn(file, [...parts.flatMap(({ block, part }) => absolute(block, part.spans)), ...behind(index)])) {
     const record = bytes.includes(id) ? readRecord(bytes) : undefined;
     if (record?.incident !== id) continue;
     if (end <= index.to) found += 1;

@@ -5,7 +5,7 @@
  */
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { auditDay, isCompressed, listAuditFiles, type AuditFile } from './files.ts';
+import { auditDay, listAuditFiles, type AuditFile } from './files.ts';
 import { isAct, isNotable, type IndexBlock, type Spans } from './index-block.ts';
 import { readIndex, type Believed } from './index-file.ts';
 import { asItStands, linesIn, type Range } from './lines-in.ts';
@@ -31,7 +31,7 @@ export interface Selection {
 export async function findAuditFiles(folder: string): Promise<{ readonly kind: 'found'; readonly files: readonly AuditFile[] } | { readonly kind: 'none'; readonly detail: string }> {
   try {
     const files = await listAuditFiles(folder);
-    for (const file of files) await access((await asItStands(file)).path, constants.R_OK);
+    await Promise.all(files.map(async (file) => access((await asItStands(file)).path, constants.R_OK)));
     if (files.length > 0) return { kind: 'found', files };
     return { kind: 'none', detail: `there is no audit log in ${folder} yet: it begins when goodgateway runs for the first time` };
   } catch (error) {
@@ -55,10 +55,9 @@ export interface FoundRecord {
 
 /** The selected records in the order of the chain. Rejects with the system's error. */
 export async function* readRecords(files: readonly AuditFile[], selection: Selection): AsyncGenerator<FoundRecord, void, undefined> {
-  for (const file of filesOf(files, selection)) {
-    const index = await indexOf(file, selection.useIndex);
+  for await (const { file, index } of withIndexes(filesOf(files, selection), selection.useIndex)) {
     const known = index.blocks.filter((block) => overlaps(block, selection)).flatMap((block) => rangesIn(block, selection));
-    for await (const { bytes, complete } of linesIn(file, [...known, ...behind(index, file)])) {
+    for await (const { bytes, complete } of linesIn(file, [...known, ...behind(index)])) {
       const record = complete ? readRecord(bytes) : undefined;
       if (record && isSelected(record, selection)) yield { record, line: bytes.toString('utf8', 0, bytes.length - 1) };
     }
@@ -68,13 +67,26 @@ export async function* readRecords(files: readonly AuditFile[], selection: Selec
 /** Nothing is known of the file but itself. */
 export const noIndex: Believed = { blocks: [], to: 0, isStamped: false, indexBytes: 0 };
 
-async function indexOf(file: AuditFile, useIndex = true): Promise<Believed> {
-  return useIndex ? readIndex(file) : noIndex;
+/** Each file with its index, in their order; the next few are read while one is worked on. */
+async function* withIndexes(files: readonly AuditFile[], useIndex = true): AsyncGenerator<{ readonly file: AuditFile; readonly index: Believed }, void, undefined> {
+  const read = (file: AuditFile): Promise<Believed> => (useIndex ? readIndex(file) : Promise.resolve(noIndex));
+  const ahead: Promise<Believed>[] = [];
+  for (const [i, file] of files.entries()) {
+    while (ahead.length < readAhead && i + ahead.length < files.length) {
+      const next = read(files[i + ahead.length]!);
+      // it is awaited in its turn, and then its error is thrown
+      next.catch(() => undefined);
+      ahead.push(next);
+    }
+    yield { file, index: await ahead.shift()! };
+  }
 }
 
-/** What the index does not cover. Of a compressed file it covers all or nothing. */
-export function behind({ to, isStamped }: Believed, file: AuditFile): readonly Range[] {
-  return isStamped && isCompressed(file) ? [] : [[to, Infinity]];
+const readAhead = 8;
+
+/** What the index does not cover; of a finished file that nobody has touched since: nothing. */
+export function behind({ to, isStamped }: Believed): readonly Range[] {
+  return isStamped ? [] : [[to, Infinity]];
 }
 
 function overlaps({ records, minMs, maxMs }: IndexBlock, { sinceMs = 0, untilMs = Infinity }: Selection): boolean {
@@ -123,14 +135,13 @@ export async function summarizeIncidents(
   const { sinceMs = 0, untilMs, service, cause, useIndex } = selection;
   const time = { sinceMs: Math.max(0, sinceMs - lookBackMs), untilMs };
   const summaries = new Summaries();
-  for (const file of filesOf(files, time)) {
-    const index = await indexOf(file, useIndex);
+  for await (const { file, index } of withIndexes(filesOf(files, time), useIndex)) {
     for (const block of index.blocks) {
       if (!overlaps(block, time)) continue;
       if (block.minMs >= time.sinceMs && block.maxMs <= (untilMs ?? Infinity)) summaries.addBlock(block);
       else await summaries.addLines(file, [[block.from, block.to]], time);
     }
-    await summaries.addLines(file, behind(index, file), time);
+    await summaries.addLines(file, behind(index), time);
   }
   const wanted = (one: IncidentSummary): boolean => one.lastAtMs >= sinceMs && (service === undefined || one.service === service) && (cause === undefined || one.cause === cause);
   return {
