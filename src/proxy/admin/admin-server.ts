@@ -10,7 +10,6 @@ import type { Listener } from '../gateway-request.ts';
 import type { HealerAnswer, QuestionWords } from '../healer-questions.ts';
 import { AdminAccess, readToken } from './admin-access.ts';
 import { describeState, type StateSources } from './describe-state.ts';
-import { loadDashboard } from './dashboard-files.ts';
 import { expositionType } from './exposition.ts';
 import { LiveEvents } from './live-events.ts';
 
@@ -39,8 +38,8 @@ const headers = {
 };
 /** A token and a little more. */
 const longestForm = 8192;
-/** Supervisors and the sign-in form itself. */
-const open: ReadonlySet<string> = new Set(['/livez', '/readyz', '/login']);
+/** Routes for everybody: supervisors', the sign-in form, and the page itself, in which nothing is anybody's secret. */
+const open: ReadonlySet<string> = new Set(['/livez', '/readyz', '/login', '/*']);
 
 /**
  * Serves until closed. `undefined`, and told, where the token cannot be read: then nobody gets to see anything, but the
@@ -55,7 +54,7 @@ export async function listenAdmin(options: AdminOptions, log: { warn(fields: obj
   const app = Fastify({ logger: false, bodyLimit: longestForm });
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers(headers);
-    if (open.has(pathOf(request)) || (await loadDashboard()).has(pathOf(request))) return;
+    if (open.has(request.routeOptions.url ?? '')) return;
     const judged = access.judge(request.raw);
     if (!judged.allowed) await reply.code(judged.status).send({ error: judged.why });
   });
@@ -95,9 +94,10 @@ function answerReady({ whyNotReady, healerConnected }: AdminOptions, reply: Fast
   return reply.send(healerConnected() ? 'ok\n' : 'ok, but the healer is away: visitors are served, nothing is repaired\n');
 }
 
-/** The page and its modules: the same for everybody, and nothing in them is anybody's secret. */
+/** The page and its modules, read when somebody wants to see them: a proxy whose metrics alone are asked for does without. */
 function addDashboard(app: FastifyInstance): void {
   app.get('/*', async (request, reply) => {
+    const { loadDashboard } = await import('./dashboard-files.ts');
     const file = (await loadDashboard()).get(pathOf(request));
     if (!file) return reply.code(404).send({ error: 'nothing is here; the dashboard is at /' });
     void reply.headers({ 'cache-control': 'no-cache', etag: file.etag, vary: 'accept-encoding' });
