@@ -2,6 +2,7 @@
 import { formatDuration } from '../core/time.ts';
 
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const hour = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
 const day = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short' });
 const dayOfYear = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
 const count = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 });
@@ -19,9 +20,9 @@ export function formatMoment(ms: number): string {
   return `${(new Date(ms).getFullYear() === now.getFullYear() ? day : dayOfYear).format(ms)}, ${formatClock(ms)}`;
 }
 
-/** `Sun 22 Nov`. */
-export function formatDay(ms: number): string {
-  return day.format(ms);
+/** `Sun 22 Nov`; on an axis of a few days with the hour, `Sun 22 Nov 14:00`. */
+export function formatDay(ms: number, withHour: boolean): string {
+  return withHour ? `${day.format(ms)} ${hour.format(ms)}` : day.format(ms);
 }
 
 /** `1,204`; below ten with one digit behind the point where it has one. */

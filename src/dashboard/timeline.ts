@@ -30,12 +30,13 @@ export function timelineOf(incidents: readonly AdminIncident[], nowMs: number): 
   const lines = rows.map((_, index) => `M0 ${(index + 0.5) * rowHeight}H${width}`).join('');
   const label = `${plural(incidents.length, 'incident')} of ${plural(names.length, 'service')} since ${formatMoment(oldest)}; they are listed below.`;
   const picture = svg('svg', { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': label, height }, svg('path', { class: 'grid', d: lines }), ...bars);
+  const isShort = nowMs - oldest < 4 * dayMs;
   const middle = oldest + (nowMs - oldest) / 2;
   return el(
     'div',
     { class: 'timeline', dir: 'ltr' },
     el('ul', { class: 'rows', 'aria-hidden': 'true' }, ...rows.map((name) => el('li', { dir: 'auto' }, name))),
-    el('div', {}, picture, el('div', { class: 'axis', 'aria-hidden': 'true' }, el('span', {}, formatDay(oldest)), el('span', {}, formatDay(middle)), el('span', {}, 'now'))),
+    el('div', {}, picture, el('div', { class: 'axis', 'aria-hidden': 'true' }, el('span', {}, formatDay(oldest, isShort)), el('span', {}, formatDay(middle, isShort)), el('span', {}, 'now'))),
   );
 }
 

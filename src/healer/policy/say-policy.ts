@@ -1,5 +1,7 @@
 /** A policy read aloud: one sentence a rule, in the order in which they are tried. For people; the YAML is what counts. */
+import type { ActionName } from '../../core/decision.ts';
 import type { PolicyConfig, RuleConfig, RungConfig } from '../../config/policy-schema.ts';
+import { toAct } from '../../core/story-words.ts';
 import { formatDuration } from '../../core/time.ts';
 
 /** At most some dozen sentences, without markup. */
@@ -40,24 +42,20 @@ function sayStep({ do: action, with: options = {}, attempts, first, approval }: 
   const given = Object.entries(options).map(([key, value]) => `${key.replaceAll('_', ' ')} ${sayValue(value)}`);
   const asks = approval !== undefined && mode !== 'approve' ? `ask ${approval.from ? list(approval.from, 'or') : 'a person'}, then ` : '';
   const after = first.length > 0 ? ` after ${list(first.map(spoken), 'and')}` : '';
-  return `${asks}${spoken(action)}${given.length > 0 ? ` (${given.join(', ')})` : ''}${after}${attempts > 1 ? `, up to ${attempts} times` : ''}`;
+  return `${asks}${doing[action] ?? toAct(action)}${given.length > 0 ? ` (${given.join(', ')})` : ''}${after}${attempts > 1 ? `, up to ${attempts} times` : ''}`;
 }
 
 const longestValue = 80;
 
-/** Options of an action are checked by the action; here they are only shown, and short. */
+/** Options of an action are checked by the action; here they are only shown, and short. Its numbers are shares, up to 1, and milliseconds. */
 function sayValue(value: unknown): string {
-  const text = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : (JSON.stringify(value) ?? '');
+  if (typeof value === 'number') return value <= 1 ? `${Math.round(value * 100)}%` : formatDuration(value);
+  const text = typeof value === 'string' || typeof value === 'boolean' ? String(value) : (JSON.stringify(value) ?? '');
   return text.length > longestValue ? `${text.slice(0, longestValue - 1)}…` : text;
 }
 
-const words: Readonly<Record<string, string>> = {
-  page: 'tell a person',
-  wait_for: 'wait for another service',
-  config_test: 'a test of its configuration',
-  disk_free: 'a look at the disk',
-  memory_free: 'a look at the memory',
-};
+const doing: Readonly<Partial<Record<ActionName, string>>> = { page: 'tell a person', wait_for: 'wait for another service' };
+const words: Readonly<Record<string, string>> = { page: 'tell a person', config_test: 'a test of its configuration', disk_free: 'a look at the disk', memory_free: 'a look at the memory' };
 
 function spoken(name: string): string {
   return words[name] ?? name.replaceAll('_', ' ');

@@ -24,6 +24,16 @@ t.test('a rule is one sentence: when, how sure, for how long, what is tried, wha
       },
       'Full: when the cause is app.slow, at least likely, wait (at most 15s), up to 4 times; then shed load (keep 80%, retry after 15s).',
     ],
+    // as the options are when their actions have read them
+    [
+      {
+        try: [
+          { do: 'terminate_orphans', with: { grace: 2000 } },
+          { do: 'shed_load', with: { keep: 0.8, retry_after: 15_000 } },
+        ],
+      },
+      'Full: when the cause is app.slow, at least likely, end orphaned workers (grace 2 s); then shed load (keep 80%, retry after 15 s).',
+    ],
     [
       { try: [{ do: 'restart', approval: { from: ['ops'] }, first: ['disk_free'] }], notify: ['ops'] },
       'Full: when the cause is app.slow, at least likely, ask ops, then restart after a look at the disk. ops is told.',
