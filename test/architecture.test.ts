@@ -62,7 +62,7 @@ const rooms: readonly Room[] = [
   {
     room: 'healer/notifiers',
     // their settings are the host's; who may read a secret or change a program is asked again before each message
-    may: ['core', 'healer/notifier.ts', 'healer/notifiers', 'healer/run-command.ts', 'config/notifier-schema.ts', 'config/check-notifiers.ts', 'config/who-may-change.ts'],
+    may: ['core', 'healer/notifier.ts', 'healer/notifiers', 'healer/read-beginning.ts', 'healer/run-command.ts', 'config/notifier-schema.ts', 'config/check-notifiers.ts', 'config/who-may-change.ts'],
     node: true,
     packages: { undici: /\/webhook\.ts$/, nodemailer: /\/email\.ts$/ },
   },

@@ -225,7 +225,7 @@ export interface AdminPolicies {
   readonly policies: readonly { readonly service: string; readonly mode: 'observe' | 'act' | 'approve'; readonly description: string | null; readonly sentences: readonly string[] }[];
 }
 
-/** `GET /api/audit`: is the record whole, and can it be written? */
+/** `GET /api/audit`: is the record whole, and can it be written? `checking`: the first check is under way. `checked_at`: of the check that the rest is from. */
 export interface AdminAudit {
   readonly state: 'whole' | 'broken' | 'not_writable' | 'checking';
   readonly text: string;

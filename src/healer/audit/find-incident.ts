@@ -26,11 +26,23 @@ const maxRecordsOfIncident = 2000;
  */
 export async function findIncident(files: readonly AuditFile[], wanted: string, { useIndex = true }: { readonly useIndex?: boolean | undefined } = {}): Promise<IncidentStory | undefined> {
   if (!useIndex) return findInLog(files, wanted, false);
-  const { found, blocks } = await findByIndex(files, wanted);
+  const indexOf = rememberingLast();
+  const { found, blocks } = await findByIndex(files, wanted, indexOf);
   // What an index does not know may still be in the log.
   if (!found) return blocks > 0 ? findInLog(files, wanted, false) : undefined;
-  const story = await gather(found, readIndex);
+  const story = await gather(found, indexOf);
   return story ? { id: found.id, ...story, isIndexWrong: false } : findInLog(files, wanted, true);
+}
+
+type IndexOf = (file: AuditFile) => Promise<Believed>;
+
+/** The index that was read last is remembered: who was found in a file is mostly gathered from that file, and an index is held against the bytes of its log at each reading. */
+function rememberingLast(): IndexOf {
+  let last: { readonly file: AuditFile; readonly index: Promise<Believed> } | undefined;
+  return (file) => {
+    if (last?.file !== file) last = { file, index: readIndex(file) };
+    return last.index;
+  };
 }
 
 interface Found {
@@ -55,10 +67,10 @@ async function findInLog(files: readonly AuditFile[], wanted: string, isIndexWro
 }
 
 /** `blocks`: how many were believed; without any, all was read in the log. */
-async function findByIndex(files: readonly AuditFile[], wanted: string): Promise<{ readonly found: Found | undefined; readonly blocks: number }> {
+async function findByIndex(files: readonly AuditFile[], wanted: string, indexOf: IndexOf): Promise<{ readonly found: Found | undefined; readonly blocks: number }> {
   let blocks = 0;
   for (const [i, file] of [...files.entries()].toReversed()) {
-    const index = await readIndex(file);
+    const index = await indexOf(file);
     blocks += index.blocks.length;
     const id = (await newestIn(file, behind(index), wanted)) ?? newestOf(index.blocks, wanted);
     if (id !== undefined) return { found: foundIn(files, i, { id, wanted }), blocks };
@@ -96,7 +108,7 @@ async function newestIn(file: AuditFile, ranges: readonly Range[], wanted: strin
 }
 
 /** From the newest file back to the one that holds the opening. `undefined`: the index says what the log does not bear out. */
-async function gather({ id, files }: Found, indexOf: (file: AuditFile) => Promise<Believed>): Promise<Pick<IncidentStory, 'records' | 'leftOut'> | undefined> {
+async function gather({ id, files }: Found, indexOf: IndexOf): Promise<Pick<IncidentStory, 'records' | 'leftOut'> | undefined> {
   let records: readonly AuditRecord[] = [];
   let leftOut = 0;
   for (const file of files.toReversed()) {

@@ -1,22 +1,11 @@
 /** Is the audit log whole? Checked in the background, now and then, because reading all of it takes seconds. */
+import type { AdminAudit } from '../../core/admin-api.ts';
 import type { Clock } from '../../core/time.ts';
 import type { AuditLog } from '../audit/log.ts';
 import { findAuditFiles } from '../audit/query.ts';
 import { verifyAuditFolder } from '../audit/verify-audit-folder.ts';
 
-/** What the dashboard shows. `checking`: the first check is under way. `checked_at`: of the check that the rest is from. */
-export interface AuditState {
-  readonly state: 'whole' | 'broken' | 'not_writable' | 'checking';
-  /** For people. */
-  readonly text: string;
-  readonly records: number;
-  readonly last: { readonly seq: number; readonly hash: string } | null;
-  readonly checked_at: string | null;
-  /** The last record that was told outside of the log, and the record that says so. */
-  readonly checkpoint: { readonly seq: number; readonly record: number } | null;
-}
-
-export type AuditCheck = () => Promise<AuditState>;
+export type AuditCheck = () => Promise<AdminAudit>;
 
 /** An answer is so old at most before the log is read again. */
 const goodForMs = 600_000;
@@ -25,11 +14,11 @@ const waitMs = 300;
 
 /** Never rejects. */
 export function createAuditCheck(folder: string, { audit, clock, signal }: { readonly audit: Pick<AuditLog, 'failure'>; readonly clock: Clock; readonly signal: AbortSignal }): AuditCheck {
-  let known: AuditState | undefined;
+  let known: AdminAudit | undefined;
   let checkedMs = -Infinity;
   let underWay: Promise<void> | undefined;
   const check = async (): Promise<void> => {
-    const state = await verify(folder, clock).catch((error: unknown): AuditState => unreadable(error, clock));
+    const state = await verify(folder, clock).catch((error: unknown): AdminAudit => unreadable(error, clock));
     known = state;
     checkedMs = clock.monotonicMs();
     underWay = undefined;
@@ -43,7 +32,7 @@ export function createAuditCheck(folder: string, { audit, clock, signal }: { rea
   };
 }
 
-async function verify(folder: string, clock: Clock): Promise<AuditState> {
+async function verify(folder: string, clock: Clock): Promise<AdminAudit> {
   const found = await findAuditFiles(folder);
   if (found.kind === 'none') return { state: 'broken', text: found.detail, records: 0, last: null, checked_at: nowOf(clock), checkpoint: null };
   const { ok, records, head, firstBad, lastCheckpoint } = await verifyAuditFolder(found.files);
@@ -52,7 +41,7 @@ async function verify(folder: string, clock: Clock): Promise<AuditState> {
   return { state: ok ? 'whole' : 'broken', text, records, last, checked_at: nowOf(clock), checkpoint: lastCheckpoint ? { seq: lastCheckpoint.seq, record: lastCheckpoint.record } : null };
 }
 
-function unreadable(error: unknown, clock: Clock): AuditState {
+function unreadable(error: unknown, clock: Clock): AdminAudit {
   return { state: 'broken', text: `The log cannot be read: ${error instanceof Error ? error.message : String(error)}`, records: 0, last: null, checked_at: nowOf(clock), checkpoint: null };
 }
 

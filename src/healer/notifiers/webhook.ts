@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import type { Dispatcher } from 'undici';
 import { whyNoAddress, type WebhookConfig } from '../../config/notifier-schema.ts';
 import { fieldsOf, textOf, type Message, type Notifier, type SendOutcome } from '../notifier.ts';
+import { readBeginning } from '../read-beginning.ts';
 import { readSecret, wordsWithout } from './read-secret.ts';
 
 /** The same message would be refused again. Everything else may be put right at the other end, or in the configuration. */
@@ -74,7 +75,7 @@ async function post({ url, headers, body, ca, secrets }: Prepared, signal: Abort
   const agent = new Agent({ connect: { timeout: connectTimeoutMs, ...(ca === undefined ? {} : { ca }) }, pipelining: 0 });
   try {
     const answer = await request(url, { method: 'POST', headers, body, signal, dispatcher: agent });
-    const words = wordsWithout(secrets, await beginningOf(answer.body));
+    const words = wordsWithout(secrets, (await readBeginning(answer.body, mostAnswerBytes)).toString('utf8'));
     return judge(answer, words === '' ? '' : `: ${words}`, url.host);
   } catch (error) {
     return { kind: 'failed', retry: true, detail: `${url.host} ${signal.aborted ? 'did not answer in time' : `cannot be reached (${reasonOf(error)})`}` };
@@ -96,21 +97,6 @@ function retryAfterMs(written: string | readonly string[] | undefined): number |
   if (typeof written !== 'string') return undefined;
   const ms = /^\d{1,9}$/.test(written) ? Number(written) * 1000 : Date.parse(written) - Date.now();
   return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
-}
-
-async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of body) {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length >= mostAnswerBytes) break;
-    }
-  } catch {
-    // the head has said what became of the message
-  }
-  return Buffer.concat(chunks).toString('utf8', 0, mostAnswerBytes);
 }
 
 /** The system's or OpenSSL's name of it: their sentences may quote the address. */

@@ -6,6 +6,7 @@
  */
 import type { Client } from 'undici';
 import { formatAddress, type Address } from '../../core/failure.ts';
+import { readBeginning } from '../read-beginning.ts';
 
 /** A container and the Engine that it runs in: part of a service's configuration. */
 export interface ContainerPlace {
@@ -73,7 +74,7 @@ async function ask(api: Address, request: EngineRequest, { version, signal }: { 
   try {
     const query = request.query ? `?${new URLSearchParams(request.query).toString()}` : '';
     const answer = await client.request({ method: request.method, path: `/v${version}${request.path}${query}`, signal: AbortSignal.any([signal, late]), headersTimeout: 0, bodyTimeout: 0 });
-    return { kind: 'answered', status: answer.statusCode, body: await readBody(answer.body, request.mostBytes) };
+    return { kind: 'answered', status: answer.statusCode, body: await readBeginning(answer.body, request.mostBytes) };
   } catch (error) {
     return failureOf(error, { api, late: late.aborted || signal.aborted });
   } finally {
@@ -88,21 +89,6 @@ async function clientFor(api: Address): Promise<Client> {
   const connect = { timeout: 2000, ...(api.kind === 'unix' ? { socketPath: api.path } : {}) };
   const host = api.kind === 'unix' ? 'localhost' : formatAddress(api);
   return new Client(`http://${host}`, { connect });
-}
-
-async function readBody(body: AsyncIterable<Buffer>, mostBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of body) {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length >= mostBytes) break;
-    }
-  } catch {
-    // Out of time, or the Engine broke off; the head has said what became of the request.
-  }
-  return Buffer.concat(chunks).subarray(0, mostBytes);
 }
 
 /** No connection, no request: the only failures of which it is sure that nothing was done. */
