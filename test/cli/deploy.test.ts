@@ -106,10 +106,10 @@ t.test('R17 change detection: what a deploy leaves running keeps no lock, and ne
   const deploy = await long('--reason', 'dies');
   t.equal((await look()).length, 1);
   signal(processInfo(deploy.child)?.parent ?? 0, 'SIGKILL');
-  await until(async () => (await look()).length === 0, { timeoutMs: 5000, what: 'the lock to be free' });
+  await until(async () => (await look()).length === 0, { timeoutMs: 15_000, what: 'the lock to be free' });
   const script = start(['/usr/bin/flock', '--no-fork', join(runtime, 'deploy.lock'), '/bin/sh', '-c', 'echo locked; exec sleep 1000']);
   t.teardown(() => signal(script.pid, 'SIGKILL'));
-  await until(() => script.output().includes('locked'), { timeoutMs: 5000, what: 'a script to hold the lock' });
+  await until(() => script.output().includes('locked'), { timeoutMs: 15_000, what: 'a script to hold the lock' });
   t.match(await begin(['--', '/bin/true']).ended, { code: 75, output: /another deploy is running: a process that left no note of itself/ }, 'whose note is still there does not hold it');
 });
 

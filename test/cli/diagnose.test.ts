@@ -45,7 +45,7 @@ t.test('diagnose names what is wrong now, what helps and what does not, and only
   t.match(frozen.output, /\n {2}for it: {5}\S/);
 
   for (const { pid } of fpm.processes()) signal(pid, 'SIGKILL');
-  await until(() => fpm.processes().length === 0, { timeoutMs: 5000, what: 'the end of php-fpm' });
+  await until(() => fpm.processes().length === 0, { timeoutMs: 15_000, what: 'the end of php-fpm' });
   const dead = await diagnose('shop', '--json');
   t.equal(dead.code, 1);
   const [found] = (JSON.parse(dead.output) as { services: Record<string, unknown>[] }).services;

@@ -42,7 +42,7 @@ export async function dashboardScene(t: TestScope, { policy = {}, ...options }: 
     const ended = pid();
     if (processInfo(ended)?.command.includes(server) !== true) return;
     signal(ended, 'SIGKILL');
-    await until(() => processInfo(ended) === undefined, { timeoutMs: 5000, what: 'the end of the service' });
+    await until(() => processInfo(ended) === undefined, { timeoutMs: 15_000, what: 'the end of the service' });
   };
   t.teardown(crash);
   const gateway = await startGoodgateway(t, {

@@ -31,7 +31,7 @@ async function startStandIn(t: TestScope, adminPort: number) {
     if (gateway.laterSay !== undefined) gateway.recovery = { ...gateway.recovery, say: gateway.laterSay };
   }).listen(adminPort, '127.0.0.1');
   t.teardown(() => [front, admin].forEach((server) => server.close().closeAllConnections()));
-  await until(() => front.listening && admin.listening, { timeoutMs: 1000, what: 'the stand-in to listen' });
+  await until(() => front.listening && admin.listening, { timeoutMs: 15_000, what: 'the stand-in to listen' });
   const address = front.address();
   gateway.port = typeof address === 'object' && address !== null ? address.port : 0;
   return gateway;
@@ -69,7 +69,7 @@ t.test('the page tells what happened, truthfully, through all five faults', { sk
   t.match(await stories(), [/^You crashed the shop .* started again\.$/]);
 
   await press('Freeze');
-  await until(() => shop.info()?.state === 'T', { timeoutMs: 2000, what: 'the shop to be frozen' });
+  await until(() => shop.info()?.state === 'T', { timeoutMs: 15_000, what: 'the shop to be frozen' });
   await heal('The shop was frozen and was restarted.', (it) => it.restart());
   await says(/^You froze the shop .* was answered\. goodgateway says: The shop was frozen and was restarted\.$/);
 
@@ -80,7 +80,7 @@ t.test('the page tells what happened, truthfully, through all five faults', { sk
   );
 
   await press('Start on another port');
-  await until(() => accepts({ host: '127.0.0.1', port: shop.otherPort }), { timeoutMs: 2000, what: 'the move' });
+  await until(() => accepts({ host: '127.0.0.1', port: shop.otherPort }), { timeoutMs: 15_000, what: 'the move' });
   await heal('The shop answers on another port now.', async () => void (gateway.target = shop.otherPort));
   await says(/^You moved the shop to another port at .* goodgateway says: The shop answers on another port now\.$/);
 
@@ -127,23 +127,23 @@ t.test("the healer's word is waited for, is a sentence, and comes with its incid
 t.test('a press that waits says why, and one that is overtaken is told to its end', { skip: missing('chromium') }, async (t) => {
   const { page, press, status, gateway, shop } = await openShop(t);
   await press('Fill all workers');
-  await until(async () => (await status()).endsWith('Asking the shop …'), { timeoutMs: 2000, what: 'the full house' });
+  await until(async () => (await status()).endsWith('Asking the shop …'), { timeoutMs: 15_000, what: 'the full house' });
   await press('Start on another port');
   await until(async () => (await status()).startsWith('All workers of the shop are busy, so your press of "Start on another port" waits for a free one'), {
-    timeoutMs: 2000,
+    timeoutMs: 15_000,
     what: 'a word about the wait',
   });
-  await until(() => accepts({ host: '127.0.0.1', port: shop.otherPort }), { timeoutMs: 6000, what: 'the move' });
+  await until(() => accepts({ host: '127.0.0.1', port: shop.otherPort }), { timeoutMs: 15_000, what: 'the move' });
   gateway.target = shop.otherPort;
   const [second, first] = [page.locator('#story li').first(), page.locator('#story li').last()];
-  await until(async () => /^You moved the shop .* was answered/.test(await second.innerText()), { timeoutMs: 6000, what: 'the second story' });
-  await until(async () => /^You filled all workers .* waited [34]\.\d s for a free one/.test(await first.innerText()), { timeoutMs: 6000, what: 'the first story' });
+  await until(async () => /^You moved the shop .* was answered/.test(await second.innerText()), { timeoutMs: 15_000, what: 'the second story' });
+  await until(async () => /^You filled all workers .* waited [34]\.\d s for a free one/.test(await first.innerText()), { timeoutMs: 15_000, what: 'the first story' });
   t.equal(await status(), await second.innerText(), 'the newest speaks');
 
   gateway.fallBack = true;
   await press('Crash');
   await until(async () => /^The shop did not get your press of "Crash" at [\d:]+\. After .* \(503\)/.test(await page.locator('#story li').first().innerText()), {
-    timeoutMs: 2000,
+    timeoutMs: 15_000,
     what: 'the story of a press that failed',
   });
   t.equal(await page.locator('#story li').count(), 3);

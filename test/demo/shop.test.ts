@@ -66,7 +66,7 @@ t.test('crash: the 202 arrives whole, then the process is gone by SIGKILL', asyn
 t.test('freeze: the 202 arrives whole, then the process is stopped, and the kernel still accepts for it', async (t) => {
   const shop = await startShop(t);
   t.match(await (await post(`${shop.url}/fault/freeze`)).json(), { fault: 'freeze' });
-  await until(() => processInfo(shop.running().pid)?.state === 'T', { timeoutMs: 2000, what: 'state T' });
+  await until(() => processInfo(shop.running().pid)?.state === 'T', { timeoutMs: 15_000, what: 'state T' });
   t.ok(await accepts({ host: '127.0.0.1', port: shop.port }));
   await shop.restart();
   t.equal((await get(`${shop.url}/api/stock`)).status, 200);
@@ -83,7 +83,7 @@ t.test('fill: every worker is busy, requests wait inside the shop, who leaves me
   t.same(await waiting, ['left', 'left', 'left', 'left', 'left']);
   t.equal((await patient).status, 200, 'served when a worker came free');
   const busy = async (): Promise<unknown> => (await get(`${shop.url}/api/stock`)).json();
-  await until(async () => JSON.stringify(await busy()).includes('"workers_busy":1'), { timeoutMs: 2000, what: 'every worker but the one that answers to be free' });
+  await until(async () => JSON.stringify(await busy()).includes('"workers_busy":1'), { timeoutMs: 15_000, what: 'every worker but the one that answers to be free' });
   t.pass('no worker was lost');
 });
 
@@ -103,10 +103,10 @@ t.test('move: the port is closed and the other one answers; and back again', asy
     { host: '127.0.0.1', port: shop.otherPort },
   ];
   t.equal((await post(`${shop.url}/fault/move`)).status, 202);
-  await until(async () => (await accepts(there)) && !(await accepts(here)), { timeoutMs: 2000, what: 'the move' });
+  await until(async () => (await accepts(there)) && !(await accepts(here)), { timeoutMs: 15_000, what: 'the move' });
   t.equal((await get(`${shop.otherUrl}/api/stock`)).status, 200);
   t.equal((await post(`${shop.otherUrl}/fault/move`)).status, 202);
-  await until(async () => (await accepts(here)) && !(await accepts(there)), { timeoutMs: 2000, what: 'the move back' });
+  await until(async () => (await accepts(here)) && !(await accepts(there)), { timeoutMs: 15_000, what: 'the move back' });
   t.equal((await get(`${shop.url}/api/stock`)).status, 200);
 });
 
@@ -124,7 +124,7 @@ t.test('healing: what goodgateway says is passed on, and anything else is tolera
     response.writeHead(status).end(text);
   }).listen(0, '127.0.0.1');
   t.teardown(() => admin.close());
-  await until(() => admin.listening, { timeoutMs: 1000, what: 'the admin address' });
+  await until(() => admin.listening, { timeoutMs: 15_000, what: 'the admin address' });
   const address = admin.address();
   const port = typeof address === 'object' ? address?.port : undefined;
 
@@ -146,6 +146,6 @@ t.test('a shop that was told to end with another process ends soon after it', as
   await until(() => accepts({ host: '127.0.0.1', port: shop.port }), { timeoutMs: 10_000, what: () => `the shop to accept: ${tied.output()}` });
   signal(other.pid, 'SIGKILL');
   const gone = (): boolean => processInfo(tied.pid) === undefined;
-  await until(gone, { timeoutMs: 5000, what: 'the end of the shop' });
+  await until(gone, { timeoutMs: 15_000, what: 'the end of the shop' });
   t.equal((await tied.ended).code, 0);
 });

@@ -103,7 +103,7 @@ t.test('an answer that is cut in the middle counts as well', { skip }, async (t)
   for (const tries of [1, 2]) {
     await t.rejects(ask(url), 'the cut is visible');
     t.equal(deaths(site).length, tries);
-    await until(() => site.gateway.log().split('GET /cut.php ended its worker').length > tries, { timeoutMs: 5000, what: 'the strike' });
+    await until(() => site.gateway.log().split('GET /cut.php ended its worker').length > tries, { timeoutMs: 15_000, what: 'the strike' });
   }
   await quarantined(site, 1);
   isQuarantined(t, site, await ask(url));
@@ -125,7 +125,7 @@ t.test('two requests that die at the same moment put nobody in quarantine, and t
   const waiting = join(site.fpm.data, 'waits');
   for (const round of [1, 2, 3]) {
     const innocent = ask(`${site.nginx.url}/waits.php?round=${round}`, { method: 'POST', body: 'a=1' });
-    await until(() => existsSync(waiting) && site.fpm.workers().some(({ pid }) => pid === Number(readFileSync(waiting, 'utf8'))), { timeoutMs: 5000, what: 'a neighbour' });
+    await until(() => existsSync(waiting) && site.fpm.workers().some(({ pid }) => pid === Number(readFileSync(waiting, 'utf8'))), { timeoutMs: 15_000, what: 'a neighbour' });
     const killer = ask(`${site.nginx.url}/neighbour.php`, { method: 'POST', body: 'a=1' });
     t.same(
       (await Promise.all([innocent, killer])).map(({ status }) => status),

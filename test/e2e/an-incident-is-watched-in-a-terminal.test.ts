@@ -32,7 +32,7 @@ async function slowShop(t: TestScope) {
   const kill = async (): Promise<void> => {
     const was = pid();
     signal(was, 'SIGKILL');
-    await until(() => processInfo(was) === undefined, { timeoutMs: 5000, what: 'the end of the shop' });
+    await until(() => processInfo(was) === undefined, { timeoutMs: 15_000, what: 'the end of the shop' });
   };
   t.teardown(kill);
   return { port, pidfile, script, kill, mayStart: () => rmSync(join(folder, 'wait')) };
@@ -109,12 +109,12 @@ t.test('the screen shows the incident, its step and who waits, and after it that
 
   await terminal.resize({ columns: 40, rows: 10 });
   const small = await until(() => (terminal.screen().length <= 10 && terminal.screen().every((line) => line.length <= 40) ? terminal.screen() : undefined), {
-    timeoutMs: 5000,
+    timeoutMs: 15_000,
     what: 'the small screen',
   });
   t.match(small.join('\n'), /^ {2}shop +running +answered/m);
 
-  await until(() => objects.output().split('\n').length > 3, { timeoutMs: 5000, what: 'three objects' });
+  await until(() => objects.output().split('\n').length > 3, { timeoutMs: 15_000, what: 'three objects' });
   const lines = objects.output().trim().split('\n').slice(0, -1);
   t.ok(
     lines.every((line) => 'services' in (JSON.parse(line) as object)),

@@ -67,7 +67,7 @@ t.test('Debian units under a real systemd', { skip: cannotStartDebianHost, timeo
     await host.shell(
       "python3 -c \"import fcntl,os,time; f=open('/var/lib/dpkg/lock-frontend','w'); fcntl.lockf(f, fcntl.LOCK_EX); open('/run/locked','w'); time.sleep(600)\" > /dev/null 2>&1 & echo $! > /run/lock-holder",
     );
-    await until(async () => (await host.systemd.try(['/bin/test', '-e', '/run/locked'])).code === 0, { timeoutMs: 5000, what: 'the lock' });
+    await until(async () => (await host.systemd.try(['/bin/test', '-e', '/run/locked'])).code === 0, { timeoutMs: 15_000, what: 'the lock' });
     await host.killMain('php');
     await until(async () => host.refusedBy(await host.all('php'), 'change_in_progress'), { timeoutMs: 15_000, what: () => `the refusal: ${host.lastLog()}` });
     t.not(await host.property('php', 'ActiveState'), 'active');

@@ -58,7 +58,7 @@ t.test('crawlers are asked to come back, who pays goes on, nothing is restarted,
     'they are told when to come back, in the words of the administrator',
   );
   await until(() => site.records('incident.opened').length === site.records('incident.recovered').length, { timeoutMs: 40_000, what: () => `the end: ${site.gateway.log().slice(-2000)}` });
-  await until(async () => (await shedding()) === null, { timeoutMs: 5000, what: 'everybody to be let in' });
+  await until(async () => (await shedding()) === null, { timeoutMs: 15_000, what: 'everybody to be let in' });
   t.ok(site.records('undo.done').length > 0);
   t.same(
     (await checkouts.stop()).filter(({ status }) => status !== 200),

@@ -63,7 +63,7 @@ t.test("the proxy is killed under load: back within a second, and with the READM
       ({ status }) => status === 200,
       () => false,
     );
-  await until(answers, { timeoutMs: 5000, what: 'the new proxy to answer' });
+  await until(answers, { timeoutMs: 15_000, what: 'the new proxy to answer' });
   const awayMs = Date.now() - beforeKillMs;
   t.not(site.gateway.pid('proxy'), killed);
   t.comment(`the proxy was away for ${awayMs} ms`);
@@ -115,7 +115,7 @@ t.test('proxy and healer end when their supervisor was killed, so that the next 
 t.test('an orderly stop ends every process and answers what is under way', { skip }, async (t) => {
   const site = await startSite(t, { failOpen: false });
   const slow = ask(`${site.nginx.url}/late.php?ms=500`);
-  await until(async () => (await site.gateway.state('shop'))['in_flight'] === 1, { timeoutMs: 5000, what: 'the request in php-fpm' });
+  await until(async () => (await site.gateway.state('shop'))['in_flight'] === 1, { timeoutMs: 15_000, what: 'the request in php-fpm' });
   const pids = (['supervisor', 'proxy', 'healer'] as const).map((name) => site.gateway.pid(name)!);
   t.equal(await site.gateway.stop(), 0);
   t.match(await slow, { status: 200, text: 'late' });

@@ -91,7 +91,7 @@ t.test('all workers busy in a five-second sleep: no restart, and those who wait 
   const site = await startSite(t);
   const master = site.fpm.masterPid();
   const busy = Array.from({ length: 5 }, () => ask(`${site.nginx.url}/late.php?ms=5000`));
-  await until(async () => (await site.gateway.state('shop'))['in_flight'] === 5, { timeoutMs: 5000, what: 'five requests in php-fpm' });
+  await until(async () => (await site.gateway.state('shop'))['in_flight'] === 5, { timeoutMs: 15_000, what: 'five requests in php-fpm' });
   const waiting = Array.from({ length: 10 }, () => ask(`${site.nginx.url}/hello.php`));
   await until(() => site.records('diagnosis.made').length > 0, { timeoutMs: 10_000, what: 'a diagnosis' });
   t.match(site.records('diagnosis.made')[0], { cause: 'capacity.workers_exhausted' });

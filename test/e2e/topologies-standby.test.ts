@@ -34,14 +34,14 @@ t.test('standby: nginx asks php-fpm itself', { skip: missing('nginx', 'php-fpm8.
   await t.test('it costs nothing while all is well', async (t) => {
     for (let i = 0; i < 10; i++) t.match(await ask(`${nginx.url}/hello.php`, i % 2 ? { method: 'POST', body: 'x' } : {}), { status: 200, text: 'hello' });
     t.equal(await completed(gateway, 'shop'), 0, 'no request came to goodgateway');
-    await until(() => /nginx's error log is read/.test(gateway.log()), { timeoutMs: 5000, what: 'the log that was not there at first' });
+    await until(() => /nginx's error log is read/.test(gateway.log()), { timeoutMs: 15_000, what: 'the log that was not there at first' });
   });
 
   await t.test('a dead php-fpm is started while GET and POST wait, each executed once', async (t) => {
     const healAgain = await withoutHealer(gateway);
     await killAll(fpm);
     const asked = Array.from({ length: 10 }, (_, id) => ask(`${nginx.url}/record.php?id=${id}&token=geheim`, id % 2 ? { method: 'POST', body: 'x' } : {}));
-    await until(async () => (await gateway.state('shop'))['held'] === 10, { timeoutMs: 5000, what: 'all of them to wait' });
+    await until(async () => (await gateway.state('shop'))['held'] === 10, { timeoutMs: 15_000, what: 'all of them to wait' });
     healAgain();
     t.same(
       (await Promise.all(asked)).map(({ status, text }) => `${status} ${text}`),
@@ -109,7 +109,7 @@ t.test('standby: what only nginx sees is read in its error log', { skip: missing
     '/var/log/nginx/app.error.log': errorLog,
     'proxy_read_timeout 60s;': 'proxy_read_timeout 1s;',
   });
-  await until(() => /nginx's error log is read/.test(gateway.log()), { timeoutMs: 5000, what: 'the log to be followed' });
+  await until(() => /nginx's error log is read/.test(gateway.log()), { timeoutMs: 15_000, what: 'the log to be followed' });
   t.match(await ask(nginx.url), { status: 200, text: 'hello' });
 
   await t.test("an application that takes connections and is silent: nginx's 504 is the sign", async (t) => {

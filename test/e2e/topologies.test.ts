@@ -83,7 +83,7 @@ t.test('several sites and backends: what happens to one is not felt at another',
     const healAgain = await withoutHealer(gateway);
     await killAll(apache);
     const visitor = askSite('app', '/');
-    await until(async () => (await gateway.state('app'))['held'] === 1, { timeoutMs: 5000, what: 'the visitor to wait' });
+    await until(async () => (await gateway.state('app'))['held'] === 1, { timeoutMs: 15_000, what: 'the visitor to wait' });
     t.match(await askSite('app', '/healthz'), { status: 503 });
     t.match(await ask(nginx.url, { headers: { host: 'app.example.com', 'user-agent': 'kube-probe/1.29' } }), { status: 503 });
     t.equal((await gateway.state('app'))['held'], 1, 'the visitor waits on');
@@ -109,7 +109,7 @@ t.test('a backend that moves is followed to an allowed place, and the place is r
   const healAgain = await withoutHealer(gateway);
   await apache.stop();
   const asking = Promise.all(Array.from({ length: 5 }, (_, id) => ask(`${nginx.url}/cgi-bin/record?id=${id}`, { method: 'POST', body: 'x' })));
-  await until(async () => (await gateway.state('app'))['held'] === 5, { timeoutMs: 5000, what: 'all of them to wait' });
+  await until(async () => (await gateway.state('app'))['held'] === 5, { timeoutMs: 15_000, what: 'all of them to wait' });
   writeFileSync(apache.config, readFileSync(apache.config, 'utf8').replace(`Listen ${apache.address}`, `Listen 127.0.0.1:${newPort}`));
   await succeed(apache.startArgv);
   healAgain();

@@ -65,7 +65,7 @@ export async function withoutHealer(gateway: Goodgateway): Promise<() => void> {
 export async function killAll(service: Pick<PhpFpm, 'processes'>): Promise<void> {
   const pids = service.processes().map(({ pid }) => pid);
   for (const pid of pids) signal(pid, 'SIGKILL');
-  await until(() => !service.processes().some(({ pid }) => pids.includes(pid)), { timeoutMs: 5000, what: 'the end of every process' });
+  await until(() => !service.processes().some(({ pid }) => pids.includes(pid)), { timeoutMs: 15_000, what: 'the end of every process' });
 }
 
 /** The lines of a file; none while it is not there. */

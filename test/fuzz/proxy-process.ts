@@ -79,7 +79,7 @@ export async function startProxy({ folder, logLevel, program = ownProgram }: Pro
   await until(ready, { timeoutMs: 15_000, what: () => `the proxy to listen: ${log()}` });
   if (exit !== undefined) throw new Error(`the proxy ended: ${log()}`);
   signal(pid, 'SIGUSR1');
-  const inspector = await until(() => /ws:\/\/\S+/.exec(log())?.[0], { timeoutMs: 5000, what: 'the inspector' });
+  const inspector = await until(() => /ws:\/\/\S+/.exec(log())?.[0], { timeoutMs: 15_000, what: 'the inspector' });
   const exactUsage = async (): Promise<Usage> => ({ liveBytes: await liveBytes(inspector), ...usageOf(pid) });
   await exactUsage(); // what the inspector itself opens and loads belongs to the beginning
   return { addresses, upstreams, exit: () => exit, log, usage: () => usageOf(pid), exactUsage, busy: () => busy(ports[4]!), stop };

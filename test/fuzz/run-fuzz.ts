@@ -182,7 +182,7 @@ class FuzzRun {
   async #settle(descriptors: number): Promise<Usage> {
     this.#order('calm');
     const heard = this.#reports;
-    await until(() => this.#reports > heard + 2 || this.#proxy.exit(), { timeoutMs: 5000, what: 'the backend to report' });
+    await until(() => this.#reports > heard + 2 || this.#proxy.exit(), { timeoutMs: 15_000, what: 'the backend to report' });
     const quiet = async (): Promise<boolean> => this.#proxy.exit() !== undefined || ((await this.#proxy.busy()).length === 0 && this.#proxy.usage().descriptors <= descriptors);
     await until(quiet, { timeoutMs: 12_000, everyMs: 100, what: 'quiet' }).catch(() => undefined);
     if (this.#proxy.exit() !== undefined) return this.#highest;

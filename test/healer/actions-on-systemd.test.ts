@@ -33,7 +33,7 @@ t.test('on a real systemd', { skip: cannotBootSystemd() }, async (t) => {
 
   await t.test('a unit that was started too often starts again after its cause has gone', async (t) => {
     const service = 'fails-until-told.service';
-    await until(async () => (await property(service, 'ActiveState')) === 'failed', { timeoutMs: 5000, what: 'systemd to give up' });
+    await until(async () => (await property(service, 'ActiveState')) === 'failed', { timeoutMs: 15_000, what: 'systemd to give up' });
     await systemd.inside(['/usr/bin/touch', '/run/cured']);
     t.match(await act('start', { service }), { result: 'failed' }, 'a start alone is refused');
     t.match(await act('reset_failed_and_start', { service }), { result: 'done', detail: `systemctl reset-failed ${service}; systemctl start ${service}` });
@@ -72,12 +72,12 @@ t.test('on a real systemd', { skip: cannotBootSystemd() }, async (t) => {
     await script('leaves', "trap '' TERM; (setsid env -i setsid /run/stays &); sleep 1000");
     const running = act('run', { options: { command: ['/run/leaves'] }, timeoutMs: 1500 });
     const stays = async () => (await systemd.try(['/bin/ps', '-eo', 'args'])).output.includes('/run/stays');
-    await until(stays, { timeoutMs: 5000, what: 'the one that left' });
+    await until(stays, { timeoutMs: 15_000, what: 'the one that left' });
     t.match(await running, { result: 'unknown', detail: /still running when its time was over; the unit goodgateway-run-\w+\.service was ended with everything in it$/ });
     t.notOk(await stays());
     t.notMatch((await systemd.try(['/usr/bin/systemctl', 'list-units', '--all', '--no-legend'])).output, /goodgateway-run/, 'no unit is left behind');
     await script('leaves', 'rm -f /run/stays-began; (setsid /run/stays &); until [ -e /run/stays-began ]; do sleep 0.02; done');
     t.match(await act('run', { options: { command: ['/run/leaves'] } }), { result: 'done' });
-    await until(async () => !(await stays()), { timeoutMs: 5000, what: 'what a program leaves behind to end with its unit' });
+    await until(async () => !(await stays()), { timeoutMs: 15_000, what: 'what a program leaves behind to end with its unit' });
   });
 });

@@ -32,7 +32,7 @@ async function killMaster(fpm: PhpFpm): Promise<number[]> {
   const workers = fpm.workers().map(({ pid }) => pid);
   const master = fpm.masterPid();
   signal(master, 'SIGKILL');
-  await until(() => !lives(master), { timeoutMs: 5000, what: 'the master to be gone' });
+  await until(() => !lives(master), { timeoutMs: 15_000, what: 'the master to be gone' });
   return workers;
 }
 
@@ -87,7 +87,7 @@ t.test('what every action has to keep to', async (t) => {
       const context = { ...plain, signal: AbortSignal.abort(), suspect: { ...plain.suspect, facts: { found: '127.0.0.1:2' } } };
       const started = performance.now();
       await action.perform(context, parsed);
-      t.ok(performance.now() - started < 1000, 'an action whose time is over returns at once');
+      t.ok(performance.now() - started < 3000, 'an action whose time is over returns at once');
       // an order to the proxies takes no time; it is taken back at the end of its incident
       t.same([existsSync(began), lives(daemon.pid), context.used, context.told], [false, true, action.name === 'shed_load' ? [0.8] : [], []], '… and does nothing');
     });
@@ -125,7 +125,7 @@ t.test('a frozen orphan is KILLed at once', { skip: missing('php-fpm8.2') }, asy
   await fpm.start();
   const frozen = await killMaster(fpm);
   for (const pid of frozen) signal(pid, 'SIGSTOP');
-  await until(() => frozen.every((pid) => isStopped(readStat(pid)!)), { timeoutMs: 5000, what: 'the workers to be stopped' });
+  await until(() => frozen.every((pid) => isStopped(readStat(pid)!)), { timeoutMs: 15_000, what: 'the workers to be stopped' });
   const began = performance.now();
   t.match(await registered.terminateOrphans.perform(context, { grace: 10_000 }), { result: 'done', detail: /by KILL/ });
   t.ok(performance.now() - began < 5000, 'nobody waited for those that cannot hear');
@@ -148,7 +148,7 @@ t.test('an orphan that does not finish in its grace is KILLed', { skip: missing(
   writeFileSync(join(fpm.docroot, 'spins.php'), `<?php touch(${JSON.stringify(began)}); while (true) {}`);
   await fpm.start();
   const cut = t.rejects(fastcgiGet(fpm, 'spins.php', '').answer, { code: 'ECONNRESET' }, 'its client sees the cut');
-  await until(() => existsSync(began), { timeoutMs: 5000, what: 'the script to begin' });
+  await until(() => existsSync(began), { timeoutMs: 15_000, what: 'the script to begin' });
   const [worker = 0] = await killMaster(fpm);
   t.match(await registered.terminateOrphans.perform(contextOf(fpmTarget(fpm)), { grace: 200 }), {
     result: 'done',
@@ -166,7 +166,7 @@ t.test('whoever else holds the socket is left alone', async (t) => {
     signal(stranger.pid, 'SIGKILL');
     await stranger.ended;
   });
-  await until(() => stranger.output().includes('up'), { timeoutMs: 5000, what: 'the stranger to listen' });
+  await until(() => stranger.output().includes('up'), { timeoutMs: 15_000, what: 'the stranger to listen' });
   const gone = await runCommand.run(['/bin/sh', '-c', 'echo $$'], { timeoutMs: 5000 });
   writeFileSync(join(folder, 'pid'), gone.output);
   const target = serviceTarget({ type: 'process', pidfile: join(folder, 'pid'), start: ['/bin/false'] }, { stateFolder: folder, upstreams: [`unix:${path}`] });
@@ -309,7 +309,7 @@ function fastcgiGet(fpm: PhpFpm, script: string, query: string): { sleeps(): Pro
   });
   const worker = (): number => fpm.workers()[0]?.pid ?? 0;
   // usleep() is clock_nanosleep, number 230 (x86-64) or 115 (arm64): the script has begun.
-  return { answer, sleeps: () => until(() => /^(230|115) /.test(readSyscall(worker())), { timeoutMs: 5000, what: () => `the worker to sleep, not process ${worker()}` }) };
+  return { answer, sleeps: () => until(() => /^(230|115) /.test(readSyscall(worker())), { timeoutMs: 15_000, what: () => `the worker to sleep, not process ${worker()}` }) };
 }
 
 function readSyscall(pid: number): string {

@@ -48,7 +48,7 @@ t.test('MariaDB: its greeting; "Too many connections" is none; nor is a frozen o
   const own = await datastores.look({ ...context, target: serviceTarget({ name: 'mariadb', upstreams: ['unix:/x/mysqld.sock'], protocol: undefined }) }, never);
   t.match(own, [{ kind: 'own_word', facts: { meaning: 'unreachable' } }]);
   for (const guest of guests) guest.destroy();
-  await until(async () => (await ask('mysql', address)).passed, { timeoutMs: 5000, what: 'room again' });
+  await until(async () => (await ask('mysql', address)).passed, { timeoutMs: 15_000, what: 'room again' });
   t.same(await datastores.look({ ...context, dependencies: [needed] }, never), [], 'nothing is said of a database that answers');
   signal(running.pid, 'SIGSTOP');
   t.match(await ask('mysql', address, 200), { passed: false, text: /took the connection and said nothing within 200 ms/ });
@@ -66,7 +66,7 @@ t.test('Redis: PONG, and that it wants a password; not while it loads, is full, 
   const full = await startRedis(t, ['--maxclients', '1']);
   const guest = connect({ path: full.address.slice('unix:'.length) });
   await new Promise((resolve) => guest.once('connect', resolve));
-  await until(async () => (await ask('redis', full.address)).text.includes('max number of clients'), { timeoutMs: 5000, what: 'the only place to be taken' });
+  await until(async () => (await ask('redis', full.address)).text.includes('max number of clients'), { timeoutMs: 15_000, what: 'the only place to be taken' });
   t.match(await ask('redis', full.address), { passed: false, meaning: 'full' });
   guest.destroy();
 
@@ -80,7 +80,7 @@ t.test('Redis: PONG, and that it wants a password; not while it loads, is full, 
   mkdirSync(join(folder, 'taken'));
   await cli('config', 'set', 'dbfilename', 'taken');
   await cli('bgsave');
-  await until(async () => (await ask('redis', first.address)).text.startsWith('answered -MISCONF'), { timeoutMs: 5000, what: 'a save that failed' });
+  await until(async () => (await ask('redis', first.address)).text.startsWith('answered -MISCONF'), { timeoutMs: 15_000, what: 'a save that failed' });
   t.match(await ask('redis', first.address), { passed: false, meaning: 'cannot_save' });
   await cli('config', 'set', 'save', '');
   await cli('shutdown', 'nosave').catch(() => '');
@@ -88,7 +88,7 @@ t.test('Redis: PONG, and that it wants a password; not while it loads, is full, 
 
   const loading = start([...first.argv, '--key-load-delay', '500', '--loading-process-events-interval-bytes', '1024']);
   t.teardown(() => signal(loading.pid, 'SIGKILL'));
-  await until(async () => (await ask('redis', first.address)).text.startsWith('answered -LOADING'), { timeoutMs: 5000, what: 'a look while it loads' });
+  await until(async () => (await ask('redis', first.address)).text.startsWith('answered -LOADING'), { timeoutMs: 15_000, what: 'a look while it loads' });
   t.match(await ask('redis', first.address), { passed: false, text: /loading the dataset/, meaning: 'starting' });
 });
 

@@ -30,7 +30,7 @@ function follow(t: Test, before: (file: string) => void = (file) => writeFileSyn
     lines,
     troubles,
     came: async (...expected) => {
-      await until(() => lines.length >= expected.length, { timeoutMs: 5000, what: () => `${expected.join(', ')}; came: ${lines.join(', ')}` });
+      await until(() => lines.length >= expected.length, { timeoutMs: 15_000, what: () => `${expected.join(', ')}; came: ${lines.join(', ')}` });
       t.same(lines.splice(0), expected);
     },
   };
@@ -43,10 +43,10 @@ async function begun({ file, lines }: Followed): Promise<void> {
       if (lines.length === 0) appendFileSync(file, 'begin\n');
       return lines.includes('begin');
     },
-    { timeoutMs: 5000, everyMs: 100, what: 'the first line' },
+    { timeoutMs: 15_000, everyMs: 100, what: 'the first line' },
   );
   appendFileSync(file, 'begun\n');
-  await until(() => lines.includes('begun'), { timeoutMs: 5000, what: 'the second line' });
+  await until(() => lines.includes('begun'), { timeoutMs: 15_000, what: 'the second line' });
   lines.length = 0;
 }
 
@@ -104,13 +104,13 @@ t.test('of a storm only the end is read', async (t) => {
 
 t.test('a log that is not there yet, or cannot be read, is said once and tried again', async (t) => {
   const log = follow(t, () => undefined);
-  await until(() => log.troubles.length > 0, { timeoutMs: 5000, what: 'the complaint' });
+  await until(() => log.troubles.length > 0, { timeoutMs: 15_000, what: 'the complaint' });
   t.match(log.troubles, [/ENOENT/]);
   mkdirSync(log.file);
-  await until(() => log.troubles.length > 1, { timeoutMs: 5000, what: 'the other complaint' });
+  await until(() => log.troubles.length > 1, { timeoutMs: 15_000, what: 'the other complaint' });
   t.match(log.troubles[1], /no regular file/);
   rmdirSync(log.file);
-  await until(() => log.troubles.length > 2, { timeoutMs: 5000, what: 'the first complaint again' });
+  await until(() => log.troubles.length > 2, { timeoutMs: 15_000, what: 'the first complaint again' });
   writeFileSync(log.file, 'at last\n');
   await log.came('at last');
   t.same(log.troubles.slice(3), [undefined]);

@@ -90,8 +90,8 @@ t.test('R21 one healer: who does not get the lock looks on, and takes over when 
   t.same(healer.records, []);
   healer.clock.pass(3000);
   other.release();
-  await until(async () => (healer.clock.pass(3000), (await healer.other()) === undefined), { timeoutMs: 5000, what: 'the take-over' });
-  await until(() => healer.records.length === 1, { timeoutMs: 5000, what: 'its record' });
+  await until(async () => (healer.clock.pass(3000), (await healer.other()) === undefined), { timeoutMs: 15_000, what: 'the take-over' });
+  await until(() => healer.records.length === 1, { timeoutMs: 15_000, what: 'its record' });
   t.match(healer.records, [{ event: 'agent.started', text: /^this healer acts from now on: it holds .*healer.lock. Before: another healer acts/ }]);
 });
 

@@ -238,7 +238,7 @@ t.test('a program finds the message on its standard input, and nothing in its ar
   t.match(await send(runs(open)), { kind: 'failed', retry: true, detail: /is not run, because others may change the file/ });
   t.match(await send(runs(program('hangs', `sleep 600 & echo $! > ${folder}/child`, 'wait'), '300ms')), { kind: 'failed', retry: true, detail: /hangs was ended, because its time was over/ });
   t.ok(existsSync(join(folder, 'child')));
-  await until(() => processInfo(Number(readFileSync(join(folder, 'child'), 'utf8'))) === undefined, { timeoutMs: 5000, what: 'the end of its child' });
+  await until(() => processInfo(Number(readFileSync(join(folder, 'child'), 'utf8'))) === undefined, { timeoutMs: 15_000, what: 'the end of its child' });
 });
 
 t.test('nobody listens: each says so at once, and none throws', async (t) => {

@@ -145,7 +145,7 @@ t.test('R29 step aside for people: a real php-fpm without systemd, crashed and r
   await see();
   const first = fpm.masterPid();
   for (const { pid } of fpm.processes()) signal(pid, 'SIGKILL');
-  await until(() => processInfo(first) === undefined, { timeoutMs: 5000, what: 'its end' });
+  await until(() => processInfo(first) === undefined, { timeoutMs: 15_000, what: 'its end' });
   await see();
   t.same(acted(), [], 'a crash');
   await fpm.start();
@@ -161,7 +161,7 @@ t.test('R29 step aside for people: what systemd tells of restarts and reloads', 
     JSON.parse(await systemd.inside([node, `${systemd.project}/test/fixtures/services/ask-service.ts`, '{"type":"systemd","unit":"shop.service"}'])) as ServiceState;
   const systemctl = (...words: string[]) => systemd.inside(['/usr/bin/systemctl', ...words]);
   const comesBack = (before: ServiceState) =>
-    until(async () => ((state) => (state.state === 'running' && state.fence !== before.fence ? state : undefined))(await ask()), { timeoutMs: 5000, what: 'its next run' });
+    until(async () => ((state) => (state.state === 'running' && state.fence !== before.fence ? state : undefined))(await ask()), { timeoutMs: 15_000, what: 'its next run' });
 
   const first = await ask();
   await systemctl('kill', '--signal=KILL', 'shop.service');

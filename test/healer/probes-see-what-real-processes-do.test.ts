@@ -39,7 +39,7 @@ t.test('a killed php-fpm leaves a stale socket: crashed, by the quick probes alo
   const fpm = await startSettled(t, { maxChildren: 2 });
   const [master, ...workers] = pidsOf(fpm);
   for (const pid of [master!, ...workers]) signal(pid, 'SIGKILL');
-  await until(() => fpm.processes().length === 0, { timeoutMs: 3000, what: 'the end of php-fpm' });
+  await until(() => fpm.processes().length === 0, { timeoutMs: 15_000, what: 'the end of php-fpm' });
   const seen = await look(fpmContext(fpm), 'quick');
   t.match(fact(seen, 'listener'), { state: 'stale_socket', current: true });
   t.match(fact(seen, 'connect'), { result: 'connection_refused' });
@@ -63,7 +63,7 @@ t.test('a php-fpm whose socket file was removed, or replaced by a stale one, is 
   t.match(fact(spelled, 'listener'), { state: 'file_removed' }, 'in the other spelling, too, as /var/run is of /run');
 
   const other = start([process.execPath, '-e', 'require("node:net").createServer().listen(process.argv[1])', fpm.socket!]);
-  await until(() => existsSync(fpm.socket!), { timeoutMs: 5000, what: 'another socket in its place' });
+  await until(() => existsSync(fpm.socket!), { timeoutMs: 15_000, what: 'another socket in its place' });
   signal(other.pid, 'SIGKILL');
   await other.ended;
   const replaced = await look(fpmContext(fpm), 'quick');
@@ -75,7 +75,7 @@ t.test('workers that outlive a killed master are orphans that hold the socket', 
   const fpm = await startSettled(t, { maxChildren: 2 });
   const [master, ...workers] = pidsOf(fpm);
   signal(master!, 'SIGKILL');
-  await until(() => !processInfo(master!), { timeoutMs: 3000, what: 'the end of the master' });
+  await until(() => !processInfo(master!), { timeoutMs: 15_000, what: 'the end of the master' });
   const seen = await look(fpmContext(fpm), 'quick');
   t.same(new Set(fact(seen, 'orphans')?.['pids'] as string[]), new Set(workers.map(String)));
   t.match(fact(seen, 'listener'), { state: 'listening', program: 'php-fpm8.2' });
@@ -110,7 +110,7 @@ t.test('busy and idle workers are counted on a stock pool without a status page'
   t.match(fact(await look(fpmContext(fpm), 'quick'), 'listener'), { queue: 0 }, 'nothing of ours waits there');
   // A fourth waits in the queue of the socket, where the kernel shows it.
   keepBusy(t, fpm);
-  await until(async () => Number(fact(await look(fpmContext(fpm), 'quick'), 'listener')?.['queue']) >= 1, { timeoutMs: 3000, what: 'one that waits' });
+  await until(async () => Number(fact(await look(fpmContext(fpm), 'quick'), 'listener')?.['queue']) >= 1, { timeoutMs: 15_000, what: 'one that waits' });
 
   const seen = await look(fpmContext(fpm), 'all');
   t.match(fact(seen, 'workers'), { total: 3, busy: 3, idle: 0 });
@@ -126,7 +126,7 @@ t.test('busy and idle workers are counted on a stock pool without a status page'
     sleep: async () => {
       const workers = fpm.workers();
       for (const { pid } of workers) process.kill(pid, 'SIGKILL');
-      await until(() => workers.every(({ pid }) => processInfo(pid) === undefined), { timeoutMs: 5000, what: 'the end of the workers' });
+      await until(() => workers.every(({ pid }) => processInfo(pid) === undefined), { timeoutMs: 15_000, what: 'the end of the workers' });
     },
   };
   t.equal(await workersOf({ ...fpmContext(fpm), clock: killing }), undefined, 'who ended while it was looked at is not busy');
@@ -168,11 +168,11 @@ t.test('the log tells of its own last minutes, in known lines with fields', { sk
   });
   keepBusy(t, dynamic);
   keepBusy(t, dynamic);
-  const reached = await until(async () => logged(await look(fpmContext(dynamic), 'all'), 'max_children_reached'), { timeoutMs: 5000, what: 'the warning' });
+  const reached = await until(async () => logged(await look(fpmContext(dynamic), 'all'), 'max_children_reached'), { timeoutMs: 15_000, what: 'the warning' });
   t.match(reached, { facts: { limit: 2, count: 1 }, source: dynamic.log });
 
   signal(fpm.workers()[0]!.pid, 'SIGSEGV');
-  const crashed = await until(async () => logged(await look(fpmContext(fpm), 'all'), 'child_signalled'), { timeoutMs: 3000, what: 'the crash in the log' });
+  const crashed = await until(async () => logged(await look(fpmContext(fpm), 'all'), 'child_signalled'), { timeoutMs: 15_000, what: 'the crash in the log' });
   t.match(crashed.facts, { signal: 11 });
   const wellUntil = Date.now() + 3_600_000;
   t.equal(logged(await look({ ...fpmContext(fpm), lastGoodMs: wellUntil }, 'all'), 'child_signalled'), undefined, 'lines from before it was last well are left out');
@@ -184,7 +184,7 @@ t.test("a broken configuration is told in the tool's own line", { skip }, async 
   appendFileSync(fpm.config, 'pm.max_childen = 5\n');
   t.same(named(await look(fpmContext(fpm), 'all'), fpmTarget(fpm)), ['unknown', 'possible'], 'while it runs, that is no cause');
   for (const pid of pidsOf(fpm)) signal(pid, 'SIGKILL');
-  await until(() => fpm.processes().length === 0, { timeoutMs: 3000, what: 'the end of php-fpm' });
+  await until(() => fpm.processes().length === 0, { timeoutMs: 15_000, what: 'the end of php-fpm' });
   const dead = fpmContext(fpm);
   const seen = await look(dead, 'all');
   t.match(fact(seen, 'config_test'), { passed: false, line: /ERROR: \[.*fpm\.conf:\d+\] unknown entry 'pm\.max_childen'/ });
@@ -196,7 +196,7 @@ t.test("a broken configuration is told in the tool's own line", { skip }, async 
 t.test('a php-fpm that was asked to stop was stopped on purpose', { skip }, async (t) => {
   const fpm = await startSettled(t, { maxChildren: 1 });
   signal(fpm.masterPid(), 'SIGQUIT');
-  await until(() => fpm.processes().length === 0, { timeoutMs: 3000, what: 'the end of php-fpm' });
+  await until(() => fpm.processes().length === 0, { timeoutMs: 15_000, what: 'the end of php-fpm' });
   t.same(named(await look(fpmContext(fpm), 'quick'), fpmTarget(fpm)), ['service.stopped_by_operator', 'certain']);
 });
 
@@ -302,7 +302,7 @@ t.test('no GET / is sent while connections wait to be accepted', async (t) => {
   const port = await freePort();
   const server = await serve(t, port);
   signal(server, 'SIGSTOP');
-  await until(() => processInfo(server)?.state === 'T', { timeoutMs: 3000, what: 'state T' });
+  await until(() => processInfo(server)?.state === 'T', { timeoutMs: 15_000, what: 'state T' });
   await connected(t, { kind: 'tcp', host: '127.0.0.1', port });
   const target = serviceTarget({ config: serviceConfig({ type: 'process', start: ['/bin/true'] }), protocol: 'http', upstreams: [`127.0.0.1:${port}`] });
   const seen = await look(context(target, running(server)), 'all');
@@ -393,7 +393,7 @@ function pidsOf(fpm: PhpFpm): readonly number[] {
 async function freeze(fpm: PhpFpm): Promise<void> {
   const pids = pidsOf(fpm);
   for (const pid of pids) signal(pid, 'SIGSTOP');
-  await until(() => pids.every((pid) => processInfo(pid)?.state === 'T'), { timeoutMs: 3000, what: 'state T' });
+  await until(() => pids.every((pid) => processInfo(pid)?.state === 'T'), { timeoutMs: 15_000, what: 'state T' });
 }
 
 function fpmTarget(fpm: PhpFpm): ServiceTarget {
@@ -466,7 +466,7 @@ function keepBusy(t: TestScope, fpm: PhpFpm): AbortController {
 }
 
 function sees(fpm: PhpFpm, holds: (counts: Evidence['facts']) => boolean): Promise<unknown> {
-  return until(async () => holds(fact(await look(fpmContext(fpm), 'quick'), 'workers') ?? {}), { timeoutMs: 3000, what: 'the expected count of busy workers' });
+  return until(async () => holds(fact(await look(fpmContext(fpm), 'quick'), 'workers') ?? {}), { timeoutMs: 15_000, what: 'the expected count of busy workers' });
 }
 
 function connected(t: TestScope, address: Address): Promise<Socket> {
@@ -488,6 +488,6 @@ async function serve(t: TestScope, port: number, manner = ''): Promise<number> {
     signal(server.pid, 'SIGKILL');
     await server.ended;
   });
-  await until(() => server.output().includes('listening'), { timeoutMs: 5000, what: () => `the server: ${server.output()}` });
+  await until(() => server.output().includes('listening'), { timeoutMs: 15_000, what: () => `the server: ${server.output()}` });
   return server.pid;
 }

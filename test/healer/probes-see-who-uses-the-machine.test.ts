@@ -46,7 +46,7 @@ function look(probe: Probe, pid: number, state?: ServiceState['state']): Promise
 
 t.test('the process that holds every descriptor it may is found', async (t) => {
   const pid = shell(t, 'ulimit -n 10; exec 3<&0 4<&0 5<&0 6<&0 7<&0 8<&0 9<&0; kill -STOP $$');
-  await until(() => processInfo(pid)?.state === 'T', { timeoutMs: 5000, what: 'all of them' });
+  await until(() => processInfo(pid)?.state === 'T', { timeoutMs: 15_000, what: 'all of them' });
   t.match(await look(probes.descriptors, pid), [{ kind: 'descriptors', text: /^sh \(pid \d+\) holds 1\d descriptors open of 10 that it may\.$/, facts: { pid, most: 10, grown: 0 } }]);
   t.same(await look(probes.descriptors, computesLater.pid), [], 'far from its limit there is nothing to tell');
   t.same(await look(probes.descriptors, pid, 'failed'), []);
@@ -56,7 +56,7 @@ t.test('a process that no signal can end is seen, with the place in the kernel w
   // after vfork the parent waits for the child's end in state D, as others wait for a disk
   const parent = start([programPath('python3'), '-c', 'import ctypes; c = ctypes.CDLL(None); c.vfork() or c.pause()']).pid;
   t.teardown(() => endAll(() => family(parent).filter(({ pid }) => pid !== parent || family(parent).length === 1), 'SIGKILL'));
-  await until(() => family(parent).some(({ state }) => state === 'D'), { timeoutMs: 5000, what: 'state D' });
+  await until(() => family(parent).some(({ state }) => state === 'D'), { timeoutMs: 15_000, what: 'state D' });
   const [seen] = await look(probes.stuckProcesses, parent);
   t.match(seen, { kind: 'stuck_processes', text: /wait inside the kernel \(state D\)/, facts: { count: 1, total: 2, program: 'python3' } });
   if (isRoot) t.match(seen?.facts['call'], /^\w+$/);
@@ -65,7 +65,7 @@ t.test('a process that no signal can end is seen, with the place in the kernel w
 t.test('of a process is seen on which disks its files are, and of which disk a descriptor is', { skip: existsSync('/sys/dev/block') ? false : 'no disks are seen here' }, async (t) => {
   const folder = tempFolder(t);
   const pid = shell(t, `exec 5>${folder}/file 6</dev/null 7<&-; kill -STOP $$`);
-  await until(() => processInfo(pid)?.state === 'T', { timeoutMs: 5000, what: 'its files' });
+  await until(() => processInfo(pid)?.state === 'T', { timeoutMs: 15_000, what: 'its files' });
   const disks = readDisks(pid, [5]);
   t.equal(disks.length, 1, 'the file is on one disk');
   t.match(disks[0], /^[\w!:-]+$/);
@@ -81,7 +81,7 @@ t.test('limits of a group of its own are seen: no more processes, no more proces
   const folder = tempFolder(t);
   const inside = `echo $$ > ${pids}/cgroup.procs; echo $$ > ${cpu}/cgroup.procs`;
   const full = shell(t, `${inside}; sleep 60 & sleep 60 & : > ${folder}/full; while :; do :; done`);
-  await until(() => existsSync(join(folder, 'full')), { timeoutMs: 5000, what: 'three processes' });
+  await until(() => existsSync(join(folder, 'full')), { timeoutMs: 15_000, what: 'three processes' });
   const limits = async (limit: string) => (await look(probes.tenantLimits, full)).find(({ facts }) => facts['limit'] === limit);
   t.match(await limits('processes'), { kind: 'tenant_limit', facts: { now: 3, most: 3 }, text: /has 3 of 3 processes and threads that it may have/ });
   const held = await until(() => limits('cpu'), { timeoutMs: 10_000, what: 'a group that is held back' });
@@ -167,7 +167,7 @@ t.test("the kernel's lines are read as Linux writes them, and only at their begi
   const beganMs = performance.now();
   const long = [hostile, `traps: ${'x'.repeat(8000)}`, `[ ${'1 '.repeat(4000)}`].map((text) => ({ atMs: 1, text }));
   t.same([...oomKillsIn(long), ...kernelWords(long)], []);
-  t.ok(performance.now() - beganMs < 200, 'long lines are read in no time');
+  t.ok(performance.now() - beganMs < 1000, 'long lines are read in no time');
   t.end();
 });
 
@@ -253,7 +253,7 @@ function group(t: TestScope, controller: string, settings: Readonly<Record<strin
     }
     t.teardown(async () => {
       for (const pid of readFileSync(`${folder}/cgroup.procs`, 'utf8').split('\n')) if (pid !== '') signal(Number(pid), 'SIGKILL');
-      await until(() => (rmdirSync(folder), true), { timeoutMs: 5000, what: `${folder} to be empty` });
+      await until(() => (rmdirSync(folder), true), { timeoutMs: 15_000, what: `${folder} to be empty` });
     });
     const known = Object.entries(settings).filter(([file]) => existsSync(`${folder}/${file}`));
     for (const [file, value] of known) writeFileSync(`${folder}/${file}`, value);

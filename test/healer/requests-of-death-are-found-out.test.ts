@@ -109,7 +109,7 @@ t.test('two deaths of one request: every gateway that wants it is told, each for
     await pass(100);
     if (pid === 1) t.same(quarantines(orders), [], 'once is no rule');
   }
-  await until(() => quarantines(orders).length > 0, { timeoutMs: 5000, what: 'the orders' });
+  await until(() => quarantines(orders).length > 0, { timeoutMs: 15_000, what: 'the orders' });
   t.match(quarantines(orders), [
     { gateway: 'shop', fingerprint: fingerprint('a'), forMs: 600_000 },
     { gateway: 'blog', fingerprint: fingerprint('a'), forMs: 60_000 },
@@ -133,7 +133,7 @@ t.test('the line may come a second after the request was cut off, or before it i
   t.same(quarantines(orders), []);
   died('a');
   await pass(100);
-  await until(() => quarantines(orders).length === 2, { timeoutMs: 5000, what: 'the orders' });
+  await until(() => quarantines(orders).length === 2, { timeoutMs: 15_000, what: 'the orders' });
 });
 
 t.test('the line may look older than its request: logs write the second only, and a busy machine tells late', async (t) => {
@@ -145,7 +145,7 @@ t.test('the line may look older than its request: logs write the second only, an
     died('a');
     await pass(100);
   }
-  await until(() => quarantines(orders).length === 2, { timeoutMs: 5000, what: 'the orders' });
+  await until(() => quarantines(orders).length === 2, { timeoutMs: 15_000, what: 'the orders' });
 });
 
 t.test('a storm of the same request is quarantined although there is never a quiet moment', async (t) => {
@@ -155,7 +155,7 @@ t.test('a storm of the same request is quarantined although there is never a qui
     workerEnds(pid);
     await pass(20);
   }
-  await until(() => quarantines(orders).length === 2, { timeoutMs: 5000, what: 'the orders' });
+  await until(() => quarantines(orders).length === 2, { timeoutMs: 15_000, what: 'the orders' });
 });
 
 t.test('a unit without a file is read from the journal, and each worker counts once', async (t) => {
@@ -169,7 +169,7 @@ t.test('a unit without a file is read from the journal, and each worker counts o
   journal.push(line(2).trimEnd());
   died('a');
   await pass(1600);
-  await until(() => quarantines(orders).length === 2, { timeoutMs: 5000, what: 'the orders' });
+  await until(() => quarantines(orders).length === 2, { timeoutMs: 15_000, what: 'the orders' });
 });
 
 t.test('an application that cuts its answers off all the time does not have the journal read all the time', async (t) => {
@@ -184,7 +184,7 @@ t.test('an application that cuts its answers off all the time does not have the 
     died('a');
     await pass(5000);
   }
-  await until(() => quarantines(orders).length === 2, { timeoutMs: 5000, what: 'a request of death is still found out' });
+  await until(() => quarantines(orders).length === 2, { timeoutMs: 15_000, what: 'a request of death is still found out' });
 });
 
 t.test('nobody is blamed where the service was started anew, the request went elsewhere, or workers were killed', async (t) => {
@@ -235,7 +235,7 @@ t.test('where the same is answered, too, nobody is blamed: its URL alone is not 
     workerEnds(pid);
     await pass(100);
   }
-  await until(() => quarantines(orders).length === 2, { timeoutMs: 5000, what: 'the orders, where it only kills from some day on' });
+  await until(() => quarantines(orders).length === 2, { timeoutMs: 15_000, what: 'the orders, where it only kills from some day on' });
 });
 
 t.test('a flood of different requests costs one moment, and nobody is blamed', async (t) => {
@@ -253,7 +253,7 @@ t.test('where no gateway wants a quarantine, nothing is ordered, and workers tha
     workerEnds(pid);
     await pass(100);
   }
-  await until(() => incidents.openFor('php-fpm'), { timeoutMs: 5000, what: 'an incident' });
+  await until(() => incidents.openFor('php-fpm'), { timeoutMs: 15_000, what: 'an incident' });
   t.match(incidents.openFor('php-fpm')?.incident.symptom, { kind: 'worker_died', count: 3 });
   t.same(quarantines(orders), []);
 });
@@ -267,7 +267,7 @@ t.test('what cannot be recorded is not ordered, and somebody is told', async (t)
     await pass(100);
   }
   const told = () => errors.filter((text) => text.includes('a quarantine could not be recorded')).length;
-  await until(() => told() > 0, { timeoutMs: 5000, what: 'the word to people' });
+  await until(() => told() > 0, { timeoutMs: 15_000, what: 'the word to people' });
   for (const pid of [3, 4, 5, 6]) {
     died('a');
     workerEnds(pid);

@@ -59,7 +59,7 @@ t.test('an abort ends a command at once, and one that has not begun does not beg
   const abort = new AbortController();
   const folder = tempFolder(t);
   const running = runCommand.run(shell(`touch ${folder}/began; exec sleep 1000`), { timeoutMs: 60_000, signal: abort.signal });
-  await until(() => existsSync(`${folder}/began`), { timeoutMs: 5000, what: 'the command to begin' });
+  await until(() => existsSync(`${folder}/began`), { timeoutMs: 15_000, what: 'the command to begin' });
   abort.abort();
   t.match(await running, { timedOut: true, signal: 'SIGTERM' });
   t.match(await runCommand.run(shell(`touch ${folder}/never`), { timeoutMs: 60_000, signal: abort.signal }), { startError: /its time was over/ });
@@ -89,17 +89,17 @@ t.test('a daemon that keeps the output open delays nothing and is not killed by 
   t.match(done, { exitCode: 0, output: 'started' });
   t.ok(performance.now() - started < 5000, 'it did not wait for the daemon');
   await succeed(['/usr/bin/touch', `${folder}/go`]);
-  await until(() => existsSync(`${folder}/alive`), { timeoutMs: 5000, what: 'the daemon to survive its writing' });
+  await until(() => existsSync(`${folder}/alive`), { timeoutMs: 15_000, what: 'the daemon to survive its writing' });
 });
 
 t.test('a detached program outlives who started it and appends to its output file', async (t) => {
   const output = join(tempFolder(t), 'deep', 'out');
   const starter = ['node', join(import.meta.dirname, '..', 'fixtures', 'services', 'starts-detached.ts'), output];
   const first = JSON.parse(await succeed([...starter, ...shell('echo one')]));
-  await until(() => !lives(first.pid), { timeoutMs: 5000, what: 'the first to end' });
+  await until(() => !lives(first.pid), { timeoutMs: 15_000, what: 'the first to end' });
   const { pid } = JSON.parse(await succeed([...starter, ...shell('echo two; exec sleep 1000')]));
   t.teardown(() => process.kill(pid, 'SIGKILL'));
-  await until(() => readFileSync(output, 'utf8') === 'one\ntwo\n', { timeoutMs: 5000, what: 'both outputs' });
+  await until(() => readFileSync(output, 'utf8') === 'one\ntwo\n', { timeoutMs: 15_000, what: 'both outputs' });
   t.match(readStat(pid), { session: pid, group: pid });
 });
 
@@ -140,7 +140,7 @@ t.test('a large output file is put aside at the next start', async (t) => {
   writeFileSync(output, '');
   truncateSync(output, 8 * 1024 ** 2 + 1);
   t.match(await runCommand.startDetached(['/bin/echo', 'words'], { output }), { pid: Number });
-  await until(() => readFileSync(output, 'utf8') === 'words\n', { timeoutMs: 5000, what: 'the words' });
+  await until(() => readFileSync(output, 'utf8') === 'words\n', { timeoutMs: 15_000, what: 'the words' });
   t.equal(statSync(`${output}.1`).size, 8 * 1024 ** 2 + 1);
 });
 

@@ -85,7 +85,7 @@ t.test('R23 kill the tree: without systemd, what left the session and ignores TE
   const { command, pid } = outliver(t);
   const abort = new AbortController();
   const running = run(command, { signal: abort.signal });
-  const left = await until(() => processInfo(pid()), { timeoutMs: 5000, what: 'the one that left' });
+  const left = await until(() => processInfo(pid()), { timeoutMs: 15_000, what: 'the one that left' });
   t.not(left.parent, process.pid);
   abort.abort();
   t.match(await running, {
@@ -103,7 +103,7 @@ t.test('R23 kill the tree: what cannot be known without systemd is said, and wha
   const hidden = outliver(t, { clean: 'env -i' });
   const abort = new AbortController();
   const running = run(hidden.command, { signal: abort.signal });
-  const left = await until(() => processInfo(hidden.pid()), { timeoutMs: 5000, what: 'the one that left' });
+  const left = await until(() => processInfo(hidden.pid()), { timeoutMs: 15_000, what: 'the one that left' });
   abort.abort();
   t.match(await running, { result: 'unknown', detail: /without systemd a process that left the session and cleared its environment is not found$/ });
   t.ok(processInfo(left.pid), 'that is what the words are about');

@@ -33,7 +33,7 @@ t.test('R21 fence: a container is known by its id and the moment of its start', 
   t.match(first, { state: 'running', fence: `${engine.id}:${engine.state.StartedAt}`, pids: [], text: /^the Engine says running/ });
   t.equal(first.changing, undefined);
   t.equal((await stateOf(target)).fence, first.fence);
-  await until(() => Date.parse(engine.state.StartedAt) < Date.now(), { timeoutMs: 1000, what: 'the clock to go on' });
+  await until(() => Date.parse(engine.state.StartedAt) < Date.now(), { timeoutMs: 15_000, what: 'the clock to go on' });
   t.match(await control(target, 'restart'), { result: 'done' });
   t.not((await stateOf(target)).fence, first.fence, 'a restart is another run');
   engine.replace('b'.repeat(64));
@@ -154,17 +154,17 @@ t.test('its processes are seen where its main one is really there, in its own cg
   if (!isRoot || root === undefined) return void t.pass('needs root and a cgroup2 file system', { skip: true });
   const cgroup = `${root}/docker-${engine.id}.scope`;
   mkdirSync(cgroup);
-  t.teardown(() => until(() => (rmdirSync(cgroup), true), { timeoutMs: 5000, what: 'the cgroup to be empty' }));
+  t.teardown(() => until(() => (rmdirSync(cgroup), true), { timeoutMs: 15_000, what: 'the cgroup to be empty' }));
   const started = await runCommand.startDetached(['/bin/sh', '-c', 'sleep 1000 & wait'], { output: join(target.stateFolder, 'out') });
   if (!('pid' in started)) throw new Error(started.startError);
   const { pid } = started;
   t.teardown(() => process.kill(-pid, 'SIGKILL'));
   writeFileSync(`${cgroup}/cgroup.procs`, String(pid));
   engine.state.Pid = pid;
-  const seen = await until(async () => (await stateOf(target)).pids.length === 2 && (await stateOf(target)), { timeoutMs: 5000, what: 'both processes to be seen' });
+  const seen = await until(async () => (await stateOf(target)).pids.length === 2 && (await stateOf(target)), { timeoutMs: 15_000, what: 'both processes to be seen' });
   t.match(seen, { state: 'running', mainPid: pid });
   process.kill(-pid, 'SIGSTOP');
-  await until(async () => (await stateOf(target)).state === 'frozen', { timeoutMs: 5000, what: 'all to be stopped' });
+  await until(async () => (await stateOf(target)).state === 'frozen', { timeoutMs: 15_000, what: 'all to be stopped' });
 });
 
 t.test('R22 unknown outcome: the call waits longer than the container’s own end, and what it cannot know is unknown', async (t) => {

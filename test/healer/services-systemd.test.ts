@@ -139,7 +139,7 @@ t.test('on a real systemd', { skip: cannotBootSystemd() }, async (t) => {
   const ask = (name: string, verb = 'state') => askAll([name, verb]);
   const systemctl = (...words: string[]) => systemd.try(['/usr/bin/systemctl', ...words]);
   const property = async (name: string, what: string) => (await systemctl('show', '--value', `--property=${what}`, name)).output.trim();
-  const becomes = (name: string, sub: string) => until(async () => (await property(name, 'SubState')) === sub, { timeoutMs: 5000, what: `${name} to be ${sub}` });
+  const becomes = (name: string, sub: string) => until(async () => (await property(name, 'SubState')) === sub, { timeoutMs: 15_000, what: `${name} to be ${sub}` });
 
   await t.test('a running unit shows its pids and its invocation', async (t) => {
     const state = await ask('crashes.service');

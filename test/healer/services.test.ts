@@ -37,13 +37,13 @@ async function sleeper(t: TestScope, folder: string, user?: string): Promise<num
 
 /** It listens before it forks. */
 async function twoWorkers(fpm: PhpFpm): Promise<void> {
-  await until(() => fpm.workers().length === 2, { timeoutMs: 5000, what: 'the workers to be forked' });
+  await until(() => fpm.workers().length === 2, { timeoutMs: 15_000, what: 'the workers to be forked' });
 }
 
 async function freeze(fpm: PhpFpm): Promise<number[]> {
   await twoWorkers(fpm);
   const pids = signalAll(fpm, 'SIGSTOP');
-  await until(() => pids.every((pid) => isStopped(readStat(pid)!)), { timeoutMs: 5000, what: 'all to be stopped' });
+  await until(() => pids.every((pid) => isStopped(readStat(pid)!)), { timeoutMs: 15_000, what: 'all to be stopped' });
   return pids;
 }
 
@@ -75,7 +75,7 @@ t.test('php-fpm known by its pidfile', { skip: missing('php-fpm8.2') }, async (t
   t.equal((await stateOf(target)).fence, running.fence);
 
   signalAll(fpm, 'SIGKILL');
-  await until(() => fpm.processes().length === 0, { timeoutMs: 5000, what: 'all to be gone' });
+  await until(() => fpm.processes().length === 0, { timeoutMs: 15_000, what: 'all to be gone' });
   t.match(await stateOf(target), { state: 'failed', pids: [], lastMainPid: running.mainPid, text: /which is (gone|a zombie)$/ }, 'a pidfile whose process is dead');
   t.match(await control(target, 'start'), { result: 'done' });
   t.not((await stateOf(target)).fence, running.fence, 'another run has another fence');
@@ -93,7 +93,7 @@ t.test('php-fpm whose master was killed: the orphans are seen, and a plain start
   const workers = fpm.workers().map(({ pid }) => pid);
   const master = fpm.masterPid();
   signal(master, 'SIGKILL');
-  await until(() => !lives(master), { timeoutMs: 5000, what: 'the master to be gone' });
+  await until(() => !lives(master), { timeoutMs: 15_000, what: 'the master to be gone' });
   const state = await stateOf(target);
   t.match(state, { state: 'failed', lastMainPid: master, text: /2 processes of it are left/ });
   t.same([...state.pids].sort(), workers.sort());
@@ -122,7 +122,7 @@ t.test('a frozen master with living workers is KILLed after the stop timeout, wi
   await twoWorkers(fpm);
   const old = fpm.processes().map(({ pid }) => pid);
   signal(fpm.masterPid(), 'SIGSTOP');
-  await until(() => isStopped(readStat(fpm.masterPid())!), { timeoutMs: 3000, what: 'a frozen master' });
+  await until(() => isStopped(readStat(fpm.masterPid())!), { timeoutMs: 15_000, what: 'a frozen master' });
   t.match(await control(fpmTarget(fpm, { stop: { signal: 'QUIT', timeout: '300ms' } }), 'restart'), { result: 'done', detail: /3 by KILL/ });
   t.same(old.filter(lives), []);
 });
@@ -230,7 +230,7 @@ t.test('a command that goodgateway starts itself is remembered', async (t) => {
   t.match(await startRemembered(target, runCommand), { result: 'done', detail: /runs already/ });
 
   signal(first.mainPid!, 'SIGKILL');
-  await until(() => !lives(first.mainPid!), { timeoutMs: 5000, what: 'the command to be gone' });
+  await until(() => !lives(first.mainPid!), { timeoutMs: 15_000, what: 'the command to be gone' });
   const dead = await stateOf(target);
   t.match(dead, { state: 'failed', lastMainPid: first.mainPid, pids: { length: 1 } });
   t.match(await control(target, 'restart'), { result: 'done' });
@@ -297,8 +297,8 @@ t.test('php-fpm with an init script', { skip: missing('php-fpm8.2') }, async (t)
   await twoWorkers(fpm);
   const master = fpm.masterPid();
   signal(master, 'SIGKILL');
-  await until(() => !lives(master), { timeoutMs: 5000, what: 'the master to be gone' });
-  await until(async () => (await stateOf(target)).state === 'failed', { timeoutMs: 5000, what: 'the end to count as a crash' });
+  await until(() => !lives(master), { timeoutMs: 15_000, what: 'the master to be gone' });
+  await until(async () => (await stateOf(target)).state === 'failed', { timeoutMs: 15_000, what: 'the end to count as a crash' });
   t.match(await stateOf(target), { state: 'failed', pids: { length: 2 } });
   t.match(await control(target, 'start'), { result: 'failed', exitCode: 0, detail: /reported success, but .* named no living process/ }, 'the script claims success');
   t.match(await control(target, 'restart'), { result: 'done', detail: /ended 2 processes/ }, 'a restart ends the orphans first');
@@ -318,7 +318,7 @@ t.test('a stop command that fails asked nobody, so TERM asks before KILL does', 
     const target = serviceTarget(service, { stateFolder: folder });
     const daemon = await runCommand.startDetached(['/bin/sh', '-c', `trap 'echo orderly > ${said}; exit' TERM; echo $$ > ${pidfile}; while :; do sleep 0.02; done`], { output: join(folder, 'out') });
     t.teardown(() => 'pid' in daemon && signal(daemon.pid, 'SIGKILL'));
-    await until(async () => (await stateOf(target)).state === 'running', { timeoutMs: 5000, what: 'the daemon to be there' });
+    await until(async () => (await stateOf(target)).state === 'running', { timeoutMs: 15_000, what: 'the daemon to be there' });
     const stopped = await control(target, 'stop');
     t.match(stopped, { result: 'done', detail: /failed with exit status 2: no such option, so they got TERM; ended \d processes$/ });
     t.equal(readFileSync(said, 'utf8'), 'orderly\n');
@@ -336,7 +336,7 @@ t.test('an init script that removes the pidfile long after the end is a stop, no
   writeFileSync(pidfile, `${pid}\n`);
   t.match(await stateOf(target), { state: 'running', mainPid: pid });
   const stopping = startProgram([script, 'stop']);
-  await until(() => !lives(pid), { timeoutMs: 5000, what: 'the daemon to be gone' });
+  await until(() => !lives(pid), { timeoutMs: 15_000, what: 'the daemon to be gone' });
   const seen = new Set<string>();
   const began = performance.now();
   await until(
@@ -344,7 +344,7 @@ t.test('an init script that removes the pidfile long after the end is a stop, no
       seen.add((await stateOf(target)).state);
       return performance.now() - began > 1200;
     },
-    { timeoutMs: 5000, what: 'the moment of doubt to be over' },
+    { timeoutMs: 15_000, what: 'the moment of doubt to be over' },
   );
   t.same([...seen], ['stopping'], 'as long as the script runs');
   t.match(await stateOf(target), { state: 'stopping', lastMainPid: pid, text: new RegExp(`process ${stopping.pid} is stopping it`) });
@@ -366,7 +366,7 @@ t.test('who just ended may have been stopped, unless it removes its pidfile itse
     writeFileSync(pidfile, gone.output);
     const began = performance.now();
     t.match(await stateOf(one), { state: 'stopping', text: /just ended; whether it was stopped shows when its pidfile is gone or stays/ });
-    await until(async () => (await stateOf(one)).state === 'failed', { timeoutMs: 5000, what: 'the end to count as a crash' });
+    await until(async () => (await stateOf(one)).state === 'failed', { timeoutMs: 15_000, what: 'the end to count as a crash' });
     t.ok(performance.now() - began >= 1000, 'not before its pidfile had time to go');
     t.ok(performance.now() - began < 3000);
     rmSync(pidfile);
@@ -388,7 +388,7 @@ t.test('a process of a plain user that looks like a stop does not hold up the re
   const liar = await runCommand.startDetached(['/bin/sh', '-c', 'sleep 1000; :', script, 'stop'], { output: join(folder, 'out'), user: 'nobody' });
   t.teardown(() => 'pid' in liar && process.kill(-liar.pid, 'SIGKILL'));
   const target = serviceTarget({ type: 'init', script, pidfile }, { stateFolder: folder });
-  await until(async () => (await stateOf(target)).state === 'failed', { timeoutMs: 5000, what: 'the end to count as a crash' });
+  await until(async () => (await stateOf(target)).state === 'failed', { timeoutMs: 15_000, what: 'the end to count as a crash' });
 });
 
 /** One service of each kind that can be made here, and how its main process is made to crash. */
@@ -434,7 +434,7 @@ for (const { kind, make } of kinds) {
     t.match(second, { state: 'running' });
     t.not(second.fence, first.fence, 'another run has another fence');
     crash(second);
-    await until(async () => (await stateOf(target)).state === 'failed', { timeoutMs: 5000, what: 'the end to count as a crash' });
+    await until(async () => (await stateOf(target)).state === 'failed', { timeoutMs: 15_000, what: 'the end to count as a crash' });
     const failed = await stateOf(target);
     t.equal(failed.oomKilled, undefined);
     t.equal(failed.supervisorActsInMs, undefined, 'nobody else starts it');

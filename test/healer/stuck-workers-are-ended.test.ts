@@ -38,12 +38,12 @@ async function scene(t: Test, what: string, pool: readonly string[] = ['pm.statu
       .map((name) => Number(name.split('-')[0]));
   const hangs = async (...methods: string[]) => {
     for (const method of methods) send(fpm, 'hangs.php', method);
-    await until(() => readdirSync(fpm.data).length === methods.length, { timeoutMs: 5000, what: 'the workers to hang' });
+    await until(() => readdirSync(fpm.data).length === methods.length, { timeoutMs: 15_000, what: 'the workers to hang' });
     const began = performance.now();
-    await until(() => performance.now() - began > 1050, { timeoutMs: 5000, what: 'them to hang for a second' });
+    await until(() => performance.now() - began > 1050, { timeoutMs: 15_000, what: 'them to hang for a second' });
   };
   const end = (options: object) => actions.terminateStuckWorkers.perform(contextOf(target), actions.terminateStuckWorkers.options.parse({ older_than: '1s', ...options }));
-  const isWhole = () => until(() => fpm.workers().length === 4, { timeoutMs: 5000, what: 'the pool to be whole again' });
+  const isWhole = () => until(() => fpm.workers().length === 4, { timeoutMs: 15_000, what: 'the pool to be whole again' });
   return { fpm, inside, hangs, end, isWhole };
 }
 
@@ -76,7 +76,7 @@ t.test('only as many as may be, never one in a POST, and the pool is whole again
 
 t.test('what the worker waited for is told, and what it started ends with it', { skip }, async (t) => {
   const database = createServer().listen(0, '127.0.0.1');
-  await until(() => database.listening, { timeoutMs: 5000, what: 'the database to listen' });
+  await until(() => database.listening, { timeoutMs: 15_000, what: 'the database to listen' });
   const address = database.address();
   const port = typeof address === 'object' ? address?.port : 0;
   t.teardown(() => database.close());
@@ -86,7 +86,7 @@ t.test('what the worker waited for is told, and what it started ends with it', {
   const { hangs, inside, end, isWhole } = await scene(t, `$db = stream_socket_client('tcp://127.0.0.1:${port}'); shell_exec('exec sleep 1001');`);
   await hangs('GET');
   const [worker = 0] = inside('GET');
-  const started = await until(() => family(worker).find(({ command }) => command === 'sleep 1001'), { timeoutMs: 5000, what: 'its program' });
+  const started = await until(() => family(worker).find(({ command }) => command === 'sleep 1001'), { timeoutMs: 15_000, what: 'its program' });
   t.match(await end({}), { result: 'done', detail: new RegExp(`connected to 127.0.0.1:${port}\\)`) });
   t.same([lives(worker), lives(started.pid)], [false, false]);
   await isWhole();

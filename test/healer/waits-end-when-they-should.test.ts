@@ -121,7 +121,7 @@ t.test('progress is what the kernel counted for the processes, more than an idle
       await ended;
     }
   });
-  await until(() => readFileSync(`/proc/${idle.pid}/wchan`, 'utf8').includes('nanosleep'), { timeoutMs: 5000, what: 'the idle one to be idle' });
+  await until(() => readFileSync(`/proc/${idle.pid}/wchan`, 'utf8').includes('nanosleep'), { timeoutMs: 15_000, what: 'the idle one to be idle' });
   const before = { idle: readProgress([idle.pid], [], undefined), busy: readProgress([busy.pid], [], undefined) };
   // on a full machine it is some time until it has got as much of a processor
   await until(() => readProgress([busy.pid], [], before.busy).moved, { timeoutMs: 20_000, what: 'what the busy one has used' });
@@ -210,7 +210,7 @@ t.test('R22: neither other trouble nor the end of the healer makes the next step
   await until(() => intents().length === 1, intentSoon);
   incidents.seen(ward, { seenBy: 'traffic', kind: 'http_response_timeout', gateway: 'shop', count: 3, text: '3 requests were not answered' });
   const began = performance.now();
-  await until(() => performance.now() - began > 1500, { timeoutMs: 5000, what: 'the news to be looked into' });
+  await until(() => performance.now() - began > 1500, { timeoutMs: 15_000, what: 'the news to be looked into' });
   t.equal(intents().length, 1, 'the cause is the same, so the wait goes on');
   stop.abort();
   await incidents.settled();
@@ -224,12 +224,12 @@ t.test('after the time of the wait the next step comes', async (t) => {
     intents().map(({ action }) => action),
     ['wait', 'notify', 'page'],
   );
-  await until(() => ladder()?.[0]?.rung === 2, { timeoutMs: 5000, what: 'the last rung to be remembered' });
+  await until(() => ladder()?.[0]?.rung === 2, { timeoutMs: 15_000, what: 'the last rung to be remembered' });
 });
 
 t.test('a service that goodgateway stopped says so, and only in the incident in which it did', async (t) => {
   const { ward, incidents, healer } = await scene(t, [{ do: 'wait', with: { at_most: '1h' } }]);
-  const open = await until(() => incidents.openFor(ward.name), { timeoutMs: 5000, what: 'the incident' });
+  const open = await until(() => incidents.openFor(ward.name), { timeoutMs: 15_000, what: 'the incident' });
   const best = { ...contextOf(external).suspect, cause: 'service.stopped_by_operator' as const, sentence: 'it was stopped on purpose.' };
   const diagnosis = { best, others: [], evidence: [] };
   t.equal(withOwnStop(diagnosis, open, healer), diagnosis, 'somebody else did');

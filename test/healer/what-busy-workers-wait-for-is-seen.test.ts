@@ -146,7 +146,7 @@ t.test('processes of an HTTP application that wait for one address are no hang',
     for (const { pid } of family(server.pid)) signal(pid, 'SIGKILL');
     await server.ended;
   });
-  await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 5000, what: () => server.output() });
+  await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 15_000, what: () => server.output() });
   const gone = new AbortController();
   t.teardown(() => gone.abort());
   const target = serviceTarget({ config: serviceConfig({ type: 'process', start: ['/bin/true'] }), protocol: 'http', upstreams: [`127.0.0.1:${port}`] });

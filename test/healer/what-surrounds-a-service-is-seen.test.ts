@@ -179,7 +179,7 @@ function smallCgroup(t: TestScope): string {
   for (const [root, file] of memoryHierarchies) {
     try {
       mkdirSync(`${root}/${name}`);
-      t.teardown(() => until(() => (rmdirSync(`${root}/${name}`), true), { timeoutMs: 5000, what: 'the cgroup to be empty' }));
+      t.teardown(() => until(() => (rmdirSync(`${root}/${name}`), true), { timeoutMs: 15_000, what: 'the cgroup to be empty' }));
       writeFileSync(`${root}/${name}/${file}`, String(16 * 1024 ** 2));
       return `${root}/${name}`;
     } catch {

@@ -80,7 +80,7 @@ t.test('a socket that nginx may not use is named, with what forbids it', { skip:
     signal(pretender.pid, 'SIGKILL');
     await pretender.ended;
   });
-  await until(() => processInfo(pretender.pid)?.command.startsWith(join(folder, 'nginx')), { timeoutMs: 5000, what: 'the program that calls itself nginx' });
+  await until(() => processInfo(pretender.pid)?.command.startsWith(join(folder, 'nginx')), { timeoutMs: 15_000, what: 'the program that calls itself nginx' });
   const refused = async () =>
     (await finish(['/usr/bin/setpriv', '--reuid=www-data', '--regid=www-data', '--clear-groups', '/usr/bin/curl', '-sv', '--max-time', '1', '--unix-socket', path, 'http://x/'])).output.includes(
       'Permission denied',
@@ -92,7 +92,7 @@ t.test('a socket that nginx may not use is named, with what forbids it', { skip:
   const symptom = { seenBy: 'nginx_log', kind: 'proxy_configuration_error', errno: 'EACCES', text: 'nginx was refused the socket.' } as const;
 
   chmodSync(path, 0o600);
-  await until(async () => denied(await denials()), { timeoutMs: 5000, what: 'nginx to be www-data' });
+  await until(async () => denied(await denials()), { timeoutMs: 15_000, what: 'nginx to be www-data' });
   const closed = await denials();
   t.notOk(
     (await everybody()).some(({ kind, facts }) => kind === 'socket_access' && facts['user'] === 'nobody'),

@@ -166,7 +166,7 @@ t.test('what is put in the place of a log is not even opened: a device may act o
   // The writer waits for the first who opens the FIFO; its word is for him.
   const writer = execFile('/bin/sh', ['-c', 'echo untouched > "$1"', 'sh', file]);
   t.teardown(() => writer.kill('SIGKILL'));
-  await until(() => /^State:\tS/m.test(readFileSync(`/proc/${writer.pid}/status`, 'utf8')), { timeoutMs: 5000, what: 'the writer to wait' });
+  await until(() => /^State:\tS/m.test(readFileSync(`/proc/${writer.pid}/status`, 'utf8')), { timeoutMs: 15_000, what: 'the writer to wait' });
   await t.rejects(readTail(file, 0), /no regular file/);
   t.equal(execFileSync('/bin/cat', [file], { encoding: 'utf8', timeout: 5000 }), 'untouched\n');
 });

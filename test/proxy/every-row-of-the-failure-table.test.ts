@@ -283,7 +283,7 @@ for (const row of cutRows) {
         const { address, hits } = await backendOf(t, { ...row, status: 200, gets: 1 }, protocol, kind);
         const { ask, log, failed } = await gatewayTo(t, protocol, address);
         t.match(await ask(), { error: undefined, cut: true }, `${protocol} ${kind}`);
-        await until(() => log.length === 1, { timeoutMs: 3000, what: 'the access record' });
+        await until(() => log.length === 1, { timeoutMs: 15_000, what: 'the access record' });
         t.match(log, [{ outcome: 'cut', failure: row.error }], `${protocol} ${kind}`);
         t.equal(failed(), 1, `${protocol} ${kind}: counted`);
         t.equal(hits(), 1, `${protocol} ${kind}: never sent again`);
@@ -304,7 +304,7 @@ t.test('hold queue full: connection_limit_reached, at once', async (t) => {
   for (const protocol of protocols) {
     const { ask, gate, log } = await gatewayTo(t, protocol, { kind: 'tcp', host: '127.0.0.1', port: await freePort() }, { hold: { for: '2s', requests: 1 } });
     const waiting = ask();
-    await until(() => gate.held === 1, { timeoutMs: 3000, what: 'a held request' });
+    await until(() => gate.held === 1, { timeoutMs: 15_000, what: 'a held request' });
     t.match(await ask(), { status: 503, error: 'connection_limit_reached' }, protocol);
     t.match(log, [{ outcome: 'queue_full', attempts: 0 }]);
     t.ok(Number(log[0]?.['held_ms']) < 1000, 'it did not wait');
@@ -318,7 +318,7 @@ t.test('the healer says that nothing will heal: destination_unavailable, at once
     gate.fallBack({ until: 'order', say: 'it was stopped on purpose' });
     t.match(await ask(), { status: 503, error: 'destination_unavailable' }, protocol);
     t.match(log, [{ outcome: 'upstream_down', attempts: 0 }]);
-    t.ok(Number(log[0]?.['held_ms']) < 200, 'it did not wait');
+    t.ok(Number(log[0]?.['held_ms']) < 1000, 'it did not wait');
   }
 });
 
@@ -328,9 +328,9 @@ t.test('client went away: no answer, and no failure of the backend', async (t) =
     const { address: path, log, failed } = await gatewayTo(t, protocol, address, { timeouts: { response: '30s' } });
     const client = connect(path);
     client.write(protocol === 'http' ? 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' : requestStart({}));
-    await until(() => hits() === 1, { timeoutMs: 3000, what: 'the request at the backend' });
+    await until(() => hits() === 1, { timeoutMs: 15_000, what: 'the request at the backend' });
     client.destroy();
-    await until(() => log.length === 1, { timeoutMs: 3000, what: 'the access record' });
+    await until(() => log.length === 1, { timeoutMs: 15_000, what: 'the access record' });
     t.match(log, [{ outcome: 'client_gone' }], protocol);
     t.equal(failed(), 0, protocol);
   }

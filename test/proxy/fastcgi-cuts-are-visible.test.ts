@@ -54,7 +54,7 @@ for (const listen of ['unix', 'tcp'] as const) {
             const seen = await visit(nginx.url);
             const what = `${name}, ${later ? 'later' : 'at once'}, after ${size} bytes`;
             t.match(seen, /^(200 cut|no answer|50[23] clean)$/, what);
-            await until(() => log.length > before, { timeoutMs: 2000, what: 'the line of the request' });
+            await until(() => log.length > before, { timeoutMs: 15_000, what: 'the line of the request' });
             // a reset may take the head with it
             t.match(log.at(-1), { failure: /^(http_|connection_)/, ...(name !== 'a reset' && { outcome: 'cut', phase: 'read_body' }) }, what);
           }

@@ -94,7 +94,7 @@ t.test('an upload of unknown length reaches PHP whole, which nginx alone would l
 
   const tooMuch = await send(30, 50_000).catch(() => undefined);
   t.not(tooMuch?.status, 200, 'PHP never runs with a part of it');
-  await until(() => log.some(({ failure, detail }) => failure === 'http_request_error' && /fastcgi_request_buffering on/.test(String(detail))), { timeoutMs: 2000, what: 'the reason in the log' });
+  await until(() => log.some(({ failure, detail }) => failure === 'http_request_error' && /fastcgi_request_buffering on/.test(String(detail))), { timeoutMs: 15_000, what: 'the reason in the log' });
 });
 
 t.test('a body of another length than announced is never passed on as a whole one', async (t) => {
@@ -114,7 +114,7 @@ t.test('a body of another length than announced is never passed on as a whole on
     const answer = client.seen.text(recordType.stdout);
     t.match(answer, /^Status: 4\d\d [^]*http_request_error/, `${body.length} bytes instead of ${announced}`);
     t.notMatch(answer, /executed/);
-    await until(() => log.length > before, { timeoutMs: 2000, what: 'the line of the request' });
+    await until(() => log.length > before, { timeoutMs: 15_000, what: 'the line of the request' });
     t.match(log.at(-1), { failure: 'http_request_error', detail: /bytes that CONTENT_LENGTH announced came/ });
   }
   t.notOk(

@@ -302,7 +302,7 @@ t.test('a socket file that a dead owner left is replaced; a living owner keeps i
   const address = { kind: 'unix', path } as const;
   // A process that is killed leaves its socket behind.
   const dead = start([process.execPath, '-e', `require('net').createServer().listen(${JSON.stringify(path)}, () => console.log('up'))`]);
-  await until(() => dead.output().includes('up'), { timeoutMs: 5000, what: 'the first owner' });
+  await until(() => dead.output().includes('up'), { timeoutMs: 15_000, what: 'the first owner' });
   await t.rejects(listenFastcgi({ address, socket: { mode: '0660' }, handle: async () => page('x') }), /another process listens there/);
   process.kill(dead.pid, 'SIGKILL');
   await dead.ended;

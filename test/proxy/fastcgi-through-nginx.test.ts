@@ -122,6 +122,6 @@ t.test("what PHP writes to STDERR comes to nginx's error log", async (t) => {
   const fpm = await startPhpFpm(t, { scripts, pool: ['php_admin_value[error_log] =', 'php_admin_flag[log_errors] = on'] });
   const nginx = await nginxBefore({ t, kind: 'unix', backend: parseAddress(fpm.address)!, docroot: fpm.docroot });
   t.equal(await (await fetch(`${nginx.url}/complains.php`)).text(), 'ok');
-  await until(() => /FastCGI sent in stderr.*logged by php/.test(nginx.errorLog()), { timeoutMs: 2000, what: () => `the line: ${nginx.errorLog()}` });
+  await until(() => /FastCGI sent in stderr.*logged by php/.test(nginx.errorLog()), { timeoutMs: 15_000, what: () => `the line: ${nginx.errorLog()}` });
   t.pass('logged by php');
 });

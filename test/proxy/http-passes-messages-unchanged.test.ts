@@ -25,7 +25,7 @@ function talk(t: TestScope, place: Place) {
     socket,
     say: (bytes: string) => void socket.write(bytes, 'latin1'),
     heard: () => text,
-    hears: (pattern: RegExp) => until(() => pattern.test(text), { timeoutMs: 4000, what: () => `${pattern} in ${JSON.stringify(text)}` }),
+    hears: (pattern: RegExp) => until(() => pattern.test(text), { timeoutMs: 15_000, what: () => `${pattern} in ${JSON.stringify(text)}` }),
   };
 }
 
@@ -83,7 +83,7 @@ t.test('answers without a body keep what they say about one', async (t) => {
     const client = talk(t, places.tcp);
     for (let n = 1; n <= 2; n++) {
       client.say(`${method} / HTTP/1.1\r\n${host}\r\n`);
-      await until(() => client.heard().split('\r\n\r\n').length === n + 1, { timeoutMs: 3000, what: () => `answer ${n}: ${client.heard()}` });
+      await until(() => client.heard().split('\r\n\r\n').length === n + 1, { timeoutMs: 15_000, what: () => `answer ${n}: ${client.heard()}` });
     }
     t.equal(client.heard().includes('Content-Length: 1234'), answer.includes('1234'), answer);
     t.notMatch(client.heard(), /Transfer-Encoding/i);
@@ -125,7 +125,7 @@ t.test("100 Continue is the backend's to say, and opens the body", async (t) => 
   asked!.write('HTTP/1.1 100 Continue\r\n\r\n');
   await client.hears(/^HTTP\/1\.1 100 Continue\r\n\r\n$/);
   client.say('body');
-  await until(() => backend.received().endsWith('body'), { timeoutMs: 2000, what: 'the body' });
+  await until(() => backend.received().endsWith('body'), { timeoutMs: 15_000, what: 'the body' });
   asked!.write(ok);
   await client.hears(/200 OK[^]*ok$/);
   t.equal(client.heard().split('100 Continue').length, 2, 'said once');
@@ -164,7 +164,7 @@ t.test('while a request is held its client keeps the body; HTTP/1.0 is never tol
   gateway.gate.hold({ until: 'order', say: '' });
   const client = talk(t, places.tcp);
   client.say(upload);
-  await until(() => gateway.gate.held === 1, { timeoutMs: 2000, what: 'the held request' });
+  await until(() => gateway.gate.held === 1, { timeoutMs: 15_000, what: 'the held request' });
   t.equal(client.heard(), '');
   gateway.gate.open('');
   await client.hears(/^HTTP\/1\.1 100 Continue\r\n\r\n$/);
@@ -225,7 +225,7 @@ t.test('a POST never goes out on a kept connection, a GET does', async (t) => {
   const ask = async (method: string): Promise<string> => {
     const before = client.heard().length;
     client.say(`${method} / HTTP/1.1\r\n${host}\r\n`);
-    await until(() => /\r\n\r\n(?:5\r\n)?\d{4,5}(?:\r\n0\r\n\r\n)?$/.test(client.heard().slice(before)), { timeoutMs: 2000, what: 'the answer' });
+    await until(() => /\r\n\r\n(?:5\r\n)?\d{4,5}(?:\r\n0\r\n\r\n)?$/.test(client.heard().slice(before)), { timeoutMs: 15_000, what: 'the answer' });
     return /\r\n\r\n(\d+)/.exec(client.heard().slice(before))![1]!;
   };
   const first = await ask('GET');
@@ -242,9 +242,9 @@ t.test('an upgrade whose client leaves while it is held is forgotten', async (t)
   for (const early of ['', 'early bytes']) {
     const client = talk(t, places.tcp);
     client.say(`GET /chat HTTP/1.1\r\n${host}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n${early}`);
-    await until(() => gateway.gate.held === 1, { timeoutMs: 2000, what: 'the held upgrade' });
+    await until(() => gateway.gate.held === 1, { timeoutMs: 15_000, what: 'the held upgrade' });
     client.socket.end();
-    await until(() => gateway.gate.held === 0, { timeoutMs: 2000, what: 'it to be forgotten' });
+    await until(() => gateway.gate.held === 0, { timeoutMs: 15_000, what: 'it to be forgotten' });
   }
   gateway.gate.open('');
   t.equal(backend.accepted(), 0);
@@ -257,10 +257,10 @@ t.test('an upload whose client left while it was held is never complete at the b
     gateway.gate.hold({ until: 'order', say: '' });
     const client = talk(t, places.tcp);
     client.say(`PUT /up HTTP/1.1\r\n${host}Content-Length: 500000\r\n\r\n${'x'.repeat(300_000)}`);
-    await until(() => gateway.gate.held === 1, { timeoutMs: 2000, what: 'the held upload' });
+    await until(() => gateway.gate.held === 1, { timeoutMs: 15_000, what: 'the held upload' });
     leave(client.socket);
     gateway.gate.open('');
-    await until(() => gateway.gate.held + gateway.gate.inFlight === 0, { timeoutMs: 4000, what: 'it to be forgotten' });
+    await until(() => gateway.gate.held + gateway.gate.inFlight === 0, { timeoutMs: 15_000, what: 'it to be forgotten' });
   }
   t.equal(gateway.health.total.failed, 0);
 });

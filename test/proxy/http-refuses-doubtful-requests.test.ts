@@ -126,7 +126,7 @@ t.test('what is passed on is passed on in one reading', async (t) => {
       (socket) =>
         void socket
           .on('data', () =>
-            until(() => expected.test(backend.received()), { timeoutMs: 2000, what }).then(
+            until(() => expected.test(backend.received()), { timeoutMs: 15_000, what }).then(
               () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'),
               () => socket.destroy(),
             ),
@@ -146,7 +146,7 @@ t.test('garbage behind an unanswered request is not answered in its place', asyn
   const { places, gateway } = await startHttpGateway(t, backend.address);
   const { text } = await rawExchange(places.tcp, `${post}Content-Length: 2\r\n\r\nabGARBAGE\r\n\r\n`);
   t.equal(text, '', 'the connection is cut: any answer would be taken for that to the POST');
-  await until(() => gateway.gate.inFlight === 0, { timeoutMs: 2000, what: 'the slot' });
+  await until(() => gateway.gate.inFlight === 0, { timeoutMs: 15_000, what: 'the slot' });
   t.equal(gateway.health.total.failed, 0);
 });
 
@@ -170,9 +170,9 @@ t.test('nothing is added to an answer that has begun', async (t) => {
   let text = '';
   client.on('data', (part: string) => (text += part)).on('error', () => undefined);
   client.write(`${chunked}2\r\nab\r\n`);
-  await until(() => text.endsWith('half'), { timeoutMs: 2000, what: 'half of the answer' });
+  await until(() => text.endsWith('half'), { timeoutMs: 15_000, what: 'half of the answer' });
   client.write('GARBAGE\r\n');
-  await until(() => client.closed, { timeoutMs: 2000, what: 'the cut' });
+  await until(() => client.closed, { timeoutMs: 15_000, what: 'the cut' });
   t.match(text, /half$/);
 });
 

@@ -227,7 +227,7 @@ t.test('what is in the backend when it is ordered is finished there', async (t) 
   const waiting: http.ServerResponse[] = [];
   await startBackend((_request, response) => void waiting.push(response));
   const slow = ask();
-  await until(() => waiting[0], { timeoutMs: 5000, what: 'a request in the backend' });
+  await until(() => waiting[0], { timeoutMs: 15_000, what: 'a request in the backend' });
   gateway.shedding.order(level(0));
   t.equal((await ask()).status, 503);
   waiting[0]?.end('late');
@@ -239,9 +239,9 @@ t.test('who waits at the gate when it is ordered is asked when the turn comes, a
   const inside: http.ServerResponse[] = [];
   await startBackend((_request, response) => void inside.push(response));
   const slow = ask();
-  await until(() => inside.length === 1, { timeoutMs: 5000, what: 'one in the backend' });
+  await until(() => inside.length === 1, { timeoutMs: 15_000, what: 'one in the backend' });
   const waiting = [ask(), ask({ cookie: 'wordpress_logged_in_1=x' })];
-  await until(() => gateway.gate.held === 2, { timeoutMs: 5000, what: 'two that wait' });
+  await until(() => gateway.gate.held === 2, { timeoutMs: 15_000, what: 'two that wait' });
   gateway.shedding.order(level(0));
   inside[0]?.end('one');
   t.equal((await slow).body, 'one');
@@ -251,7 +251,7 @@ t.test('who waits at the gate when it is ordered is asked when the turn comes, a
   );
   gateway.shedding.order(level(1));
   const next = ask();
-  await until(() => inside[1], { timeoutMs: 5000, what: 'the next one in the backend' });
+  await until(() => inside[1], { timeoutMs: 15_000, what: 'the next one in the backend' });
   inside[1]?.end('two');
   t.equal((await next).body, 'two');
 });
@@ -311,10 +311,10 @@ t.test('a proxy that comes back is told what stands; a healer that does not shed
     return async () => (stop.abort(), run);
   };
   const keeps = (keep: number | undefined): Promise<unknown> =>
-    until(() => gateway.shedding.level?.keep === keep, { timeoutMs: 5000, what: () => `keep ${keep}, not ${gateway.shedding.level?.keep}` });
+    until(() => gateway.shedding.level?.keep === keep, { timeoutMs: 15_000, what: () => `keep ${keep}, not ${gateway.shedding.level?.keep}` });
   const first = await healerAt(t, path);
   let leave = await proxy();
-  await until(() => first.proxies() === 1, { timeoutMs: 5000, what: 'a proxy' });
+  await until(() => first.proxies() === 1, { timeoutMs: 15_000, what: 'a proxy' });
   first.link.order({ type: 'shed', gateway: 'app', ...level(0.8) });
   await keeps(0.8);
   await leave();

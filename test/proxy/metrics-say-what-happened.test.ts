@@ -21,13 +21,13 @@ t.test('every request is counted by how it ended, how long it took and how long 
     if (request.url === '/cut') return void request.socket.destroy();
     response.writeHead(request.url === '/broken' ? 500 : 200).end('x');
   });
-  await until(() => proxy.gateways.get('app')?.gate.state.kind === 'open', { timeoutMs: 5000, what: 'an open gate' });
+  await until(() => proxy.gateways.get('app')?.gate.state.kind === 'open', { timeoutMs: 15_000, what: 'an open gate' });
   t.match([await ask(), await ask({ path: '/broken' })], [{ status: 200 }, { status: 500 }]);
   t.match(await ask({ path: '/cut' }), { status: 503 }, 'sent again, and cut again');
   await backend.stop();
-  await until(() => proxy.gateways.get('app')?.gate.inFlight === 0, { timeoutMs: 5000, what: 'nothing in the backend' });
+  await until(() => proxy.gateways.get('app')?.gate.inFlight === 0, { timeoutMs: 15_000, what: 'nothing in the backend' });
   const second = ask();
-  await until(() => proxy.gateways.get('app')?.gate.held === 1, { timeoutMs: 5000, what: 'a request that waits' });
+  await until(() => proxy.gateways.get('app')?.gate.held === 1, { timeoutMs: 15_000, what: 'a request that waits' });
   t.equal(await value('goodgateway_held{gateway="app"}'), 1);
   t.equal(await value('goodgateway_gate_state{gateway="app",state="holding"}'), 1);
   t.match(await second, { status: 503 });
@@ -59,11 +59,11 @@ t.test('every request is counted by how it ended, how long it took and how long 
   t.ok((valueOf(now, 'process_resident_memory_bytes') ?? 0) > 1e7);
   t.match((await admin('/metrics')).headers, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'cache-control': 'no-store' });
 
-  await startBackend(() => undefined).then(() => until(() => proxy.gateways.get('app')?.gate.state.kind === 'open', { timeoutMs: 5000, what: 'an open gate' }));
+  await startBackend(() => undefined).then(() => until(() => proxy.gateways.get('app')?.gate.state.kind === 'open', { timeoutMs: 15_000, what: 'an open gate' }));
   const impatient = http.get(url, { agent: false }).on('error', () => undefined);
-  await until(() => proxy.gateways.get('app')?.gate.inFlight === 1, { timeoutMs: 5000, what: 'the request in the backend' });
+  await until(() => proxy.gateways.get('app')?.gate.inFlight === 1, { timeoutMs: 15_000, what: 'the request in the backend' });
   impatient.destroy();
-  await until(async () => (await value('goodgateway_requests_total{gateway="app",outcome="client_gone"}')) === 1, { timeoutMs: 5000, what: 'its client to be missed' });
+  await until(async () => (await value('goodgateway_requests_total{gateway="app",outcome="client_gone"}')) === 1, { timeoutMs: 15_000, what: 'its client to be missed' });
 });
 
 t.test('an upgraded connection is counted at its end, and is no request that took hours', async (t) => {
@@ -80,7 +80,7 @@ t.test('an upgraded connection is counted at its end, and is no request that too
   const answered = 'goodgateway_requests_total{gateway="app",outcome="answered"}';
   t.equal(valueOf(await metrics(), answered), 0);
   socket.destroy();
-  const ended = await until(async () => metrics().then((now) => (valueOf(now, answered) === 1 ? now : undefined)), { timeoutMs: 5000, what: 'its end to be counted' });
+  const ended = await until(async () => metrics().then((now) => (valueOf(now, answered) === 1 ? now : undefined)), { timeoutMs: 15_000, what: 'its end to be counted' });
   t.equal(valueOf(ended, 'goodgateway_request_duration_seconds_count{gateway="app"}'), 0);
   t.equal(valueOf(ended, 'goodgateway_backend_responses_total{gateway="app",code_class="1xx"}'), 1);
 });

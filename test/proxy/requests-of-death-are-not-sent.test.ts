@@ -195,7 +195,7 @@ t.test('over HTTP: 503 with the incident, also for an upgrade, and the record sa
 t.test('a replay is not sent when the first attempt has put the request in quarantine', async (t) => {
   const { ask, close, requests, log } = await deadlyBackend(t);
   const answer = ask({ path: '/boom' });
-  await until(() => requests.length === 1, { timeoutMs: 5000, what: 'the first attempt' });
+  await until(() => requests.length === 1, { timeoutMs: 15_000, what: 'the first attempt' });
   close('GET', '/boom');
   t.match(await answer, { statusCode: 503, headers: { 'x-goodgateway-incident': 'ABCDEF' } });
   t.equal(requests.length, 1);

@@ -19,7 +19,7 @@ t.test('one line a request: what was asked, what came of it, and nothing of the 
     if (request.url === '/cut') return void request.socket.destroy();
     response.writeHead(request.url === '/broken' ? 502 : 200).end('x');
   });
-  await until(() => proxy.gateways.get('app')?.gate.state.kind === 'open', { timeoutMs: 5000, what: 'an open gate' });
+  await until(() => proxy.gateways.get('app')?.gate.state.kind === 'open', { timeoutMs: 15_000, what: 'an open gate' });
   await ask({ path: '/a%20b?q=secret#x', headers: { traceparent: `00-${trace}-00f067aa0ba902b7-01`, cookie: 'secret' } });
   await ask({ path: '/broken' });
   await ask({ path: '/cut', headers: { traceparent: '00-zz-yy-01' } });
@@ -76,7 +76,7 @@ t.test('without an access record the process log tells of what was done to a req
   const { ask, log, folder, startBackend } = await observedProxy(t, { gateway: { hold: { for: '10ms' } } });
   await ask({ path: '/secret' });
   const { stop } = await startBackend((_request, response) => void response.writeHead(500).end());
-  await until(async () => (await ask()).status === 500, { timeoutMs: 5000, what: 'the backend to answer' });
+  await until(async () => (await ask()).status === 500, { timeoutMs: 15_000, what: 'the backend to answer' });
   await stop();
   const lines = log.filter(({ message }) => message === 'request');
   t.match(lines[0], { outcome: 'hold_expired', status: 503, method: 'GET' });
@@ -116,7 +116,7 @@ t.test('traffic flows while the file cannot be made, and the record goes on when
   const { ask, proxy, folder, record, log, startBackend } = await observedProxy(t, { access: {} });
   await startBackend((_request, response) => void response.end('x'));
   const file = join(folder, 'access.log');
-  await until(() => statSync(file, { throwIfNoEntry: false }), { timeoutMs: 5000, what: 'the file' });
+  await until(() => statSync(file, { throwIfNoEntry: false }), { timeoutMs: 15_000, what: 'the file' });
   rmSync(file);
   mkdirSync(file);
   await proxy.reopenAccessLog();
@@ -129,7 +129,7 @@ t.test('traffic flows while the file cannot be made, and the record goes on when
     { file, reason: /EISDIR/ },
   );
   rmSync(file, { recursive: true });
-  await until(() => record().length === 5, { timeoutMs: 5000, what: 'the lines that waited' });
+  await until(() => record().length === 5, { timeoutMs: 15_000, what: 'the lines that waited' });
   t.ok(log.some(({ message, dropped }) => String(message).startsWith('the access record is written again') && dropped === 0));
 });
 
@@ -138,7 +138,7 @@ t.test('a full disk: traffic flows, lines are dropped whole, counted and told on
   const file = join(disk.path, 'access.log');
   const { ask, proxy, log, metrics, startBackend } = await observedProxy(t, { access: { file } });
   await startBackend((_request, response) => void response.end('x'));
-  await until(() => statSync(file, { throwIfNoEntry: false }), { timeoutMs: 5000, what: 'the file' });
+  await until(() => statSync(file, { throwIfNoEntry: false }), { timeoutMs: 15_000, what: 'the file' });
   disk.fill();
   const dropped = async (): Promise<number> => [...((await metrics()).get('goodgateway_access_log_lines_dropped_total')?.series.values() ?? [])][0] ?? NaN;
   t.equal(await dropped(), 0);
@@ -147,10 +147,10 @@ t.test('a full disk: traffic flows, lines are dropped whole, counted and told on
     const { status } = await ask({ path, headers: { 'x-request-id': `full-${index}` } });
     if (status !== 200) t.fail(`answered ${status}`);
   }
-  const lost = await until(dropped, { timeoutMs: 5000, what: 'lines to be dropped' });
+  const lost = await until(dropped, { timeoutMs: 15_000, what: 'lines to be dropped' });
   t.equal(log.filter(({ reason }) => String(reason).includes('ENOSPC')).length, 1, 'told once');
   disk.empty();
-  await until(() => log.some(({ message }) => String(message).startsWith('the access record is written again')), { timeoutMs: 5000, what: 'the record to go on' });
+  await until(() => log.some(({ message }) => String(message).startsWith('the access record is written again')), { timeoutMs: 15_000, what: 'the record to go on' });
   await ask({ headers: { 'x-request-id': 'after' } });
   await proxy.close(AbortSignal.timeout(1000));
   const lines = readRecord(file);
@@ -167,7 +167,7 @@ t.test('a line that was torn by a full disk does not go on in the next file', { 
   disk.fill();
   // what is left of the last page takes a part of them
   for (let index = 0; index < 10; index++) lines.write(`${JSON.stringify({ index, text: 'x'.repeat(3000) })}\n`);
-  await until(() => told.length > 0, { timeoutMs: 5000, what: 'the disk to be full' });
+  await until(() => told.length > 0, { timeoutMs: 15_000, what: 'the disk to be full' });
   disk.empty();
   renameSync(file, join(disk.path, 'old'));
   await lines.reopen();

@@ -107,7 +107,7 @@ t.test('a GET and a POST that come while the backend is away wait, and are execu
   const { ask, backend, gate, folder } = await gateway(t);
   const big = 'x'.repeat(300_000);
   const waiting = [ask({ path: '/get' }), ask({ method: 'POST', path: '/post', body: big }), ask({ socketPath: join(folder, 'app.sock'), path: '/unix' })];
-  await until(() => gate.held === 3, { timeoutMs: 3000, what: 'three held requests' });
+  await until(() => gate.held === 3, { timeoutMs: 15_000, what: 'three held requests' });
   await backend.start();
   const answers = await Promise.all(waiting);
   t.same(
@@ -206,10 +206,10 @@ t.test('a client that leaves is not counted against the backend, and the backend
   const gone = new Promise<void>((resolve) => backend.answerWith((request) => request.socket.once('close', () => resolve())));
   const socket = connect(listen, '127.0.0.1');
   socket.write('GET /slow HTTP/1.1\r\nHost: a\r\n\r\n');
-  await until(() => gate.inFlight === 1, { timeoutMs: 2000, what: 'the request to be in the backend' });
+  await until(() => gate.inFlight === 1, { timeoutMs: 15_000, what: 'the request to be in the backend' });
   socket.destroy();
   await gone;
-  await until(() => gate.inFlight === 0, { timeoutMs: 2000, what: 'the slot to be given back' });
+  await until(() => gate.inFlight === 0, { timeoutMs: 15_000, what: 'the slot to be given back' });
   t.equal(health.total.failed, 0);
 });
 
@@ -282,7 +282,7 @@ t.test('what stands behind an upload that was answered early is not executed: it
   let got = '';
   client.on('data', (chunk: string) => (got += chunk));
   client.write('POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nfirst');
-  await until(() => got.includes('\r\n\r\n'), { timeoutMs: 3000, what: 'the early answer' });
+  await until(() => got.includes('\r\n\r\n'), { timeoutMs: 15_000, what: 'the early answer' });
   t.match(got, /^HTTP\/1\.1 503 [^]*\r\nConnection: close\r\n/i);
   gate.open('');
   client.end('then.POST /order HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
@@ -299,7 +299,7 @@ t.test('a stop answers those who wait, and does not wait for kept connections', 
   t.equal((await ask({ agent })).status, 200);
   await backend.stop();
   const waiting = ask({ socketPath: join(folder, 'app.sock') });
-  await until(() => gate.held === 1, { timeoutMs: 3000, what: 'a held request' });
+  await until(() => gate.held === 1, { timeoutMs: 15_000, what: 'a held request' });
   const began = performance.now();
   await proxy.close(AbortSignal.timeout(8000));
   t.ok(performance.now() - began < 4000, 'long before the deadline');
@@ -319,7 +319,7 @@ t.test('an upgrade that is declined behind an answer which its client has not re
     const client = connect(`${folder}/app.sock`);
     client.pause().write(`GET /${length} HTTP/1.1\r\nHost: a\r\n\r\n`);
     const before = health.total.completed;
-    await until(() => health.total.completed > before && gate.inFlight === 0, { timeoutMs: 3000, what: 'the whole answer on its way' });
+    await until(() => health.total.completed > before && gate.inFlight === 0, { timeoutMs: 15_000, what: 'the whole answer on its way' });
     client.write('GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
     await until(() => health.total.completed > before + 1 || client.destroyed, { timeoutMs: 500, what: 'the upgrade' }).catch(() => undefined);
     t.match(await text(client), /^HTTP\/1\.1 200 [^]*xHTTP\/1\.1 403 [^]*no$/, `${length} bytes`);
@@ -348,7 +348,7 @@ t.test('an upgrade is answered 101 only when the backend was; then bytes pass bo
   let got = '';
   client.on('data', (chunk: string) => (got += chunk));
   client.write(`${head}early`);
-  await until(() => gate.held === 1, { timeoutMs: 3000, what: 'the upgrade to be held' });
+  await until(() => gate.held === 1, { timeoutMs: 15_000, what: 'the upgrade to be held' });
   t.equal(got, '', 'nothing was promised');
   const echo = http.createServer((_request, response) => void response.writeHead(401).end('who are you?'));
   echo.on('upgrade', (request, socket, early) => {
@@ -358,13 +358,13 @@ t.test('an upgrade is answered 101 only when the backend was; then bytes pass bo
   });
   echo.listen(port, '127.0.0.1');
   t.teardown(() => [echo.closeAllConnections(), echo.close()]);
-  await until(() => got.endsWith('early'), { timeoutMs: 3000, what: () => `the first bytes back: ${got}` });
+  await until(() => got.endsWith('early'), { timeoutMs: 15_000, what: () => `the first bytes back: ${got}` });
   t.match(got, /^HTTP\/1\.1 101 [\s\S]*Connection: Upgrade[\s\S]*X-Key: x/);
   client.write('later');
-  await until(() => got.endsWith('later'), { timeoutMs: 3000, what: 'later bytes back' });
+  await until(() => got.endsWith('later'), { timeoutMs: 15_000, what: 'later bytes back' });
   t.equal(gate.inFlight, 1);
   client.end();
-  await until(() => gate.inFlight === 0, { timeoutMs: 3000, what: 'the end of the tunnel' });
+  await until(() => gate.inFlight === 0, { timeoutMs: 15_000, what: 'the end of the tunnel' });
   echo.removeAllListeners('upgrade');
   const refused = await raw({ port: listen }, head);
   t.match(refused.text, /^HTTP\/1\.1 401 [\s\S]*who are you\?/, 'a refusal is passed on');
@@ -379,7 +379,7 @@ t.test('a socket file that was removed is made again', async (t) => {
   await backend.start();
   const socketPath = join(folder, 'app.sock');
   rmSync(socketPath);
-  await until(() => existsSync(socketPath), { timeoutMs: 8000, what: 'the socket' });
+  await until(() => existsSync(socketPath), { timeoutMs: 15_000, what: 'the socket' });
   t.equal((await ask({ socketPath })).status, 200);
 });
 
@@ -430,7 +430,7 @@ t.test('an answer that waits for a better one gives its place in the backend to 
   backend.answerWith((request, response) => (request.url === '/busy' ? response.writeHead(503, { 'Retry-After': '4' }).end('busy') : response.end('ok')));
   const client = http.get({ host: '127.0.0.1', port: listen, path: '/busy', agent: false });
   client.on('error', () => undefined);
-  await until(() => backend.seen.length === 1 && gate.inFlight === 0, { timeoutMs: 3000, what: 'a free place' });
+  await until(() => backend.seen.length === 1 && gate.inFlight === 0, { timeoutMs: 15_000, what: 'a free place' });
   t.equal((await ask({ path: '/other' })).body, 'ok');
   client.destroy();
 });
@@ -447,7 +447,7 @@ t.test('requests that a client sends without waiting are begun one after the oth
   const client = connect(listen, '127.0.0.1');
   client.write(['/one', '/two', '/three'].map((path) => `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx`).join(''));
   for (let n = 0; n < 3; n++) {
-    await until(() => answers.length === n + 1, { timeoutMs: 3000, what: `request ${n + 1}` });
+    await until(() => answers.length === n + 1, { timeoutMs: 15_000, what: `request ${n + 1}` });
     answers[n]!();
   }
   t.same(

@@ -61,7 +61,7 @@ t.test('an answer that breaks off does not take the ones before it along', async
   });
   const client = talk(t, listen);
   client.say('GET /first HTTP/1.1\r\nHost: a\r\n\r\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n');
-  await until(() => answerFirst !== undefined, { timeoutMs: 3000, what: 'the first request' });
+  await until(() => answerFirst !== undefined, { timeoutMs: 15_000, what: 'the first request' });
   t.equal(app.gate.inFlight, 1, 'the second is not begun before');
   answerFirst?.();
   await client.closed;
@@ -74,7 +74,7 @@ t.test('what is no HTTP is never refused in the middle of an answer', async (t) 
   const { listen } = await gateway(t, (_request, response) => void response.writeHead(200, { 'Content-Length': 100 }).write('the first half'));
   const client = talk(t, listen);
   client.say('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-  await until(() => client.got().includes('the first half'), { timeoutMs: 3000, what: 'the first half' });
+  await until(() => client.got().includes('the first half'), { timeoutMs: 15_000, what: 'the first half' });
   client.say('junk that follows\r\n\r\n');
   await client.closed;
   t.notMatch(client.got(), / 400 /, 'the refusal would be read as a part of the answer');
@@ -98,7 +98,7 @@ t.test('an upgrade that is declined gets the whole of a long answer, and leaves 
   await new Promise((resolve) => socket.once('readable', resolve));
   socket.end();
   socket.destroy();
-  await until(() => app.gate.inFlight === 0, { timeoutMs: 3000, what: 'the slot of a client that left' });
+  await until(() => app.gate.inFlight === 0, { timeoutMs: 15_000, what: 'the slot of a client that left' });
 });
 
 t.test('a cut answer to a declined upgrade is a cut for HTTP/1.0, too', async (t) => {
@@ -131,10 +131,10 @@ t.test('a request that awaits its turn is not begun when something else ends the
     const client = talk(t, listen);
     client.say('GET /first HTTP/1.1\r\nHost: a\r\n\r\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n');
     const before = asked.length;
-    await until(() => asked.length > before, { timeoutMs: 3000, what: 'the first request' });
+    await until(() => asked.length > before, { timeoutMs: 15_000, what: 'the first request' });
     client.say(behind);
     await client.closed;
-    await until(() => app.gate.inFlight === 0, { timeoutMs: 3000, what: () => `no request in flight behind ${behind.slice(0, 7)}` });
+    await until(() => app.gate.inFlight === 0, { timeoutMs: 15_000, what: () => `no request in flight behind ${behind.slice(0, 7)}` });
   }
   t.same(asked, ['/first', '/first', '/first']);
 });

@@ -70,9 +70,9 @@ export async function startApache(t: TestScope, options: ApacheOptions = {}): Pr
     start: async () => {
       // Apache takes a zombie with the pid of its pidfile for itself, says "already running" and exits with 0.
       const reaped = (): boolean => !existsSync(pidfile) || !existsSync(`/proc/${readFileSync(pidfile, 'utf8').trim()}`);
-      await until(reaped, { timeoutMs: 5000, what: 'the last Apache to be reaped' });
+      await until(reaped, { timeoutMs: 15_000, what: 'the last Apache to be reaped' });
       await succeed([...program, '-k', 'start']);
-      await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 5000, what: () => `Apache to accept: ${errorLog()}` });
+      await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 15_000, what: () => `Apache to accept: ${errorLog()}` });
     },
   };
   await apache.start();

@@ -45,7 +45,7 @@ t.test('goodgateway runs as an operator runs it: ready, seen, killed, audited, a
   t.equal((await goodgateway.command('audit', 'verify')).code, 0);
 
   const killed = await goodgateway.kill('healer');
-  await until(() => ![killed, undefined].includes(goodgateway.pid('healer')), { timeoutMs: 5000, what: 'the healer to come back' });
+  await until(() => ![killed, undefined].includes(goodgateway.pid('healer')), { timeoutMs: 15_000, what: 'the healer to come back' });
   t.equal(await hello(), 'hello');
   const pids = (['supervisor', 'proxy', 'healer'] as const).map((name) => goodgateway.pid(name) ?? 0);
   t.equal(await goodgateway.stop(), 0, goodgateway.log().slice(-500));

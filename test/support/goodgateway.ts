@@ -103,9 +103,9 @@ export async function startGoodgateway(t: TestScope, options: GoodgatewayOptions
     state: async (gateway) => (await state()).gateways[gateway] ?? {},
     command: (...args) => finish([process.execPath, '--disable-warning=ExperimentalWarning', program, ...args, '--config', config]),
     kill: async (name, by = 'SIGKILL') => {
-      const found = await until(() => pid(name), { timeoutMs: 5000, what: `a running ${name}` });
+      const found = await until(() => pid(name), { timeoutMs: 15_000, what: `a running ${name}` });
       signal(found, by);
-      if (by === 'SIGKILL') await until(() => processInfo(found) === undefined, { timeoutMs: 5000, what: `the end of the ${name}` });
+      if (by === 'SIGKILL') await until(() => processInfo(found) === undefined, { timeoutMs: 15_000, what: `the end of the ${name}` });
       return found;
     },
   };

@@ -53,7 +53,7 @@ export async function startNginx(t: TestScope, options: NginxOptions): Promise<N
   };
   const stop = (): Promise<void> => endAll(mine, 'SIGTERM');
   t.teardown(stop);
-  await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 5000, what: () => `nginx to accept: ${running.output()}` });
+  await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 15_000, what: () => `nginx to accept: ${running.output()}` });
   mine();
 
   const log = (name: string): string => (existsSync(join(folder, name)) ? readFileSync(join(folder, name), 'utf8') : '');
@@ -72,7 +72,7 @@ export async function startNginx(t: TestScope, options: NginxOptions): Promise<N
       const before = reloads();
       writeFileSync(config, configuration(folder, port, next));
       await succeed([...argv, '-s', 'reload']);
-      await until(() => reloads() > before, { timeoutMs: 5000, what: 'nginx to take the new configuration' });
+      await until(() => reloads() > before, { timeoutMs: 15_000, what: 'nginx to take the new configuration' });
     },
   };
 }

@@ -97,10 +97,10 @@ export async function preparePhpFpm(t: TestScope, options: PhpFpmOptions = {}): 
     workers,
     start: async () => {
       await succeed(startArgv);
-      await until(() => accepts(where), { timeoutMs: 5000, what: () => `php-fpm to accept: ${readFileSync(log, 'utf8')}` });
+      await until(() => accepts(where), { timeoutMs: 15_000, what: () => `php-fpm to accept: ${readFileSync(log, 'utf8')}` });
       // it accepts before its last worker was forked; a pool of another kind has at least one
       const expected = options.pool?.some((line) => /^pm\s*=/.test(line)) ? 1 : (options.maxChildren ?? 5);
-      await until(() => workers().length >= expected, { timeoutMs: 5000, what: `${expected} workers` });
+      await until(() => workers().length >= expected, { timeoutMs: 15_000, what: `${expected} workers` });
     },
   };
 }

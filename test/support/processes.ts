@@ -61,7 +61,7 @@ export async function endAll(find: () => readonly ProcessInfo[], polite: NodeJS.
   const gone = (): boolean => find().length === 0;
   await until(gone, { timeoutMs: graceMs, what: 'a polite end' }).catch(() => undefined);
   await until(() => killNow(find), {
-    timeoutMs: 5000,
+    timeoutMs: 15_000,
     what: () =>
       `the end of ${find()
         .map((one) => one.command)

@@ -51,7 +51,7 @@ export function startInTerminal(t: TestScope, argv: readonly string[], { columns
     isOtherScreen: () => screenOf(written, size.rows).isOther,
     type: (keys) => void child.stdin.write(keys),
     resize: async (next) => {
-      const found = await until(pid, { timeoutMs: 5000, what: 'the program in the terminal' });
+      const found = await until(pid, { timeoutMs: 15_000, what: 'the program in the terminal' });
       size = next;
       await succeed(['stty', '-F', readlinkSync(`/proc/${found}/fd/1`), 'rows', String(next.rows), 'cols', String(next.columns)]);
     },

@@ -40,7 +40,7 @@ t.test('nginx and php-fpm serve a mixed load, each request executed once, and le
   t.match(await echo.json(), { method: 'POST', query: 'a=1', length: 4 });
 
   const load = startLoad(inner, { port: nginx.port, rate: 200, posts: 0.3, path: (_, id) => `/index.php?id=${id}` });
-  await until(() => load.results.length >= 100, { timeoutMs: 5000, what: 'a hundred answers' });
+  await until(() => load.results.length >= 100, { timeoutMs: 15_000, what: 'a hundred answers' });
   const results = await load.stop();
   t.ok(
     results.every(({ status }) => status === 200),
@@ -60,7 +60,7 @@ t.test('php-fpm on TCP: orphaned workers keep the address, a plain start fails, 
   const fpm = await startPhpFpm(t, { listen: 'tcp', maxChildren: 2, scripts: { 'hello.php': answersHello } });
   const master = fpm.masterPid();
   signal(master, 'SIGKILL');
-  await until(() => processInfo(master) === undefined, { timeoutMs: 2000, what: 'the end of the master' });
+  await until(() => processInfo(master) === undefined, { timeoutMs: 15_000, what: 'the end of the master' });
   t.equal(fpm.workers().length, 2, 'the workers live on');
   const again = await finish(fpm.startArgv);
   t.not(again.code, 0);
@@ -93,13 +93,13 @@ t.test('nginx in front of Apache: page, CGI that records executions, kill of all
   t.equal(readFileSync(apache.executions, 'utf8'), 'POST p1\nGET g1\n');
 
   for (const { pid } of apache.processes()) signal(pid, 'SIGKILL');
-  await until(() => apache.processes().length === 0, { timeoutMs: 2000, what: 'the end of Apache' });
+  await until(() => apache.processes().length === 0, { timeoutMs: 15_000, what: 'the end of Apache' });
   t.equal((await fetch(`${nginx.url}/`)).status, 502, 'what visitors see without a gateway');
   await apache.start();
   t.equal((await fetch(`${nginx.url}/other.txt`)).status, 200, 'no peer was turned off meanwhile');
 
   await nginx.reload({ server: 'location / { return 204; }' });
-  await until(async () => (await fetch(nginx.url)).status === 204, { timeoutMs: 2000, what: 'the new configuration' });
+  await until(async () => (await fetch(nginx.url)).status === 204, { timeoutMs: 15_000, what: 'the new configuration' });
   await inner.end();
   t.same([...apache.processes(), ...nginx.processes()], [], 'no process is left');
 });
@@ -108,7 +108,7 @@ t.test('a load tells refused, cut and late answers from good ones', async (t) =>
   const port = await freePort();
   t.notOk(await accepts({ host: '127.0.0.1', port }));
   const load = startLoad(t, { port, rate: 500 });
-  await until(() => load.results.length >= 5, { timeoutMs: 2000, what: 'some failures' });
+  await until(() => load.results.length >= 5, { timeoutMs: 15_000, what: 'some failures' });
   const results = await load.stop();
   t.ok(
     results.every(({ status, error }) => status === 0 && error?.includes('ECONNREFUSED')),
@@ -124,7 +124,7 @@ t.test('endAll ends what ignores a polite signal, and what is stopped', async (t
   const [stubborn, frozen] = [start(argv), start(argv)];
   const mine = () => processes(({ command }) => command.includes(folder));
   t.teardown(() => endAll(mine));
-  await until(() => stubborn.output() !== '' && frozen.output() !== '', { timeoutMs: 2000, what: 'both to run' });
+  await until(() => stubborn.output() !== '' && frozen.output() !== '', { timeoutMs: 15_000, what: 'both to run' });
   signal(frozen.pid, 'SIGSTOP');
   await endAll(mine, 'SIGTERM', 100);
   t.equal((await stubborn.ended).signal, 'SIGKILL');

@@ -52,7 +52,7 @@ export async function smallService(t: TestScope): Promise<SmallService> {
   const crash = async (): Promise<void> => {
     if (!isRunning()) return;
     signal(pid(), 'SIGKILL');
-    await until(() => !isRunning(), { timeoutMs: 5000, what: 'the end of the service' });
+    await until(() => !isRunning(), { timeoutMs: 15_000, what: 'the end of the service' });
   };
   t.teardown(crash);
   const policy = {

@@ -46,14 +46,14 @@ export async function bootSystemd(t: TestScope, options: { readonly units: Reado
   writeFileSync(join(folder, 'boot.sh'), bootScript, { mode: 0o755 });
   const cgroup = join(cgroupRoot(), `gg-test-${process.pid}-${booted++}`);
   mkdirSync(cgroup);
-  t.teardown(() => until(() => removed(cgroup), { timeoutMs: 5000, what: `the processes of ${cgroup} to be gone` }));
+  t.teardown(() => until(() => removed(cgroup), { timeoutMs: 15_000, what: `the processes of ${cgroup} to be gone` }));
   const unshare = 'echo $$ > "$1/cgroup.procs"; shift; exec unshare --pid --mount --uts --cgroup --fork --kill-child=KILL "$@"';
   const outer = start(['/bin/sh', '-c', unshare, 'boot', cgroup, join(folder, 'boot.sh'), folder, project]);
   t.teardown(async () => {
     process.kill(outer.pid, 'SIGKILL');
     await outer.ended;
   });
-  const first = await until(() => Number(readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'utf8').trim()), { timeoutMs: 5000, what: 'the first process inside' });
+  const first = await until(() => Number(readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'utf8').trim()), { timeoutMs: 15_000, what: 'the first process inside' });
   const enter = ['/usr/bin/nsenter', '-t', String(first), '-p', '-m', '-u', '-C'];
   const systemd: Systemd = { inside: (argv) => succeed([...enter, ...argv]), try: (argv) => finish([...enter, ...argv]), project: projectInside };
   await until(async () => /running|degraded/.test((await systemd.try(['/usr/bin/systemctl', 'is-system-running'])).output), {

@@ -214,7 +214,7 @@ t.test('who leaves, or reads slowly, does no harm to the next', async (t) => {
   const connections = pool(t);
   const leaving = new AbortController();
   const slow = answer(backend.address, { target: '/slow', clientGone: leaving.signal, limits: { connections } }).catch(() => undefined);
-  await until(() => backend.received().includes('/slow'), { timeoutMs: 2000, what: 'the slow request' });
+  await until(() => backend.received().includes('/slow'), { timeoutMs: 15_000, what: 'the slow request' });
   leaving.abort();
   await slow;
   t.equal(connections.idle, 0, 'a connection with an answer to come is closed');

@@ -64,7 +64,7 @@ async function tableLocked(t: TestScope): Promise<Scene> {
     const statements = 'lock tables articles write; select sleep(60);';
     client = start(['/usr/bin/mariadb', '--no-defaults', '--user=root', `--socket=${mariadb.socket}`, 'shop', '--execute', statements]).pid;
     const isHeld = async (): Promise<boolean> => (await sql('show open tables from shop where in_use > 0')).includes('articles');
-    await until(isHeld, { timeoutMs: 5000, what: 'the table to be locked' });
+    await until(isHeld, { timeoutMs: 15_000, what: 'the table to be locked' });
   };
   return { at, visits: { path: '/shop.php' }, inject, takeAway };
 }

@@ -56,7 +56,7 @@ async function portTaken(t: TestScope): Promise<Scene> {
   t.teardown(() => endAll(mine));
   const inject = async (): Promise<void> => {
     start([process.execPath, '-e', squatter, String(apache.port)]);
-    await until(() => mine().length > 0, { timeoutMs: 5000, what: 'the other program' });
+    await until(() => mine().length > 0, { timeoutMs: 15_000, what: 'the other program' });
     await kill();
   };
   const takeAway = async (): Promise<void> => {

@@ -40,7 +40,7 @@ export async function innerNginxStack(t: TestScope, options: HttpOptions = {}): 
   };
   t.teardown(() => endAll(mine, 'SIGTERM'));
   await succeed(argv);
-  await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 5000, what: 'the inner nginx to accept' });
+  await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 15_000, what: 'the inner nginx to accept' });
   mine();
   const service = { type: 'process', pidfile, start: argv, stop: { signal: 'QUIT', timeout: '2s' }, config_test: [...argv, '-t'], log };
   const stack = await httpStack(t, { policy: 'http-app.yaml', name: 'http-app', service, address: `127.0.0.1:${port}` }, options);

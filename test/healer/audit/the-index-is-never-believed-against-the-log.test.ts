@@ -240,7 +240,7 @@ t.test('an index that cannot be kept is told once, and is no other trouble', asy
   const trouble: string[] = [];
   const index = keepIndex({ folder: join(tempFolder(t), 'gone'), onTrouble: (text) => trouble.push(text) });
   index.begin();
-  await until(() => trouble.length > 0, { timeoutMs: 5000, what: 'the trouble to be told' });
+  await until(() => trouble.length > 0, { timeoutMs: 15_000, what: 'the trouble to be told' });
   index.appended({ file: 'a', offset: 0 });
   index.appended({ file: 'b', offset: 0 });
   await index.close();

@@ -49,7 +49,7 @@ t.test('R29 people first: what the watch sees of an act by hand is not recorded 
   await scene.watchLooks();
   const goOn = hold(scene);
   const answer = scene.ask({ ...order, action: 'restart' });
-  await until(() => scene.service.acts.length === 1, { timeoutMs: 5000, what: 'the act' });
+  await until(() => scene.service.acts.length === 1, { timeoutMs: 15_000, what: 'the act' });
   scene.service.set('running', 'run 9');
   await scene.watchLooks();
   goOn();
@@ -104,7 +104,7 @@ t.test('never two acts on one service: do is refused while another act runs, a r
   await scene.passUntil(() => scene.records('action.refused').length > 0, 'an open incident');
   const again = hold(scene);
   const doing = scene.ask({ ...order, action: 'restart' });
-  await until(() => scene.service.acts.length === 2, { timeoutMs: 5000, what: 'the act' });
+  await until(() => scene.service.acts.length === 2, { timeoutMs: 15_000, what: 'the act' });
   t.match(await scene.ask({ ...order, action: 'stop' }), { ok: false, text: /restart, as maria/ });
   await scene.ask({ ask: 'on' });
   await scene.rounds(3);
@@ -120,7 +120,7 @@ t.test('what an act by hand looks like from outside opens no incident; what is l
   const scene = await operatorScene(t);
   const release = hold(scene);
   const doing = scene.ask({ ...order, action: 'restart' });
-  await until(() => scene.service.acts.length === 1, { timeoutMs: 5000, what: 'the act' });
+  await until(() => scene.service.acts.length === 1, { timeoutMs: 15_000, what: 'the act' });
   scene.dies();
   t.equal(scene.openCase(), undefined);
   scene.service.held.helps = false;
@@ -141,7 +141,7 @@ t.test('do in an incident belongs to it, and a kill -9 in the middle of it is to
   t.match(scene.records('action.intent'), [{ incident, actor: { by } }]);
   hold(scene);
   void scene.ask({ ...order, action: 'restart' });
-  await until(() => scene.service.acts.length === 2, { timeoutMs: 5000, what: 'the act' });
+  await until(() => scene.service.acts.length === 2, { timeoutMs: 15_000, what: 'the act' });
   scene.service.held.by = undefined;
   await scene.restart();
   t.match(scene.records('action.unknown'), [{ incident, action: 'restart', text: /had begun when the healer ended/ }]);

@@ -20,7 +20,7 @@ t.test('R16 pauses: nothing is done meanwhile, the end comes by itself to the mi
   await scene.lookNow();
   t.same(scene.service.acts, [], 'not a millisecond before');
   scene.clock.pass(1);
-  await until(() => scene.service.acts.length > 0, { timeoutMs: 5000, what: 'the repair' });
+  await until(() => scene.service.acts.length > 0, { timeoutMs: 15_000, what: 'the repair' });
   t.same(scene.service.acts, ['start']);
   await scene.passUntil(() => scene.records('pause.expired').length > 0, 'the record of the end');
   t.match(scene.records('pause.expired'), [{ service: 'php-fpm', actor: 'auto', pause: { reason: 'deploy 4711' } }]);

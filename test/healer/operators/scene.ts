@@ -111,7 +111,7 @@ export async function operatorScene(t: Test, options: SceneOptions = {}) {
         life.place.incidents.wake(life.ward);
         return (life.place.incidents.openFor('php-fpm')?.rounds ?? Infinity) >= goal;
       };
-      await until(looked, { timeoutMs: 5000, what: 'two rounds', everyMs: 2 });
+      await until(looked, { timeoutMs: 15_000, what: 'two rounds', everyMs: 2 });
     },
     /** kill -9, and a new start later with what is on the disk, perhaps with another text of the policy. */
     async restart(laterMs = 0, sha256 = world.sha256) {

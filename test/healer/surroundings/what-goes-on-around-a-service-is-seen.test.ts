@@ -29,7 +29,7 @@ function scene(t: Test, pauseWhen: unknown, places: { readonly packageLocks?: re
 async function startFlock(t: Test, path: string) {
   const holder = start(['/usr/bin/flock', '--no-fork', path, '/bin/sh', '-c', 'echo locked; exec sleep 1000']);
   t.teardown(() => signal(holder.pid, 'SIGKILL'));
-  await until(() => holder.output().includes('locked'), { timeoutMs: 5000, what: 'the lock' });
+  await until(() => holder.output().includes('locked'), { timeoutMs: 15_000, what: 'the lock' });
   return holder;
 }
 

@@ -141,7 +141,7 @@ async function listenTo(t: TestScope, url: string): Promise<Sse> {
     stop.abort();
     await reading;
   });
-  await until(() => text.includes('event: state'), { timeoutMs: 5000, what: 'the first state' });
+  await until(() => text.includes('event: state'), { timeoutMs: 15_000, what: 'the first state' });
   return {
     events: () => [...text.matchAll(/event: record\ndata: (.+)\n\n/g)].map(([, data = '{}']) => (JSON.parse(data) as { event: string }).event),
     states: () => [...text.matchAll(/event: state\n/g)].length,

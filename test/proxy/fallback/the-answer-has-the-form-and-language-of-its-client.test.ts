@@ -220,7 +220,7 @@ t.test('a full queue is answered without delay', async (t) => {
   const { ask, gateway } = await gatewayInFront(t, { hold: { for: '30s', requests: 1 } });
   gateway.gate.hold({ until: 'order', say: '' });
   const patient = ask(navigation).catch(() => undefined);
-  await until(() => gateway.gate.held === 1, { timeoutMs: 2000, what: 'the queue to be full' });
+  await until(() => gateway.gate.held === 1, { timeoutMs: 15_000, what: 'the queue to be full' });
   const page = await ask({ ...navigation, 'accept-language': 'de' });
   t.match([page.status, page.headers['proxy-status']], [503, 'goodgateway; error=connection_limit_reached']);
   t.match(page.body, 'Im Moment warten sehr viele Menschen.');

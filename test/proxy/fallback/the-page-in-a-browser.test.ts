@@ -109,7 +109,7 @@ t.test('when the backend is back, the page becomes the real one by itself', { sk
     seen.push(`${request.method} ${request.url}`);
     response.setHeader('content-type', 'text/html').end('<title>Cart</title><h1>Your cart</h1>');
   });
-  await until(() => gateway.gate.state.kind === 'open', { timeoutMs: 5000, what: 'the gate to open' });
+  await until(() => gateway.gate.state.kind === 'open', { timeoutMs: 15_000, what: 'the gate to open' });
   await page.getByRole('heading', { name: 'Your cart' }).waitFor({ timeout: 30_000 });
   t.equal(seen[0], 'GET /cart?id=1');
   t.equal(page.url(), `${url}/cart?id=1`);
@@ -130,7 +130,7 @@ t.test('the page after a POST never comes back by itself', { skip }, async (t) =
     seen.push(`${request.method} ${request.url}`);
     response.setHeader('content-type', 'text/html').end('<h1>Here</h1>');
   });
-  await until(() => gateway.gate.state.kind === 'open', { timeoutMs: 5000, what: 'the gate to open' });
+  await until(() => gateway.gate.state.kind === 'open', { timeoutMs: 15_000, what: 'the gate to open' });
   await read.getByRole('heading', { name: 'Here' }).waitFor({ timeout: 30_000 });
   t.equal(await posted.getByRole('heading').innerText(), "We'll be right back");
   t.same(

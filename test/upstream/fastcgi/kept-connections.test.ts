@@ -69,7 +69,7 @@ for (const kind of ['unix', 'tcp'] as const) {
     t.ok(backend.requests.every((request, i) => request.keep && request.id === 1 + (i % 255)));
     t.equal(written.size, 1, 'the bytes of one request, not of the connection');
     connections.close();
-    await until(() => backend.open() === 0, { timeoutMs: 2000, what: 'the end of the kept connection' });
+    await until(() => backend.open() === 0, { timeoutMs: 15_000, what: 'the end of the kept connection' });
   });
 
   t.test(`a kept connection that the backend ended is told from an outage over ${kind}`, async (t) => {
@@ -119,7 +119,7 @@ for (const kind of ['unix', 'tcp'] as const) {
     const connections = pool();
     await read(await attempt(backend.address, { connections }));
     backend.requests[0]!.socket.write(answer(2, 'SECRET'));
-    await until(() => connections.idle === 0, { timeoutMs: 2000, what: 'the end of the kept connection' });
+    await until(() => connections.idle === 0, { timeoutMs: 15_000, what: 'the end of the kept connection' });
     t.equal((await read(await attempt(backend.address, { connections }))).text, 'page 0');
   });
 }
@@ -153,11 +153,11 @@ t.test('only what ended cleanly and wholly sent is kept', async (t) => {
   const body = new Readable({ read: () => undefined });
   body.push('some');
   const answered = attempt(early.address, { connections, method: 'POST', body, length: 9 });
-  await until(() => early.open() === 1, { timeoutMs: 2000, what: 'the connection' });
+  await until(() => early.open() === 1, { timeoutMs: 15_000, what: 'the connection' });
   body.destroy(new Error('the client left'));
   t.match(await answered, { kind: 'failure', failure: { source: 'downstream' } });
   t.equal(connections.idle, 0);
-  await until(() => early.open() === 0, { timeoutMs: 2000, what: 'the end of the connection' });
+  await until(() => early.open() === 0, { timeoutMs: 15_000, what: 'the end of the connection' });
   t.equal(early.requests.length, 0, 'a body that broke off is never closed as if it were whole');
 });
 
@@ -183,7 +183,7 @@ t.test('a visitor who reads slowly does not keep the connection from serving oth
   const connections = pool();
   const slow = await attempt(backend.address, { connections });
   if (slow.kind !== 'response') throw new Error('no answer');
-  await until(() => connections.idle === 1, { timeoutMs: 2000, what: 'the connection to be given back' });
+  await until(() => connections.idle === 1, { timeoutMs: 15_000, what: 'the connection to be given back' });
   t.equal((await read(await attempt(backend.address, { connections }))).text.length, 60_000);
   t.equal((await read(slow)).text.length, 60_000);
 });
