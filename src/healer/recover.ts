@@ -14,6 +14,7 @@ import { noteAsked, notify, page } from './notices.ts';
 import { outcomeRecord } from './outcome-record.ts';
 import { gateFields, touches } from './policy/gates.ts';
 import { sayOnce } from './say-once.ts';
+import { spentBudget } from './spent-budget.ts';
 import { beginActing, beginLooking } from './step-now.ts';
 import { forgetUndo, rememberUndo } from './undo.ts';
 
@@ -68,6 +69,7 @@ async function carryOut(decision: Recover, { open, ward, healer }: { open: OpenC
   const isFirst = await rememberUndo(decision, { open, ward, healer });
   const begun = { incident: open.incident, rule, step, counts: action.counts, budget: action.limitsFor?.(step.options).budget, id: base.action_id };
   const saved = action.waits ? ({ kind: 'saved' } as const) : await healer.state.startStep(begun);
+  const spent = spentBudget(step, healer);
   turn[Symbol.dispose]();
   if (disturbs(action) && open.done.length === 0) void notify('started', { open, ward, healer }, { rule, now: `${step.action} by the rule "${rule}".` });
   const { result, cutShort } = saved.kind === 'saved' ? await perform(decision, timeoutMs, { open, ward, healer }) : notSaved(saved.detail);
@@ -77,6 +79,7 @@ async function carryOut(decision: Recover, { open, ward, healer }: { open: OpenC
   // before the outcome is on record: what is counted late would be lost in a crash
   if (action.counts && saved.kind === 'saved' && result.result === 'failed') await noteFailure({ open, ward, healer });
   await healer.audit.append({ ...base, ...outcomeRecord(result, intent.seq) });
+  if (spent !== undefined) await healer.audit.append({ ...recordFor(open, ward), event: 'budget.spent', text: spent });
   healer.log.info({ service: ward.name, action: step.action, result: result.result, took_ms: Math.round(result.durationMs) }, result.detail);
   if (action.tells === 'page') noteAsked({ open, healer });
   if (disturbs(action)) open.done.push(result.result === 'failed' ? `${step.action} (failed)` : step.action);

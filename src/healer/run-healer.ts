@@ -11,6 +11,7 @@ import * as registeredActions from './actions/registry.ts';
 import { answerOperator } from './answer-operator.ts';
 import { policyFields } from './audit-record-for.ts';
 import { keepIndex, type IndexKeeper } from './audit/keep-index.ts';
+import type { AuditRecord } from './audit/record.ts';
 import { openAuditLog, type AuditLogOptions } from './audit/log.ts';
 import * as registeredCauses from './causes/registry.ts';
 import * as registeredCollectors from './collectors/registry.ts';
@@ -106,6 +107,8 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   for (const loaded of policies.values()) wards.set(loaded.policy.name, await createOne(loaded));
   await deaths.begin();
   ready = { wards, incidents, healer };
+  const crashed = audit.crashedRun();
+  if (crashed) await audit.append({ event: 'agent.crashed', actor: 'auto', text: howItEnded(crashed) });
   await audit.append({ event: 'agent.started', actor: 'auto', text: `the healer looks after ${[...wards.keys()].join(', ') || 'nothing'}` });
   for (const loaded of policies.values()) await audit.append({ event: 'policy.loaded', service: loaded.policy.name, policy: policyFields(loaded) });
   await resumeAfterRestart({ wards, incidents, healer });
@@ -143,6 +146,11 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
       oneHealer.close();
     },
   };
+}
+
+function howItEnded({ ts, boot }: AuditRecord): string {
+  const how = boot === bootId() ? 'it crashed or was killed' : 'the host was started anew since';
+  return `the end of the healer that began at ${ts} is not on record: ${how}`;
 }
 
 /** Reading the signatures takes some tenths of a second: in quiet, before an incident needs them, and not while the healer starts. */

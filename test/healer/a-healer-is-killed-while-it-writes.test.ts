@@ -65,6 +65,7 @@ t.test(`killed ${kills} times at random moments: no record is half-read, none is
   const records = read();
   const named = (event: string) => records.filter((record) => record.event === event);
   t.ok(named('agent.started').length > (kills * 3) / 4, 'each life that wrote has left its beginning');
+  t.equal(named('agent.crashed').length, named('agent.started').length - 1, 'and the next one has told its end');
   t.ok(named('action.intent').length > kills / 25, 'acts were begun');
   t.ok(small.starts() <= named('action.intent').length, `no act without its record: ${small.starts()} starts, ${named('action.intent').length} intents`);
   const ended = new Set([...named('action.finished'), ...named('action.unknown')].map(({ action_id: id }) => id));

@@ -209,12 +209,15 @@ t.test('R12 relapse: not what is only busy or what a person stopped, not what br
 
 t.test('R6 host budget: of thirty services that crash in one moment no more are started than the budget allows', async (t) => {
   const names = Array.from({ length: 30 }, (_, i) => `s${i}`);
-  const { healer, performed, breaks, act } = await scene(t, names);
+  const { healer, performed, records, breaks, act } = await scene(t, names);
   const open = await Promise.all(names.map((name) => breaks(name)));
   const ended = await Promise.all(open.map((one) => act(one)));
   t.equal(performed.length, 12);
   t.equal(ended.filter(({ next }) => next === 'verify').length, 12);
   t.equal(healer.state.state().attempts.length, 12);
+  const spent = records().filter(({ event }) => event === 'budget.spent');
+  t.match(spent, [{ text: /^12 of 12 starts of dead services on this host within 1 h are used \(s\d+ start .*; the next is allowed at \d{4}-/ }], 'the last one is on record, once');
+  t.equal(spent.length, 1);
 });
 
 t.test('R29 step aside: "off" and "pause" hold up what was decided a moment before', async (t) => {

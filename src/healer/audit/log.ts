@@ -53,6 +53,8 @@ export interface AuditLog {
   openIntents(): readonly AuditRecord[];
   /** The openings of incidents of earlier runs whose end is not on record. */
   openIncidents(): readonly AuditRecord[];
+  /** The beginning of the last run, when its end is not on record. */
+  crashedRun(): AuditRecord | undefined;
   /** The newest record and the hash of its line: told elsewhere, it makes a later cut or change visible. `undefined`: not known yet, or nothing is written. */
   head(): AuditHead | undefined;
   /** Why the log cannot be written at the moment; `undefined` when the last attempt worked. */
@@ -82,7 +84,7 @@ class Writer implements AuditLog {
   #file: OpenFile | undefined;
   /** The file that the next one must come after. */
   #after = { day: '', number: 0 };
-  #begun: Pick<Tail, 'openIntents' | 'openIncidents'> = { openIntents: [], openIncidents: [] };
+  #begun: Pick<Tail, 'openIntents' | 'openIncidents' | 'crashedRun'> = { openIntents: [], openIncidents: [], crashedRun: undefined };
   /** Told before anything else, in this order; at most a handful. */
   readonly #owed: AuditEvent[] = [];
   readonly #missed = new Missed();
@@ -96,6 +98,7 @@ class Writer implements AuditLog {
 
   readonly openIntents = (): readonly AuditRecord[] => this.#begun.openIntents;
   readonly openIncidents = (): readonly AuditRecord[] => this.#begun.openIncidents;
+  readonly crashedRun = (): AuditRecord | undefined => this.#begun.crashedRun;
   readonly failure = (): AuditFailure | undefined => this.#turns.failure();
   readonly head = (): AuditHead | undefined => this.#written;
 

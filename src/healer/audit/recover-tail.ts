@@ -17,6 +17,8 @@ export interface Tail {
   readonly openIntents: readonly AuditRecord[];
   /** The same of incidents. */
   readonly openIncidents: readonly AuditRecord[];
+  /** The beginning of the last run, when its end is not on record: it crashed, was killed, or its host went down. */
+  readonly crashedRun: AuditRecord | undefined;
   /** The file that holds the last record; the newest one may be empty. */
   readonly holder: AuditFile | undefined;
   /** What was cut off the newest file, and where it is kept. */
@@ -30,21 +32,22 @@ const maxOpen = 1000;
 export async function recoverTail(folder: string): Promise<Tail> {
   const files = await listAuditFiles(folder);
   const newest = files.at(-1);
-  if (!newest) return { last: undefined, head: { seq: 0, hash: chainStart }, openIntents: [], openIncidents: [], holder: undefined, torn: undefined };
+  if (!newest) return { last: undefined, head: { seq: 0, hash: chainStart }, openIntents: [], openIncidents: [], crashedRun: undefined, holder: undefined, torn: undefined };
 
-  const [intents, incidents] = [new Map<string, AuditRecord>(), new Map<string, AuditRecord>()];
+  const begun: Begun = { intents: new Map(), incidents: new Map(), runs: new Map() };
   const recent = files.slice(-filesSearchedForIntents);
   const scans: FileScan[] = [];
-  for (const file of recent) scans.push(await scan(file, { intents, incidents }));
+  for (const file of recent) scans.push(await scan(file, begun));
   // The newest file may hold nothing but a torn line: the chain then ends in an older one.
-  for (let i = files.length - recent.length - 1; i >= 0 && !scans.some((one) => one.head); i--) scans.unshift(await scan(files[i]!, { intents: new Map(), incidents: new Map() }));
+  for (let i = files.length - recent.length - 1; i >= 0 && !scans.some((one) => one.head); i--) scans.unshift(await scan(files[i]!, { intents: new Map(), incidents: new Map(), runs: new Map() }));
 
   const end = scans.at(-1)!;
   const holder = scans.findLast((one) => one.head);
   const head = holder?.head ?? { seq: 0, hash: chainStart };
   // A compressed file was whole when it was compressed; what was done to it later is for `audit verify` to tell.
   const torn = end.size > end.recordsEnd && !isCompressed(newest) ? await cut(newest, end) : undefined;
-  return { last: { file: newest, size: end.recordsEnd }, head, openIntents: [...intents.values()], openIncidents: [...incidents.values()], holder: holder?.file, torn };
+  const [openIntents, openIncidents, [crashedRun]] = [[...begun.intents.values()], [...begun.incidents.values()], [...begun.runs.values()]];
+  return { last: { file: newest, size: end.recordsEnd }, head, openIntents, openIncidents, crashedRun, holder: holder?.file, torn };
 }
 
 interface FileScan {
@@ -59,9 +62,11 @@ interface FileScan {
 interface Begun {
   readonly intents: Map<string, AuditRecord>;
   readonly incidents: Map<string, AuditRecord>;
+  /** At most one: a run ends where the next begins. */
+  readonly runs: Map<string, AuditRecord>;
 }
 
-async function scan(file: AuditFile, { intents, incidents }: Begun): Promise<FileScan> {
+async function scan(file: AuditFile, { intents, incidents, runs: healers }: Begun): Promise<FileScan> {
   let head: ChainHead | undefined;
   let recordsEnd = 0;
   let size = 0;
@@ -73,6 +78,7 @@ async function scan(file: AuditFile, { intents, incidents }: Begun): Promise<Fil
     recordsEnd = line.end;
     if (line.bytes.includes('"event":"action.')) pair(line.bytes, intents, acts);
     else if (line.bytes.includes('"event":"incident.')) pair(line.bytes, incidents, lives);
+    else if (line.bytes.includes('"event":"agent.')) pair(line.bytes, healers, runs);
   }
   return { file, head, recordsEnd, size };
 }
@@ -84,6 +90,7 @@ interface Pairing {
 }
 
 const acts: Pairing = { begins: 'action.intent', ends: ['action.finished', 'action.unknown'], id: (record) => record.action_id };
+const runs: Pairing = { begins: 'agent.started', ends: ['agent.stopped', 'agent.crashed'], id: () => 'the healer' };
 const lives: Pairing = { begins: 'incident.opened', ends: ['incident.recovered', 'incident.closed'], id: (record) => record.incident };
 
 function pair(line: Buffer, begun: Map<string, AuditRecord>, { begins, ends, id }: Pairing): void {

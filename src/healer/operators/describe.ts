@@ -1,6 +1,6 @@
 /** What people have said to the healer, and what it asks them, as `status --json` spells it. */
 import { isoOf } from '../../core/time.ts';
-import { assumedAttempts, useOfWindow } from '../policy/limits.ts';
+import { useOfHostBudget } from '../policy/budget-gates.ts';
 import type { Healer } from '../healer.ts';
 import { isLive } from '../questions.ts';
 import { hostScope, serviceScope, type Restraint } from './scope.ts';
@@ -8,11 +8,11 @@ import { hostScope, serviceScope, type Restraint } from './scope.ts';
 /** The host: switched off, paused, the circuit breaker, what is left of its budgets. */
 export function describeHost(healer: Healer): object {
   const { breaker } = healer.state.state().host;
-  const { disruptive_actions: disruptive, starts, within } = healer.safety.host_budget;
+  const { within } = healer.safety.host_budget;
   return {
     ...describeRestraint(hostScope(healer).restraint(), healer),
     breaker: breaker ? { since: isoOf(breaker.openedAtMs, healer.clock), reason: breaker.reason, tried: breaker.tried } : null,
-    budget: { disruptive: { used: used('disruptive', disruptive, healer), of: disruptive }, starts: { used: used('start', starts, healer), of: starts }, within_ms: within },
+    budget: { disruptive: used('disruptive', healer), starts: used('start', healer), within_ms: within },
   };
 }
 
@@ -39,9 +39,8 @@ function describeRestraint({ off, paused }: Restraint, healer: Healer): object {
 }
 
 /** As the gate counts it: after a lost record all disruptive actions but one are assumed. */
-function used(budget: 'disruptive' | 'start', times: number, { state, safety, actionTable, clock }: Healer): number {
-  const history = state.state();
-  const spent = history.attempts.filter((attempt) => (attempt.budget ?? actionTable.get(attempt.action)?.budget) === budget).map(({ atMs }) => atMs);
-  const assumed = budget === 'start' ? [] : assumedAttempts(history, times);
-  return useOfWindow([...spent, ...assumed], { times, withinMs: safety.host_budget.within }, clock.monotonicMs()).used;
+function used(budget: 'disruptive' | 'start', { state, safety, actionTable, clock }: Healer): { readonly used: number; readonly of: number } {
+  const now = { wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() };
+  const { used, times } = useOfHostBudget(budget, { actions: actionTable, safety, history: state.state(), now });
+  return { used, of: times };
 }

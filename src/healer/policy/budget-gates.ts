@@ -62,19 +62,27 @@ function keptForHumans({ serviceState: { startsLeft }, safety, step }: GateInput
   return `systemd would start the unit ${startsLeft} more ${startsLeft === 1 ? 'time' : 'times'} (StartLimitBurst), and ${keep} ${keep === 1 ? 'is' : 'are'} kept for people`;
 }
 
-function budgetVerdict({ actions, step, safety, history, now }: HostLimitsInput): Verdict {
-  const { budget } = limitsOf(actions, step);
-  if (budget === 'none') return pass(`${step.action} costs nothing of the host's budget`);
+function budgetVerdict(input: HostLimitsInput): Verdict {
+  const { budget } = limitsOf(input.actions, input.step);
+  if (budget === 'none') return pass(`${input.step.action} costs nothing of the host's budget`);
+  const { used, times, text, freeAtMs } = useOfHostBudget(budget, input);
+  return used < times ? pass(text) : refuseUntil(text, freeAtMs, input.now);
+}
+
+/** How much of the host's budget is used. `text` says it, and once nothing is left also by whom; then `freeAtMs`, monotonic, is when the next is allowed. */
+export function useOfHostBudget(
+  budget: 'start' | 'disruptive',
+  { actions, safety, history, now }: Pick<HostLimitsInput, 'actions' | 'safety' | 'history' | 'now'>,
+): { readonly used: number; readonly times: number; readonly freeAtMs: number | undefined; readonly text: string } {
   const times = budget === 'start' ? safety.host_budget.starts : safety.host_budget.disruptive_actions;
   const spent = history.attempts.filter((attempt) => (attempt.budget ?? actions.get(attempt.action)?.budget) === budget);
   // Starts are not assumed after a lost record: a dead service disturbs nobody by being started.
   const assumed = budget === 'start' ? [] : assumedAttempts(history, times);
   const withinMs = safety.host_budget.within;
-  const use = useOfWindow([...spent.map((attempt) => attempt.atMs), ...assumed], { times, withinMs }, now.monotonicMs);
+  const { used, freeAtMs } = useOfWindow([...spent.map((attempt) => attempt.atMs), ...assumed], { times, withinMs }, now.monotonicMs);
   const kind = budget === 'start' ? 'starts of dead services' : 'disruptive actions';
-  const counted = `${use.used} of ${times} ${kind} on this host within ${formatDuration(withinMs)} are used`;
-  if (use.used < times) return pass(counted);
-  return refuseUntil(`${counted}${spentBy(spent, withinMs, now)}`, use.freeAtMs, now);
+  const text = `${used} of ${times} ${kind} on this host within ${formatDuration(withinMs)} are used${used < times ? '' : spentBy(spent, withinMs, now)}`;
+  return { used, times, freeAtMs, text };
 }
 
 function spentBy(spent: readonly Attempt[], withinMs: number, now: Now): string {

@@ -200,6 +200,24 @@ t.test('a log that is opened again goes on where it ended', async (t) => {
   t.same(third.openIntents(), [], 'an unknown outcome is an outcome');
 });
 
+t.test('the end of a run that is not on record is found', async (t) => {
+  const folder = tempFolder(t);
+  const clock = new StoryClock();
+  /** What the next one finds after these. */
+  const after = async (...events: readonly AuditEvent[]): Promise<unknown> => {
+    const log = await openStory(folder, clock);
+    const found = log.crashedRun()?.seq;
+    await append(log, clock, events);
+    await log.close();
+    return found;
+  };
+  t.equal(await after({ event: 'agent.started' }, { event: 'policy.loaded' }), undefined, 'nobody was here');
+  t.equal(await after({ event: 'agent.crashed' }), 1);
+  t.equal(await after({ event: 'agent.started' }), undefined, 'it is told once');
+  t.equal(await after({ event: 'agent.stopped' }), 4);
+  t.equal(await after(), undefined, 'an orderly end');
+});
+
 t.test('an open intent is found when the file was changed after it', async (t) => {
   const folder = tempFolder(t);
   const clock = new StoryClock('2026-11-22T23:59:59.000Z');

@@ -140,6 +140,7 @@ async function live({ folder, clock, service, events, told, disk, policy, safety
   const audit: Healer['audit'] = {
     openIntents: () => log.openIntents(),
     openIncidents: () => log.openIncidents(),
+    crashedRun: () => log.crashedRun(),
     head: () => log.head(),
     failure: () => log.failure(),
     close: () => log.close(),
