@@ -51,7 +51,7 @@ export function start(argv: readonly string[], options: ProgramOptions = {}): Ru
 /** Runs a program to its end; killed after `timeoutMs`. */
 export async function finish(argv: readonly string[], options: ProgramOptions & { readonly timeoutMs?: number } = {}): Promise<Finished> {
   const running = start(argv, options);
-  const timer = setTimeout(() => signal(running.pid, 'SIGKILL'), options.timeoutMs ?? 20_000);
+  const timer = setTimeout(() => signal(running.pid, 'SIGKILL'), options.timeoutMs ?? 60_000);
   return running.ended.finally(() => clearTimeout(timer));
 }
 
