@@ -83,7 +83,7 @@ interface Comparing {
   readonly compare: boolean;
 }
 
-/** Asks through the gateway first: what the backend remembers of a page (caches, sessions) is then the same for both. */
+/** Through the gateway first, then to the backend; the connect as nginx's user stands for itself. */
 async function ask({ name, config, question, compare }: Comparing, user: User | undefined): Promise<Probed | string> {
   const address = addressForNginx(config);
   const failure = user && process.getuid?.() === 0 && address.kind === 'unix' ? { user: user.name, refused: (await connectAs(user, address))?.detail } : undefined;

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseNginx } from '../../src/doctor/nginx/parse-nginx.ts';
+import { rawExchange } from '../fixtures/proxy/http-gateway.ts';
 import { answersHello, recordsEachExecution } from '../support/php-scripts.ts';
 import { isRoot, missing } from '../support/skip.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -41,6 +42,11 @@ t.test('what goodgateway prints for nginx', { skip: missing('nginx', 'php-fpm8.2
       else t.match(heard, { 'x-real-ip': '127.0.0.2', 'x-forwarded-for': '127.0.0.2', 'x-forwarded-proto': 'http', 'x-request-id': /^[0-9a-f]{32}$/, host: `${site}.test` }, kind);
       t.equal(passed(site) - before, kind === 'inline' ? 1 : 0, `${site} ${kind}`);
     }
+  });
+
+  await t.test('a client that names no host is served', async (t) => {
+    const { text } = await rawExchange({ host: '127.0.0.1', port: servers.inline.port }, 'GET /first HTTP/1.0\r\n\r\n');
+    t.match(text, /^HTTP\/1\.1 200 /);
   });
 
   await t.test('WebSockets pass, and no other upgrade', async (t) => {

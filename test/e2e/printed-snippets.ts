@@ -75,7 +75,9 @@ export async function setStage(t: TestScope, executions: () => readonly string[]
 
 /** As an administrator puts the printed lines into sites. A second site of each has an nginx that waits for one second only. */
 function wholeBlock({ gateways }: HostConfig, kind: SnippetKind, docroot: string): string {
-  const snippets = Object.entries(gateways).map(([name, config]) => ({ name, config, snippet: nginxSnippet({ name, config }, kind) }));
+  const snippets = Object.entries(gateways)
+    .toSorted()
+    .map(([name, config]) => ({ name, config, snippet: nginxSnippet({ name, config }, kind) }));
   const servers = snippets.flatMap(({ name, config, snippet: { location, server } }) => {
     const php = `include /etc/nginx/fastcgi_params; fastcgi_param SCRIPT_FILENAME ${docroot}$fastcgi_script_name;`;
     const text = `${server.join('\n')}\nlocation / {\n${config.protocol === 'fastcgi' ? php : ''}\n${location.join('\n')}\n}`;
