@@ -1,7 +1,8 @@
 /** `goodgateway nginx` by its effect: every kind with every protocol, alive, slow, and dead. And `probe`, on the same stage. */
 import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
+import type { SnippetKind } from '../../src/cli/nginx-snippet.ts';
 import { parseNginx } from '../../src/doctor/nginx/parse-nginx.ts';
 import { rawExchange } from '../fixtures/proxy/http-gateway.ts';
 import { answersHello, recordsEachExecution } from '../support/php-scripts.ts';
@@ -29,6 +30,16 @@ t.test('what goodgateway prints for nginx', { skip: missing('nginx', 'php-fpm8.2
   const said = async (...words: readonly string[]) => {
     const { code, output } = await stage.command(...words);
     return { code, output: output.replaceAll(/\s+/g, ' ') };
+  };
+  /** POSTs that are in their backends when this resolves; `cut` says that each ended with nginx's 502, and was executed once. */
+  const beingExecuted = async (kind: SnippetKind, ...among: readonly Site[]) => {
+    const ids = among.map((site) => [site, `cut-${kind}-${site}`] as const);
+    const asked = ids.map(([site, id]) => visit(servers[kind], `${site}.test`, target(site, 'slow', id), 'POST'));
+    await until(() => ids.every(([, id]) => times(id) === 1), { timeoutMs: 5000, what: 'the POSTs to come to their backends' });
+    return async (t: Test): Promise<void> => {
+      for (const { status } of await Promise.all(asked)) t.equal(status, 502);
+      for (const [, id] of ids) t.equal(times(id), 1, id);
+    };
   };
   const passed = (site: Site): number => proxy.gateways.get(site)!.health.total.completed;
 
@@ -94,6 +105,7 @@ t.test('what goodgateway prints for nginx', { skip: missing('nginx', 'php-fpm8.2
   });
 
   await t.test('a backend that is away: requests wait, probe sees the page, nothing is lost', async (t) => {
+    const cut = await beingExecuted('standby', 'app', 'safe');
     await Promise.all([backends.app.die(), backends.safe.die()]);
     t.match(await said('probe', 'app', '--timeout', '6s'), {
       code: 1,
@@ -104,11 +116,14 @@ t.test('what goodgateway prints for nginx', { skip: missing('nginx', 'php-fpm8.2
     await until(() => proxy.gateways.get('app')!.gate.held + proxy.gateways.get('safe')!.gate.held === asked.length, { timeoutMs: 3000, what: 'all of them to wait' });
     await Promise.all([backends.app.listen(), backends.safe.listen()]);
     for (const { status } of await Promise.all(asked)) t.equal(status, 200);
+    await cut(t);
     for (const { kind, site, method } of waiting) t.equal(times(`w-${kind}-${site}-${method}`), 1, `${kind} ${site} ${method}`);
   });
 
   await t.test('goodgateway is dead: everything is served, once', async (t) => {
+    const cut = await beingExecuted('inline', ...sites);
     await proxy.close(AbortSignal.abort());
+    await cut(t);
     for (const { kind, site, method } of everywhere('GET', 'POST')) {
       const id = `dead-${kind}-${site}-${method}`;
       t.match(await visit(servers[kind], `${site}.test`, target(site, site === 'shop' ? 'record' : 'x', id), method), { status: 200 }, id);
