@@ -5,6 +5,8 @@ import { productVersion } from '../config/product-version.ts';
 /** Name, one line of help, and where its command is. The order is that of the help. */
 const commands: readonly (readonly [name: string, load: () => Promise<Command>])[] = [
   ['check', async () => (await import('./check.ts')).checkCommand()],
+  ['nginx', async () => (await import('./nginx.ts')).nginxCommand()],
+  ['probe', async () => (await import('./probe.ts')).probeCommand()],
   ['status', async () => (await import('./status.ts')).statusCommand()],
   ['diagnose', async () => (await import('./diagnose.ts')).diagnoseCommand()],
   ['why', async () => (await import('./why.ts')).whyCommand()],
