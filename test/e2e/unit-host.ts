@@ -10,6 +10,8 @@ import { bootSystemd, type Systemd } from '../support/systemd.ts';
 import type { TestScope } from '../support/temp-folder.ts';
 import { readyPolicy } from './site.ts';
 
+export type ProgramName = 'supervisor' | 'proxy' | 'healer';
+
 export interface UnitHost {
   readonly systemd: Systemd;
   /** nginx, with nothing but the gateway behind it. */
@@ -22,7 +24,8 @@ export interface UnitHost {
   write(path: string, text: string): Promise<string>;
   /** `goodgateway …`, with its exit status. */
   goodgateway(words: string): ReturnType<Systemd['try']>;
-  mainPid(unit: string): Promise<number>;
+  /** Of the oldest process of this program. */
+  pid(program: ProgramName): Promise<string | undefined>;
   /** Ids of POSTs, one for each time that PHP executed one. */
   posts(): Promise<readonly string[]>;
 }
@@ -66,7 +69,8 @@ export async function startUnitHost(t: TestScope): Promise<UnitHost> {
     shell,
     write,
     goodgateway: (words) => systemd.try(['/bin/sh', '-c', `exec ${node} --disable-warning=ExperimentalWarning ${project}/src/cli/main.ts ${words}`]),
-    mainPid: async (unit) => Number(await shell(`systemctl show --value --property MainPID ${unit}`)),
+    // such a pattern does not match the command line of the shell
+    pid: async (program) => (await systemd.try(['/bin/sh', '-c', `pgrep -of '/[${program[0]}]${program.slice(1)}/main[.]'`])).output.trim() || undefined,
     posts: async () =>
       (await shell(`cat ${executions}`))
         .split('\n')

@@ -8,7 +8,7 @@ import { startLoad, summarise, type LoadResult } from '../support/load.ts';
 import { missing } from '../support/skip.ts';
 import { cannotBootSystemd } from '../support/systemd.ts';
 import { until } from '../support/until.ts';
-import { startUnitHost, wasUnderWay, type UnitHost } from './unit-host.ts';
+import { startUnitHost, wasUnderWay, type ProgramName, type UnitHost } from './unit-host.ts';
 
 const skip = missing('nginx', 'php-fpm8.2') || cannotBootSystemd();
 
@@ -36,8 +36,8 @@ t.test('the units lose no request', { skip, timeout: 200_000 }, async (t) => {
 
   await t.test('socket activation, and no backup in nginx', { timeout: 90_000 }, async (t) => {
     const run = await underLoad(t, host, [host.fastcgi, host.http]);
-    await run.kill('goodgateway-proxy.service');
-    await run.kill('goodgateway-healer.service');
+    await run.kill('proxy');
+    await run.kill('healer');
     await run.restart('goodgateway-healer.service');
     await run.restart('goodgateway-proxy.service');
     await run.judge();
@@ -47,15 +47,15 @@ t.test('the units lose no request', { skip, timeout: 200_000 }, async (t) => {
     await host.shell('systemctl stop goodgateway.target; systemctl start goodgateway.service');
     await ready(host);
     const run = await underLoad(t, host, [host.failOpen, host.failOpen]);
-    for (const name of ['proxy', 'healer', 'supervisor']) await run.kill('goodgateway.service', name);
+    for (const name of ['proxy', 'healer', 'supervisor'] as const) await run.kill(name);
     await run.restart('goodgateway.service');
     await run.judge();
   });
 });
 
 interface Run {
-  /** Kills the main process of a unit, or one of its processes by the name of its program, and waits until the next one works. */
-  kill(unit: string, program?: string): Promise<void>;
+  /** Waits until the next one works. */
+  kill(program: ProgramName): Promise<void>;
   restart(unit: string): Promise<void>;
   judge(): Promise<void>;
 }
@@ -70,13 +70,17 @@ async function underLoad(t: Test, host: UnitHost, ports: readonly number[]): Pro
   };
   await steady();
   return {
-    kill: async (unit, program) => {
-      const pid = program === undefined ? await host.mainPid(unit) : Number(await host.shell(`grep -alF /${program}/main /proc/[0-9]*/cmdline | cut -d / -f 3 | head -1`));
+    kill: async (program) => {
+      // with their supervisor the others end
+      const renewed = program === 'supervisor' ? (['supervisor', 'healer', 'proxy'] as const) : [program];
+      const before = await Promise.all(renewed.map((one) => host.pid(one)));
       const fromMs = Date.now();
-      await host.shell(`kill -KILL ${pid}; while kill -0 ${pid} 2>/dev/null; do :; done`);
+      await host.shell(`kill -KILL ${before[0]}; while kill -0 ${before[0]} 2>/dev/null; do :; done`);
       windows.push({ fromMs, toMs: Date.now() });
+      const isNew = async (): Promise<boolean> => (await Promise.all(renewed.map((one) => host.pid(one)))).every((pid, i) => pid !== undefined && pid !== before[i]);
+      await until(isNew, { timeoutMs: 30_000, everyMs: 50, what: `a new ${program}` });
       await ready(host);
-      t.comment(`${program ?? unit} was away for ${Date.now() - fromMs} ms`);
+      t.comment(`without ${program} for ${Date.now() - fromMs} ms`);
       await steady();
     },
     restart: async (unit) => {
