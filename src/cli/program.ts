@@ -28,6 +28,8 @@ const commands: readonly (readonly [name: string, load: () => Promise<Command>])
   ['notify', async () => (await import('./notify.ts')).notifyCommand()],
   ['report', async () => (await import('./report.ts')).reportCommand()],
   ['simulate', async () => (await import('./simulate.ts')).simulateCommand()],
+  ['units', async () => (await import('./units.ts')).unitsCommand()],
+  ['privileges', async () => (await import('./privileges.ts')).privilegesCommand()],
   ['run', async () => (await import('./run.ts')).runCommand()],
   ['demo', async () => (await import('./demo.ts')).demoCommand()],
 ];
