@@ -86,7 +86,7 @@ async function takeOut(taking: TakingOut): Promise<void> {
   if (stays) await writeRecord(config, { version: 1, wrote: record.wrote.filter(({ file }) => removal.left.some((one) => one.file === file)), nginx: null });
   else await rm(recordFile(config), { force: true });
   // best effort: a folder in which something is left stays
-  for (const folder of ['nginx-before', 'policies.d', '.']) await rmdir(join(dirname(config), folder)).catch(() => undefined);
+  for (const folder of [...['nginx-before', 'policies.d', '.'].map((name) => join(dirname(config), name)), ...new Set(traces.map((path) => dirname(path)))]) await rmdir(folder).catch(() => undefined);
   await printLine('Taken out. If goodgateway still runs by hand, end it now; the program itself is removed as it was installed.');
   if (stays) process.exitCode = 1;
 }
