@@ -20,7 +20,7 @@ export interface HttpListenerOptions {
   readonly address: Address;
   readonly socket: SocketPermissions;
   readonly handle: HandleRequest;
-  /** Name of the header that carries the visitor's address. */
+  /** Name of the header that carries the visitor's address. Asked for each request, as `earlyHints` is: a reload may change it. */
   readonly clientAddressHeader?: string | undefined;
   /** Pass 103 and other interim answers on. */
   readonly earlyHints?: boolean;
@@ -35,7 +35,7 @@ const sweepEveryMs = 50;
 export async function listenHttp(options: HttpListenerOptions): Promise<Listener> {
   const app = buildApp(options);
   await app.ready();
-  const upgrades = passUpgrades(app.server, { handle: options.handle, clientAddressHeader: options.clientAddressHeader });
+  const upgrades = passUpgrades(app.server, options);
   await listenOn(app.server, options.address, options.socket);
   return {
     close: async (deadline) => {

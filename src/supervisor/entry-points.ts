@@ -18,6 +18,8 @@ export interface ProxyRights {
   readonly appends: readonly string[];
   /** Where its compiled code is kept: a folder that the healer reads nothing from. */
   readonly cache: string;
+  /** Where it meets the healer: what is in force is there when the file itself cannot be read any more. */
+  readonly runtime: string;
 }
 
 /**
@@ -74,7 +76,7 @@ export function ownProcesses(configFile: string, { state, log, proxy }: { readon
     { name: 'healer', argv: [process.execPath, quiet, smallRatherThanFast, entryPoint('healer/main'), '--config', configFile], ...rest(join(state, 'compile-cache', 'healer')) },
     {
       name: 'proxy',
-      argv: [process.execPath, quiet, smallNurseries, ...permissionFlags(proxy), entryPoint('proxy/main'), '--config', configFile],
+      argv: [process.execPath, quiet, smallNurseries, ...permissionFlags(proxy), entryPoint('proxy/main'), '--config', configFile, '--runtime', proxy.runtime],
       ...rest(proxy.cache),
       ...(proxy.account ? { account: proxy.account } : {}),
     },

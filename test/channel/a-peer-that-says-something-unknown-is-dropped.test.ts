@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { openChannel } from '../../src/channel/frame.ts';
-import { factSchema, orderSchema, protocolVersion, type Fact, type Order } from '../../src/channel/messages.ts';
+import { factSchema, fromHealerSchema, orderSchema, protocolVersion, type Fact, type FromHealer, type Order } from '../../src/channel/messages.ts';
 import { systemClock } from '../../src/core/time.ts';
 import { listenForProxies } from '../../src/healer/proxy-link.ts';
 import { createHealerLink } from '../../src/proxy/healer-link.ts';
@@ -17,6 +17,10 @@ async function pair(t: Test): Promise<[Socket, Socket]> {
   t.teardown(() => [here.destroy(), there.destroy(), server.close()]);
   return [here, there];
 }
+
+/** What the healer of these tests goes by. */
+const inForce = { gateways: new Set(['shop']), sha256: 'a'.repeat(64) };
+const nothingToReload = { sha256: () => inForce.sha256, prepare: () => Promise.resolve([]), swap: () => undefined, abandon: () => Promise.resolve() };
 
 const fact: Fact = { type: 'failure_reported', gateway: 'shop', upstream: 0, kind: 'connection_refused', phase: 'connect', detail: 'nobody listens', requestId: 'r1', atMs: 1 };
 
@@ -62,7 +66,7 @@ t.test('the healer believes facts about its own gateways only, and tells a proxy
     path,
     clock: systemClock,
     product: '0',
-    gateways: new Set(['shop']),
+    inForce,
     onFailure: (one) => failures.push(one.requestId),
     onSummary: () => undefined,
     onDeath: (one) => failures.push(one.name),
@@ -81,7 +85,7 @@ t.test('the healer believes facts about its own gateways only, and tells a proxy
   const socket = connect(path);
   const standing = new Promise<void>((resolve) => {
     const channel = openChannel<Order, Fact>(socket, orderSchema, { onMessage: (order) => orders.push(order) === 3 && resolve(), onEnd: () => undefined });
-    socket.once('connect', () => channel.send({ type: 'hello', version: protocolVersion, product: '0', gateways: ['shop'] }));
+    socket.once('connect', () => channel.send({ type: 'hello', version: protocolVersion, product: '0', gateways: ['shop'], config: inForce.sha256 }));
   });
   await standing;
   t.same(
@@ -104,7 +108,7 @@ t.test('a proxy of another version, or with other gateways, is refused politely'
     path,
     clock: systemClock,
     product: '0',
-    gateways: new Set(['shop']),
+    inForce,
     onFailure: () => undefined,
     onSummary: () => undefined,
     onDeath: () => undefined,
@@ -119,10 +123,14 @@ t.test('a proxy of another version, or with other gateways, is refused politely'
     { version: protocolVersion, gateways: ['other'] },
   ]) {
     const socket = connect(path);
-    socket.once('connect', () => socket.write(`${JSON.stringify({ type: 'hello', product: '0', ...hello })}\n`));
-    await once(socket.resume(), 'close');
+    const channel = openChannel<FromHealer, Fact>(socket, fromHealerSchema, {
+      onMessage: (message) => message.type === 'prepare' && channel.send({ type: 'prepared', id: message.id, problems: ['goodgateway.yaml:3:1: another file'] }),
+      onEnd: () => undefined,
+    });
+    socket.once('connect', () => channel.send({ type: 'hello', product: '1.2.3', ...hello }));
+    await once(socket, 'close');
   }
-  t.match(said, [/another version/, /same file/]);
+  t.match(said, [/a proxy was refused: it is goodgateway 1\.2\.3 and speaks version 99; this healer .* restart the healer, which is the older one/, /another goodgateway\.yaml/, /gone/]);
 });
 
 t.test('the longest greeting is understood', async (t) => {
@@ -153,7 +161,7 @@ t.test('a proxy that is refused comes back less and less often', async (t) => {
     onRecord: () => undefined,
     log: { info: () => undefined, warn: (_fields, message) => void said.push(message) },
   });
-  await link.run(new Map(), stop.signal);
+  await link.run({ gateways: new Map(), reload: nothingToReload }, stop.signal);
   t.same(pauses, [100, 200, 400, 800, 1600, 2000]);
-  t.match(said, [/another version/]);
+  t.match(said, [/the healer is goodgateway 0, which speaks version \d+; .*restart the healer, which is the older one/], 'it is said once');
 });
