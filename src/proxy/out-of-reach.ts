@@ -10,8 +10,9 @@ const cure = 'what the proxy may reach is fixed when it starts: systemctl restar
 /** Why no socket can be made at a new address, before it is tried; `undefined`: nothing is known against it. */
 export function whyOutOfReach(address: Address): string | undefined {
   if (address.kind === 'tcp' || permission === undefined) return undefined;
-  const place = placeOf(address.path);
-  return permission.has('fs.write', place) ? undefined : `the proxy may make no socket in ${dirname(place)}: ${cure}`;
+  const { path } = address;
+  const isOpen = permission.has('fs.read', path) && permission.has('fs.write', placeOf(path));
+  return isOpen ? undefined : `the proxy may make no socket in ${dirname(path)}: ${cure}`;
 }
 
 /** Adds the cure to a sentence in which Node says that a file is closed to this process. */
