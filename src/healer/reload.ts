@@ -12,7 +12,6 @@ import { keysThatNeedARestart } from '../config/keys-that-need-a-restart.ts';
 import { readConfiguration, type Configuration, type Written } from '../config/load.ts';
 import type { LoadedPolicy } from '../config/load-policies.ts';
 import { formatProblem, type Path } from '../config/problem.ts';
-import { formatAddress } from '../core/failure.ts';
 import { policyFields } from './audit-record-for.ts';
 import { actionOptions } from './action-options.ts';
 import type { Healer, Ward } from './healer.ts';
@@ -22,6 +21,7 @@ import type { NginxLogs } from './nginx-log/watch-nginx-logs.ts';
 import type { InForce, ProxyLink } from './proxy-link.ts';
 import type { RequestDeaths } from './request-deaths.ts';
 import { tell } from './tell.ts';
+import { addressesOf } from './ward-target.ts';
 import type { WatchedConfiguration } from './watch-config.ts';
 
 export interface ReloadPlace {
@@ -56,6 +56,7 @@ const mostProblemsTold = 10;
 const mostProblemsSent = 3;
 const mostFilesRecorded = 100;
 const longestText = 1000;
+const mostTries = 5;
 
 /** Keeps the running configuration, and puts another in its place when it is asked and nothing is wrong with it. */
 export async function createReloader(first: Configuration, place: ReloadPlace): Promise<Reloader> {
@@ -66,7 +67,8 @@ export async function createReloader(first: Configuration, place: ReloadPlace): 
   let turn: Promise<void> = Promise.resolve();
   let waiting: Promise<void> | undefined;
 
-  async function reloadNow(why: string): Promise<void> {
+  /** Who writes while it is read is waited for, but not for ever. */
+  async function reloadNow(why: string, tries = mostTries): Promise<void> {
     const { loaded, written } = await readConfiguration(running.files[0] ?? '', { actionOptions });
     if (healer.stopping.aborted) return;
     if (!loaded.ok)
@@ -82,6 +84,7 @@ export async function createReloader(first: Configuration, place: ReloadPlace): 
     if (healer.stopping.aborted) return;
     if (objections.length > 0) {
       place.proxies.abandon();
+      if (tries > 1 && !(await isAsRead(configuration))) return reloadNow(why, tries - 1);
       return refuse(why, objections, configuration.files);
     }
     refused = undefined;
@@ -198,8 +201,8 @@ function leadsHere(ward: Ward, next: HostConfig['gateways']): readonly string[] 
   return [...ward.gateways.map(({ name }) => name), ...Object.entries(next).flatMap(([name, { service }]) => (service === ward.name ? [name] : []))];
 }
 
-function addressesOf(ward: Ward): string {
-  return ward.target().upstreams.map(formatAddress).join(' ');
+async function isAsRead({ files: [file = ''], sha256 }: Configuration): Promise<boolean> {
+  return (await hashesOf([file])).get(file) === sha256;
 }
 
 /** A file that cannot be read has no hash. */

@@ -1,3 +1,4 @@
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { once } from 'node:events';
@@ -7,6 +8,10 @@ import { factSchema, fromHealerSchema, orderSchema, protocolVersion, type Fact, 
 import { systemClock } from '../../src/core/time.ts';
 import { listenForProxies } from '../../src/healer/proxy-link.ts';
 import { createHealerLink } from '../../src/proxy/healer-link.ts';
+import { hostSchema } from '../../src/config/host-schema.ts';
+import { runProxy } from '../../src/proxy/run-proxy.ts';
+import { freePort } from '../support/ports.ts';
+import { until } from '../support/until.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 async function pair(t: Test): Promise<[Socket, Socket]> {
@@ -119,6 +124,7 @@ t.test('a proxy of another version, or with other gateways, is refused politely'
   });
   t.teardown(() => link.close());
   for (const hello of [
+    { version: 99, gateways: ['shop'], newer: 'what this version does not know' },
     { version: 99, gateways: ['shop'] },
     { version: protocolVersion, gateways: ['other'] },
   ]) {
@@ -130,6 +136,7 @@ t.test('a proxy of another version, or with other gateways, is refused politely'
     socket.once('connect', () => channel.send({ type: 'hello', product: '1.2.3', ...hello }));
     await once(socket, 'close');
   }
+  t.equal(said.length, 3, 'the same is said once a minute');
   t.match(said, [/a proxy was refused: it is goodgateway 1\.2\.3 and speaks version 99; this healer .* restart the healer, which is the older one/, /another goodgateway\.yaml/, /gone/]);
 });
 
@@ -164,4 +171,31 @@ t.test('a proxy that is refused comes back less and less often', async (t) => {
   await link.run({ gateways: new Map(), reload: nothingToReload }, stop.signal);
   t.same(pauses, [100, 200, 400, 800, 1600, 2000]);
   t.match(said, [/the healer is goodgateway 0, which speaks version \d+; .*restart the healer, which is the older one/], 'it is said once');
+});
+
+t.test('beside a healer of another version requests are served, and the proxy goes on trying', async (t) => {
+  const folder = tempFolder(t);
+  let greetings = 0;
+  const newer = createServer((socket) => {
+    greetings += 1;
+    // a newer one may say more, and need not hang up
+    socket
+      .on('error', () => undefined)
+      .resume()
+      .write(`${JSON.stringify({ type: 'welcome', version: protocolVersion + 1, product: '9.9.9', motto: 'x' })}\n`);
+  }).listen(join(folder, 'healer.sock'));
+  const backend = createHttpServer((_request, answer) => answer.end('hello')).listen(0, '127.0.0.1');
+  await Promise.all([once(newer, 'listening'), once(backend, 'listening')]);
+  t.teardown(() => [newer.close(), backend.close()]);
+  const { port } = backend.address() as { port: number };
+  const listen = await freePort();
+  const shop = { listen: `127.0.0.1:${listen}`, protocol: 'http', upstream: `127.0.0.1:${port}`, service: 'shop', keepalive: 'none' };
+  const host = hostSchema.parse({ version: 1, gateways: { shop }, runtime: folder, state: folder, audit: { folder } });
+  const said: string[] = [];
+  const proxy = await runProxy(host, '1.2.3', { info: () => undefined, warn: (_fields, message) => void said.push(message) });
+  t.teardown(() => proxy.close(AbortSignal.abort()));
+  await until(() => greetings >= 3, { timeoutMs: 10_000, what: 'the third attempt' });
+  t.equal(await (await fetch(`http://127.0.0.1:${listen}/`, { headers: { connection: 'close' } })).text(), 'hello');
+  t.match(said, [/^the healer is goodgateway 9\.9\.9, which speaks version \d+; this proxy is goodgateway 1\.2\.3 .* restart the proxy, which is the older one/]);
+  t.equal(said.length, 1);
 });
