@@ -11,7 +11,6 @@ import * as registeredActions from './actions/registry.ts';
 import { answerOperator } from './answer-operator.ts';
 import { policyFields } from './audit-record-for.ts';
 import { keepIndex, type IndexKeeper } from './audit/keep-index.ts';
-import type { AuditRecord } from './audit/record.ts';
 import { openAuditLog, type AuditLogOptions } from './audit/log.ts';
 import * as registeredCauses from './causes/registry.ts';
 import * as registeredCollectors from './collectors/registry.ts';
@@ -44,6 +43,7 @@ import { takeFailure, takeSummary } from './take-facts.ts';
 import { createHostLook } from './surroundings/host-look.ts';
 import { tableWith } from './signature-table.ts';
 import { openStateStore } from './state-store.ts';
+import { tellCrashedRun } from './tell-crashed-run.ts';
 import { tellCheckpoints } from './tell-checkpoints.ts';
 import { tellSystemd } from './tell-systemd.ts';
 import { watchConfig } from './watch-config.ts';
@@ -113,8 +113,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   for (const ward of wards.values()) ward.orderUpstream();
   await deaths.begin();
   ready = { wards, incidents, healer };
-  const crashed = audit.crashedRun();
-  if (crashed) await audit.append({ event: 'agent.crashed', actor: 'auto', text: howItEnded(crashed) });
+  await tellCrashedRun(audit, bootId());
   await audit.append({ event: 'agent.started', actor: 'auto', text: `the healer looks after ${[...wards.keys()].join(', ') || 'nothing'}` });
   for (const loaded of policies.values()) await audit.append({ event: 'policy.loaded', service: loaded.policy.name, policy: policyFields(loaded) });
   await resumeAfterRestart({ wards, incidents, healer });
@@ -158,11 +157,6 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
       oneHealer.close();
     },
   };
-}
-
-function howItEnded({ ts, boot }: AuditRecord): string {
-  const how = boot === bootId() ? 'it crashed or was killed' : 'the host was started anew since';
-  return `the end of the healer that began at ${ts} is not on record: ${how}`;
 }
 
 /** Reading the signatures takes some tenths of a second: in quiet, before an incident needs them, and not while the healer starts. */
