@@ -38,7 +38,7 @@ t.test('from source', async (t) => {
   t.match({ code, passed: passed(output) }, { code: 0, passed: steps }, output);
 });
 
-t.test('by npm: two builds are the same bytes; installed without a script, it works, and asks nobody outside', { skip: missing('ip', 'unshare') }, async (t) => {
+t.test('by npm: two builds are the same bytes; installed without a script, it works, and asks nobody outside', { skip: missing('ip', 'unshare'), timeout: 120_000 }, async (t) => {
   const [packed, empty] = [tempFolder(t, 'gg-packed'), tempFolder(t, 'gg-empty')];
   const pack = async (name: string): Promise<string> => {
     mkdirSync(join(packed, name));
