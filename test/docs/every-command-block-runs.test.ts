@@ -1,0 +1,154 @@
+/**
+ * Each command of each ```sh block of the documentation is run as it is written, on a host of its own: first on a fresh
+ * one (sections that show the files of an installation), then on one where goodgateway runs and an incident happened.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import t from 'tap';
+import { stringify } from 'yaml';
+import { isRoot, missing } from '../support/skip.ts';
+import { finish } from '../support/program.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+import { readyPolicy } from '../e2e/site.ts';
+import { commandBlocks, pages, type Command } from './command-blocks.ts';
+import { namedFiles } from './named-files.ts';
+import { notRunHere, type NotRun } from './not-run-here.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+const blocks = pages().flatMap(commandBlocks);
+
+/** What they print is not awaited: they are ended as soon as this works. */
+const staying: Readonly<Record<string, string>> = {
+  'goodgateway run': "curl -s http://127.0.0.1:9180/state | grep -q '\"healer\":\"connected\"'",
+  'goodgateway status --watch': 'grep -q php-fpm "$work/results/$1.out"',
+  'goodgateway status --watch | cat': 'grep -q php-fpm "$work/results/$1.out"',
+  'goodgateway status --watch --json': 'grep -q php-fpm "$work/results/$1.out"',
+};
+
+/** Examples in the text, and what stands in their place on the host of the test. */
+const places: readonly (readonly [RegExp, string])[] = [
+  [/\b(CODE|7K3F9A|7K3F9Q|X7K3FQ)\b/g, '"$CODE"'],
+  [/\b4711:9f2c61d0\b/g, '"$CHECKPOINT"'],
+];
+
+/** Exit statuses that the page says in its text, not in the block; `says` must stand there. */
+const saidElsewhere: readonly { readonly command: RegExp; readonly allowed: readonly number[]; readonly page: string; readonly says: RegExp }[] = [
+  { command: /^goodgateway doctor/, allowed: [1], page: 'docs/doctor.md', says: /Exit status.{0,80}1/is },
+  { command: /^goodgateway explain|\| goodgateway explain/, allowed: [1], page: 'docs/explain.md', says: /Exit status.{0,80}1/is },
+  { command: /^goodgateway diagnose/, allowed: [1], page: 'docs/diagnosis.md', says: /Exit status.{0,80}1/is },
+  { command: /^goodgateway status/, allowed: [1], page: 'docs/status.md', says: /exit status 1/i },
+];
+
+t.test('every command is run, or stands with its reason in the one table', async (t) => {
+  t.ok(blocks.length > 20, 'the blocks were found');
+  const used = new Set(blocks.flatMap(({ commands }) => commands).map((command) => notRun(command)));
+  for (const one of notRunHere) t.ok(used.has(one), `${one.commands.join(', ')} is still in the documentation`);
+  const scripts = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly scripts: Readonly<Record<string, string>> }).scripts;
+  for (const { instead } of notRunHere) {
+    for (const file of instead.files ?? []) t.ok(existsSync(join(root, file)), file);
+    for (const script of instead.scripts ?? []) t.ok(scripts[script], `npm run ${script}`);
+  }
+  for (const { page, says, command } of saidElsewhere) t.match(readFileSync(join(root, page), 'utf8'), says, `${page} says how ${String(command)} ends`);
+});
+
+t.test('every command is right for a shell', async (t) => {
+  const all = blocks.filter(({ text }) => !text.includes('<this repository>')).map(({ text, file, line }) => ({ text, at: `${file}:${line}` }));
+  const script = all.map(({ text, at }) => `sh -n <<'END OF BLOCK' || echo 'wrong: ${at}'\n${text}\nEND OF BLOCK\n`).join('');
+  t.equal((await finish(['/bin/sh', '-c', script])).output, '');
+});
+
+t.test('every command works as it is written', { timeout: 120_000, skip: isRoot ? missing('nginx', 'php-fpm8.2', 'curl', 'unshare', 'ip', 'openssl') : 'needs root, for namespaces' }, async (t) => {
+  const work = tempFolder(t, 'gg-docs');
+  for (const name of ['blocks', 'results', 'etc/goodgateway/policies.d']) mkdirSync(join(work, name), { recursive: true });
+  const steps = writeBlocks(work);
+  writeHost(work);
+  const within = ['/usr/bin/unshare', '--mount', '--pid', '--net', '--uts', '--fork', '--kill-child=KILL', '--mount-proc'];
+  const host = await finish([...within, '/bin/bash', join(import.meta.dirname, 'host-of-the-docs.sh'), work, root, process.execPath], { timeoutMs: 120_000 });
+  t.equal(host.code, 0, host.output);
+  for (const step of steps) {
+    const { id, command, at } = step;
+    const code = existsSync(join(work, 'results', `${id}.code`)) ? Number(readFileSync(join(work, 'results', `${id}.code`), 'utf8')) : undefined;
+    t.ok(code !== undefined && allowed(step).includes(code), `${at}: ${command.text} ended with ${code}`, { output: code === undefined ? '' : readFileSync(join(work, 'results', `${id}.out`), 'utf8').slice(-2000) });
+  }
+});
+
+interface StepOfBlock {
+  readonly id: number;
+  readonly command: Command;
+  readonly at: string;
+  readonly page: string;
+}
+
+/** One bash script a block. A section that shows its files is one of an installation: it gets a host without goodgateway. */
+function writeBlocks(work: string): readonly StepOfBlock[] {
+  const steps: StepOfBlock[] = [];
+  blocks.forEach((block, index) => {
+    const files = namedFiles(block);
+    const name = `${files.length > 0 ? 'fresh' : 'running'}-${String(index).padStart(3, '0')}`;
+    for (const { path, text } of files) {
+      const copy = join(work, 'files', name, path);
+      mkdirSync(dirname(copy), { recursive: true });
+      writeFileSync(copy, text);
+    }
+    const lines = block.commands.flatMap((command) => {
+      if (notRun(command)) return [];
+      const id = steps.push({ id: steps.length, command, page: block.file, at: `${block.file}:${block.line}` }) - 1;
+      return [stepLine(id, command)];
+    });
+    const goesOn = blocks[index - 1]?.file === block.file && block.text.includes(exampleDay);
+    const before = [...(goesOn ? [`cd ${logFolder}`] : []), ...(files.length > 0 ? ['rm -rf /etc/goodgateway', `cp -r "$work/files/${name}/etc" /`] : []), ...(block.text.includes(exampleDay) ? [makeExampleDay] : [])];
+    const after = block.text.includes(exampleDay) ? [`rm ${logFolder}/*${exampleDay}* ${logFolder}/*20261123*`] : [];
+    writeFileSync(join(work, 'blocks', `${name}.sh`), [...before, ...lines, ...after, ''].join('\n'));
+  });
+  return steps;
+}
+
+const logFolder = '/var/log/goodgateway';
+/** docs/audit-log.md shows how the log of a day is checked by hand: that day's files, and the first line of the next. */
+const exampleDay = '20261122';
+const makeExampleDay = [
+  `cat ${logFolder}/audit-*.jsonl > ${logFolder}/audit-${exampleDay}-01.jsonl`,
+  `gzip --keep ${logFolder}/audit-${exampleDay}-01.jsonl`,
+  `printf '{"event":"audit.rotated","sealed":{"sha256":"%s"}}\\n' "$(sha256sum < ${logFolder}/audit-${exampleDay}-01.jsonl)" > ${logFolder}/audit-20261123-01.jsonl`,
+].join('\n');
+
+function stepLine(id: number, command: Command): string {
+  const ready = staying[bare(command)];
+  const text = places.reduce((changed, [from, to]) => changed.replaceAll(from, to), ready === undefined ? command.text : bare(command));
+  return ready === undefined ? `step ${id} ${quoted(text)}` : `stays ${id} ${quoted(text)} ${quoted(ready)}`;
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Without the comment behind it. */
+function bare({ text }: Command): string {
+  return text.startsWith('#!') ? text : text.replace(/\s+#\s[^\n]*$/, '').trim();
+}
+
+function notRun(command: Command): NotRun | undefined {
+  const text = bare(command);
+  return notRunHere.find(({ commands }) => commands.some((one) => (one.endsWith('…') ? text.startsWith(one.slice(0, -1)) : text === one)));
+}
+
+function allowed({ command, page }: StepOfBlock): readonly number[] {
+  const elsewhere = saidElsewhere.filter((one) => one.command.test(bare(command)) && (one.page === page || one.command.source.includes('goodgateway')));
+  return [...command.allowed, ...elsewhere.flatMap((one) => one.allowed), ...(staying[bare(command)] === undefined ? [] : [128 + 15])];
+}
+
+/** What every page but those of an installation supposes: a gateway `shop` before php-fpm, somebody who is told, a log. */
+function writeHost(work: string): void {
+  const folder = join(work, 'etc/goodgateway');
+  const service = { type: 'process', pidfile: '/run/php/php8.2-fpm.pid', start: ['/usr/sbin/php-fpm8.2', '--daemonize'], config_test: ['/usr/sbin/php-fpm8.2', '-t'] };
+  const policy = readyPolicy('php-fpm.yaml', { mode: 'act', service, 'verify.stable_for': '100ms', 'verify.checks': [{ service: 'running' }, { connect: 'ok' }] });
+  writeFileSync(join(folder, 'policies.d/php-fpm.yaml'), policy);
+  const host = {
+    version: 1,
+    gateways: { shop: { listen: 'unix:/run/goodgateway/shop.sock', socket: { group: 'www-data' }, protocol: 'fastcgi', upstream: 'unix:/run/php/php8.2-fpm.sock', service: 'php-fpm' } },
+    admin: '127.0.0.1:9180',
+    notifiers: { ops: { type: 'run', command: ['/usr/bin/cat'] } },
+  };
+  writeFileSync(join(folder, 'goodgateway.yaml'), stringify(host));
+}
