@@ -5,6 +5,8 @@ import { productVersion } from '../config/product-version.ts';
 /** Name, and where its command is. The order is that of the help: the six that a person learns first lead. */
 const commands: readonly (readonly [name: string, load: () => Promise<Command>])[] = [
   ['check', async () => (await import('./check.ts')).checkCommand()],
+  ['nginx', async () => (await import('./nginx.ts')).nginxCommand()],
+  ['probe', async () => (await import('./probe.ts')).probeCommand()],
   ['status', async () => (await import('./status.ts')).statusCommand()],
   ['why', async () => (await import('./why.ts')).whyCommand()],
   ['doctor', async () => (await import('./doctor.ts')).doctorCommand()],
@@ -26,6 +28,8 @@ const commands: readonly (readonly [name: string, load: () => Promise<Command>])
   ['notify', async () => (await import('./notify.ts')).notifyCommand()],
   ['report', async () => (await import('./report.ts')).reportCommand()],
   ['simulate', async () => (await import('./simulate.ts')).simulateCommand()],
+  ['units', async () => (await import('./units.ts')).unitsCommand()],
+  ['privileges', async () => (await import('./privileges.ts')).privilegesCommand()],
   ['run', async () => (await import('./run.ts')).runCommand()],
   ['demo', async () => (await import('./demo.ts')).demoCommand()],
 ];

@@ -16,7 +16,7 @@ export async function proxyRights(file: string, host: HostConfig): Promise<Proxy
   const found = await proxyAccount(host.proxy);
   if (!found.ok) return found.reason;
   const sockets = socketsOf(host);
-  const reads = [file, host.runtime, '/etc/passwd', '/etc/group', ...backendFolders(host), ...ownFiles(host)];
+  const reads = proxyReads(file, host);
   const appends = host.access_log ? [host.access_log.file] : [];
   const uid = process.getuid?.();
   if (found.account === undefined || found.account.uid === uid) {
@@ -36,12 +36,18 @@ export async function proxyRights(file: string, host: HostConfig): Promise<Proxy
   return { account: found.account, reads, writes: [...new Set([own, ...elsewhere])], appends, cache: join(own, 'compile-cache') };
 }
 
+/** The files and folders that a proxy with this configuration reads, beside goodgateway itself. */
+export function proxyReads(file: string, host: HostConfig): readonly string[] {
+  return [file, host.runtime, '/etc/passwd', '/etc/group', ...backendFolders(host), ...ownFiles(host)];
+}
+
 interface Place {
   readonly host: HostConfig;
   readonly account: Account;
 }
 
-function socketsOf({ gateways, admin }: HostConfig): readonly string[] {
+/** The unix sockets that the proxy listens on. */
+export function socketsOf({ gateways, admin }: HostConfig): readonly string[] {
   return unixPaths([...Object.values(gateways).flatMap(({ listen }) => listen), ...(admin ? [admin.listen] : [])]);
 }
 

@@ -4,7 +4,21 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { SupervisedProcess } from './supervise.ts';
 
-const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+/** Where goodgateway and the Node that runs it lie. */
+export interface Installation {
+  readonly node: string;
+  /** The package's own folder. */
+  readonly folder: string;
+  /** What it is run from: `dist` (JavaScript), or `src` of a checkout (TypeScript). */
+  readonly code: 'dist' | 'src';
+}
+
+/** The one that runs now. */
+export const thisInstallation: Installation = {
+  node: process.execPath,
+  folder: fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, ''),
+  code: import.meta.url.endsWith('.ts') ? 'src' : 'dist',
+};
 
 /** What the proxy may, beside speaking to whom its configuration names. */
 export interface ProxyRights {
@@ -24,18 +38,19 @@ export interface ProxyRights {
  * The proxy gets Node's permission model: no child processes, no worker threads, no native addons, and of the files
  * only those that it needs. What it may besides is a matter of the user that it runs as.
  */
-function permissionFlags({ reads, writes, appends, cache }: ProxyRights): readonly string[] {
+function permissionFlags({ reads, writes, appends, cache }: ProxyRights, installation: Installation): readonly string[] {
   const whole = (path: string): readonly string[] => [path, `${path}/*`];
   const allow = (kind: 'read' | 'write', paths: readonly string[]): readonly string[] => [...new Set(paths.flatMap(whole))].map((path) => `--allow-fs-${kind}=${path}`);
-  return ['--permission', ...allow('read', [...ownFolders(), ownDescriptors, ...reads, ...writes, cache]), ...allow('write', [...writes, ...appends, cache])];
+  return ['--permission', ...allow('read', [...ownFolders(installation), ownDescriptors, ownSockets, ...reads, ...writes, cache]), ...allow('write', [...writes, ...appends, cache])];
 }
 
-/** Counted for its metrics. */
+/** Counted for its metrics, and looked at for sockets that were handed over. */
 const ownDescriptors = '/proc/self/fd';
+/** What those sockets are bound to. */
+const ownSockets = '/proc/self/net';
 
-/** Where this program is, and the packages that it is made of: in its own folder, or beside it. */
-function ownFolders(): readonly string[] {
-  const own = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+/** Where the program is, and the packages that it is made of: in its own folder, or beside it. */
+function ownFolders({ folder: own }: Installation): readonly string[] {
   const shared = own.indexOf('/node_modules/');
   return shared < 0 ? [own] : [own, own.slice(0, shared + '/node_modules'.length)];
 }
@@ -54,9 +69,25 @@ export const smallNurseries = '--max-semi-space-size=4';
 
 /** The file of a program of ours, such as `proxy/main`. Throws when the installation is incomplete. */
 export function entryPoint(place: string): string {
-  const path = fileURLToPath(new URL(`../${place}.${extension}`, import.meta.url));
+  const path = fileOf(place, thisInstallation);
   if (!existsSync(path)) throw new Error(`${path} is missing: install goodgateway again`);
   return path;
+}
+
+function fileOf(place: string, { folder, code }: Installation): string {
+  return join(folder, code, `${place}.${code === 'src' ? 'ts' : 'js'}`);
+}
+
+const quiet = '--disable-warning=ExperimentalWarning';
+
+/** How the healer is started. */
+export function healerArgv(configFile: string, installation: Installation): readonly [string, ...string[]] {
+  return [installation.node, quiet, smallRatherThanFast, fileOf('healer/main', installation), '--config', configFile];
+}
+
+/** How the proxy is started, with what it may do and nothing else. */
+export function proxyArgv(configFile: string, rights: ProxyRights, installation: Installation): readonly [string, ...string[]] {
+  return [installation.node, quiet, smallNurseries, ...permissionFlags(rights, installation), fileOf('proxy/main', installation), '--config', configFile];
 }
 
 /**
@@ -69,14 +100,9 @@ export function ownProcesses(configFile: string, { state, log, proxy }: { readon
     environment: { NODE_COMPILE_CACHE: cache, GOODGATEWAY_SUPERVISOR: String(process.pid) },
     ...(log === undefined ? {} : { log }),
   });
-  const quiet = '--disable-warning=ExperimentalWarning';
+  for (const place of ['healer/main', 'proxy/main']) entryPoint(place);
   return [
-    { name: 'healer', argv: [process.execPath, quiet, smallRatherThanFast, entryPoint('healer/main'), '--config', configFile], ...rest(join(state, 'compile-cache', 'healer')) },
-    {
-      name: 'proxy',
-      argv: [process.execPath, quiet, smallNurseries, ...permissionFlags(proxy), entryPoint('proxy/main'), '--config', configFile],
-      ...rest(proxy.cache),
-      ...(proxy.account ? { account: proxy.account } : {}),
-    },
+    { name: 'healer', argv: healerArgv(configFile, thisInstallation), ...rest(join(state, 'compile-cache', 'healer')) },
+    { name: 'proxy', argv: proxyArgv(configFile, proxy, thisInstallation), ...rest(proxy.cache), ...(proxy.account ? { account: proxy.account } : {}) },
   ];
 }
