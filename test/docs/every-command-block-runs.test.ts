@@ -97,7 +97,7 @@ function writeBlocks(work: string): readonly StepOfBlock[] {
       return [stepLine(id, command)];
     });
     const goesOn = blocks[index - 1]?.file === block.file && block.text.includes(exampleDay);
-    const before = [...(goesOn ? [`cd ${logFolder}`] : []), ...(files.length > 0 ? ['rm -rf /etc/goodgateway', `cp -r "$work/files/${name}/etc" /`] : []), ...(block.text.includes(exampleDay) ? [makeExampleDay] : [])];
+    const before = [...(goesOn ? [`cd ${logFolder}`] : []), ...(files.length > 0 ? ['rm -rf /etc/goodgateway /etc/nginx/conf.d/*', `cp -r "$work/files/${name}/etc" /`] : []), ...(block.text.includes(exampleDay) ? [makeExampleDay] : [])];
     const after = block.text.includes(exampleDay) ? [`rm ${logFolder}/*${exampleDay}* ${logFolder}/*20261123*`] : [];
     writeFileSync(join(work, 'blocks', `${name}.sh`), [...before, ...lines, ...after, ''].join('\n'));
   });

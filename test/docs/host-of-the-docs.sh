@@ -66,7 +66,7 @@ run_blocks "$work/blocks/fresh-*.sh"
 rm -rf /etc/goodgateway /var/lib/goodgateway /var/log/goodgateway/* /run/goodgateway
 cp -r "$work/etc/goodgateway" /etc/
 chmod -R go-w /etc/goodgateway
-goodgateway run > /var/log/syslog 2>&1 &
+goodgateway run >> /var/log/syslog 2>&1 &
 healer=$!
 until [ "$(curl -fsS http://127.0.0.1:9180/readyz 2> /dev/null | head -c 1)" ] && curl -s http://127.0.0.1:9180/state | grep -q '"healer":"connected"'; do
   kill -0 $healer 2> /dev/null || { cat /var/log/syslog; exit 4; }
