@@ -4,6 +4,7 @@ import { productVersion } from '../config/product-version.ts';
 
 /** Name, and where its command is. The order is that of the help: the six that a person learns first lead. */
 const commands: readonly (readonly [name: string, load: () => Promise<Command>])[] = [
+  ['init', async () => (await import('./init.ts')).initCommand()],
   ['check', async () => (await import('./check.ts')).checkCommand()],
   ['nginx', async () => (await import('./nginx.ts')).nginxCommand()],
   ['probe', async () => (await import('./probe.ts')).probeCommand()],
@@ -30,6 +31,7 @@ const commands: readonly (readonly [name: string, load: () => Promise<Command>])
   ['simulate', async () => (await import('./simulate.ts')).simulateCommand()],
   ['units', async () => (await import('./units.ts')).unitsCommand()],
   ['privileges', async () => (await import('./privileges.ts')).privilegesCommand()],
+  ['uninstall', async () => (await import('./uninstall.ts')).uninstallCommand()],
   ['run', async () => (await import('./run.ts')).runCommand()],
   ['demo', async () => (await import('./demo.ts')).demoCommand()],
 ];

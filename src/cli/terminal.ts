@@ -32,6 +32,11 @@ export function plain(text: string): string {
   return text.replaceAll(/[\n\r\t]+/g, ' ').replaceAll(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '�');
 }
 
+/** The same for a line of a diff, whose tabs belong to it. */
+export function plainLine(line: string): string {
+  return line.split('\t').map(plain).join('\t');
+}
+
 /** A sentence with its end: they come from many places, some without. */
 export function withStop(text: string): string {
   return /[.!?…:]["')]?$/.test(text) ? text : `${text}.`;

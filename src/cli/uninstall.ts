@@ -1,0 +1,143 @@
+/** `goodgateway uninstall`: takes out what `init` put in. nginx first, so that no visitor notices; then the units, then the files. */
+import { rm, rmdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { Command } from 'commander';
+import { loadHost } from '../config/load-host.ts';
+import { HostFiles } from '../doctor/host-files.ts';
+import { runCommand } from '../healer/run-command.ts';
+import { changeNginx, type ChangeOutcome } from '../init/change-nginx.ts';
+import { questionsFor } from '../init/ask-sites.ts';
+import { findBackends } from '../init/find-backends.ts';
+import { readRecord, recordFile, writeRecord, type InstallRecord } from '../init/install-record.ts';
+import { lookAtMachine } from '../init/look-at-machine.ts';
+import { usualPlaces } from '../init/plan-host.ts';
+import { ownTraces, planRemoval, unitFolder, type Removal } from '../init/plan-removal.ts';
+import { unifiedDiff } from '../init/unified-diff.ts';
+import { whyNotWritable } from '../init/write-file.ts';
+import { askPerson, someoneIsThere } from './ask-person.ts';
+import { complain, plain, plainLine, printLine } from './terminal.ts';
+
+interface UninstallOptions {
+  readonly config?: string;
+  readonly purge?: true;
+  readonly yes?: true;
+  readonly dryRun?: true;
+}
+
+const systemctl = '/usr/bin/systemctl';
+const commandMs = 120_000;
+
+/** The sub-command. Exit status 0: taken out; 1: something is left for a person, and said; 2: called wrongly. */
+export function uninstallCommand(): Command {
+  return new Command('uninstall')
+    .description('take out what init put in: nginx leads to the backends again, units and files are removed')
+    .option('--yes', 'ask nothing')
+    .option('--dry-run', 'only say what would be done')
+    .option('--purge', 'remove the audit log and the state, too')
+    .option('--config <file>', 'goodgateway.yaml as init wrote it (default: /etc/goodgateway/goodgateway.yaml)')
+    .addHelpText('after', '\nExamples:\n  goodgateway uninstall --dry-run\n  goodgateway uninstall --yes')
+    .action((options: UninstallOptions) => uninstall(options));
+}
+
+async function uninstall(options: UninstallOptions): Promise<void> {
+  const config = options.config === undefined ? '/etc/goodgateway/goodgateway.yaml' : resolve(options.config);
+  const record = await readRecord(config);
+  if (typeof record === 'string') return complain(plain(record), 1);
+  const removal = await planRemoval(record, '');
+  const loaded = await loadHost(config);
+  const traces = options.purge && loaded.ok ? await ownTraces(loaded.host) : [];
+  for (const line of tellRemoval(removal, traces)) await printLine(plainLine(line));
+  if (removal.nginx.length + removal.files.length + removal.units.length + traces.length === 0) return printLine(nothingLeft(record));
+  if (options.dryRun) return printLine('\nThis was a trial: nothing was changed.');
+  const denied = removal.nginx.length > 0 || removal.files.length > 0 ? await whyNotWritable(config) : undefined;
+  if (denied !== undefined) return complain(`nothing was changed: ${plain(denied)}. As root: sudo goodgateway ${process.argv.slice(2).map(plain).join(' ')}`, 1);
+  if (!options.yes && !(someoneIsThere() && (await askPerson('\nDo this now?', false)))) return complain('nothing was changed: with --yes it is done', 1);
+  await takeOut({ config, record, removal, traces, runtime: loaded.ok ? loaded.host.runtime : usualPlaces.runtime });
+}
+
+interface TakingOut {
+  readonly config: string;
+  readonly record: InstallRecord;
+  readonly removal: Removal;
+  readonly traces: readonly string[];
+  readonly runtime: string;
+}
+
+/** While nginx leads to the gateways they stay, and so does all that they need. */
+async function takeOut(taking: TakingOut): Promise<void> {
+  const { config, record, removal, traces } = taking;
+  const outcome = await restoreNginx(taking);
+  if (outcome && outcome.kind !== 'changed') {
+    for (const line of [outcome.kind === 'stuck' ? 'LOOK AT NGINX NOW: not even the way back worked:' : 'Nothing was taken out, and nginx is as it was:', ...outcome.why.map((why) => `  ${why}`)])
+      await printLine(plainLine(line));
+    process.exitCode = 1;
+    return;
+  }
+  if (outcome)
+    await printLine(outcome.reloaded ? `nginx: leads to the backends themselves, reloaded, its sites answer as before (${outcome.asked} asked)` : 'nginx: its files are as before; it is not running');
+  await removeUnits(removal.units);
+  for (const path of [...removal.files, ...traces, ...removal.backups]) await rm(path, { recursive: true, force: true });
+  const stays = removal.left.length > 0;
+  if (stays) await writeRecord(config, { version: 1, wrote: record.wrote.filter(({ file }) => removal.left.some((one) => one.file === file)), nginx: null });
+  else await rm(recordFile(config), { force: true });
+  // best effort: a folder in which something is left stays
+  for (const folder of ['nginx-before', 'policies.d', '.']) await rmdir(join(dirname(config), folder)).catch(() => undefined);
+  await printLine('Taken out. If goodgateway still runs by hand, end it now; the program itself is removed as it was installed.');
+  if (stays) process.exitCode = 1;
+}
+
+async function restoreNginx({ record, removal, runtime }: TakingOut): Promise<ChangeOutcome | undefined> {
+  if (!record.nginx) return undefined;
+  const files = new HostFiles();
+  const { main } = record.nginx;
+  const machine = await lookAtMachine({ files, run: runCommand, isRoot: process.getuid?.() === 0, cpus: 1, nginxFile: main, fpmFiles: [] });
+  const through = findBackends(machine, runtime).backends.flatMap(({ passedAlready }) => passedAlready);
+  const byHand = removal.left.filter(({ file, isNginx }) => isNginx && through.some(({ line, upstream }) => line.file === file || upstream?.line.file === file));
+  if (byHand.length > 0)
+    return {
+      kind: 'reverted',
+      why: byHand.map(({ file }) => `${file} was edited, and still leads to goodgateway: take that out by hand (goodgateway nginx --bypass shows the lines), then ask again`),
+    };
+  if (removal.nginx.length === 0) return undefined;
+  const program = machine.nginx?.program;
+  if (!machine.nginx || program === undefined) return { kind: 'reverted', why: [`the nginx of ${main} was not found`] };
+  return changeNginx(removal.nginx, questionsFor(through), { run: runCommand, files, program, main, master: machine.nginx.master });
+}
+
+/** Without systemd nobody started them. */
+async function removeUnits(units: readonly string[]): Promise<void> {
+  if (units.length === 0) return;
+  const disable = [systemctl, 'disable', '--now', ...units];
+  const isThere = (await new HostFiles().stat('/run/systemd/system')) !== undefined;
+  const { exitCode, output, startError } = isThere ? await runCommand.run(disable, { timeoutMs: commandMs }) : { exitCode: 0, output: '', startError: undefined };
+  if (exitCode !== 0) await printLine(plain(`the units could not be stopped: ${startError ?? output}; try: ${disable.join(' ')}`));
+  if (!isThere) await printLine(`systemd does not run here; where it does: systemctl disable --now ${units.join(' ')}`);
+  for (const name of units) await rm(join(unitFolder, name), { force: true });
+  if (isThere) await runCommand.run([systemctl, 'daemon-reload'], { timeoutMs: commandMs });
+}
+
+function tellRemoval({ nginx, files, units, left }: Removal, traces: readonly string[]): readonly string[] {
+  const diffs = nginx.flatMap(({ file, before, after }) => unifiedDiff(file, before?.toString('utf8'), after?.toString('utf8')).trimEnd().split('\n'));
+  return [
+    ...section('nginx', diffs),
+    ...section(
+      'Units that are stopped and removed',
+      units.map((name) => `  ${unitFolder}/${name}`),
+    ),
+    ...section(
+      'Files that are removed',
+      [...files, ...traces].map((file) => `  ${file}`),
+    ),
+    ...section('What stays', [...left.map(({ file, why }) => `  ${file}: ${why}`), ...(traces.length > 0 ? [] : ['  the audit log and the state; --purge removes them'])]),
+  ];
+}
+
+function section(title: string, lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : [title, ...lines];
+}
+
+function nothingLeft({ wrote }: InstallRecord): string {
+  return wrote.length > 0
+    ? '\nThere is nothing to take out but what stays.'
+    : '\ninit has put nothing in here. A change of nginx that was made by hand is taken out with the lines of: goodgateway nginx --bypass';
+}

@@ -1,0 +1,56 @@
+/** What a person has to do, because `init` cannot or should not: each a sentence with the cure. */
+import { formatAddress } from '../core/failure.ts';
+import { isSame } from '../doctor/who-passes.ts';
+import type { FoundNginx, Machine } from './machine.ts';
+import type { InitPlan } from './plan-init.ts';
+
+export function adviceFor(machine: Machine, { backends, policies, nginx }: Pick<InitPlan, 'backends' | 'policies' | 'nginx'>, nginxFile: string): readonly string[] {
+  if (!machine.nginx) return [withoutNginx(machine, nginxFile)];
+  return [
+    ...brokenNginx(machine.nginx),
+    ...(backends.length === 0
+      ? [withoutBackends(machine)]
+      : unpassedPools(
+          machine,
+          backends.map(({ address }) => address),
+        )),
+    ...remoteIp(machine, backends),
+    ...policies
+      .filter(({ external }) => external !== undefined)
+      .map(({ name, external }) => `${name} is only looked at from outside, and never started: ${external}. Its policy can say more: policies.d/${name}.yaml, \`service:\``),
+    ...(nginx && machine.nginx.group === undefined ? ['nginx\'s group is not known: write it into every gateway, `socket: { group: … }`, or nginx gets "permission denied" and uses the backup'] : []),
+  ];
+}
+
+function withoutNginx({ apache, unseen }: Machine, file: string): string {
+  if (unseen.some(({ subject }) => subject === 'nginx')) return `This user may not read ${file}: ask again as root`;
+  if (!apache) return `There is no ${file}. goodgateway stands between nginx and a backend: install nginx, or name its main file with --nginx-conf`;
+  const ports = apache.ports.length > 0 ? ` on port ${apache.ports.join(', ')}` : '';
+  return `Apache answers the visitors by itself${ports}, and goodgateway stands between nginx and a backend. Let Apache listen on 127.0.0.1:8080 (its Listen lines), install nginx with proxy_pass http://127.0.0.1:8080 in front of it, then: goodgateway init`;
+}
+
+function brokenNginx({ test, file }: FoundNginx): readonly string[] {
+  if (test.kind !== 'fails') return [];
+  return [`nginx -t fails, so nothing of nginx is changed until it passes (a reload now would be refused, a restart would be an outage). It says: ${test.output}. Then: nginx -t -c ${file}`];
+}
+
+function withoutBackends({ pools }: Machine): string {
+  const pool = pools[0]?.pool;
+  if (!pool) return 'nginx passes nothing on that goodgateway could look after: no fastcgi_pass, and no proxy_pass to a known address; and there is no php-fpm. Static files need no gateway';
+  return `nginx passes nothing on, although php-fpm listens at ${formatAddress(pool.listen)}: let a location do so (Debian's sites-available/default has one behind "#": location ~ \\.php$), with fastcgi_pass ${formatAddress(pool.listen)}; then: goodgateway init`;
+}
+
+function unpassedPools({ pools }: Machine, addresses: readonly Parameters<typeof isSame>[0][]): readonly string[] {
+  const unused = pools.filter(({ pool }) => !addresses.some((address) => isSame(address, pool.listen)));
+  return unused.map(
+    ({ pool, version }) => `nginx passes nothing to the pool ${pool.name} of php-fpm${version === undefined ? '' : ` ${version}`} (${formatAddress(pool.listen)}), so it gets no gateway`,
+  );
+}
+
+/** Behind a proxy all visitors are one address to it, and mod_evasive and its like shut everybody out. */
+function remoteIp({ apache }: Machine, backends: InitPlan['backends']): readonly string[] {
+  if (!apache || apache.remoteIp || !backends.some(({ behind }) => behind.kind === 'apache')) return [];
+  return [
+    "Apache does not know the visitors' addresses, so limits by address would hit everybody at once: a2enmod remoteip, and in its configuration: RemoteIPHeader X-Forwarded-For and RemoteIPInternalProxy 127.0.0.1",
+  ];
+}

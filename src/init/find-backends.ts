@@ -1,0 +1,146 @@
+/**
+ * nginx's passes → the backends behind them, one for each address, and the places that are left alone with the reason. A
+ * place that leads through a gateway already is known by the gateway's socket, so a second run finds what the first did.
+ */
+import { formatAddress, type Address } from '../core/failure.ts';
+import { inForce, nginxTimeMs, placeOf, type Pass } from '../doctor/nginx/passes.ts';
+import { isLoopback, isSame } from '../doctor/who-passes.ts';
+import type { Backend, Behind, LeftAlone } from './backend.ts';
+import { writerOf } from './control-panels.ts';
+import type { Machine } from './machine.ts';
+import { listensAtAddress } from './who-listens.ts';
+
+/** nginx's own default for fastcgi_read_timeout and proxy_read_timeout. */
+const defaultReadMs = 60_000;
+/** What the snippet gives nginx beyond the backend's time: hold.for and 5 s, so that nginx is the last to give up. */
+export const beyondResponseMs = 20_000;
+
+/** Backends in the order in which nginx's configuration names them. `runtime`: where gateways have their sockets. */
+export function findBackends(machine: Machine, runtime: string): { readonly backends: readonly Backend[]; readonly leftAlone: readonly LeftAlone[] } {
+  const leftAlone: LeftAlone[] = [];
+  const groups: Pass[][] = [];
+  for (const pass of machine.nginx?.read.passes ?? []) {
+    const reason = whyLeftAlone(pass, machine, runtime);
+    if (reason) leftAlone.push({ place: placeOf(pass.line), what: `${pass.line.name} ${pass.line.words[0]}`, ...reason });
+    const group = groups.find(([first]) => first && first.protocol === pass.protocol && isSame(backendOf(first, runtime), backendOf(pass, runtime)));
+    // what cannot be changed by us still needs a gateway, for a person who changes it
+    if (reason && !reason.needsGateway) continue;
+    if (group) group.push(pass);
+    else groups.push([pass]);
+  }
+  const taken = new Set(groups.flat().flatMap((pass) => gatewayOf(pass, runtime) ?? []));
+  const untouched = new Set(leftAlone.map(({ place }) => place));
+  const backends = groups.map((passes) => backendFrom(passes, { machine, runtime, taken, untouched }));
+  return { backends, leftAlone: leftAlone.map(({ place, what, why, instead }) => ({ place, what, why, instead })) };
+}
+
+type Reason = Pick<LeftAlone, 'why' | 'instead'> & { readonly needsGateway?: true };
+
+/** Only what can be changed without a doubt is changed. */
+function whyLeftAlone(pass: Pass, { panels }: Machine, runtime: string): Reason | undefined {
+  if (gatewayOf(pass, runtime) !== undefined) return undefined;
+  const panel = writerOf(pass.line.file, panels);
+  if (panel) return { why: `${panel.name} writes this file again`, instead: panel.instead, needsGateway: true };
+  if (pass.line.words[0]?.startsWith('https:'))
+    return { why: 'nginx speaks TLS to it, and the backup line would lose that', instead: 'write a gateway with `tls:` by hand, see docs/configuration.md' };
+  const { upstream } = pass;
+  if (upstream && upstream.peers.length !== 1)
+    return { why: `upstream ${upstream.name} has ${upstream.peers.length} servers, and a gateway leads to one`, instead: 'write a gateway for each server by hand, see docs/topologies.md' };
+  const balancing = upstream?.line.block?.find(({ name }) => ['hash', 'ip_hash', 'random'].includes(name));
+  if (balancing) return { why: `\`${balancing.name}\` takes no backup server`, instead: `remove \`${balancing.name}\`, which does nothing with one server` };
+  if (inForce(pass.scope, 'proxy_bind').length > 0) return { why: '`proxy_bind` does not work with a unix socket', instead: 'remove proxy_bind, or write the gateway by hand' };
+  const included = pass.scope.directives.find((one) => one.file !== pass.line.file && mayNotStandTwice(pass).includes(one.name));
+  if (included)
+    return { why: `\`${included.name}\` comes from an included file, ${placeOf(included)}`, instead: `take it out there, or make the change by hand: goodgateway nginx --inline`, needsGateway: true };
+  return undefined;
+}
+
+/** Directives that the change sets, and that nginx takes only once in a block. */
+export function mayNotStandTwice({ protocol }: Pick<Pass, 'protocol'>): readonly string[] {
+  const prefix = protocol === 'http' ? 'proxy' : 'fastcgi';
+  return [...['read_timeout', 'send_timeout', 'next_upstream'].map((name) => `${prefix}_${name}`), ...(protocol === 'http' ? ['proxy_http_version'] : [])];
+}
+
+/** The gateway that a pass leads to first: a socket of ours with the backend as backup. */
+function gatewayOf({ upstream }: Pass, runtime: string): string | undefined {
+  const [first, second] = upstream?.peers ?? [];
+  const path = first?.address?.kind === 'unix' ? first.address.path : '';
+  return second?.words.includes('backup') && path.startsWith(`${runtime}/`) ? /\/([^/]+)\.sock$/.exec(path)?.[1] : undefined;
+}
+
+function backendOf(pass: Pass, runtime: string): Address {
+  return pass.addresses[gatewayOf(pass, runtime) === undefined ? 0 : 1] ?? pass.addresses[0]!;
+}
+
+interface Naming {
+  readonly machine: Machine;
+  readonly runtime: string;
+  readonly taken: Set<string>;
+  readonly untouched: ReadonlySet<string>;
+}
+
+function backendFrom(passes: readonly Pass[], naming: Naming): Backend {
+  const { machine, runtime, taken, untouched } = naming;
+  const [first] = passes;
+  const address = backendOf(first!, runtime);
+  const behind = first!.protocol === 'fastcgi' ? behindFastcgi(address, machine) : behindHttp(address, machine);
+  const already = passes.map((pass) => gatewayOf(pass, runtime)).find((name) => name !== undefined);
+  const direct = passes.filter((pass) => gatewayOf(pass, runtime) === undefined && !untouched.has(placeOf(pass.line)));
+  // a new block of nginx gets the gateway's name
+  const blocks = first!.upstream ? [] : (machine.nginx?.read.upstreams ?? []).map((upstream) => upstream.name);
+  const name = already ?? freeName(nameFor(first!, address, behind), new Set([...taken, ...blocks]));
+  taken.add(name);
+  return {
+    name,
+    address,
+    behind,
+    protocol: first!.protocol,
+    passes: direct,
+    passedAlready: passes.filter((pass) => gatewayOf(pass, runtime) !== undefined),
+    block: direct.find(({ upstream }) => upstream)?.upstream,
+    readTimeoutMs: Math.max(...passes.map((pass) => readTimeoutMs(pass) - (gatewayOf(pass, runtime) === undefined ? 0 : beyondResponseMs))),
+  };
+}
+
+function readTimeoutMs({ scope, protocol }: Pass): number {
+  return nginxTimeMs(inForce(scope, protocol === 'http' ? 'proxy_read_timeout' : 'fastcgi_read_timeout')[0]?.words[0]) ?? defaultReadMs;
+}
+
+/** A master that systemd runs is its unit's, wherever its files are. */
+function behindFastcgi(address: Address, { pools, listening }: Machine): Behind {
+  const found = pools.find(({ pool }) => isSame(pool.listen, address));
+  const unit = listensAtAddress(listening, address)?.process?.unit ?? found?.unit;
+  return found ? { kind: 'php', found: { ...found, unit } } : { kind: 'elsewhere', why: 'no pool of php-fpm on this machine listens there' };
+}
+
+function behindHttp(address: Address, machine: Machine): Behind {
+  const { apache, listening, isRoot } = machine;
+  if (address.kind === 'tcp' && !isLoopback(address.host) && !listensAtAddress(listening, address)) return { kind: 'elsewhere', why: 'it is on another machine' };
+  const owner = listensAtAddress(listening, address)?.process;
+  const isApache = owner ? /^(apache2|httpd)$/.test(owner.comm) : address.kind === 'tcp' && apache?.ports.includes(address.port) === true;
+  if (apache && isApache) return { kind: 'apache', apache };
+  if (owner?.isContainer) return { kind: 'elsewhere', why: 'a container listens there: name it with `type: docker`, see policies/docker-app.yaml' };
+  if (owner?.unit !== undefined) return { kind: 'unit', unit: owner.unit };
+  if (owner) return { kind: 'elsewhere', why: `${owner.comm} (pid ${owner.pid}) listens there, and no unit of systemd runs it` };
+  return { kind: 'elsewhere', why: isRoot ? 'nothing listens there now' : 'only root sees what listens there' };
+}
+
+/** Short, and the same at the next run: what people call it, else what it is. */
+function nameFor({ upstream }: Pass, address: Address, behind: Behind): string {
+  if (behind.kind === 'php') return behind.found.pool.name === 'www' ? `php${behind.found.version ?? ''}` : plainName(behind.found.pool.name);
+  if (behind.kind === 'apache') return 'apache';
+  if (upstream) return plainName(upstream.name);
+  if (behind.kind === 'unit') return plainName(behind.unit.replace(/\.service$/, ''));
+  return plainName(address.kind === 'unix' ? (/([^/]+?)(\.sock(et)?)?$/.exec(address.path)?.[1] ?? 'app') : isLoopback(address.host) ? `app-${address.port}` : formatAddress(address));
+}
+
+function plainName(text: string): string {
+  return text.replaceAll(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'app';
+}
+
+function freeName(wanted: string, taken: ReadonlySet<string>): string {
+  for (let count = 1; ; count++) {
+    const name = count === 1 ? wanted : `${wanted}-${count}`;
+    if (!taken.has(name)) return name;
+  }
+}

@@ -1,0 +1,88 @@
+/** What `init` left on a machine → what `uninstall` takes out, and what it leaves with the reason. Nothing is done here. */
+import { access, readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { HostConfig } from '../config/host-schema.ts';
+import type { FileSwap } from './change-nginx.ts';
+import { takeBack } from './edit-text.ts';
+import { sha256Of, type InstallRecord, type NginxChange } from './install-record.ts';
+
+export interface Removal {
+  /** nginx's files as they are, and as they were. */
+  readonly nginx: readonly FileSwap[];
+  /** Files of ours that nobody has touched. */
+  readonly files: readonly string[];
+  readonly backups: readonly string[];
+  readonly units: readonly string[];
+  /** What stays, each with the reason. */
+  readonly left: readonly LeftFile[];
+}
+
+export interface LeftFile {
+  readonly file: string;
+  readonly why: string;
+  /** One of nginx's own. */
+  readonly isNginx: boolean;
+}
+
+export const unitFolder = '/etc/systemd/system';
+const unitNames = /^goodgateway(-proxy|-healer)?\.service$|^goodgateway[A-Za-z0-9@._-]*\.socket$/;
+
+export async function planRemoval(record: InstallRecord, unitRoot: string): Promise<Removal> {
+  const left: LeftFile[] = [];
+  const nginx = new Map<string, FileSwap>();
+  // the newest change of a file first: each is taken out of what the one before it left
+  for (const change of (record.nginx?.changes ?? []).toReversed()) {
+    const known = nginx.get(change.file);
+    const bytes = known ? known.after : await readFile(change.file).catch(() => undefined);
+    const undone = bytes === undefined ? undefined : await undo(change, bytes);
+    if (bytes === undefined) left.push({ file: change.file, why: 'it is not there any more', isNginx: true });
+    else if (undone === 'edited')
+      left.push({
+        file: change.file,
+        why: `it was edited where init changed it: take out what leads to goodgateway by hand${change.backup === null ? '' : `; as it was: ${change.backup}`}`,
+        isNginx: true,
+      });
+    else nginx.set(change.file, { file: change.file, before: known ? known.before : bytes, after: undone });
+  }
+  const files: string[] = [];
+  for (const { file, sha256 } of record.wrote) {
+    const bytes = await readFile(file).catch(() => undefined);
+    if (bytes === undefined) continue;
+    if (sha256Of(bytes) === sha256) files.push(file);
+    else left.push({ file, why: 'it was changed since init wrote it', isNginx: false });
+  }
+  const units = (await readdir(unitRoot + unitFolder).catch(() => [])).filter((name) => unitNames.test(name));
+  const backups = (record.nginx?.changes ?? []).flatMap(({ backup }) => backup ?? []);
+  return { nginx: [...nginx.values()], files, backups, units, left };
+}
+
+/** The bytes before; `undefined` for a file that was not there; `edited` when what init wrote cannot be found in it. */
+async function undo({ backup, after_sha256: after, hunks }: NginxChange, bytes: Buffer): Promise<Buffer | undefined | 'edited'> {
+  if (sha256Of(bytes) === after) {
+    if (backup === null) return undefined;
+    const kept = await readFile(backup).catch(() => undefined);
+    if (kept) return kept;
+  }
+  // somebody has added to a file that is ours: that may be needed
+  if (backup === null) return 'edited';
+  const text = takeBack(bytes.toString('utf8'), hunks);
+  return text === undefined ? 'edited' : Buffer.from(text);
+}
+
+/** What a running goodgateway has written, for `--purge`: known names only, because a folder may be shared. */
+export async function ownTraces(host: HostConfig): Promise<readonly string[]> {
+  const known: readonly (readonly [folder: string, names: RegExp])[] = [
+    [host.audit.folder, /^(audit-\d{8}-\d+\.|evidence$|.*\.idx$|\.audit)/],
+    [host.state, /^(compile-cache|evidence|spool|doctor\.json|.*\.(json|out|lock))$/],
+  ];
+  const found = await Promise.all(known.map(async ([folder, names]) => (await readdir(folder).catch(() => [])).filter((name) => names.test(name)).map((name) => join(folder, name))));
+  const there = await Promise.all(
+    found.flat().map((path) =>
+      access(path).then(
+        () => [path],
+        () => [],
+      ),
+    ),
+  );
+  return there.flat();
+}
