@@ -9,6 +9,7 @@ const programs = {
   apache2: { path: '/usr/sbin/apache2', package: 'apache2' },
   chromium: { path: '/usr/bin/chromium', package: 'chromium' },
   curl: { path: '/usr/bin/curl', package: 'curl' },
+  'dpkg-deb': { path: '/usr/bin/dpkg-deb', package: 'dpkg' },
   ip: { path: '/usr/sbin/ip', package: 'iproute2' },
   iptables: { path: '/usr/sbin/iptables', package: 'iptables' },
   nft: { path: '/usr/sbin/nft', package: 'nftables' },

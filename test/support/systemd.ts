@@ -15,6 +15,8 @@ export interface Systemd {
   try(argv: readonly string[]): Promise<Finished>;
   /** Where the project is to be found inside, wherever its checkout lies outside. */
   readonly project: string;
+  /** Its file system, as it is found from outside. */
+  readonly root: string;
 }
 
 const projectInside = '/run/project';
@@ -55,7 +57,7 @@ export async function bootSystemd(t: TestScope, options: { readonly units: Reado
   });
   const first = await until(() => Number(readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'utf8').trim()), { timeoutMs: 5000, what: 'the first process inside' });
   const enter = ['/usr/bin/nsenter', '-t', String(first), '-p', '-m', '-u', '-C'];
-  const systemd: Systemd = { inside: (argv) => succeed([...enter, ...argv]), try: (argv) => finish([...enter, ...argv]), project: projectInside };
+  const systemd: Systemd = { inside: (argv) => succeed([...enter, ...argv]), try: (argv) => finish([...enter, ...argv]), project: projectInside, root: `/proc/${first}/root` };
   await until(async () => /running|degraded/.test((await systemd.try(['/usr/bin/systemctl', 'is-system-running'])).output), {
     timeoutMs: 15_000,
     everyMs: 50,
