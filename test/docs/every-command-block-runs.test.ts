@@ -11,7 +11,7 @@ import { finish } from '../support/program.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { readyPolicy } from '../e2e/site.ts';
 import { commandBlocks, pages, type Command } from './command-blocks.ts';
-import { namedFiles } from './named-files.ts';
+import { sectionOf } from './section-of.ts';
 import { notRunHere, type NotRun } from './not-run-here.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -58,13 +58,13 @@ t.test('every command is right for a shell', async (t) => {
   t.equal((await finish(['/bin/sh', '-c', script])).output, '');
 });
 
-t.test('every command works as it is written', { timeout: 120_000, skip: isRoot ? missing('nginx', 'php-fpm8.2', 'curl', 'unshare', 'ip', 'openssl') : 'needs root, for namespaces' }, async (t) => {
+t.test('every command works as it is written', { timeout: 220_000, skip: isRoot ? missing('nginx', 'php-fpm8.2', 'curl', 'unshare', 'ip', 'openssl') : 'needs root, for namespaces' }, async (t) => {
   const work = tempFolder(t, 'gg-docs');
   for (const name of ['blocks', 'results', 'etc/goodgateway/policies.d']) mkdirSync(join(work, name), { recursive: true });
   const steps = writeBlocks(work);
   writeHost(work);
   const within = ['/usr/bin/unshare', '--mount', '--pid', '--net', '--uts', '--fork', '--kill-child=KILL', '--mount-proc'];
-  const host = await finish([...within, '/bin/bash', join(import.meta.dirname, 'host-of-the-docs.sh'), work, root, process.execPath], { timeoutMs: 120_000 });
+  const host = await finish([...within, '/bin/bash', join(import.meta.dirname, 'host-of-the-docs.sh'), work, root, process.execPath], { timeoutMs: 200_000 });
   t.equal(host.code, 0, host.output);
   for (const step of steps) {
     const { id, command, at } = step;
@@ -80,14 +80,18 @@ interface StepOfBlock {
   readonly page: string;
 }
 
-/** One bash script a block. A section that shows its files is one of an installation: it gets a host without goodgateway. */
+/** One bash script a block, in the order of the pages; those of an installation get a host without goodgateway. */
 function writeBlocks(work: string): readonly StepOfBlock[] {
   const steps: StepOfBlock[] = [];
+  let section = '';
   blocks.forEach((block, index) => {
-    const files = namedFiles(block);
-    const name = `${files.length > 0 ? 'fresh' : 'running'}-${String(index).padStart(3, '0')}`;
+    const { files, host, name } = sectionOf(block);
+    const isFresh = files.length > 0 || host !== undefined;
+    const before = name === section ? ['cd "$(cat "$work/pwd")"'] : isFresh ? [`fresh_host ${host ?? 'php'}`] : [];
+    if (files.length > 0) before.push(`cp -r "$work/files/${index}/etc" /`);
+    section = name;
     for (const { path, text } of files) {
-      const copy = join(work, 'files', name, path);
+      const copy = join(work, 'files', String(index), path);
       mkdirSync(dirname(copy), { recursive: true });
       writeFileSync(copy, text);
     }
@@ -96,10 +100,8 @@ function writeBlocks(work: string): readonly StepOfBlock[] {
       const id = steps.push({ id: steps.length, command, page: block.file, at: `${block.file}:${block.line}` }) - 1;
       return [stepLine(id, command)];
     });
-    const goesOn = blocks[index - 1]?.file === block.file && block.text.includes(exampleDay);
-    const before = [...(goesOn ? [`cd ${logFolder}`] : []), ...(files.length > 0 ? ['rm -rf /etc/goodgateway /etc/nginx/conf.d/*', `cp -r "$work/files/${name}/etc" /`] : []), ...(block.text.includes(exampleDay) ? [makeExampleDay] : [])];
-    const after = block.text.includes(exampleDay) ? [`rm ${logFolder}/*${exampleDay}* ${logFolder}/*20261123*`] : [];
-    writeFileSync(join(work, 'blocks', `${name}.sh`), [...before, ...lines, ...after, ''].join('\n'));
+    const day = block.text.includes(exampleDay) ? { before: [makeExampleDay], after: [`rm ${logFolder}/*${exampleDay}* ${logFolder}/*20261123*`] } : { before: [], after: [] };
+    writeFileSync(join(work, 'blocks', `${isFresh ? 'fresh' : 'running'}-${String(index).padStart(3, '0')}.sh`), [...before, ...day.before, ...lines, ...day.after, 'pwd > "$work/pwd"', ''].join('\n'));
   });
   return steps;
 }

@@ -20,15 +20,35 @@ for place in etc usr var; do
 done
 mount -t tmpfs -o mode=755 run /run
 ip link set lo up
-mkdir -p /run/php /var/log/nginx /var/log/goodgateway /var/www/html
+mkdir -p /run/php /run/lock /run/apache2 /var/log/nginx /var/log/goodgateway /var/www/html
 rm -rf /etc/goodgateway /var/lib/goodgateway /var/log/goodgateway/*
 # without a network none of them answers, and a look at them would take its time
 : > /etc/resolv.conf
 
 printf '#!/bin/sh\nexec %s --disable-warning=ExperimentalWarning %s/src/cli/main.ts "$@"\n' "$node" "$project" > /usr/local/bin/goodgateway
 printf '#!/bin/sh\nexec true\n' > /usr/local/bin/editor
-chmod 755 /usr/local/bin/goodgateway /usr/local/bin/editor
+cp "$(dirname "$0")/systemctl-imitated.sh" /usr/local/bin/systemctl
+chmod 755 /usr/local/bin/goodgateway /usr/local/bin/editor /usr/local/bin/systemctl
 echo '<?php echo "hello";' > /var/www/html/index.php
+
+# A machine as somebody has it who installs goodgateway: a site, a backend, and nothing of ours.
+php_site='root /var/www/html; index index.php; location / { try_files $uri $uri/ =404; }
+  location ~ \.php$ { include snippets/fastcgi-php.conf; fastcgi_pass unix:/run/php/php8.2-fpm.sock; }'
+apache_site='location / { proxy_pass http://127.0.0.1:8080; proxy_set_header Host $host; }'
+fresh_host() { # php or apache
+  [ ! -e /run/imitated.pid ] || systemctl disable --now goodgateway.target
+  rm -rf /etc/goodgateway /var/lib/goodgateway /run/goodgateway /var/log/goodgateway/* /etc/nginx/conf.d/* /etc/nginx/sites-enabled/*
+  local site=$1_site
+  printf 'server {\n  listen 80 default_server;\n  server_name shop.example.com;\n  %s\n}\n' "${!site}" > /etc/nginx/sites-enabled/shop
+  if [ "$1" = apache ]; then
+    echo 'Listen 127.0.0.1:8080' > /etc/apache2/ports.conf
+    sed -i 's/:80>/:8080>/' /etc/apache2/sites-enabled/*.conf
+    /usr/sbin/apachectl start
+  fi
+  /usr/sbin/nginx -s reload
+}
+export -f fresh_host
+export php_site apache_site
 
 /usr/sbin/php-fpm8.2 --daemonize && /usr/sbin/nginx || exit 3
 
@@ -63,7 +83,7 @@ run_blocks() { # glob
 
 run_blocks "$work/blocks/fresh-*.sh"
 
-rm -rf /etc/goodgateway /var/lib/goodgateway /var/log/goodgateway/* /run/goodgateway
+fresh_host php
 cp -r "$work/etc/goodgateway" /etc/
 chmod -R go-w /etc/goodgateway
 goodgateway run >> /var/log/syslog 2>&1 &
