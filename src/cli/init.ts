@@ -102,8 +102,7 @@ async function write({ options, config, record }: Scene, { checked }: InitPlan, 
   const why = await whyNotWritable(config);
   if (why !== undefined) return complain(`nothing was written: ${plain(why)}. As root: sudo goodgateway ${process.argv.slice(2).map(plain).join(' ')}`, 1);
   if (!options.yes && !(asks && (await askPerson('\nWrite these files?', true)))) {
-    if (!asks && !options.json) process.stderr.write('goodgateway: nothing was written: nobody is there to ask; with --yes the files are written\n');
-    return undefined;
+    return asks || options.json ? undefined : complain('nothing was written: nobody is there to ask; with --yes the files are written', 1);
   }
   const written = await placeFiles(checked.files, record);
   await writeRecord(config, written);

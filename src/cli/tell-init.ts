@@ -67,8 +67,17 @@ export function tellNext({ options, config, machine }: Scene, plan: InitPlan, ou
   const rows: readonly (readonly [string, string])[] = [
     ...(options.dryRun ? [[`goodgateway init --yes${named}`, 'write the files; this was a trial'] as const] : []),
     [`goodgateway check${named}`, 'after each change of yours'],
-    machine.systemd ? [`goodgateway units --write${named}`, 'start it, now and at each boot'] : [`goodgateway run${named}`, 'start it'],
-    ...(first ? [[`goodgateway probe ${first.name}${named}`, 'a request through the gateway, before nginx changes'] as const] : []),
+    machine.systemd
+      ? [`goodgateway units --write${named} && systemctl daemon-reload && systemctl enable --now goodgateway.target`, 'start it, now and at each boot']
+      : [`goodgateway run${named}`, 'start it'],
+    ...(first
+      ? [
+          [
+            `goodgateway probe ${first.name}${named}${machine.nginx?.file === '/etc/nginx/nginx.conf' ? '' : ` --nginx ${machine.nginx?.file}`}`,
+            'a request through the gateway, before nginx changes',
+          ] as const,
+        ]
+      : []),
     ...(isPending ? [[`goodgateway init --yes --apply${named}`, `make the change of nginx; by hand: edit, then nginx -t -c ${machine.nginx?.file} && nginx -s reload`] as const] : []),
     [`goodgateway uninstall${named}`, 'take everything out again'],
   ];

@@ -11,14 +11,16 @@ import { findBackends } from '../init/find-backends.ts';
 import { readRecord, recordFile, writeRecord, type InstallRecord } from '../init/install-record.ts';
 import { lookAtMachine } from '../init/look-at-machine.ts';
 import { usualPlaces } from '../init/plan-host.ts';
-import { ownTraces, planRemoval, unitFolder, type Removal } from '../init/plan-removal.ts';
+import { ownTraces, planRemoval, type Removal } from '../init/plan-removal.ts';
 import { unifiedDiff } from '../init/unified-diff.ts';
 import { whyNotWritable } from '../init/write-file.ts';
 import { askPerson, someoneIsThere } from './ask-person.ts';
+import { ownUnits } from './own-units.ts';
 import { complain, plain, plainLine, printLine } from './terminal.ts';
 
 interface UninstallOptions {
   readonly config?: string;
+  readonly units: string;
   readonly purge?: true;
   readonly yes?: true;
   readonly dryRun?: true;
@@ -35,6 +37,7 @@ export function uninstallCommand(): Command {
     .option('--dry-run', 'only say what would be done')
     .option('--purge', 'remove the audit log and the state, too')
     .option('--config <file>', 'goodgateway.yaml as init wrote it (default: /etc/goodgateway/goodgateway.yaml)')
+    .option('--units <folder>', 'where units are written to', '/etc/systemd/system')
     .addHelpText('after', '\nExamples:\n  goodgateway uninstall --dry-run\n  goodgateway uninstall --yes')
     .action((options: UninstallOptions) => uninstall(options));
 }
@@ -43,16 +46,17 @@ async function uninstall(options: UninstallOptions): Promise<void> {
   const config = options.config === undefined ? '/etc/goodgateway/goodgateway.yaml' : resolve(options.config);
   const record = await readRecord(config);
   if (typeof record === 'string') return complain(plain(record), 1);
-  const removal = await planRemoval(record, '');
+  const removal = await planRemoval(record);
+  const units = await ownUnits(options.units);
   const loaded = await loadHost(config);
   const traces = options.purge && loaded.ok ? await ownTraces(loaded.host) : [];
-  for (const line of tellRemoval(removal, traces)) await printLine(plainLine(line));
-  if (removal.nginx.length + removal.files.length + removal.units.length + traces.length === 0) return printLine(nothingLeft(record));
+  for (const line of tellRemoval(removal, { folder: options.units, ...units }, traces)) await printLine(plainLine(line));
+  if (removal.nginx.length + removal.files.length + units.written.length + traces.length === 0) return printLine(nothingLeft(record));
   if (options.dryRun) return printLine('\nThis was a trial: nothing was changed.');
   const denied = removal.nginx.length > 0 || removal.files.length > 0 ? await whyNotWritable(config) : undefined;
   if (denied !== undefined) return complain(`nothing was changed: ${plain(denied)}. As root: sudo goodgateway ${process.argv.slice(2).map(plain).join(' ')}`, 1);
   if (!options.yes && !(someoneIsThere() && (await askPerson('\nDo this now?', false)))) return complain('nothing was changed: with --yes it is done', 1);
-  await takeOut({ config, record, removal, traces, runtime: loaded.ok ? loaded.host.runtime : usualPlaces.runtime });
+  await takeOut({ config, record, removal, traces, units: { folder: options.units, written: units.written }, runtime: loaded.ok ? loaded.host.runtime : usualPlaces.runtime });
 }
 
 interface TakingOut {
@@ -60,12 +64,13 @@ interface TakingOut {
   readonly record: InstallRecord;
   readonly removal: Removal;
   readonly traces: readonly string[];
+  readonly units: { readonly folder: string; readonly written: readonly string[] };
   readonly runtime: string;
 }
 
 /** While nginx leads to the gateways they stay, and so does all that they need. */
 async function takeOut(taking: TakingOut): Promise<void> {
-  const { config, record, removal, traces } = taking;
+  const { config, record, removal, traces, units } = taking;
   const outcome = await restoreNginx(taking);
   if (outcome && outcome.kind !== 'changed') {
     for (const line of [outcome.kind === 'stuck' ? 'LOOK AT NGINX NOW: not even the way back worked:' : 'Nothing was taken out, and nginx is as it was:', ...outcome.why.map((why) => `  ${why}`)])
@@ -75,7 +80,7 @@ async function takeOut(taking: TakingOut): Promise<void> {
   }
   if (outcome)
     await printLine(outcome.reloaded ? `nginx: leads to the backends themselves, reloaded, its sites answer as before (${outcome.asked} asked)` : 'nginx: its files are as before; it is not running');
-  await removeUnits(removal.units);
+  await removeUnits(units);
   for (const path of [...removal.files, ...traces, ...removal.backups]) await rm(path, { recursive: true, force: true });
   const stays = removal.left.length > 0;
   if (stays) await writeRecord(config, { version: 1, wrote: record.wrote.filter(({ file }) => removal.left.some((one) => one.file === file)), nginx: null });
@@ -105,30 +110,43 @@ async function restoreNginx({ record, removal, runtime }: TakingOut): Promise<Ch
 }
 
 /** Without systemd nobody started them. */
-async function removeUnits(units: readonly string[]): Promise<void> {
-  if (units.length === 0) return;
+async function removeUnits({ folder, written }: TakingOut['units']): Promise<void> {
+  const units = written.filter((path) => /^goodgateway[^/]*\.(service|socket|target)$/.test(path));
+  if (written.length === 0) return;
   const disable = [systemctl, 'disable', '--now', ...units];
-  const isThere = (await new HostFiles().stat('/run/systemd/system')) !== undefined;
-  const { exitCode, output, startError } = isThere ? await runCommand.run(disable, { timeoutMs: commandMs }) : { exitCode: 0, output: '', startError: undefined };
-  if (exitCode !== 0) await printLine(plain(`the units could not be stopped: ${startError ?? output}; try: ${disable.join(' ')}`));
-  if (!isThere) await printLine(`systemd does not run here; where it does: systemctl disable --now ${units.join(' ')}`);
-  for (const name of units) await rm(join(unitFolder, name), { force: true });
-  if (isThere) await runCommand.run([systemctl, 'daemon-reload'], { timeoutMs: commandMs });
+  const runsHere = (await new HostFiles().stat('/run/systemd/system')) !== undefined;
+  const ended = runsHere ? await runCommand.run(disable, { timeoutMs: commandMs }) : undefined;
+  if (ended && ended.exitCode !== 0) await printLine(plain(`the units could not be stopped: ${ended.startError ?? ended.output}; try: ${disable.join(' ')}`));
+  if (!runsHere) await printLine(`systemd does not run here; where it does: systemctl disable --now ${units.join(' ')}`);
+  for (const path of written) await rm(join(folder, path), { force: true });
+  // best effort: a folder in which something is left stays
+  for (const path of new Set(written.filter((one) => one.includes('/')).map((one) => dirname(one)))) await rmdir(join(folder, path)).catch(() => undefined);
+  if (runsHere) await runCommand.run([systemctl, 'daemon-reload'], { timeoutMs: commandMs });
 }
 
-function tellRemoval({ nginx, files, units, left }: Removal, traces: readonly string[]): readonly string[] {
+interface FoundUnits {
+  readonly folder: string;
+  readonly written: readonly string[];
+  readonly edited: readonly string[];
+}
+
+function tellRemoval({ nginx, files, left }: Removal, { folder, written, edited }: FoundUnits, traces: readonly string[]): readonly string[] {
   const diffs = nginx.flatMap(({ file, before, after }) => unifiedDiff(file, before?.toString('utf8'), after?.toString('utf8')).trimEnd().split('\n'));
   return [
     ...section('nginx', diffs),
     ...section(
       'Units that are stopped and removed',
-      units.map((name) => `  ${unitFolder}/${name}`),
+      written.map((path) => `  ${folder}/${path}`),
     ),
     ...section(
       'Files that are removed',
       [...files, ...traces].map((file) => `  ${file}`),
     ),
-    ...section('What stays', [...left.map(({ file, why }) => `  ${file}: ${why}`), ...(traces.length > 0 ? [] : ['  the audit log and the state; --purge removes them'])]),
+    ...section('What stays', [
+      ...left.map(({ file, why }) => `  ${file}: ${why}`),
+      ...edited.map((path) => `  ${folder}/${path}: not as \`goodgateway units --write\` wrote it`),
+      ...(traces.length > 0 ? [] : ['  the audit log and the state; --purge removes them']),
+    ]),
   ];
 }
 

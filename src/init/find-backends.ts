@@ -44,6 +44,8 @@ function whyLeftAlone(pass: Pass, { panels }: Machine, runtime: string): Reason 
   if (pass.line.words[0]?.startsWith('https:'))
     return { why: 'nginx speaks TLS to it, and the backup line would lose that', instead: 'write a gateway with `tls:` by hand, see docs/configuration.md' };
   const { upstream } = pass;
+  const around = pass.scope.directive?.name ?? '';
+  if (around !== 'location') return { why: `it stands in \`${around}\`, where nginx takes no time limits`, instead: 'move it into a location of its own', needsGateway: true };
   if (upstream && upstream.peers.length !== 1)
     return { why: `upstream ${upstream.name} has ${upstream.peers.length} servers, and a gateway leads to one`, instead: 'write a gateway for each server by hand, see docs/topologies.md' };
   const balancing = upstream?.line.block?.find(({ name }) => ['hash', 'ip_hash', 'random'].includes(name));

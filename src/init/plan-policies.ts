@@ -29,6 +29,8 @@ interface Ready {
   readonly description: string;
   readonly service: Readonly<Record<string, unknown>>;
   readonly external?: string;
+  /** The one place that its gateway leads to; a ready policy may name others. */
+  readonly onlyTo?: string;
 }
 
 /** The policy's name for a backend: one for each service, so pools of one php-fpm share theirs. */
@@ -62,10 +64,11 @@ export async function planPolicies(backends: readonly Backend[], machine: Machin
 }
 
 async function planOne(ready: Ready, acting: boolean): Promise<PlannedPolicy> {
-  const { name, from, description, service, external } = ready;
+  const { name, from, description, service, external, onlyTo } = ready;
   const text = await readFile(new URL(`../../policies/${from}`, import.meta.url), 'utf8');
+  const there = onlyTo === undefined ? text : text.replace(/only_to: \[.*\]/, `only_to: [${JSON.stringify(onlyTo)}]`);
   const isUnit = service['type'] === 'systemd';
-  const filled = fillPolicy(text.replace(/^(#.*\n)+/, `# Made by \`goodgateway init\` from policies/${from}. It is yours now: change what you like, then: goodgateway check\n`), [
+  const filled = fillPolicy(there.replace(/^(#.*\n)+/, `# Made by \`goodgateway init\` from policies/${from}. It is yours now: change what you like, then: goodgateway check\n`), [
     { path: ['name'], value: name },
     { path: ['description'], value: description },
     { path: ['service'], value: service },
@@ -124,6 +127,7 @@ function apacheReady(backend: Backend, { apache: { program, unit, log } }: Extra
   return {
     from: 'apache-plesk.yaml',
     description: "Plesk's Apache behind Plesk's nginx",
+    onlyTo: formatAddress(backend.address),
     service: { type: 'systemd', unit, listen: [formatAddress(backend.address)], defer_to_supervisor: '15s', ...config },
   };
 }

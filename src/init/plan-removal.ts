@@ -1,5 +1,5 @@
 /** What `init` left on a machine → what `uninstall` takes out, and what it leaves with the reason. Nothing is done here. */
-import { access, readFile, readdir } from 'node:fs/promises';
+import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostConfig } from '../config/host-schema.ts';
 import type { FileSwap } from './change-nginx.ts';
@@ -12,7 +12,6 @@ export interface Removal {
   /** Files of ours that nobody has touched. */
   readonly files: readonly string[];
   readonly backups: readonly string[];
-  readonly units: readonly string[];
   /** What stays, each with the reason. */
   readonly left: readonly LeftFile[];
 }
@@ -24,10 +23,8 @@ export interface LeftFile {
   readonly isNginx: boolean;
 }
 
-export const unitFolder = '/etc/systemd/system';
-const unitNames = /^goodgateway(-proxy|-healer)?\.service$|^goodgateway[A-Za-z0-9@._-]*\.socket$/;
-
-export async function planRemoval(record: InstallRecord, unitRoot: string): Promise<Removal> {
+/** Everything in the record, as it is on the disk now. */
+export async function planRemoval(record: InstallRecord): Promise<Removal> {
   const left: LeftFile[] = [];
   const nginx = new Map<string, FileSwap>();
   // the newest change of a file first: each is taken out of what the one before it left
@@ -51,9 +48,8 @@ export async function planRemoval(record: InstallRecord, unitRoot: string): Prom
     if (sha256Of(bytes) === sha256) files.push(file);
     else left.push({ file, why: 'it was changed since init wrote it', isNginx: false });
   }
-  const units = (await readdir(unitRoot + unitFolder).catch(() => [])).filter((name) => unitNames.test(name));
   const backups = (record.nginx?.changes ?? []).flatMap(({ backup }) => backup ?? []);
-  return { nginx: [...nginx.values()], files, backups, units, left };
+  return { nginx: [...nginx.values()], files, backups, left };
 }
 
 /** The bytes before; `undefined` for a file that was not there; `edited` when what init wrote cannot be found in it. */
@@ -76,13 +72,5 @@ export async function ownTraces(host: HostConfig): Promise<readonly string[]> {
     [host.state, /^(compile-cache|evidence|spool|doctor\.json|.*\.(json|out|lock))$/],
   ];
   const found = await Promise.all(known.map(async ([folder, names]) => (await readdir(folder).catch(() => [])).filter((name) => names.test(name)).map((name) => join(folder, name))));
-  const there = await Promise.all(
-    found.flat().map((path) =>
-      access(path).then(
-        () => [path],
-        () => [],
-      ),
-    ),
-  );
-  return there.flat();
+  return found.flat();
 }

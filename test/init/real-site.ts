@@ -1,6 +1,7 @@
 /** A site as a distribution sets it up, in a folder: nginx with conf.d and sites-enabled, php-fpm behind it, both real. */
 import { chmodSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { auditRecords, type AuditRecord } from '../support/audit-records.ts';
 import { accepts, freePort } from '../support/ports.ts';
 import { preparePhpFpm, type PhpFpm } from '../support/php-fpm.ts';
 import { endAll, family, processInfo, processes, type ProcessInfo } from '../support/processes.ts';
@@ -20,6 +21,8 @@ export interface RealSite {
   readonly siteFile: string;
   readonly config: string;
   read(file: string): string;
+  /** Records of the healer, oldest first. */
+  audit(): readonly AuditRecord[];
   /** Runs a sub-command of goodgateway for this machine. */
   goodgateway(command: string, ...args: readonly string[]): Promise<Finished>;
   init(...args: readonly string[]): Promise<Finished>;
@@ -53,6 +56,7 @@ export async function startRealSite(t: TestScope, scripts: Readonly<Record<strin
     config,
     goodgateway,
     url: `http://127.0.0.1:${port}`,
+    audit: () => auditRecords(join(folder, 'gg', 'audit')),
     read: (file) => readFileSync(join(folder, file), 'utf8'),
     init: (...args) => goodgateway('init', '--nginx-conf', nginxConf, '--php-fpm', fpm.config, '--admin', admin, ...folders, ...args),
     run: (socket) => runGoodgateway(t, config, join(folder, 'gg', 'runtime', socket)),

@@ -1,0 +1,200 @@
+/** Machines as files, each with what is special about it: what init would write for it, change in nginx, and say. */
+import t from 'tap';
+import { debianNginx, listener, lookAt, php, systemd } from './machines.ts';
+
+const phpSite = `server {
+	listen 80 default_server;
+	listen [::]:80 default_server;
+	root /var/www/html;
+	index index.php;
+	server_name _;
+	location / {
+		try_files $uri $uri/ =404;
+	}
+	location ~ \\.php$ {
+		include snippets/fastcgi-php.conf;
+		fastcgi_pass unix:/run/php/php8.2-fpm.sock;
+	#	fastcgi_pass 127.0.0.1:9000;
+	}
+	# deny access to .htaccess files
+	location ~ /\\.ht { deny all; }
+}
+`;
+
+t.test("Debian's own site with PHP", async (t) => {
+  const { plan, text, diff, advice } = await lookAt(t, { ...debianNginx({ default: phpSite }), ...php('8.2'), ...systemd });
+  t.same(plan.checked.problems, []);
+  t.match(plan.checked.host?.gateways['php8.2'], {
+    listen: [{ kind: 'unix', path: '/run/goodgateway/php8.2.sock' }],
+    socket: { group: 'www-data', mode: '0660' },
+    upstream: { kind: 'unix', path: '/run/php/php8.2-fpm.sock' },
+    service: 'php8.2-fpm',
+    // nginx's own default, which nobody has written
+    timeouts: { response: 60_000, idle: 60_000 },
+    hold: { requests: (768 * 2) / 8 },
+    nginx_error_log: '/var/log/nginx/error.log',
+  });
+  t.match(text('php8.2-fpm.yaml'), /^mode: observe\b[^]*unit: php8\.2-fpm\.service\n {2}config_test:\n {4}- \/usr\/sbin\/php-fpm8\.2\n {4}- -t\n/m);
+  t.equal(advice, '');
+  t.equal(
+    diff,
+    `--- /etc/nginx/sites-enabled/default
++++ /etc/nginx/sites-enabled/default
+@@ -9,7 +9,11 @@
+ 	}
+ 	location ~ \\.php$ {
+ 		include snippets/fastcgi-php.conf;
+-		fastcgi_pass unix:/run/php/php8.2-fpm.sock;
++		fastcgi_pass php8.2;  # before: unix:/run/php/php8.2-fpm.sock
++		fastcgi_next_upstream error;                  # never "timeout": a slow page would run twice
++		fastcgi_send_timeout 80s;
++		fastcgi_read_timeout 80s;                     # at least hold.for + timeouts.response + 5s
++		fastcgi_param HTTP_X_REQUEST_ID $request_id;  # the code that a page of goodgateway shows
+ 	#	fastcgi_pass 127.0.0.1:9000;
+ 	}
+ 	# deny access to .htaccess files
+--- /dev/null
++++ /etc/nginx/conf.d/goodgateway-php8.2.conf
+@@ -0,0 +1,5 @@
++# Made by \`goodgateway init\`
++upstream php8.2 {
++    server unix:/run/goodgateway/php8.2.sock max_fails=0;
++    server unix:/run/php/php8.2-fpm.sock max_fails=0 backup;  # fails open: if goodgateway is dead, as before
++}
+`,
+  );
+});
+
+t.test('two PHP versions, one location a line, another with its own patience, and no systemd', async (t) => {
+  const sites = {
+    old: 'server { server_name old.example.com; location ~ \\.php$ { include fastcgi.conf; fastcgi_pass unix:/var/run/php/php7.4-fpm.sock; } }\n',
+    shop: 'server {\n  server_name shop.example.com;\n  fastcgi_read_timeout 100s;\n  location ~ \\.php$ {\n    fastcgi_param A b;\n    fastcgi_read_timeout 5m;\n    fastcgi_pass unix:/run/php/php8.2-fpm.sock;\n  }\n}\n',
+  };
+  const { plan, text, diff } = await lookAt(t, { ...debianNginx(sites), ...php('7.4'), ...php('8.2') }, { actOnCrash: true });
+  t.same(plan.checked.problems, []);
+  t.same(Object.keys(plan.checked.host?.gateways ?? {}), ['php7.4', 'php8.2']);
+  t.match(plan.checked.host?.gateways, { 'php7.4': { timeouts: { response: 60_000 }, hold: { requests: 96 } }, 'php8.2': { timeouts: { response: 300_000, idle: 300_000 }, hold: { requests: 96 } } });
+  t.match(text('php8.2-fpm.yaml'), /type: process\n {2}pidfile: \/run\/php\/php8\.2-fpm\.pid\n/);
+  t.match(text('php7.4-fpm.yaml'), /^mode: act/m, 'the start of a crashed service is done');
+  const asked = text('php7.4-fpm.yaml')
+    .split(/\n {2}- name: /)
+    .filter((rule) => /do: (start|restart|terminate_orphans|shed_load|switch_upstream|reset_failed_and_start)/.test(rule));
+  t.ok(asked.length > 5);
+  for (const rule of asked) t.equal(rule.includes('approval'), !/cause: service\.(crashed|orphaned_workers)/.test(rule), rule);
+  t.match(
+    diff,
+    /^\+server .*\{ include fastcgi\.conf; fastcgi_pass php7\.4; {2}# before: unix:\/var\/run\/php\/php7\.4-fpm\.sock\n\+fastcgi_next_upstream error;[^]*\n\+ \} \}\n/m,
+    'what follows on the line is no comment',
+  );
+  t.match(diff, /^-    fastcgi_read_timeout 5m;\n-    fastcgi_pass [^\n]+\n\+    fastcgi_read_timeout 320s;\n/m, 'no directive stands there twice');
+});
+
+t.test('an application behind a named upstream, known by its unit, and one whose Host nginx made up', async (t) => {
+  const site = `upstream shop {
+    server 127.0.0.1:3000 max_fails=3 weight=2;
+    keepalive 8;
+}
+server {
+    proxy_set_header X-Real-IP $remote_addr;
+    location / { proxy_pass http://shop; }
+    location /api/ {
+        proxy_pass http://localhost:3100/v1/;
+        proxy_http_version 1.0;
+    }
+}
+`;
+  const machine = { ...debianNginx({ shop: site }), ...systemd, ...listener({ port: 3000, pid: 300, comm: 'node', cgroup: '/system.slice/shop-web.service' }) };
+  const { plan, text, diff, advice, machine: found } = await lookAt(t, machine);
+  t.same(plan.checked.problems, []);
+  t.match(found.listening, [{ process: { pid: 300, comm: 'node', unit: 'shop-web.service', isContainer: false } }]);
+  t.match(plan.checked.host?.gateways, { shop: { upstream: { port: 3000 }, service: 'shop-web' }, 'app-3100': { service: 'app-3100' } });
+  t.match(text('shop-web.yaml'), /unit: shop-web\.service/);
+  t.match(text('app-3100.yaml'), /type: external/);
+  t.match(advice, /app-3100 is only looked at from outside, and never started: nothing listens there now/);
+  t.match(
+    diff,
+    /-    server 127\.0\.0\.1:3000 max_fails=3 weight=2;\n\+    server unix:\/run\/goodgateway\/shop\.sock max_fails=0; {2}# goodgateway\n\+    server 127\.0\.0\.1:3000 weight=2 max_fails=0 backup;/,
+    'the block is changed in its place',
+  );
+  t.notMatch(diff, /upstream shop \{\n\+/, 'and is not written again');
+  t.match(diff, /proxy_pass http:\/\/shop;\n[^]*proxy_set_header X-Real-IP \$remote_addr;\n[^]*Connection "";/, 'inherited headers are copied before ours');
+  t.match(
+    diff,
+    /\+        proxy_pass http:\/\/app-3100\/v1\/; {2}# before: http:\/\/localhost:3100\/v1\/\n[^]*Host localhost:3100; {2}# as before\n[^]*proxy_redirect http:\/\/localhost:3100\/v1\/ \/api\/;\n[^]*\+        proxy_http_version 1\.1;/,
+  );
+});
+
+t.test('Plesk: its Apache gets a gateway, its generated files are not touched', async (t) => {
+  const machine = {
+    ...debianNginx({}),
+    '/etc/nginx/conf.d/zz010_psa_nginx.conf': 'include /etc/nginx/plesk.conf.d/*.conf;\n',
+    '/etc/nginx/plesk.conf.d/shop.conf': 'server { location / { proxy_pass http://127.0.0.1:7080; } }\nserver { location / { proxy_pass https://127.0.0.1:7081; } }\n',
+    '/usr/local/psa/version': '18\n',
+    '/usr/sbin/apache2': '',
+    '/etc/apache2/ports.conf': 'Listen 7080\nListen 127.0.0.1:7081\n',
+    ...systemd,
+  };
+  const { plan, text, diff, advice } = await lookAt(t, machine);
+  t.same(plan.checked.problems, []);
+  t.match(plan.checked.host?.gateways, { apache: { protocol: 'http', upstream: { host: '127.0.0.1', port: 7080 }, service: 'apache' } });
+  t.match(text('apache.yaml'), /defer_to_supervisor: 15s/);
+  t.equal(diff, '');
+  t.match(plan.leftAlone, [
+    { place: '/etc/nginx/plesk.conf.d/shop.conf:1', why: 'Plesk writes this file again', instead: /templates\/custom/ },
+    { place: '/etc/nginx/plesk.conf.d/shop.conf:2', why: 'Plesk writes this file again' },
+  ]);
+  t.match(advice, /Apache does not know the visitors' addresses[^]*a2enmod remoteip/);
+});
+
+t.test('what is not changed is named, with the reason', async (t) => {
+  const site = `upstream many { server 127.0.0.1:1; server 127.0.0.1:2; }
+upstream sticky { ip_hash; server 127.0.0.1:3; }
+server {
+    location /a { proxy_pass http://many; }
+    location /b { proxy_pass http://sticky; }
+    location /c { proxy_pass https://127.0.0.1:4; }
+    location /d { if ($arg_x) { proxy_pass http://127.0.0.1:5; } }
+    location /e { include snippets/slow.conf; proxy_pass http://127.0.0.1:6; }
+    location /f { proxy_pass http://$arg_where; }
+}
+`;
+  const { plan, diff } = await lookAt(t, { ...debianNginx({ all: site }), '/etc/nginx/snippets/slow.conf': 'proxy_read_timeout 9m;\n' });
+  t.same(
+    plan.leftAlone.map(({ what, why }) => `${what}: ${why}`),
+    [
+      'proxy_pass http://many: upstream many has 2 servers, and a gateway leads to one',
+      'proxy_pass http://sticky: `ip_hash` takes no backup server',
+      'proxy_pass https://127.0.0.1:4: nginx speaks TLS to it, and the backup line would lose that',
+      'proxy_pass http://127.0.0.1:5: it stands in `if`, where nginx takes no time limits',
+      'proxy_pass http://127.0.0.1:6: `proxy_read_timeout` comes from an included file, /etc/nginx/snippets/slow.conf:1',
+    ],
+  );
+  t.equal(diff, '');
+});
+
+t.test('machines on which nothing can be done: what they lack is said, and nothing is planned', async (t) => {
+  const scenes = [
+    { what: 'no PHP, static files only', files: debianNginx({ default: 'server { root /var/www/html; }\n' }), says: /passes nothing on that goodgateway could look after[^]*no php-fpm/ },
+    {
+      what: 'PHP that nginx does not pass to',
+      files: { ...debianNginx({ default: 'server { root /var/www/html; }\n' }), ...php('8.2') },
+      says: /although php-fpm listens at unix:\/run\/php\/php8\.2-fpm\.sock: let a location do so/,
+    },
+    { what: 'Apache only', files: { '/usr/sbin/apache2': '', '/etc/apache2/ports.conf': 'Listen 80\n' }, says: /Apache answers the visitors by itself on port 80[^]*install nginx with proxy_pass/ },
+    { what: 'nothing at all', files: {}, says: /There is no \/etc\/nginx\/nginx\.conf[^]*--nginx-conf/ },
+  ];
+  for (const { what, files, says } of scenes) {
+    const { plan, advice } = await lookAt(t, files);
+    t.match(advice, says, what);
+    t.same([plan.backends, plan.checked.files], [[], []], what);
+  }
+});
+
+t.test('a second look at what the first one made finds the same', async (t) => {
+  const site =
+    'upstream php8.2 { server unix:/run/goodgateway/php8.2.sock max_fails=0; server unix:/run/php/php8.2-fpm.sock max_fails=0 backup; }\nserver { location ~ \\.php$ { fastcgi_pass php8.2; fastcgi_read_timeout 80s; } }\n';
+  const first = await lookAt(t, { ...debianNginx({ default: phpSite }), ...php('8.2'), ...systemd });
+  const second = await lookAt(t, { ...debianNginx({ default: site }), ...php('8.2'), ...systemd });
+  t.equal(second.text('goodgateway.yaml'), first.text('goodgateway.yaml'));
+  t.equal(second.diff, '');
+});
