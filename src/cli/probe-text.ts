@@ -14,12 +14,13 @@ export function probeText({ name, through, direct, nginx }: Probed, { question, 
   const script = question.script ? ` as ${question.script.file}` : '';
   const place = site.place === undefined ? '' : ` (${site.place})`;
   const rows = [['through goodgateway', ...row(through, verdict.way === 'goodgateway' ? "goodgateway's own page" : '')], ...(direct ? [['directly', ...row(direct, '')]] : [])];
-  const shown = through.kind === 'answered' ? through : direct?.kind === 'answered' ? direct : undefined;
+  // our own page says nothing of the site
+  const shown = [through, direct].find((asked) => asked?.kind === 'answered' && !(asked === through && verdict.way === 'goodgateway'));
   return [
     plain(`${name}: GET ${question.https ? 'https' : 'http'}://${question.host}${question.path}${script}${place}`),
     '',
     ...table(rows.map((cells) => cells.map(plain))),
-    ...(shown ? ['', ...firstLines(shown).map((line) => `  ${line}`)] : []),
+    ...(shown?.kind === 'answered' ? ['', ...firstLines(shown).map((line) => `  ${line}`)] : []),
     '',
     ...(nginx && nginx.refused === undefined ? [plain(`The user ${nginx.user} of nginx may connect to the gateway.`)] : []),
     ...verdict.sentences.flatMap((sentence, index) => wrap(plain(sentence), { width: widest }).map((line) => (index === 0 ? styled(verdict.ok ? 'green' : 'red', line) : line))),

@@ -3,6 +3,8 @@ import { Command } from 'commander';
 import { duration } from '../config/values.ts';
 import type { GatewayConfig } from '../config/host-schema.ts';
 import { formatAddress } from '../core/failure.ts';
+import { readAccounts, type User } from '../doctor/accounts.ts';
+import { HostFiles } from '../doctor/host-files.ts';
 import { inForce, type Nginx } from '../doctor/nginx/passes.ts';
 import { askOnce, type Asked, type Question } from './ask-once.ts';
 import { connectAs } from './connect-as.ts';
@@ -53,7 +55,6 @@ async function probe(name: string, options: ProbeOptions): Promise<void> {
   const timeoutMs = options.timeout === undefined ? config.hold.for + beyondHoldMs : duration().safeParse(options.timeout).data;
   const wrong = timeoutMs === undefined ? `--timeout: expected a duration such as 10s, got "${options.timeout}"` : wrongWords(options);
   if (wrong !== undefined) return complain(plain(wrong), 2);
-  const { HostFiles } = await import('../doctor/host-files.ts');
   const files = new HostFiles();
   const nginx = await nginxOf(files, options.nginx);
   const asking = questionFor(config, { options, nginx, timeoutMs: timeoutMs ?? 0 });
@@ -66,15 +67,13 @@ async function probe(name: string, options: ProbeOptions): Promise<void> {
   if (!verdict.ok) process.exitCode = 1;
 }
 
-interface NginxUser {
-  readonly name: string;
-  readonly uid: number;
-  readonly gids: readonly number[];
-}
-
-async function nginxUser(nginx: Nginx, files: Parameters<typeof nginxOf>[0]): Promise<NginxUser | undefined> {
-  const { readAccounts } = await import('../doctor/accounts.ts');
-  return (await readAccounts(files)).user(inForce(nginx.main, 'user')[0]?.words[0] ?? '');
+/** Whom nginx's workers are: `user NAME [GROUP];`. */
+async function nginxUser(nginx: Nginx, files: HostFiles): Promise<User | undefined> {
+  const [name = '', group] = inForce(nginx.main, 'user')[0]?.words ?? [];
+  const accounts = await readAccounts(files);
+  const user = accounts.user(name);
+  const gid = group === undefined ? undefined : accounts.groupId(group);
+  return user && gid !== undefined ? { ...user, gids: [gid, ...user.gids.slice(1)] } : user;
 }
 
 interface Comparing {
@@ -84,8 +83,8 @@ interface Comparing {
   readonly compare: boolean;
 }
 
-/** Asks through the gateway first: what the backend remembers of a page (caches, sessions) is then the same for both. */
-async function ask({ name, config, question, compare }: Comparing, user: NginxUser | undefined): Promise<Probed | string> {
+/** Through the gateway first, then to the backend; the connect as nginx's user stands for itself. */
+async function ask({ name, config, question, compare }: Comparing, user: User | undefined): Promise<Probed | string> {
   const address = addressForNginx(config);
   const failure = user && process.getuid?.() === 0 && address.kind === 'unix' ? { user: user.name, refused: (await connectAs(user, address))?.detail } : undefined;
   const through = await askOnce(question, address);

@@ -42,7 +42,7 @@ function notUsed({ nginx, configuration }: DoctorContext, passes: readonly Gatew
     subject: `gateway ${name}`,
     what: `Nothing in ${nginx.file} and what it includes leads to ${listen.map(formatAddress).join(', ')}.`,
     why: 'Its visitors still get the errors of the backend itself: nothing is held, and no page explains.',
-    change: `in nginx, before the backend: server ${listen[0] ? formatAddress(listen[0]) : ''} max_fails=0;   (README.md has the whole block)`,
+    change: `in nginx, before the backend: server ${listen[0] ? formatAddress(listen[0]) : ''} max_fails=0;   (goodgateway nginx --gateway ${name} prints the whole)`,
     source: nginx.file,
   }));
 }
