@@ -1,11 +1,13 @@
 /**
  * Makes a server listen on a unix socket or a TCP port. A unix socket is never visible with the wrong mode, and a
- * socket file whose owner is dead is replaced; one whose owner lives is an error that says so.
+ * socket file whose owner is dead is replaced; one whose owner lives is an error that says so. A socket that systemd
+ * has handed over is used as it is: its rights are systemd's to set, its file is not removed at the end.
  */
 import { chownSync, lstatSync, mkdirSync, readFileSync, readlinkSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { formatAddress, type Address } from '../core/failure.ts';
+import { takeInherited } from './inherited-sockets.ts';
 import { whyNotTrusted } from './whose-socket.ts';
 
 export interface SocketPermissions {
@@ -19,6 +21,8 @@ export interface SocketPermissions {
 
 /** Resolves when the server listens; rejects with a sentence that says what to do. */
 export async function listenOn(server: Server, configured: Address, permissions: SocketPermissions): Promise<void> {
+  const descriptor = takeInherited(configured);
+  if (descriptor !== undefined) return adopt(server, descriptor, configured);
   const address = configured.kind === 'unix' ? { ...configured, path: placeOf(configured.path) } : configured;
   if (address.kind === 'unix') await removeStaleSocket(address.path, permissions);
   await new Promise<void>((resolve, reject) => {
@@ -32,6 +36,16 @@ export async function listenOn(server: Server, configured: Address, permissions:
     }
   });
   if (address.kind === 'unix') giveTo(address.path, permissions);
+}
+
+/** What waits while the process is restarted; of a smaller number the kernel would let go of what systemd had asked for. */
+const mostWaiting = 4096;
+
+function adopt(server: Server, fd: number, address: Address): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => reject(new Error(`cannot listen on ${formatAddress(address)}, which systemd handed over: ${error.message}`, { cause: error })));
+    server.listen({ fd, backlog: mostWaiting }, resolve);
+  });
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Writes an answer as FastCGI records, batched into few writes, and makes a cut visible where the answer breaks off. */
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { encodeEndRequest, encodeSmallAnswer, encodeStreamEnd, maxContentBytes, protocolStatus, recordType, writeContent } from '../upstream/fastcgi/record.ts';
+import { encodeEndRequest, encodeRecord, encodeSmallAnswer, encodeStreamEnd, maxContentBytes, protocolStatus, recordType, writeContent } from '../upstream/fastcgi/record.ts';
 import type { ResponseHead } from '../upstream/exchange.ts';
 import type { Answer } from './gateway-request.ts';
 import { headerLines } from './header-lines.ts';
@@ -11,14 +11,24 @@ export type AnswerEnd = 'complete' | 'cut';
 
 const stderrLimitBytes = 64 * 1024;
 
+/**
+ * A record about nothing, behind the end of a request on a connection that is not kept although nginx asked for it.
+ * FastCGI has no word for that; but nginx keeps no connection on which something follows, and so sends no request to one
+ * that is being closed.
+ */
+const farewell = encodeRecord(recordType.unknownType, 0, Buffer.alloc(8));
+
 export class AnswerWriter {
   readonly #socket: Socket;
   readonly #requestId: number;
+  readonly #endsConnection: () => boolean;
   #corked = false;
 
-  constructor(socket: Socket, requestId: number) {
+  /** `endsConnection`: the client must be told with the answer that the connection is not kept. */
+  constructor(socket: Socket, { requestId, endsConnection }: { readonly requestId: number; readonly endsConnection: () => boolean }) {
     this.#socket = socket;
     this.#requestId = requestId;
+    this.#endsConnection = endsConnection;
   }
 
   /** Text for nginx's error log. Dropped while nginx reads too slowly: nothing holds back the one who writes it. */
@@ -35,7 +45,8 @@ export class AnswerWriter {
   async write({ head, body, whole }: Pick<Answer, 'head' | 'body' | 'whole'>): Promise<AnswerEnd> {
     const text = formatHead(head);
     if (whole && text.length + whole.length <= maxContentBytes) {
-      this.#socket.write(encodeSmallAnswer(this.#requestId, text, whole));
+      const answer = encodeSmallAnswer(this.#requestId, text, whole);
+      this.#socket.write(this.#endsConnection() ? Buffer.concat([answer, farewell]) : answer);
       return 'complete';
     }
     this.#write(recordType.stdout, Buffer.from(text, 'latin1'));
@@ -48,7 +59,8 @@ export class AnswerWriter {
   writeEnd(): void {
     this.#batch();
     this.#socket.write(encodeStreamEnd(recordType.stdout, this.#requestId));
-    this.#socket.write(encodeEndRequest(this.#requestId, protocolStatus.requestComplete));
+    const end = encodeEndRequest(this.#requestId, protocolStatus.requestComplete);
+    this.#socket.write(this.#endsConnection() ? Buffer.concat([end, farewell]) : end);
   }
 
   #pipe(body: Answer['body']): Promise<AnswerEnd> {

@@ -24,6 +24,8 @@ export interface ConnectionOptions {
   readonly handle: HandleRequest;
   readonly isUnix: boolean;
   readonly clientAddressHeader: string | undefined;
+  /** May the connection be used again after an answer? */
+  readonly mayKeep: () => boolean;
 }
 
 interface CurrentRequest {
@@ -52,7 +54,6 @@ export class FastcgiConnection {
   #small: Buffer[] = [];
   #deadline: NodeJS.Timeout | undefined;
   #watch: NodeJS.Timeout | undefined;
-  #closing = false;
 
   /** Serves the socket until it ends. */
   constructor(socket: Socket, options: ConnectionOptions) {
@@ -62,11 +63,8 @@ export class FastcgiConnection {
     socket.on('end', this.#onGone).on('close', this.#onGone).on('data', this.#onData);
   }
 
-  /** Ends the connection as soon as no request is under way. */
-  closeWhenIdle(): void {
-    this.#closing = true;
-    if (!this.#current) this.#socket.end();
-  }
+  /** No request is under way. */
+  readonly isIdle = (): boolean => this.#current === undefined;
 
   begin(type: number, id: number, length: number): void {
     this.#type = type;
@@ -123,11 +121,13 @@ export class FastcgiConnection {
     const [role, flags] = [content.readUInt16BE(0), content[2]!];
     if (this.#current) return void this.#socket.write(encodeEndRequest(this.#id, protocolStatus.cannotMultiplex));
     if (role !== responderRole) return void this.#socket.write(encodeEndRequest(this.#id, protocolStatus.unknownRole));
+    const keepConnection = (flags & keepConnectionFlag) !== 0;
+    const endsConnection = (): boolean => keepConnection && !this.#options.mayKeep();
     this.#current = {
       id: this.#id,
-      keepConnection: (flags & keepConnectionFlag) !== 0,
+      keepConnection,
       gone: new AbortController(),
-      writer: new AnswerWriter(this.#socket, this.#id),
+      writer: new AnswerWriter(this.#socket, { requestId: this.#id, endsConnection }),
       paramPieces: [],
       paramBytes: 0,
       params: undefined,
@@ -215,7 +215,7 @@ export class FastcgiConnection {
   /** The answer was written. The next request may come once all of this one's body did. */
   #finish(request: CurrentRequest): void {
     this.#clearDeadline();
-    const ends = !request.keepConnection || this.#closing;
+    const ends = !request.keepConnection || !this.#options.mayKeep();
     if (ends) this.#socket.end();
     // Closing with unread bytes would reset the connection and take the answer with it.
     if (request.stdinEnded) this.#current = undefined;

@@ -1,9 +1,11 @@
 /** Where nginx's `fastcgi_pass` arrives: every connection becomes requests for `handle`. */
-import { createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import { listenOn, type SocketPermissions } from '../channel/listen-on.ts';
 import type { Address } from '../core/failure.ts';
+import { systemClock } from '../core/time.ts';
 import { FastcgiConnection } from './fastcgi-connection.ts';
 import type { HandleRequest, Listener } from './gateway-request.ts';
+import { OpenConnections } from './open-connections.ts';
 
 export interface FastcgiListenerOptions {
   readonly address: Address;
@@ -20,23 +22,21 @@ const socketBufferBytes = 16 * 1024;
 /** Listens until it is closed. Rejects with a sentence when it cannot listen. */
 export async function listenFastcgi({ address, socket, handle, clientAddressHeader }: FastcgiListenerOptions): Promise<Listener> {
   const isUnix = address.kind === 'unix';
-  const open = new Map<Socket, FastcgiConnection>();
+  const open = new OpenConnections(systemClock);
   const server = createServer({ noDelay: true, highWaterMark: socketBufferBytes }, (peer) => {
-    open.set(peer, new FastcgiConnection(peer, { handle, isUnix, clientAddressHeader }));
-    peer.once('close', () => open.delete(peer));
+    const connection = new FastcgiConnection(peer, { handle, isUnix, clientAddressHeader, mayKeep: () => !open.leaving });
+    open.add(peer, connection.isIdle);
   });
   await listenOn(server, address, socket);
   // best effort: an accept that failed (no descriptor left) is told to that client by nginx; the others go on
   server.on('error', () => {});
   return {
+    drain: (signal) => open.drain(signal),
     close: async (deadline) => {
-      const cut = (): void => open.forEach((_connection, peer) => peer.destroy());
       const closed = new Promise((resolve) => server.close(resolve));
-      open.forEach((connection) => connection.closeWhenIdle());
-      if (deadline.aborted) cut();
-      else deadline.addEventListener('abort', cut, { once: true });
+      await open.drain(deadline);
+      open.cut();
       await closed;
-      deadline.removeEventListener('abort', cut);
     },
   };
 }

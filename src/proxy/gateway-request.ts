@@ -33,7 +33,10 @@ export interface Answer {
 /** The story of one request; `undefined` when the client went away. Never rejects for anything a backend can do. */
 export type HandleRequest = (request: GatewayRequest) => Promise<Answer | undefined>;
 
-/** A listener that stands. `close` stops accepting, lets answers under way finish until the signal aborts, then cuts. */
+/** A listener that stands. */
 export interface Listener {
+  /** Goes on accepting, but every connection ends with its answer. Resolves when those that are open now have ended, or at the abort. */
+  readonly drain: (signal: AbortSignal) => Promise<void>;
+  /** Stops accepting, lets answers under way finish until the signal aborts, then cuts. */
   readonly close: (deadline: AbortSignal) => Promise<void>;
 }

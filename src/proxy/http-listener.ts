@@ -4,16 +4,19 @@
  * the answer is written raw: an object of headers would lose their order.
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import { Server } from 'node:net';
 import httpProxy from '@fastify/http-proxy';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { listenOn, type SocketPermissions } from '../channel/listen-on.ts';
 import type { Address } from '../core/failure.ts';
-import { clientConnection } from './client-connection.ts';
+import { systemClock } from '../core/time.ts';
+import { allAnswered, clientConnection } from './client-connection.ts';
 import type { HandleRequest, Listener } from './gateway-request.ts';
 import { writeAnswer } from './http-answer.ts';
 import { relayInterim } from './http-interim.ts';
 import { HttpRequest } from './http-request.ts';
 import { passUpgrades } from './http-upgrade.ts';
+import { OpenConnections } from './open-connections.ts';
 import { refuseBroken, strictServer } from './strict-server.ts';
 
 export interface HttpListenerOptions {
@@ -29,34 +32,29 @@ export interface HttpListenerOptions {
 }
 
 const longestHeadMs = 60_000;
-const sweepEveryMs = 50;
 
 /** Listens and answers until it is closed. Rejects with a sentence when it cannot listen. */
 export async function listenHttp(options: HttpListenerOptions): Promise<Listener> {
-  const app = buildApp(options);
+  const connections = new OpenConnections(systemClock);
+  const app = buildApp(options, connections);
   await app.ready();
   const upgrades = passUpgrades(app.server, { handle: options.handle, clientAddressHeader: options.clientAddressHeader });
+  app.server.on('connection', (socket) => connections.add(socket, () => allAnswered(socket) && !upgrades.has(socket)));
   await listenOn(app.server, options.address, options.socket);
   return {
+    drain: (signal) => connections.drain(signal),
     close: async (deadline) => {
-      const cut = (): void => {
-        app.server.closeAllConnections();
-        upgrades.cut();
-      };
-      if (deadline.aborted) cut();
-      else deadline.addEventListener('abort', cut, { once: true });
-      const closed = new Promise<void>((resolve) => app.server.close(() => resolve()));
-      // a kept connection becomes idle when its answer is done, and nobody else would close it
-      const sweep = setInterval(() => app.server.closeIdleConnections(), sweepEveryMs);
+      // http's own close would close kept connections at once, with a request on its way
+      const closed = new Promise<void>((resolve) => Server.prototype.close.call(app.server, () => resolve()));
+      await connections.drain(deadline);
+      connections.cut();
       await closed;
-      clearInterval(sweep);
-      deadline.removeEventListener('abort', cut);
       await app.close();
     },
   };
 }
 
-function buildApp(options: HttpListenerOptions): FastifyInstance {
+function buildApp(options: HttpListenerOptions, connections: OpenConnections): FastifyInstance {
   const app = Fastify({
     logger: false,
     exposeHeadRoutes: false,
@@ -82,7 +80,7 @@ function buildApp(options: HttpListenerOptions): FastifyInstance {
     // reply.from() would answer by an object of headers
     preHandler: ({ raw, originalUrl }, reply, done) => {
       reply.hijack();
-      void answer({ raw, target: originalUrl, response: reply.raw }, options);
+      void answer({ raw, target: originalUrl, response: reply.raw }, options, connections);
       done();
     },
   });
@@ -95,7 +93,7 @@ interface Exchange {
   readonly response: ServerResponse;
 }
 
-async function answer({ raw, target, response }: Exchange, options: HttpListenerOptions): Promise<void> {
+async function answer({ raw, target, response }: Exchange, options: HttpListenerOptions, connections: OpenConnections): Promise<void> {
   const request = new HttpRequest(raw, {
     target,
     response,
@@ -104,5 +102,6 @@ async function answer({ raw, target, response }: Exchange, options: HttpListener
     ...(options.earlyHints && { interim: relayInterim(raw, response) }),
   });
   const found = await options.handle(request);
+  if (connections.leaving) response.shouldKeepAlive = false;
   if (found) writeAnswer(found, { raw, response, request });
 }

@@ -29,8 +29,8 @@ const unread: Refusal = { status: 400, why: 'an earlier request of this connecti
 /** What a client may say before it is answered; more of it waits in the kernel, and then its leaving is not seen. */
 const earlyLimitBytes = 64 * 1024;
 
-/** Lets a server pass upgrades on. `cut` ends those that stand: nothing else would, at a stop. */
-export function passUpgrades(server: Server, options: UpgradeOptions): { cut(): void } {
+/** Lets a server pass upgrades on. `has`: is this connection one that was, or is to be, upgraded? */
+export function passUpgrades(server: Server, options: UpgradeOptions): { has(client: Duplex): boolean } {
   const standing = new Set<Duplex>();
   server.on('upgrade', (raw: IncomingMessage, client: Socket, early: Buffer) => {
     standing.add(client);
@@ -43,7 +43,7 @@ export function passUpgrades(server: Server, options: UpgradeOptions): { cut(): 
     if (early.length > 0) client.unshift(early);
     inTurn(client, () => void upgrade(raw, client, options));
   });
-  return { cut: () => standing.forEach((client) => client.destroy()) };
+  return { has: (client) => standing.has(client) };
 }
 
 /**

@@ -30,6 +30,7 @@ export async function keepListening(options: KeepListeningOptions): Promise<Kept
   if (options.address.kind === 'unix') void watchFile(options.address.path, { ...options, listeners, became: (now) => (deaf = now) });
   return {
     whyDeaf: () => deaf,
+    drain: async (signal) => void (await Promise.all(listeners.map((listener) => listener.drain(signal)))),
     close: async (deadline) => void (await Promise.all(listeners.map((listener) => listener.close(deadline)))),
   };
 }

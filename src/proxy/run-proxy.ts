@@ -1,5 +1,6 @@
 /** Puts the proxy process together: gateways, listeners, the link to the healer, the admin listener. */
 import { join } from 'node:path';
+import { inheritedInVain } from '../channel/inherited-sockets.ts';
 import type { HostConfig } from '../config/host-schema.ts';
 import { formatAddress } from '../core/failure.ts';
 import { systemClock } from '../core/time.ts';
@@ -38,13 +39,17 @@ export interface RunningProxy {
   readonly gateways: ReadonlyMap<string, Gateway>;
   /** After its file was moved. Whether there is an access record at all; never rejects. */
   reopenAccessLog(): Promise<boolean>;
-  /** Stops accepting; answers under way may finish until the signal aborts. */
+  /** Answers under way may finish until the signal aborts; new requests are served while the first of them do. */
   close(deadline: AbortSignal): Promise<void>;
 }
+
+/** Of the time for a stop: answers that take longer hold nobody else up. */
+const servedOnMs = 5000;
 
 /** Starts everything that the file asks for; rejects with a sentence when a listener cannot stand. */
 export async function runProxy(host: HostConfig, product: string, log: ProxyLog): Promise<RunningProxy> {
   const stop = new AbortController();
+  let stopping = false;
   let admin: AdminServer | undefined;
   const healing = new HealingCounts();
   const onRecord = (line: string): void => {
@@ -59,11 +64,12 @@ export async function runProxy(host: HostConfig, product: string, log: ProxyLog)
   const listeners: KeptListener[] = [];
   for (const gateway of gateways.values()) listeners.push(...(await listenFor(gateway, { log, signal: stop.signal })));
   if (host.admin) {
-    const whyNotReady = (): string | undefined =>
-      stop.signal.aborted ? 'the proxy is stopping: it takes no new request' : listeners.map((listener) => listener.whyDeaf()).find((why) => why !== undefined);
+    const whyNotReady = (): string | undefined => (stopping ? 'the proxy is stopping' : listeners.map((listener) => listener.whyDeaf()).find((why) => why !== undefined));
     const metrics = (): string => renderMetrics({ product, gateways, healerConnected: link.connected(), healing, accessLinesDropped: accessLog?.dropped, process: readProcessFigures() });
     admin = await listenAdmin({ config: host.admin, product, gateways, healerConnected: link.connected, ask: link.ask, whyNotReady, metrics }, log);
   }
+  for (const address of inheritedInVain())
+    log.warn({ address }, 'systemd listens there for goodgateway, but no gateway does: whoever connects waits in vain. Cure: goodgateway units --write, and what it says');
   void link.run(gateways, stop.signal);
   return {
     gateways,
@@ -72,6 +78,10 @@ export async function runProxy(host: HostConfig, product: string, log: ProxyLog)
       return accessLog !== undefined;
     },
     close: async (deadline) => {
+      stopping = true;
+      // served on meanwhile: whoever comes then waits for the next proxy's start, and not for the slowest answer of this one
+      const servedOn = AbortSignal.any([deadline, AbortSignal.timeout(servedOnMs)]);
+      await Promise.all(listeners.map((listener) => listener.drain(servedOn)));
       stop.abort();
       for (const { gate } of gateways.values()) gate.stop();
       for (const { connections } of gateways.values()) connections.close();

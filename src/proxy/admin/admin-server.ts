@@ -24,7 +24,7 @@ export interface AdminOptions extends StateSources {
   readonly ask: (words: QuestionWords) => Promise<HealerAnswer>;
 }
 
-export interface AdminServer extends Listener {
+export interface AdminServer extends Pick<Listener, 'close'> {
   /** Shows an audit record to whoever looks at the dashboard. */
   record(line: string): void;
 }
