@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { project } from '../supply-chain/production-packages.ts';
+import { sourceDate } from '../supply-chain/source-date.ts';
 import { writeControl } from './control.ts';
 import { layOut } from './lay-out.ts';
 
@@ -30,19 +31,18 @@ const architecture = architectures[process.arch];
 if (architecture === undefined) throw new Error(`no Debian package is built for ${process.arch}; expected one of ${Object.keys(architectures).join(', ')}`);
 
 const version = values.version ?? ownVersion();
-const epoch = process.env['SOURCE_DATE_EPOCH'] ?? execFileSync('git', ['-C', project, 'log', '-1', '--format=%ct'], { encoding: 'utf8' }).trim();
-if (!/^\d{1,12}$/.test(epoch)) throw new Error(`SOURCE_DATE_EPOCH: expected seconds since 1970, got ${JSON.stringify(epoch)}`);
+const epoch = sourceDate();
 
 const staging = mkdtempSync(join(tmpdir(), 'goodgateway-deb-'));
 process.once('exit', () => rmSync(staging, { recursive: true, force: true }));
-layOut(staging, { version, epoch: Number(epoch) });
-writeControl(staging, { version, architecture, epoch: Number(epoch) });
+layOut(staging, { version, epoch });
+writeControl(staging, { version, architecture, epoch });
 
 mkdirSync(values.out, { recursive: true });
 const file = join(values.out, `goodgateway_${version}_${architecture}.deb`);
 const fast = values.compress === 'xz' || values.compress === 'none' ? [] : ['-z1'];
 execFileSync('dpkg-deb', ['--root-owner-group', `-Z${values.compress}`, ...fast, '--build', staging, file], {
-  env: { ...process.env, SOURCE_DATE_EPOCH: epoch },
+  env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch) },
   stdio: ['ignore', 'ignore', 'inherit'],
 });
 process.stdout.write(`${file}\n${(statSync(file).size / 1e6).toFixed(1)} MB\n`);
