@@ -20,7 +20,6 @@ const blocks = pages().flatMap(commandBlocks);
 
 /** What they print is not awaited: they are ended as soon as this works. */
 const staying: Readonly<Record<string, string>> = {
-  'goodgateway run': "curl -s http://127.0.0.1:9180/state | grep -q '\"healer\":\"connected\"'",
   'goodgateway status --watch': 'grep -q php-fpm "$work/results/$1.out"',
   'goodgateway status --watch | cat': 'grep -q php-fpm "$work/results/$1.out"',
   'goodgateway status --watch --json': 'grep -q php-fpm "$work/results/$1.out"',
@@ -78,6 +77,8 @@ interface StepOfBlock {
   readonly command: Command;
   readonly at: string;
   readonly page: string;
+  /** On the host where goodgateway runs the same command of two pages is run once. */
+  readonly isRepeatable: boolean;
 }
 
 /** One bash script a block, in the order of the pages; those of an installation get a host without goodgateway. */
@@ -97,8 +98,10 @@ function writeBlocks(work: string): readonly StepOfBlock[] {
     }
     const lines = block.commands.flatMap((command) => {
       if (notRun(command)) return [];
-      const id = steps.push({ id: steps.length, command, page: block.file, at: `${block.file}:${block.line}` }) - 1;
-      return [stepLine(id, command)];
+      const again = isFresh ? undefined : steps.find((one) => one.isRepeatable && bare(one.command) === bare(command));
+      const id = again?.id ?? steps.length;
+      steps.push({ id, command, page: block.file, at: `${block.file}:${block.line}`, isRepeatable: !isFresh && bare(command).startsWith('goodgateway ') });
+      return again ? [] : [stepLine(id, command)];
     });
     const day = block.text.includes(exampleDay) ? { before: [makeExampleDay], after: [`rm ${logFolder}/*${exampleDay}* ${logFolder}/*20261123*`] } : { before: [], after: [] };
     writeFileSync(join(work, 'blocks', `${isFresh ? 'fresh' : 'running'}-${String(index).padStart(3, '0')}.sh`), [...before, ...day.before, ...lines, ...day.after, 'pwd > "$work/pwd"', ''].join('\n'));
@@ -116,6 +119,7 @@ const makeExampleDay = [
 ].join('\n');
 
 function stepLine(id: number, command: Command): string {
+  if (bare(command) === 'goodgateway run') return `runs ${id}`;
   const ready = staying[bare(command)];
   const text = places.reduce((changed, [from, to]) => changed.replaceAll(from, to), ready === undefined ? command.text : bare(command));
   return ready === undefined ? `step ${id} ${quoted(text)}` : `stays ${id} ${quoted(text)} ${quoted(ready)}`;

@@ -70,7 +70,12 @@ stays() { # number, command, what must work first
   wait $pid
   echo $? > "$work/results/$1.code"
 }
-export -f step stays
+# `goodgateway run`: a reader types what follows in another terminal. It is ended with its section.
+runs() { # number
+  systemctl enable --now goodgateway.target > "$work/results/$1.out" 2>&1
+  echo $? > "$work/results/$1.code"
+}
+export -f step stays runs
 export work
 
 # `set -o pipefail`: of a pipe each program must work.
