@@ -1,5 +1,5 @@
 /** `goodgateway uninstall`: takes out what `init` put in. nginx first, so that no visitor notices; then the units, then the files. */
-import { rm, rmdir } from 'node:fs/promises';
+import { realpath, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { loadHost } from '../config/load-host.ts';
@@ -20,6 +20,7 @@ import { complain, plain, plainLine, printLine } from './terminal.ts';
 
 interface UninstallOptions {
   readonly config?: string;
+  readonly nginxConf: string;
   readonly units: string;
   readonly purge?: true;
   readonly yes?: true;
@@ -37,6 +38,7 @@ export function uninstallCommand(): Command {
     .option('--dry-run', 'only say what would be done')
     .option('--purge', 'remove the audit log and the state, too')
     .option('--config <file>', 'goodgateway.yaml as init wrote it (default: /etc/goodgateway/goodgateway.yaml)')
+    .option('--nginx-conf <file>', "nginx's main file, where init has changed none", '/etc/nginx/nginx.conf')
     .option('--units <folder>', 'where units are written to', '/etc/systemd/system')
     .addHelpText('after', '\nExamples:\n  goodgateway uninstall --dry-run\n  goodgateway uninstall --yes')
     .action((options: UninstallOptions) => uninstall(options));
@@ -56,7 +58,15 @@ async function uninstall(options: UninstallOptions): Promise<void> {
   const denied = removal.nginx.length > 0 || removal.files.length > 0 ? await whyNotWritable(config) : undefined;
   if (denied !== undefined) return complain(`nothing was changed: ${plain(denied)}. As root: sudo goodgateway ${process.argv.slice(2).map(plain).join(' ')}`, 1);
   if (!options.yes && !(someoneIsThere() && (await askPerson('\nDo this now?', false)))) return complain('nothing was changed: with --yes it is done', 1);
-  await takeOut({ config, record, removal, traces, units: { folder: options.units, written: units.written }, runtime: loaded.ok ? loaded.host.runtime : usualPlaces.runtime });
+  await takeOut({
+    config,
+    record,
+    removal,
+    traces,
+    units: { folder: options.units, written: units.written },
+    nginxConf: options.nginxConf,
+    runtime: loaded.ok ? loaded.host.runtime : usualPlaces.runtime,
+  });
 }
 
 interface TakingOut {
@@ -66,6 +76,7 @@ interface TakingOut {
   readonly traces: readonly string[];
   readonly units: { readonly folder: string; readonly written: readonly string[] };
   readonly runtime: string;
+  readonly nginxConf: string;
 }
 
 /** While nginx leads to the gateways they stay, and so does all that they need. */
@@ -86,23 +97,27 @@ async function takeOut(taking: TakingOut): Promise<void> {
   if (stays) await writeRecord(config, { version: 1, wrote: record.wrote.filter(({ file }) => removal.left.some((one) => one.file === file)), nginx: null });
   else await rm(recordFile(config), { force: true });
   // best effort: a folder in which something is left stays
-  for (const folder of ['nginx-before', 'policies.d', '.']) await rmdir(join(dirname(config), folder)).catch(() => undefined);
+  for (const folder of [...['nginx-before', 'policies.d', '.'].map((name) => join(dirname(config), name)), ...new Set(traces.map((path) => dirname(path)))]) await rmdir(folder).catch(() => undefined);
   await printLine('Taken out. If goodgateway still runs by hand, end it now; the program itself is removed as it was installed.');
   if (stays) process.exitCode = 1;
 }
 
-async function restoreNginx({ record, removal, runtime }: TakingOut): Promise<ChangeOutcome | undefined> {
-  if (!record.nginx) return undefined;
+async function restoreNginx({ record, removal, runtime, nginxConf }: TakingOut): Promise<ChangeOutcome | undefined> {
   const files = new HostFiles();
-  const { main } = record.nginx;
+  const main = record.nginx?.main ?? nginxConf;
   const machine = await lookAtMachine({ files, run: runCommand, isRoot: process.getuid?.() === 0, cpus: 1, nginxFile: main, fpmFiles: [] });
   const through = findBackends(machine, runtime).backends.flatMap(({ passedAlready }) => passedAlready);
-  const byHand = removal.left.filter(({ file, isNginx }) => isNginx && through.some(({ line, upstream }) => line.file === file || upstream?.line.file === file));
-  if (byHand.length > 0)
+  const known = new Set(removal.nginx.map(({ file }) => file));
+  const places = await Promise.all(through.map(({ upstream, line }) => realpath((upstream?.line ?? line).file).catch(() => line.file)));
+  const byHand = [...new Set(places)].filter((file) => !known.has(file));
+  if (byHand.length > 0) {
     return {
       kind: 'reverted',
-      why: byHand.map(({ file }) => `${file} was edited, and still leads to goodgateway: take that out by hand (goodgateway nginx --bypass shows the lines), then ask again`),
+      why: byHand.map(
+        (file) => `${file} leads to goodgateway by a change that init did not make, or that was edited: take it out by hand (goodgateway nginx --bypass shows the lines), then ask again`,
+      ),
     };
+  }
   if (removal.nginx.length === 0) return undefined;
   const program = machine.nginx?.program;
   if (!machine.nginx || program === undefined) return { kind: 'reverted', why: [`the nginx of ${main} was not found`] };

@@ -99,7 +99,9 @@ export class HostFiles {
   }
 
   #absent(path: string, error: unknown): undefined {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    // who opens a regular file says the path, and keeps the system's error as the cause
+    const system = error instanceof Error && !('code' in error) ? error.cause : error;
+    const code = system instanceof Error && 'code' in system ? system.code : undefined;
     if ((code === 'EACCES' || code === 'EPERM') && !path.startsWith('/proc/')) this.#refused.add(path);
     return undefined;
   }

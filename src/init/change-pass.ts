@@ -18,7 +18,10 @@ export interface PassChange {
   readonly lines: readonly string[];
 }
 
-/** Headers of the snippet that goodgateway itself needs; others would change what the application sees. */
+/**
+ * Headers of the snippet that goodgateway itself needs; others would change what the application sees. Connection stays
+ * nginx's `close` where nothing is said: an empty one would begin to use the `keepalive` of a block.
+ */
 const neededHeaders: readonly string[] = ['x-real-ip', 'x-request-id'];
 
 /** The edits, in the pass's own file; `undefined` when the text does not show what the reader read. */
@@ -77,11 +80,7 @@ function headers(pass: Pass, wanted: readonly Wanted[]): readonly string[] {
     const header = words[0]?.toLowerCase() ?? '';
     return name === 'proxy_set_header' && neededHeaders.includes(header) && !isSet(header);
   });
-  const added = [
-    ...(isSet('connection') ? [] : ['proxy_set_header Connection "";']),
-    ...(pass.upstream || isSet('host') ? [] : [`proxy_set_header Host ${hostOf(pass.line.words[0] ?? '')};  # as before`]),
-    ...ours.map(({ line }) => line),
-  ];
+  const added = [...(pass.upstream || isSet('host') ? [] : [`proxy_set_header Host ${hostOf(pass.line.words[0] ?? '')};  # as before`]), ...ours.map(({ line }) => line)];
   const isInherited = !pass.scope.directives.some(({ name }) => name === 'proxy_set_header');
   return [...(isInherited && added.length > 0 ? inherited.map(written) : []), ...added, ...redirect(pass)];
 }

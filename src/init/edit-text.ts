@@ -17,7 +17,7 @@ export interface Hunk {
 /** Where a directive that ends in `;` stands, from its name to its semicolon; `undefined` when the text does not show it there. */
 export function placeInText(text: string, directive: Directive): { readonly start: number; readonly end: number } | undefined {
   const [from, to] = lineAt(text, directive.line);
-  const pattern = new RegExp(String.raw`(?<![\w$#-])${directive.name}(?=[\s;])(?:"(?:\\[^]|[^"\\])*"|'(?:\\[^]|[^'\\])*'|[^;"'])*;`, 'g');
+  const pattern = new RegExp(String.raw`(?<![\w$#"'-])${directive.name}(?=[\s;])(?:"(?:\\[^]|[^"\\])*"|'(?:\\[^]|[^'\\])*'|[^;"'])*;`, 'g');
   pattern.lastIndex = from;
   for (let found = pattern.exec(text); found && found.index < to; found = pattern.exec(text)) {
     const isComment = text.slice(from, found.index).includes('#');

@@ -62,7 +62,7 @@ async function findNginx(options: LookOptions, accounts: Accounts, processes: re
     program,
     master,
     main: parseNginx(text, file),
-    ...whoRunsIt(read, accounts),
+    ...whoRunsIt(read, accounts, await workerStatus(master, processes, files)),
     workerConnections: topNumber(read, 'worker_connections') ?? builtInConnections,
     workers: workerCount(read, cpus),
     test: await testNginx({ ...options, program }),
@@ -82,11 +82,19 @@ async function programOf(pid: number, files: HostFiles): Promise<string | undefi
   return program?.startsWith('/') && !program.endsWith(' (deleted)') ? program : undefined;
 }
 
-function whoRunsIt(read: Nginx, accounts: Accounts): { readonly user: string | undefined; readonly group: string | undefined } {
+/** As a running worker is; else as it is written; else as nginx is usually built. */
+function whoRunsIt(read: Nginx, accounts: Accounts, status: string): { readonly user: string | undefined; readonly group: string | undefined } {
+  const [uid, gid] = ['Uid', 'Gid'].map((key) => new RegExp(String.raw`^${key}:\s+\d+\s+(\d+)`, 'm').exec(status)?.[1]);
+  if (uid !== undefined && gid !== undefined) return { user: accounts.userName(Number(uid)), group: accounts.groupName(Number(gid)) };
   const [user, group] = inForce(read.main, 'user')[0]?.words ?? [];
   const name = user ?? ['www-data', 'nginx', 'nobody'].find((each) => accounts.user(each));
   const account = name === undefined ? undefined : accounts.user(name);
   return { user: name, group: group ?? (account?.gids[0] === undefined ? undefined : accounts.groupName(account.gids[0])) };
+}
+
+async function workerStatus(master: number | undefined, processes: readonly HostProcess[], files: HostFiles): Promise<string> {
+  const worker = processes.find(({ parent, command }) => parent === master && command.startsWith('nginx: worker process'));
+  return worker ? ((await files.text(`/proc/${worker.pid}/status`)) ?? '') : '';
 }
 
 async function testNginx({ program, nginxFile, run, isRoot, files }: LookOptions & { readonly program: string | undefined }): Promise<NginxTest> {

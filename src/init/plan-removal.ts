@@ -68,8 +68,8 @@ async function undo({ backup, after_sha256: after, hunks }: NginxChange, bytes: 
 /** What a running goodgateway has written, for `--purge`: known names only, because a folder may be shared. */
 export async function ownTraces(host: HostConfig): Promise<readonly string[]> {
   const known: readonly (readonly [folder: string, names: RegExp])[] = [
-    [host.audit.folder, /^(audit-\d{8}-\d+\.|evidence$|.*\.idx$|\.audit)/],
-    [host.state, /^(compile-cache|evidence|spool|doctor\.json|.*\.(json|out|lock))$/],
+    [host.audit.folder, /^audit-\d{8}-\d{2,}\.(jsonl|jsonl\.gz|index)$/],
+    [host.state, /^(compile-cache|evidence|spool|doctor\.json|healing\.json(\.corrupt-\d+|\.new)?|[\w.-]+\.out)$/],
   ];
   const found = await Promise.all(known.map(async ([folder, names]) => (await readdir(folder).catch(() => [])).filter((name) => names.test(name)).map((name) => join(folder, name))));
   return found.flat();

@@ -62,6 +62,15 @@ t.test('a site goes behind goodgateway, survives a crash, and comes back', { ski
 
   await t.test('uninstall takes everything out, also from a file that was edited since', async (t) => {
     writeFileSync(site.siteFile, readFileSync(site.siteFile, 'utf8').replace('server_name _;', 'server_name shop;'));
+    const upstream = join(site.folder, 'conf.d', `goodgateway-${name}.conf`);
+    const ours = readFileSync(upstream, 'utf8');
+    writeFileSync(upstream, ours.replace('max_fails=0;', 'max_fails=0 weight=2;'));
+    t.match(await site.goodgateway('uninstall', '--yes'), {
+      code: 1,
+      output: /Nothing was taken out, and nginx is as it was:\n.*leads to goodgateway by a change that init did not make, or that was edited/,
+    });
+    t.ok(existsSync(site.config));
+    writeFileSync(upstream, ours);
     const done = await site.goodgateway('uninstall', '--yes', '--purge', '--units', join(site.folder, 'units'));
     t.match(done, { code: 0, output: /nginx: leads to the backends themselves, reloaded, its sites answer as before/ }, done.output);
     t.match(await ask(`${site.url}/index.php`), { status: 200, text: 'hello' });
