@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { duration } from '../config/values.ts';
 import type { GatewayConfig } from '../config/host-schema.ts';
-import { formatAddress } from '../core/failure.ts';
+import { formatAddress, type Address } from '../core/failure.ts';
 import { readAccounts, type User } from '../doctor/accounts.ts';
 import { HostFiles } from '../doctor/host-files.ts';
 import { inForce, type Nginx } from '../doctor/nginx/passes.ts';
@@ -86,12 +86,21 @@ interface Comparing {
 /** Through the gateway first, then to the backend; the connect as nginx's user stands for itself. */
 async function ask({ name, config, question, compare }: Comparing, user: User | undefined): Promise<Probed | string> {
   const address = addressForNginx(config);
-  const failure = user && process.getuid?.() === 0 && address.kind === 'unix' ? { user: user.name, refused: (await connectAs(user, address))?.detail } : undefined;
+  const nginx = user && (await connectAsNginx(user, address));
   const through = await askOnce(question, address);
   try {
-    return { name, config, through, direct: compare ? await askBackend(config, question) : undefined, nginx: failure };
+    return { name, config, through, direct: compare ? await askBackend(config, question) : undefined, nginx };
   } catch (error) {
     return `gateways.${name}.tls: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+async function connectAsNginx(user: User, address: Address): Promise<Probed['nginx']> {
+  if (process.getuid?.() !== 0 || address.kind !== 'unix') return undefined;
+  try {
+    return { user: user.name, refused: (await connectAs(user, address))?.detail };
+  } catch {
+    return undefined; // best effort: in some containers root may not become another user
   }
 }
 
