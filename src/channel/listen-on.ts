@@ -6,6 +6,7 @@
 import { chownSync, lstatSync, mkdirSync, readFileSync, readlinkSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { dirname, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { formatAddress, type Address } from '../core/failure.ts';
 import { takeInherited } from './inherited-sockets.ts';
 import { whyNotTrusted } from './whose-socket.ts';
@@ -66,6 +67,24 @@ async function removeStaleSocket(path: string, { evenIfAnotherListens = false }:
   const isSquatted = evenIfAnotherListens && whyNotTrusted(path) !== undefined;
   if (!isSquatted && (await someoneListens(path))) throw new Error(`cannot listen on unix:${path}: another process listens there; is goodgateway running already?`);
   unlinkSync(path);
+}
+
+/** Enough for a turn of the event loop, which accepts all that have connected. */
+const acceptMs = 20;
+
+/**
+ * To be called before the server is closed: who has connected to its unix socket, and was not accepted yet, would be
+ * reset, with a request that was sent. So first nobody finds it any more, and who has found it is accepted. On TCP there is
+ * no such way; a socket of systemd stays, and whoever waits in it.
+ */
+export async function acceptTheLast(server: Server): Promise<void> {
+  const bound = server.address();
+  if (typeof bound !== 'string') return;
+  // best effort: it may be gone, and what is then lost was lost before
+  try {
+    unlinkSync(bound);
+  } catch {}
+  await sleep(acceptMs);
 }
 
 /** Does a process take connections on this unix socket? */

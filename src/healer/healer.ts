@@ -105,6 +105,8 @@ export interface Ward {
   /** The last requests that failed: whoever asks with the code of their page is found by them. */
   readonly requestIds: string[];
   lastGoodMs: number;
+  /** Monotonic: when the healer's own look at it began last. */
+  lookedAtMs: number;
   /** Monotonic: a silence is not looked into before. */
   confirmAgainAtMs: number;
   /** Monotonic: what nginx's log, or a proxy, says of a connect is not tried before. */

@@ -43,6 +43,7 @@ import { createHostLook } from './surroundings/host-look.ts';
 import { tableWith } from './signature-table.ts';
 import { openStateStore } from './state-store.ts';
 import { tellCheckpoints } from './tell-checkpoints.ts';
+import { tellSystemd } from './tell-systemd.ts';
 import { watchConfig } from './watch-config.ts';
 import { watchService } from './watch.ts';
 
@@ -131,6 +132,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   warmSignatures(() => tableWith(own), { signal: stop.signal, log });
   const changed = (): Promise<void> => reloader.reload('a file was changed');
   watches.add(watchConfig({ watched: reloader.watched, changed, clock: systemClock, readAtMs: performance.timeOrigin, signal: stop.signal }));
+  watches.add(tellSystemd({ run, clock: systemClock, log, wards, stopping: stop.signal, environment: process.env }));
   return {
     reload: reloader.reload,
     close: async () => {

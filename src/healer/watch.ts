@@ -25,6 +25,7 @@ export async function watchService(ward: Ward, incidents: Incidents, healer: Hea
   let failedConnects = 0;
   const isWatched = (): boolean => !healer.stopping.aborted && healer.wards.get(ward.name) === ward;
   while (isWatched()) {
+    ward.lookedAtMs = healer.clock.monotonicMs();
     const state = await ward.serviceType.state(ward.target(), healer.run, AbortSignal.any([healer.stopping, AbortSignal.timeout(oneLookMs)]));
     if (!isWatched()) return;
     await noticeHumans(ward, state, healer);

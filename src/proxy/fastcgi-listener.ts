@@ -1,6 +1,6 @@
 /** Where nginx's `fastcgi_pass` arrives: every connection becomes requests for `handle`. */
 import { createServer } from 'node:net';
-import { listenOn, type SocketPermissions } from '../channel/listen-on.ts';
+import { acceptTheLast, listenOn, type SocketPermissions } from '../channel/listen-on.ts';
 import type { Address } from '../core/failure.ts';
 import { systemClock } from '../core/time.ts';
 import { FastcgiConnection } from './fastcgi-connection.ts';
@@ -33,6 +33,7 @@ export async function listenFastcgi({ address, socket, handle, clientAddressHead
   return {
     drain: (signal) => open.drain(signal),
     close: async (deadline) => {
+      await acceptTheLast(server);
       const closed = new Promise((resolve) => server.close(resolve));
       await open.drain(deadline);
       open.cut();

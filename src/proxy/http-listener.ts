@@ -7,7 +7,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { Server } from 'node:net';
 import httpProxy from '@fastify/http-proxy';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { listenOn, type SocketPermissions } from '../channel/listen-on.ts';
+import { acceptTheLast, listenOn, type SocketPermissions } from '../channel/listen-on.ts';
 import type { Address } from '../core/failure.ts';
 import { systemClock } from '../core/time.ts';
 import { allAnswered, clientConnection } from './client-connection.ts';
@@ -44,6 +44,7 @@ export async function listenHttp(options: HttpListenerOptions): Promise<Listener
   return {
     drain: (signal) => connections.drain(signal),
     close: async (deadline) => {
+      await acceptTheLast(app.server);
       // http's own close would close kept connections at once, with a request on its way
       const closed = new Promise<void>((resolve) => Server.prototype.close.call(app.server, () => resolve()));
       await connections.drain(deadline);

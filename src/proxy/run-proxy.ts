@@ -46,6 +46,9 @@ export interface RunningProxy {
 /** Of the time for a stop: answers that take longer hold nobody else up. */
 const servedOnMs = 5000;
 
+/** What a request takes that came just before nobody was accepted any more. */
+const lastOnesMs = 1000;
+
 /** Starts everything that the file asks for; rejects with a sentence when a listener cannot stand. */
 export async function runProxy(host: HostConfig, product: string, log: ProxyLog): Promise<RunningProxy> {
   const stop = new AbortController();
@@ -83,9 +86,12 @@ export async function runProxy(host: HostConfig, product: string, log: ProxyLog)
       const servedOn = AbortSignal.any([deadline, AbortSignal.timeout(servedOnMs)]);
       await Promise.all(listeners.map((listener) => listener.drain(servedOn)));
       stop.abort();
+      const closed = Promise.all(listeners.map((listener) => listener.close(deadline)));
+      // the last that came are requests like others; who waits for a backend still is then told to come back
+      await Promise.race([closed, systemClock.sleep(lastOnesMs, deadline)]);
       for (const { gate } of gateways.values()) gate.stop();
       for (const { connections } of gateways.values()) connections.close();
-      await Promise.all(listeners.map((listener) => listener.close(deadline)));
+      await closed;
       // last: until here it says that the proxy is stopping
       await admin?.close(deadline);
       await accessLog?.close();
