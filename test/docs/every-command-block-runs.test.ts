@@ -12,7 +12,7 @@ import { tempFolder } from '../support/temp-folder.ts';
 import { readyPolicy } from '../e2e/site.ts';
 import { commandBlocks, pages, type Command } from './command-blocks.ts';
 import { sectionOf } from './section-of.ts';
-import { notRunHere, type NotRun } from './not-run-here.ts';
+import { neverRun, notRunHere, type NotRun } from './not-run-here.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -43,6 +43,7 @@ t.test('every command is run, or stands with its reason in the one table', async
   t.ok(blocks.length > 20, 'the blocks were found');
   const used = new Set(blocks.flatMap(({ commands }) => commands).map((command) => notRun(command)));
   for (const one of notRunHere) t.ok(used.has(one), `${one.commands.join(', ')} is still in the documentation`);
+  for (const { file, line, commands } of blocks) for (const command of commands) if (neverRun.test(command.text)) t.ok(notRun(command), `${file}:${line}: ${command.text} stands in the table`);
   const scripts = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly scripts: Readonly<Record<string, string>> }).scripts;
   for (const { instead } of notRunHere) {
     for (const file of instead.files ?? []) t.ok(existsSync(join(root, file)), file);
@@ -97,7 +98,7 @@ function writeBlocks(work: string): readonly StepOfBlock[] {
       writeFileSync(copy, text);
     }
     const lines = block.commands.flatMap((command) => {
-      if (notRun(command)) return [];
+      if (notRun(command) || neverRun.test(command.text)) return [];
       const again = isFresh ? undefined : steps.find((one) => one.isRepeatable && bare(one.command) === bare(command));
       const id = again?.id ?? steps.length;
       steps.push({ id, command, page: block.file, at: `${block.file}:${block.line}`, isRepeatable: !isFresh && bare(command).startsWith('goodgateway ') });

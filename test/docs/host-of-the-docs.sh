@@ -18,6 +18,9 @@ for place in etc usr var; do
   mkdir "$work/changes/$place" "$work/changes/$place.work"
   mount -t overlay overlay -o "lowerdir=/$place,upperdir=$work/changes/$place,workdir=$work/changes/$place.work" "/$place"
 done
+# the project, too: a command of the documentation may write beside itself, never into the checkout
+mkdir "$work/changes/project" "$work/changes/project.work"
+mount -t overlay overlay -o "lowerdir=$project,upperdir=$work/changes/project,workdir=$work/changes/project.work" "$project"
 mount -t tmpfs -o mode=755 run /run
 ip link set lo up
 mkdir -p /run/php /run/lock /run/apache2 /var/log/nginx /var/log/goodgateway /var/www/html
