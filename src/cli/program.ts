@@ -2,22 +2,22 @@
 import { Command } from 'commander';
 import { productVersion } from '../config/product-version.ts';
 
-/** Name, one line of help, and where its command is. The order is that of the help. */
+/** Name, and where its command is. The order is that of the help: the six that a person learns first lead. */
 const commands: readonly (readonly [name: string, load: () => Promise<Command>])[] = [
   ['init', async () => (await import('./init.ts')).initCommand()],
   ['check', async () => (await import('./check.ts')).checkCommand()],
+  ['status', async () => (await import('./status.ts')).statusCommand()],
+  ['why', async () => (await import('./why.ts')).whyCommand()],
+  ['doctor', async () => (await import('./doctor.ts')).doctorCommand()],
+  ['off', async () => (await import('./off.ts')).offCommand()],
   ['nginx', async () => (await import('./nginx.ts')).nginxCommand()],
   ['probe', async () => (await import('./probe.ts')).probeCommand()],
-  ['status', async () => (await import('./status.ts')).statusCommand()],
   ['diagnose', async () => (await import('./diagnose.ts')).diagnoseCommand()],
-  ['why', async () => (await import('./why.ts')).whyCommand()],
   ['why-not', async () => (await import('./why-not.ts')).whyNotCommand()],
-  ['doctor', async () => (await import('./doctor.ts')).doctorCommand()],
   ['explain', async () => (await import('./explain.ts')).explainCommand()],
   ['log', async () => (await import('./log.ts')).logCommand()],
   ['pause', async () => (await import('./pause.ts')).pauseCommand()],
   ['resume', async () => (await import('./resume.ts')).resumeCommand()],
-  ['off', async () => (await import('./off.ts')).offCommand()],
   ['on', async () => (await import('./on.ts')).onCommand()],
   ['ack', async () => (await import('./ack.ts')).ackCommand()],
   ['do', async () => (await import('./do.ts')).doCommand()],
