@@ -3,7 +3,7 @@
  * socket file whose owner is dead is replaced; one whose owner lives is an error that says so. A socket that systemd
  * has handed over is used as it is: its rights are systemd's to set, its file is not removed at the end.
  */
-import { chownSync, lstatSync, mkdirSync, readFileSync, readlinkSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, readlinkSync, statSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -51,12 +51,26 @@ function adopt(server: Server, fd: number, address: Address): Promise<void> {
 
 /**
  * The kernel makes no socket through a link, so this goes where it leads. That is how root gives a proxy without rights
- * a place of its own for a socket whose name is in root's folder. Somebody else's link leads nowhere.
+ * a place of its own for a socket whose name is in root's folder. Somebody else's link leads nowhere. Without a link, the path.
  */
-function placeOf(path: string): string {
+export function placeOf(path: string): string {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found?.isSymbolicLink() || (found.uid !== 0 && found.uid !== process.getuid?.())) return path;
   return resolve(dirname(path), readlinkSync(path));
+}
+
+/** Gives a socket that stands to somebody else. Returns what takes it back; throws with a sentence when it may not. */
+export function permitSocket(path: string, permissions: SocketPermissions): () => void {
+  const place = placeOf(path);
+  const { uid, gid, mode } = statSync(place);
+  // what is not named is ours, as it is for a socket that is made
+  if (process.getuid && process.getgid) chownSync(place, process.getuid(), process.getgid());
+  giveTo(place, permissions);
+  chmodSync(place, Number.parseInt(permissions.mode, 8));
+  return () => {
+    chownSync(place, uid, gid);
+    chmodSync(place, mode & 0o777);
+  };
 }
 
 async function removeStaleSocket(path: string, { evenIfAnotherListens = false }: SocketPermissions): Promise<void> {

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { failureKinds } from '../core/failure.ts';
 
 /** Grows with every change of a message: a peer of another version is refused by name, not by its first strange word. */
-export const protocolVersion = 5;
+export const protocolVersion = 6;
 
 /** A name of the system's errors. What OpenSSL calls its own may be longer, and may hold a slash. */
 export const errnoPattern = /^[A-Z0-9_]{1,32}$/;
@@ -18,6 +18,11 @@ const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const incident = z.string().length(26);
 /** What tells one request from all others without saying anything about it. */
 const fingerprint = z.string().regex(/^[0-9a-f]{32}$/);
+/** Of the bytes of goodgateway.yaml: what is to be taken is named by it, and never by a path. */
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+/** Why a proxy does not take a configuration: as many problems, of so many letters. */
+export const mostProblems = 10;
+export const longestProblem = 500;
 
 /** What the dashboard may ask about. Reading only: nothing that is asked here is done. */
 export const questionKinds = ['incidents', 'incident', 'services', 'doctor', 'policies', 'audit'] as const;
@@ -26,11 +31,26 @@ export const longestPart = 100_000;
 
 /** What a proxy may tell the healer. */
 export const factSchema = z.discriminatedUnion('type', [
-  z.strictObject({
+  /** Like `welcome` not strict: what other versions say besides must not hide that they are others. `config`: what it serves by. */
+  z.object({
     type: z.literal('hello'),
     version: z.int(),
     product: z.string().max(32),
     gateways: z.array(gateway).max(10_000),
+    config: sha256.optional(),
+  }),
+  /** The answer to `prepare`: ready to swap, or every reason why not, as `file:line:column: …`. */
+  z.strictObject({
+    type: z.literal('prepared'),
+    id: count,
+    problems: z
+      .array(
+        z
+          .string()
+          .max(longestProblem)
+          .regex(/^\P{Cc}*$/u),
+      )
+      .max(mostProblems),
   }),
   z.strictObject({
     type: z.literal('failure_reported'),
@@ -105,7 +125,7 @@ export const factSchema = z.discriminatedUnion('type', [
 ]);
 
 const orders = [
-  z.strictObject({ type: z.literal('welcome'), version: z.int(), product: z.string().max(32) }),
+  z.object({ type: z.literal('welcome'), version: z.int(), product: z.string().max(32) }),
   /** Keep unsent requests waiting. `until: connect`: the proxy's own prober may open; `order`: only `open` does. */
   z.strictObject({ type: z.literal('hold'), gateway, incident, until: z.enum(['connect', 'order']), estimateMs: count.optional(), say: z.string().max(300) }),
   /** Nothing will heal soon: answer at once, let nobody wait. Unsent requests still try when a connect works. */
@@ -125,6 +145,11 @@ export const orderSchema = z.discriminatedUnion('type', orders);
 /** Everything that a proxy may hear from the healer: orders, and what the dashboard shows. */
 export const fromHealerSchema = z.discriminatedUnion('type', [
   ...orders,
+  /** The file with this hash is to be served by: check all of it, open what it listens on, and answer `prepared`; nothing changes yet. */
+  z.strictObject({ type: z.literal('prepare'), id: count, sha256 }),
+  /** What was prepared last takes the old one's place, or is forgotten. */
+  z.strictObject({ type: z.literal('swap') }),
+  z.strictObject({ type: z.literal('abandon') }),
   /** A record that was just written, as its line stands in the audit log. */
   z.strictObject({ type: z.literal('record'), line: z.string().max(longestPart) }),
   /** A piece of the JSON text that answers a question; the pieces come in order. */

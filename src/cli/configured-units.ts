@@ -94,7 +94,7 @@ function accountOf({ proxy }: HostConfig): { readonly user: string; readonly gro
 function proxyDropIn({ file, host, installation }: ConfiguredHost, sockets: readonly string[]): string {
   const { access_log: log } = host;
   const reads = [...proxyReads(file, host), ...socketsOf(host).map((path) => dirname(path))];
-  const rights = { reads, writes: [], appends: log ? [log.file] : [], cache: proxyCache };
+  const rights = { reads, writes: [], appends: log ? [log.file] : [], cache: proxyCache, runtime: host.runtime };
   const kept = Object.values(host.gateways).reduce((sum, { hold }) => sum + hold.memory + hold.requests * heldRequestBytes, proxyBytes);
   const account = accountOf(host);
   return unitText({

@@ -75,7 +75,7 @@ async function runDemo(folder: string, options: { port: string; verbose?: boolea
   if (began.result !== 'done') throw new Error(`the shop could not be started: ${began.detail}`);
   const quiet = { info: () => undefined, warn: () => undefined };
   const state = join(folder, 'state');
-  const proxy = { reads: [folder], writes: [], appends: [], cache: join(state, 'compile-cache', 'proxy') };
+  const proxy = { reads: [folder], writes: [], appends: [], cache: join(state, 'compile-cache', 'proxy'), runtime: folder };
   const supervisor = supervise(ownProcesses(config, { state, proxy, ...(options.verbose ? {} : { log: join(folder, 'log') }) }), quiet, () => stop.abort());
   try {
     const url = `http://127.0.0.1:${ports.gateway}/`;

@@ -23,7 +23,7 @@ export async function proxyRights(file: string, host: HostConfig): Promise<Proxy
     const folders = [...new Set(sockets.map((path) => dirname(path)))];
     // as its permissions are, the proxy could not make what leads there
     for (const folder of [...folders, ...appends.map((path) => dirname(path))]) mkdirSync(folder, { recursive: true });
-    return { reads, writes: folders, appends, cache: join(host.state, 'compile-cache', 'proxy') };
+    return { reads, writes: folders, appends, cache: join(host.state, 'compile-cache', 'proxy'), runtime: host.runtime };
   }
   if (uid !== 0) return `proxy.user: only root can start the proxy as "${host.proxy.user}"; goodgateway runs as the user ${uid}: leave proxy.user out, or start it as root`;
   const place = { host, account: found.account };
@@ -33,7 +33,7 @@ export async function proxyRights(file: string, host: HostConfig): Promise<Proxy
   const wrong = whatItCouldChange(file, place) ?? giveFolder(own, found.account) ?? (await placeSockets(sockets, own, place)) ?? placeAccessLog(place);
   if (wrong !== undefined) return wrong;
   const elsewhere = sockets.map((path) => dirname(path)).filter((folder) => folder !== host.runtime);
-  return { account: found.account, reads, writes: [...new Set([own, ...elsewhere])], appends, cache: join(own, 'compile-cache') };
+  return { account: found.account, reads, writes: [...new Set([own, ...elsewhere])], appends, cache: join(own, 'compile-cache'), runtime: host.runtime };
 }
 
 /** The files and folders that a proxy with this configuration reads, beside goodgateway itself. */

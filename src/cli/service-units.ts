@@ -51,7 +51,7 @@ const never: readonly UnitLine[] = [
 ];
 
 function proxyUnit(installation: Installation): string {
-  const rights = { reads: ['/etc/goodgateway', '/run', '/etc/passwd', '/etc/group'], writes: [], appends: [], cache: proxyCache };
+  const rights = { reads: ['/etc/goodgateway', '/run', '/etc/passwd', '/etc/group'], writes: [], appends: [], cache: proxyCache, runtime: '/run/goodgateway' };
   return unitText({
     Unit: [
       ['Description', 'goodgateway proxy, between nginx and its backends'],

@@ -90,7 +90,9 @@ const fallback = z
       .enum(['unavailable', 'exact'], { error: 'expected unavailable or exact' })
       .default('unavailable')
       .describe('unavailable: always 503 (CDNs replace 502 and 504 by their own pages); exact: 502, 503 or 504 by failure.'),
-    folder: absolutePath().optional().describe('Your own page and texts: page.html, and one LANGUAGE.txt for each language. Read at the start. Default: the pages that come with goodgateway.'),
+    folder: absolutePath()
+      .optional()
+      .describe('Your own page and texts: page.html, and one LANGUAGE.txt for each language. Read at the start and by SIGHUP. Default: the pages that come with goodgateway.'),
   })
   .prefault({});
 

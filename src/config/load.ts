@@ -29,8 +29,10 @@ export interface Configuration {
   readonly policies: ReadonlyMap<string, LoadedPolicy>;
   /** The administrator's own signatures; those that come with goodgateway are not among them. */
   readonly signatures: readonly SignatureEntry[];
-  /** Every file that was read, absolute: a change of one is a reason to load again. */
+  /** Every file that was read, absolute: a change of one is a reason to load again. goodgateway.yaml is the first. */
   readonly files: readonly string[];
+  /** Of the bytes of goodgateway.yaml, hexadecimal. */
+  readonly sha256: string;
 }
 
 export type Loaded = { readonly ok: true; readonly configuration: Configuration } | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
@@ -74,7 +76,7 @@ export async function readConfiguration(file: string, bindings: ConfigBindings):
   if (!host.ok || !limits || problems.length > 0) return { loaded: { ok: false, problems: sortProblems(problems) }, written };
   const byName = new Map(policies.files.flatMap((each) => each.policies).map((each) => [each.policy.name, each]));
   const files = [read.file, ...policies.files.map((each) => each.file), ...safety.files, ...signatures.read.map((each) => each.file)];
-  return { loaded: { ok: true, configuration: { host: host.value, safety: limits, policies: byName, signatures: signatures.entries, files } }, written };
+  return { loaded: { ok: true, configuration: { host: host.value, safety: limits, policies: byName, signatures: signatures.entries, files, sha256: read.sha256 } }, written };
 }
 
 /** Where the host's configuration is: the file that was named, else /etc/goodgateway, else here. Absolute; it need not exist. */

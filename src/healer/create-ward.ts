@@ -5,12 +5,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { GatewayConfig } from '../config/host-schema.ts';
 import type { LoadedPolicy } from '../config/load-policies.ts';
 import type { PolicyConfig } from '../config/policy-schema.ts';
-import { formatAddress } from '../core/failure.ts';
+import { formatAddress, type Address } from '../core/failure.ts';
 import { DeathMemory } from './death-memory.ts';
 import { Detector } from './detect.ts';
 import { GatewayTraffic } from './gateway-traffic.ts';
 import type { Healer, Ward, WardGateway } from './healer.ts';
-import type { ServiceType } from './leaves.ts';
+import type { ServiceTarget, ServiceType } from './leaves.ts';
 import { currentFile, gatewaysOf, readCurrent, targetOf, upstreamsOf } from './ward-target.ts';
 
 export interface WardOptions {
@@ -21,24 +21,30 @@ export interface WardOptions {
   readonly order: Healer['order'];
 }
 
-/** The ward of one policy. Reads back where its traffic was sent last. */
-export async function createWard({ loaded, gateways, stateFolder, serviceTypes, order }: WardOptions): Promise<Ward> {
+/** The ward of one policy. Reads back where its traffic was sent last; `orderUpstream` tells it. */
+export async function createWard({ loaded, gateways: first, stateFolder, serviceTypes, order }: WardOptions): Promise<Ward> {
   const { policy } = loaded;
-  const own = gatewaysOf({ policy, gateways });
-  const wardGateways = own.map(([name, gateway]): WardGateway => ({
-    name,
-    upstreams: [gateway.upstream, ...gateway.also_allowed],
-    concurrency: gateway.concurrency,
-    quarantineMs: gateway.quarantine.for,
-    traffic: new GatewayTraffic(),
-  }));
+  let gateways = first;
+  let own = ownGateways(policy, gateways, []);
   const file = currentFile(stateFolder, policy.name);
   let current = await readCurrent(file, upstreamsOf({ policy, gateways }));
   const underPolicy = (next: LoadedPolicy): UnderPolicy => {
     const serviceType = serviceTypes.get(next.policy.service.type);
     if (!serviceType) throw new Error(`expected services of type ${next.policy.service.type} to be known`);
-    const base = targetOf({ policy: next.policy, gateways, stateFolder }, 0);
-    return { ...next, serviceType, target: () => ({ ...base, current }) };
+    let of = gateways;
+    let base = targetOf({ policy: next.policy, gateways: of, stateFolder }, 0);
+    // an incident keeps its policy, but not a backend that has moved
+    const target = (): ServiceTarget => {
+      if (of !== gateways) [of, base] = [gateways, targetOf({ policy: next.policy, gateways, stateFolder }, 0)];
+      return { ...base, current };
+    };
+    return { ...next, serviceType, target };
+  };
+  const sendTo = (address: Address): void => {
+    for (const { name, upstreams } of own) {
+      const upstream = upstreams.findIndex((one) => formatAddress(one) === formatAddress(address));
+      if (upstream >= 0) order({ type: 'use_upstream', gateway: name, upstream });
+    }
   };
   let now = underPolicy(loaded);
   let detector = new Detector(policy.detect);
@@ -56,14 +62,23 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
     get detector() {
       return detector;
     },
-    adopt(next) {
+    adopt(next, nextGateways) {
       // what was counted stays counted, unless it is counted in another way now
       if (!isDeepStrictEqual(next.policy.detect, now.policy.detect)) detector = new Detector(next.policy.detect);
+      const address = now.target().upstreams[current];
+      if (nextGateways) {
+        gateways = nextGateways;
+        own = ownGateways(policy, gateways, own);
+        ward.workers = undefined; // read, and told to the gateways, at the next look
+      }
       now = underPolicy(next);
-      if (current >= now.target().upstreams.length) current = 0;
+      // whoever was switched elsewhere stays there, if it is still allowed
+      if (current > 0 && address) current = Math.max(0, now.target().upstreams.map(formatAddress).indexOf(formatAddress(address)));
     },
     pinned: () => pin(ward, now),
-    gateways: wardGateways,
+    get gateways() {
+      return own;
+    },
     traffic: [],
     deaths: new DeathMemory(),
     requestIds: [],
@@ -78,19 +93,30 @@ export async function createWard({ loaded, gateways, stateFolder, serviceTypes, 
     lastRun: undefined,
     lastAct: undefined,
     target: () => now.target(),
+    orderUpstream() {
+      const address = now.target().upstreams[current];
+      if (address && current !== 0) sendTo(address);
+    },
     async useUpstream(index) {
       const address = now.target().upstreams[index];
       if (!address) return;
       current = index;
-      for (const gateway of wardGateways) {
-        const upstream = gateway.upstreams.findIndex((one) => formatAddress(one) === formatAddress(address));
-        if (upstream >= 0) order({ type: 'use_upstream', gateway: gateway.name, upstream });
-      }
+      sendTo(address);
       await writeCurrent(file, formatAddress(address));
     },
   };
-  if (current !== 0) await ward.useUpstream(current);
   return ward;
+}
+
+/** Those that lead here, with what people are shown of each; `before`: whose traffic was seen already. */
+function ownGateways(policy: PolicyConfig, gateways: WardOptions['gateways'], before: readonly WardGateway[]): readonly WardGateway[] {
+  return gatewaysOf({ policy, gateways }).map(([name, gateway]) => ({
+    name,
+    upstreams: [gateway.upstream, ...gateway.also_allowed],
+    concurrency: gateway.concurrency,
+    quarantineMs: gateway.quarantine.for,
+    traffic: before.find((one) => one.name === name)?.traffic ?? new GatewayTraffic(),
+  }));
 }
 
 /** What follows from the policy alone. */

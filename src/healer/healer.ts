@@ -89,8 +89,8 @@ export interface Ward {
   readonly sha256: string;
   readonly serviceType: ServiceType;
   readonly detector: Detector;
-  /** The policy was read again, and is another: the one place that puts it in the old one's place. */
-  adopt(loaded: LoadedPolicy): void;
+  /** The policy, or the gateways of the host, were read again and are others: the one place that puts them in the old ones' place. */
+  adopt(loaded: LoadedPolicy, gateways?: Readonly<Record<string, GatewayConfig>>): void;
   /** The same ward, but with the policy of now for ever: what an incident was opened under is what it is healed by, unless a mode that allows less is read. */
   pinned(): Ward;
   readonly gateways: readonly WardGateway[];
@@ -98,6 +98,8 @@ export interface Ward {
   readonly traffic: SeenSummary[];
   /** The service as its plug-ins see it now. */
   target(): ServiceTarget;
+  /** Tells the proxies where its gateways go now, if that is not the configured upstream. */
+  orderUpstream(): void;
   /** Sends every gateway that may go there to the n-th of the target's upstreams. */
   useUpstream(index: number): Promise<void>;
   /** Workers that ended by a fault, and the requests that were in them. */

@@ -4,8 +4,10 @@
  */
 import { createServer, type Socket } from 'node:net';
 import { listenOn } from '../channel/listen-on.ts';
+import { onceAMinute } from '../channel/once-a-minute.ts';
 import { openChannel, type Channel } from '../channel/frame.ts';
 import { TokenBucket } from './token-bucket.ts';
+import { ProxyConsent } from './proxy-consent.ts';
 import { boundConnections, type ConnectionBounds } from './bound-connections.ts';
 import type { Clock } from '../core/time.ts';
 import { factSchema, longestPart, protocolVersion, type Fact, type FromHealer, type Order, type Question } from '../channel/messages.ts';
@@ -17,13 +19,21 @@ export type SurvivalReport = Extract<Fact, { type: 'request_survived' }>;
 
 export type Quarantine = Extract<Order, { type: 'quarantine' }>;
 
+/** What this healer goes by, and its proxies with it. */
+export interface InForce {
+  /** Names of all gateways. */
+  readonly gateways: ReadonlySet<string>;
+  /** Of goodgateway.yaml, hexadecimal. */
+  readonly sha256: string;
+}
+
 export interface ProxyLinkOptions {
   readonly path: string;
   /** Group of the socket: a proxy without rights is in it. Default: our own. */
   readonly group?: string | undefined;
   readonly clock: Clock;
   readonly product: string;
-  readonly gateways: ReadonlySet<string>;
+  readonly inForce: InForce;
   readonly onFailure: (report: FailureReport) => void;
   readonly onSummary: (summary: TrafficSummary) => void;
   readonly onDeath: (report: DeathReport) => void;
@@ -40,6 +50,12 @@ export interface ProxyLink {
   order(order: Exclude<Order, { type: 'welcome' }>): void;
   /** Shows a record that was just written to every proxy's dashboard. One that reads too slowly misses it. */
   show(line: string): void;
+  /** Asks every proxy to make the configuration with this hash ready. What they have against it; nothing when all are ready. */
+  prepare(sha256: string): Promise<readonly string[]>;
+  /** What was prepared is in force; `changed`: gateways that lead elsewhere now. One that could not be asked is asked when it comes back. */
+  swap(next: InForce, changed: ReadonlySet<string>): void;
+  /** What was prepared is not. */
+  abandon(): void;
   /** Any proxy connected at the moment? */
   connected(): boolean;
   close(): Promise<void>;
@@ -53,18 +69,33 @@ const fewestFactsPerSecond = 200;
 /** A fact that waited longer says nothing about now. */
 const oldestFactMs = 60_000;
 
+/** A proxy that was greeted. */
+interface Known {
+  /** Of what it serves by. */
+  sha256: string;
+  /** Of what it has made ready. */
+  ready: string | undefined;
+  /** All that it may speak of: also what it served until now, which may still be on its way. */
+  readonly gateways: Set<string>;
+  facts: TokenBucket;
+}
+
 /** Listens for proxies. Rejects when the socket cannot stand: another healer holds it. */
 export async function listenForProxies(options: ProxyLinkOptions): Promise<ProxyLink> {
-  /** Those that were greeted, each with the gateways that it may speak of. */
-  const channels = new Map<Channel<FromHealer>, ReadonlySet<string>>();
+  let { inForce } = options;
+  const known = new Map<Channel<FromHealer>, Known>();
   const standing = new Map<string, Exclude<Order, { type: 'welcome' }>>();
+  const consent = new ProxyConsent(options.clock);
+  const say = onceAMinute((fields, message) => options.log.warn(fields, message), options.clock);
   const server = createServer();
   const bound = boundConnections(server, (socket) => converse(socket), { bounds, clock: options.clock, log: options.log });
   await listenOn(server, { kind: 'unix', path: options.path }, { mode: '0660', group: options.group, evenIfAnotherListens: true });
 
+  const freshBucket = (): TokenBucket => new TokenBucket(fewestFactsPerSecond + factsPerGateway * inForce.gateways.size, options.clock);
+
   function converse(socket: Socket): void {
-    const facts = new TokenBucket(fewestFactsPerSecond + factsPerGateway * options.gateways.size, options.clock);
-    const channel = openChannel<Fact, FromHealer>(
+    const unknown = freshBucket();
+    const channel: Channel<FromHealer> = openChannel<Fact, FromHealer>(
       socket,
       factSchema,
       {
@@ -73,19 +104,23 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
           take(fact, channel);
         },
         onEnd: (reason) => {
-          if (channels.delete(channel)) options.log.warn({ reason }, 'a proxy is gone');
+          consent.gone(channel);
+          if (known.delete(channel)) options.log.warn({ reason }, 'a proxy is gone');
         },
       },
       // best effort by design: the counts of what is dropped come with a later summary
-      () => facts.take(),
+      () => (known.get(channel)?.facts ?? unknown).take(),
     );
   }
 
   function take(fact: Fact, channel: Channel<FromHealer>): void {
-    const own = channels.get(channel);
+    const own = known.get(channel);
     if (fact.type === 'hello') return own ? channel.close() : greet(fact, channel);
-    if (fact.type === 'question') return own ? void answer(fact, channel) : channel.close();
-    if (!own?.has(fact.gateway)) return channel.close();
+    if (!own) return channel.close();
+    if (fact.type === 'question') return void answer(fact, channel);
+    if (fact.type === 'prepared') return consent.took(fact);
+    if (!own.gateways.has(fact.gateway)) return channel.close();
+    if (!inForce.gateways.has(fact.gateway)) return;
     switch (fact.type) {
       case 'failure_reported':
         return options.onFailure(stamped(fact));
@@ -116,23 +151,52 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
   function greet(hello: Extract<Fact, { type: 'hello' }>, channel: Channel<FromHealer>): void {
     channel.send({ type: 'welcome', version: protocolVersion, product: options.product });
     if (hello.version !== protocolVersion) {
-      options.log.warn({ proxy: hello.version, healer: protocolVersion }, 'a proxy of another version was refused; restart the older process');
+      say({ proxy: hello.version, healer: protocolVersion }, otherVersion(hello, options.product));
       return channel.close();
     }
-    const unknown = hello.gateways.filter((name) => !options.gateways.has(name));
-    if (unknown.length > 0) {
-      options.log.warn({ unknown: unknown.slice(0, 5), count: unknown.length }, 'a proxy has gateways that this healer does not know; do both read the same file?');
-      return channel.close();
-    }
-    channels.set(channel, new Set(hello.gateways));
+    known.set(channel, { sha256: hello.config ?? '', ready: undefined, gateways: new Set(hello.gateways), facts: freshBucket() });
     options.log.info({ gateways: hello.gateways.length }, 'a proxy connected');
-    for (const order of [...standing.values(), ...options.quarantines()]) channel.send(order);
+    if (hello.config === inForce.sha256) return tellAll(channel);
+    void align(channel);
+  }
+
+  /** A proxy that serves by something else takes what is in force here; one that cannot goes on as it is where both mean the same. */
+  async function align(channel: Channel<FromHealer>): Promise<void> {
+    const { sha256 } = inForce;
+    const problems = await consent.ask(channel, sha256);
+    const own = known.get(channel);
+    // it was asked about something newer meanwhile
+    if (!own || sha256 !== inForce.sha256) return;
+    if (problems.length === 0) {
+      swapOne(channel, own);
+      return tellAll(channel);
+    }
+    const strange = [...own.gateways].filter((name) => !inForce.gateways.has(name));
+    say(
+      { problems, ...(strange.length > 0 && { unknown: strange.slice(0, 5) }) },
+      'a proxy serves by another goodgateway.yaml than this healer, and cannot take over what is in force here; when that is mended, or to end it: restart goodgateway',
+    );
+    if (strange.length > 0) return channel.close();
+    tellAll(channel);
+  }
+
+  function swapOne(channel: Channel<FromHealer>, own: Known): void {
+    channel.send({ type: 'swap' });
+    own.sha256 = inForce.sha256;
+    own.ready = undefined;
+    own.facts = freshBucket();
+    for (const name of inForce.gateways) own.gateways.add(name);
+  }
+
+  function tellAll(channel: Channel<FromHealer>): void {
+    const gateways = known.get(channel)?.gateways;
+    for (const order of [...standing.values(), ...options.quarantines()]) if (gateways?.has(order.gateway)) channel.send(order);
   }
 
   return {
     order(order) {
       // who does not read any more would go on by orders that are taken back
-      for (const channel of channels.keys()) if (!channel.send(order)) channel.close();
+      for (const channel of known.keys()) if (!channel.send(order)) channel.close();
       // there are many of them, and each has its own end
       if (order.type === 'quarantine') return;
       const subject = order.type === 'hold' || order.type === 'fall_back' || order.type === 'open' ? 'gate' : order.type;
@@ -140,15 +204,43 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
       const ends = order.type === 'open' || (order.type === 'shed' && order.keep === 1);
       if (!ends) standing.set(`${order.gateway} ${subject}`, order);
     },
+    async prepare(sha256) {
+      const all = [...known].map(async ([channel, own]) => {
+        const problems = await consent.ask(channel, sha256);
+        own.ready = problems.length === 0 ? sha256 : undefined;
+        return problems;
+      });
+      return [...new Set((await Promise.all(all)).flat())];
+    },
+    swap(next, changed) {
+      inForce = next;
+      for (const [key, order] of standing) if (!next.gateways.has(order.gateway) || (order.type === 'use_upstream' && changed.has(order.gateway))) standing.delete(key);
+      for (const [channel, own] of known) {
+        if (own.ready === next.sha256) swapOne(channel, own);
+        // who came while the others were asked is asked now
+        else if (own.sha256 !== next.sha256) void align(channel);
+      }
+    },
+    abandon() {
+      for (const [channel, own] of known) {
+        own.ready = undefined;
+        channel.send({ type: 'abandon' });
+      }
+    },
     show(line) {
       // best effort: a dashboard reads the whole story from the log
-      if (line.length <= longestPart) for (const channel of channels.keys()) channel.send({ type: 'record', line });
+      if (line.length <= longestPart) for (const channel of known.keys()) channel.send({ type: 'record', line });
     },
-    connected: () => channels.size > 0,
+    connected: () => known.size > 0,
     close: () =>
       new Promise((resolve) => {
-        for (const channel of channels.keys()) channel.close();
+        for (const channel of known.keys()) channel.close();
         server.close(() => resolve());
       }),
   };
+}
+
+function otherVersion({ product, version }: Extract<Fact, { type: 'hello' }>, ours: string): string {
+  const older = version < protocolVersion ? 'proxy' : 'healer';
+  return `a proxy was refused: it is goodgateway ${product} and speaks version ${version}; this healer is goodgateway ${ours} and speaks version ${protocolVersion}. It serves on, as without a healer; restart the ${older}, which is the older one (said once a minute)`;
 }

@@ -22,7 +22,8 @@ import type { Healer, HealerLog, Ward } from './healer.ts';
 import { createIncidents } from './incidents.ts';
 import type { Action } from './leaves.ts';
 import type { RunCommand } from './commands.ts';
-import { watchNginxLogs } from './nginx-log/watch-nginx-logs.ts';
+import { forgetInForce, keepInForce } from './keep-in-force.ts';
+import { NginxLogs } from './nginx-log/watch-nginx-logs.ts';
 import { watchPauses } from './operators/pause.ts';
 import type { OperatorPlace } from './operators/place.ts';
 import { pingMonitor } from './ping-monitor.ts';
@@ -31,7 +32,7 @@ import { standAsOneHealer } from './one-healer.ts';
 import { openOutbox } from './outbox.ts';
 import * as registeredProbes from './probes/registry.ts';
 import { redactedLog } from './redacted-log.ts';
-import { createReloader } from './reload.ts';
+import { createReloader, inForceOf } from './reload.ts';
 import { createRequestDeaths } from './request-deaths.ts';
 import { resumeAfterRestart } from './resume.ts';
 import { watchEvidence } from './retire-evidence.ts';
@@ -88,12 +89,15 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   const healer = withPlugIns({ wards, audit, state, outbox, run, log, around, evidence, order: (order) => link?.order(order), stopping: stop.signal, signatures: () => tableWith(own) }, () => safety);
   const incidents = createIncidents(healer);
   const deaths = createRequestDeaths({ wards, incidents, healer });
+  // before a proxy can ask: while this healer listens, what is in the copy is in force
+  const unkept = await keepInForce(configuration);
+  if (unkept !== undefined) log.warn({}, `${unkept}; a proxy that starts goes by the file itself`);
   link = await listenForProxies({
     path: join(host.runtime, 'healer.sock'),
     group: await groupForProxies(host),
     clock: systemClock,
     product,
-    gateways: new Set(Object.keys(host.gateways)),
+    inForce: inForceOf(configuration),
     onFailure: (report) => void takeFailure(report, { wards, incidents, healer }),
     onSummary: (summary) => void takeSummary(summary, { wards, incidents, healer }),
     onDeath: deaths.took,
@@ -103,8 +107,9 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
     log,
   });
   const serviceTypes = new Map(Object.values(registeredServices).map((type) => [type.name as string, type]));
-  const createOne = (loaded: LoadedPolicy): Promise<Ward> => createWard({ loaded, gateways: host.gateways, stateFolder: host.state, serviceTypes, order: healer.order });
-  for (const loaded of policies.values()) wards.set(loaded.policy.name, await createOne(loaded));
+  const createOne = (loaded: LoadedPolicy, { gateways }: Pick<HostConfig, 'gateways'>): Promise<Ward> => createWard({ loaded, gateways, stateFolder: host.state, serviceTypes, order: healer.order });
+  for (const loaded of policies.values()) wards.set(loaded.policy.name, await createOne(loaded, host));
+  for (const ward of wards.values()) ward.orderUpstream();
   await deaths.begin();
   ready = { wards, incidents, healer };
   await audit.append({ event: 'agent.started', actor: 'auto', text: `the healer looks after ${[...wards.keys()].join(', ') || 'nothing'}` });
@@ -118,7 +123,8 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   watches.add(watchEvidence(join(host.state, 'evidence'), healer));
   if (host.audit.checkpoints === 'journal') watches.add(tellCheckpoints({ audit, run, clock: systemClock, log, stopping: stop.signal }));
   if (host.monitor) watches.add(pingMonitor({ settings: host.monitor, audit, clock: systemClock, log, signal: stop.signal }));
-  watches.add(watchNginxLogs({ gateways: host.gateways, wards, incidents, healer }));
+  const nginxLogs = new NginxLogs({ wards, incidents, healer }, (work) => watches.add(work));
+  nginxLogs.adopt(host.gateways);
   const reloader = await createReloader(configuration, {
     healer,
     incidents,
@@ -127,6 +133,9 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
     createWard: createOne,
     watch,
     take: (next) => void ({ safety, signatures: own } = next),
+    proxies: link,
+    nginxLogs,
+    keepInForce,
     adoptNotifiers: outbox.adopt,
   });
   warmSignatures(() => tableWith(own), { signal: stop.signal, log });
@@ -142,6 +151,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
       await Promise.race([outbox.close(), systemClock.sleep(500)]);
       await audit.append({ event: 'agent.stopped', actor: 'auto' });
       await Promise.all([link.close(), control.close(), audit.close(), index.close()]);
+      await forgetInForce(host.runtime);
       oneHealer.close();
     },
   };

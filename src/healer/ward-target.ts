@@ -32,6 +32,11 @@ export function upstreamsOf(options: Pick<TargetOptions, 'policy' | 'gateways'>)
   return distinct([...own.flatMap(([, { upstream, also_allowed: others }]) => [upstream, ...others]), ...(own.length === 0 ? (options.policy.service.listen ?? []) : [])]);
 }
 
+/** All its addresses as one text: another one means that it has moved. */
+export function addressesOf(ward: { target(): ServiceTarget }): string {
+  return ward.target().upstreams.map(formatAddress).join(' ');
+}
+
 /** Where the healer remembers to which upstream it switched. */
 export function currentFile(stateFolder: string, service: string): string {
   return join(stateFolder, `${service}.upstream.json`);

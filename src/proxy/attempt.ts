@@ -49,6 +49,8 @@ export async function attempt(journey: Journey, slot: Slot): Promise<Attempted> 
 /** The end of a kept connection is no failure of the backend: only what comes of the next, new one is. */
 function countFailure({ gateway, note, request }: Journey, slot: Slot, failure: UpstreamFailure): void {
   note.failure = failure;
+  // sent where requests went before a reload: it says nothing about where they go now
+  if (!gateway.gate.isUpstream(slot)) return gateway.health.withdrawn();
   gateway.quarantine.attemptFailed(request, failure, slot.upstream);
   if (failure.staleConnection) return gateway.health.withdrawn();
   gateway.health.failed(failure, slot.upstream, request.id);
@@ -79,6 +81,7 @@ async function answered(journey: Journey, slot: Slot, response: UpstreamResponse
 /** The answer broke off after its head. */
 function countCut({ gateway, note, request }: Journey, slot: Slot, failure: UpstreamFailure): void {
   note.failure = failure;
+  if (!gateway.gate.isUpstream(slot)) return;
   gateway.quarantine.attemptFailed(request, failure, slot.upstream);
   gateway.health.cut(failure, slot.upstream, request.id);
 }

@@ -23,7 +23,7 @@ const watchMs = 1000;
 export interface ConnectionOptions {
   readonly handle: HandleRequest;
   readonly isUnix: boolean;
-  readonly clientAddressHeader: string | undefined;
+  readonly clientAddressHeader: () => string | undefined;
   /** May the connection be used again after an answer? */
   readonly mayKeep: () => boolean;
 }
@@ -188,7 +188,7 @@ export class FastcgiConnection {
     const { writer, body, gone } = request;
     const onStderr = (text: Buffer): void => void (request.answered || writer.writeStderr(text));
     const { clientAddressHeader, handle } = this.#options;
-    const asked = new FastcgiRequest({ params: request.params!, body, clientGone: gone.signal, interim: { onStderr }, clientAddressHeader });
+    const asked = new FastcgiRequest({ params: request.params!, body, clientGone: gone.signal, interim: { onStderr }, clientAddressHeader: clientAddressHeader() });
     void handle(asked).then((answer) => this.#answer(request, answer));
   }
 

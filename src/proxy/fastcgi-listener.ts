@@ -12,7 +12,7 @@ export interface FastcgiListenerOptions {
   /** For a unix socket. */
   readonly socket: SocketPermissions;
   readonly handle: HandleRequest;
-  /** Name of the header that carries the visitor's address; without it nginx's REMOTE_ADDR is believed. */
+  /** Name of the header that carries the visitor's address; without it nginx's REMOTE_ADDR is believed. Asked for each request: a reload may change it. */
   readonly clientAddressHeader?: string | undefined;
 }
 
@@ -20,11 +20,12 @@ export interface FastcgiListenerOptions {
 const socketBufferBytes = 16 * 1024;
 
 /** Listens until it is closed. Rejects with a sentence when it cannot listen. */
-export async function listenFastcgi({ address, socket, handle, clientAddressHeader }: FastcgiListenerOptions): Promise<Listener> {
+export async function listenFastcgi(options: FastcgiListenerOptions): Promise<Listener> {
+  const { address, socket, handle } = options;
   const isUnix = address.kind === 'unix';
   const open = new OpenConnections(systemClock);
   const server = createServer({ noDelay: true, highWaterMark: socketBufferBytes }, (peer) => {
-    const connection = new FastcgiConnection(peer, { handle, isUnix, clientAddressHeader, mayKeep: () => !open.leaving });
+    const connection = new FastcgiConnection(peer, { handle, isUnix, clientAddressHeader: () => options.clientAddressHeader, mayKeep: () => !open.leaving });
     open.add(peer, connection.isIdle);
   });
   await listenOn(server, address, socket);

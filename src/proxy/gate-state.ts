@@ -42,3 +42,28 @@ export type GateState =
       readonly estimateMs: number | undefined;
       readonly failure: FailureKind | undefined;
     };
+
+export type Closed = Exclude<GateState, { kind: 'open' }>;
+
+/** Why the gate closes, or stays closed. `incident`, `estimateMs` and `failure` stay as they were where nothing is said of them. */
+export interface ClosingOrder {
+  readonly until: 'connect' | 'order';
+  readonly incident?: string;
+  readonly say: string;
+  readonly estimateMs?: number;
+  readonly failure?: FailureKind;
+}
+
+/** The state after it, where `before` was the state until now. */
+export function closedBy(order: ClosingOrder, kind: Closed['kind'], { before, nowMs }: { readonly before: GateState; readonly nowMs: number }): Closed {
+  const closed = before.kind === 'open' ? undefined : before;
+  return {
+    kind,
+    sinceMs: closed?.sinceMs ?? nowMs,
+    until: order.until,
+    incident: order.incident ?? closed?.incident,
+    say: order.say,
+    estimateMs: order.estimateMs ?? closed?.estimateMs,
+    failure: order.failure ?? closed?.failure,
+  };
+}

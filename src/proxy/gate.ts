@@ -6,14 +6,12 @@
  * a ramp; a failed connect closes the gate again. Replays of what was sent have a budget of their own, which delays
  * them and refuses none. It never reads a body.
  */
-import type { Address, FailureKind } from '../core/failure.ts';
+import { formatAddress, type Address } from '../core/failure.ts';
 import type { Clock } from '../core/time.ts';
 import { Concurrency } from './concurrency.ts';
-import type { Admission, GateLimits, GateState, Slot } from './gate-state.ts';
+import { closedBy, type Admission, type Closed, type ClosingOrder, type GateLimits, type GateState, type Slot } from './gate-state.ts';
 import type { GatewayRequest } from './gateway-request.ts';
 import { WaitingLine } from './waiting-line.ts';
-
-type Closed = Exclude<GateState, { kind: 'open' }>;
 
 /** What the gate must know of a request: never its body. */
 export type Comer = Pick<GatewayRequest, 'clientGone' | 'clientAddress'>;
@@ -28,9 +26,9 @@ interface Waiter {
 const sameRecoveryMs = 10_000;
 
 export class Gate {
-  readonly upstreams: readonly Address[];
+  #upstreams: readonly Address[];
   readonly #clock: Clock;
-  readonly #limits: GateLimits;
+  #limits: GateLimits;
   readonly #concurrency: Concurrency;
   /** Called when the gate closes so that a connect can open it: starts the one prober. Aborts when it opens. */
   readonly #watchForRecovery: (target: Address, opened: () => void, signal: AbortSignal) => void;
@@ -49,13 +47,16 @@ export class Gate {
     readonly clock: Clock;
     readonly watchForRecovery: (target: Address, opened: () => void, signal: AbortSignal) => void;
   }) {
-    this.upstreams = options.upstreams;
+    this.#upstreams = options.upstreams;
     this.#clock = options.clock;
     this.#limits = options.limits;
     this.#concurrency = new Concurrency(options.limits.inFlight, options.clock, () => this.#pump());
     this.#watchForRecovery = options.watchForRecovery;
   }
 
+  get upstreams(): readonly Address[] {
+    return this.#upstreams;
+  }
   get state(): GateState {
     return this.#state;
   }
@@ -93,7 +94,7 @@ export class Gate {
   }
 
   /** A connect failed, or the healer says so: unsent requests wait. */
-  hold(order: { readonly until: 'connect' | 'order'; readonly incident?: string; readonly say: string; readonly estimateMs?: number; readonly failure?: FailureKind }): void {
+  hold(order: ClosingOrder): void {
     this.#close('holding', order);
   }
 
@@ -123,7 +124,7 @@ export class Gate {
 
   /** The healer is gone: what only it could open, a connect may open now. */
   orphaned(): void {
-    if (this.#state.kind !== 'open' && this.#state.until === 'order') this.#close(this.#state.kind, { ...withoutIncident(this.#state), until: 'connect' });
+    if (this.#state.kind !== 'open' && this.#state.until === 'order') this.#close(this.#state.kind, { say: this.#state.say, until: 'connect' });
   }
 
   /** Sends everything from now on, also what waits, to the n-th upstream. */
@@ -133,7 +134,30 @@ export class Gate {
     if (this.#state.kind !== 'open' && this.#watching) this.#watch(this.#state.until);
   }
 
-  /** The proxy stops: nobody probes any more, and who still waits is answered. */
+  /**
+   * The configuration is another one: what waits goes by it, to where it says now. A gate that is closed opens when a
+   * connect there works, whoever closed it: what was ordered was about the backend before.
+   */
+  adopt({ upstreams, limits }: { readonly upstreams: readonly Address[]; readonly limits: GateLimits }): void {
+    const [before, index] = [this.#target, this.#current];
+    // whoever was sent elsewhere stays there, if it is still allowed; all others go where the configuration says
+    this.#current = index === 0 ? 0 : Math.max(0, upstreams.map(formatAddress).indexOf(formatAddress(before)));
+    [this.#upstreams, this.#limits] = [upstreams, limits];
+    this.#concurrency.limit = limits.inFlight;
+    if (this.#state.kind !== 'open' && formatAddress(before) !== formatAddress(this.#target)) {
+      this.#state = { ...this.#state, until: 'connect' };
+      this.#watch('connect');
+    }
+    this.#pump();
+  }
+
+  /** Whether this is where requests may still go: what becomes of others says nothing about the backend of now. */
+  isUpstream({ target, upstream }: Pick<Slot, 'target' | 'upstream'>): boolean {
+    const now = this.#upstreams[upstream];
+    return now !== undefined && formatAddress(now) === formatAddress(target);
+  }
+
+  /** The proxy stops, or this gateway is removed: nobody probes any more, and who still waits is answered. */
   stop(): void {
     this.#stopped = true;
     this.#watching?.abort();
@@ -145,25 +169,21 @@ export class Gate {
     this.#pump();
   }
 
-  #close(kind: Closed['kind'], order: { readonly until: 'connect' | 'order'; readonly incident?: string; readonly say: string; readonly estimateMs?: number; readonly failure?: FailureKind }): void {
-    const before = this.#state.kind === 'open' ? undefined : this.#state;
-    this.#state = {
-      kind,
-      sinceMs: before?.sinceMs ?? this.#clock.monotonicMs(),
-      until: order.until,
-      incident: order.incident ?? before?.incident,
-      say: order.say,
-      estimateMs: order.estimateMs ?? before?.estimateMs,
-      failure: order.failure ?? before?.failure,
-    };
-    if (before?.until !== order.until || !this.#watching) this.#watch(order.until);
+  #close(kind: Closed['kind'], order: ClosingOrder): void {
+    const before = this.#state;
+    this.#state = closedBy(order, kind, { before, nowMs: this.#clock.monotonicMs() });
+    if (before.kind === 'open' || before.until !== order.until || !this.#watching) this.#watch(order.until);
   }
 
   #watch(until: 'connect' | 'order'): void {
     this.#watching?.abort();
     this.#watching = new AbortController();
-    const target = this.upstreams[this.#current];
-    if (until === 'connect' && target && !this.#stopped) this.#watchForRecovery(target, () => this.open('it accepts connections again'), this.#watching.signal);
+    const target = this.#target;
+    if (until === 'connect' && !this.#stopped) this.#watchForRecovery(target, () => this.open('it accepts connections again'), this.#watching.signal);
+  }
+
+  get #target(): Address {
+    return this.#upstreams[this.#current]!;
   }
 
   #mayGo(replay: boolean): boolean {
@@ -214,20 +234,17 @@ export class Gate {
   #proceed(replay: boolean): Admission {
     const place = this.#concurrency.take(replay);
     const upstream = this.#current;
+    const target = this.#target;
     const slot: Slot = {
-      target: this.upstreams[upstream]!,
+      target,
       upstream,
       answered: place.answered,
       failed: (couldNotConnect) => {
         place.failed();
-        if (couldNotConnect && this.#state.kind === 'open' && upstream === this.#current) this.hold({ until: 'connect', say: '', failure: couldNotConnect });
+        if (couldNotConnect && this.#state.kind === 'open' && upstream === this.#current && this.isUpstream(slot)) this.hold({ until: 'connect', say: '', failure: couldNotConnect });
       },
       release: place.release,
     };
     return { outcome: 'proceed', slot };
   }
-}
-
-function withoutIncident(state: Closed): { say: string; estimateMs?: number; failure?: FailureKind } {
-  return { say: state.say, ...(state.estimateMs === undefined ? {} : { estimateMs: state.estimateMs }), ...(state.failure === undefined ? {} : { failure: state.failure }) };
 }

@@ -4,12 +4,14 @@
  */
 import { connect } from 'node:net';
 import { openChannel, type Channel } from '../channel/frame.ts';
+import { onceAMinute } from '../channel/once-a-minute.ts';
 import { whyNotTrusted } from '../channel/whose-socket.ts';
 import { fromHealerSchema, protocolVersion, type Fact, type FromHealer, type Order } from '../channel/messages.ts';
 import type { Clock } from '../core/time.ts';
 import type { Gateway } from './gateway.ts';
 import { HealerQuestions, type HealerAnswer, type QuestionWords } from './healer-questions.ts';
 import { poolLimits } from './pool-limits.ts';
+import type { GatewayReload } from './reload-gateways.ts';
 
 const firstRetryMs = 100;
 const longestRetryMs = 2000;
@@ -21,7 +23,14 @@ export interface HealerLink {
   /** For the dashboard. Never rejects. */
   readonly ask: (words: QuestionWords) => Promise<HealerAnswer>;
   /** Goes on until the signal aborts. */
-  run(gateways: ReadonlyMap<string, Gateway>, signal: AbortSignal): Promise<void>;
+  run(served: Served, signal: AbortSignal): Promise<void>;
+}
+
+/** What the healer looks after. */
+export interface Served {
+  /** As they are now: a reload changes them. */
+  readonly gateways: ReadonlyMap<string, Gateway>;
+  readonly reload: Pick<GatewayReload, 'sha256' | 'prepare' | 'swap' | 'abandon'>;
 }
 
 export interface HealerLinkOptions {
@@ -43,15 +52,17 @@ export function createHealerLink(options: HealerLinkOptions): HealerLink {
     tell: (fact) => void channel?.send(fact),
     connected: () => channel !== undefined,
     ask: (words) => questions.ask(words),
-    async run(gateways, signal) {
+    async run({ gateways, reload }, signal) {
+      const say = onceAMinute((fields, message) => options.log.warn(fields, message), options.clock);
       void summarise(gateways, options.clock, signal);
       for (let retryMs = firstRetryMs; !signal.aborted; retryMs = Math.min(longestRetryMs, retryMs * 2)) {
         const beganMs = options.clock.monotonicMs();
-        const wasUp = await converse({ options, gateways, questions }, signal, (now) => (channel = now));
+        const wasUp = await converse({ options, gateways, reload, questions, say }, signal, (now) => (channel = now));
         channel = undefined;
         questions.gone();
         if (wasUp) for (const gateway of gateways.values()) leaveAlone(gateway);
-        // who is refused (another version, other gateways) was connected too, and is refused again
+        if (wasUp) await reload.abandon();
+        // who is refused after its greeting is refused again
         if (wasUp && options.clock.monotonicMs() - beganMs > longestRetryMs) retryMs = firstRetryMs;
         await options.clock.sleep(retryMs, signal);
       }
@@ -59,14 +70,16 @@ export function createHealerLink(options: HealerLinkOptions): HealerLink {
   };
 }
 
-interface Talk {
+interface Talk extends Served {
   readonly options: HealerLinkOptions;
-  readonly gateways: ReadonlyMap<string, Gateway>;
   readonly questions: HealerQuestions;
+  /** The same words once a minute at most. */
+  readonly say: (fields: object, message: string) => void;
 }
 
-/** One connection from its beginning to its end; whether it ever stood. */
-function converse({ options, gateways, questions }: Talk, signal: AbortSignal, up: (channel: Channel<Fact>) => void): Promise<boolean> {
+/** One connection from its beginning to its end; whether the healer took us. */
+function converse(talk: Talk, signal: AbortSignal, up: (channel: Channel<Fact>) => void): Promise<boolean> {
+  const { options, gateways, reload, say } = talk;
   return new Promise((resolve) => {
     let stood = false;
     const stranger = whyNotTrusted(options.path);
@@ -76,7 +89,18 @@ function converse({ options, gateways, questions }: Talk, signal: AbortSignal, u
     }
     const socket = connect(options.path);
     const channel = openChannel<FromHealer, Fact>(socket, fromHealerSchema, {
-      onMessage: (message) => take(message, { options, gateways, questions }),
+      onMessage: (message) => {
+        if (stood) return take(message, talk, channel);
+        const why = whyNotTaken(message, options.product);
+        if (why !== undefined) {
+          say({ healer: message.type === 'welcome' ? message.version : 'unknown', proxy: protocolVersion }, why);
+          return channel.close();
+        }
+        stood = true;
+        up(channel);
+        for (const { shedding } of gateways.values()) shedding.end(); // what still stands follows at once
+        options.log.info({}, 'connected to the healer');
+      },
       onEnd: (reason) => {
         signal.removeEventListener('abort', channel.close);
         if (stood && !signal.aborted) options.log.warn({ reason }, 'the healer is gone; gates go on by themselves');
@@ -84,13 +108,16 @@ function converse({ options, gateways, questions }: Talk, signal: AbortSignal, u
       },
     });
     signal.addEventListener('abort', channel.close, { once: true });
-    socket.once('connect', () => {
-      stood = true;
-      channel.send({ type: 'hello', version: protocolVersion, product: options.product, gateways: [...gateways.keys()] });
-      up(channel);
-      options.log.info({}, 'connected to the healer');
-    });
+    socket.once('connect', () => channel.send({ type: 'hello', version: protocolVersion, product: options.product, gateways: [...gateways.keys()], config: reload.sha256() }));
   });
+}
+
+/** Its first word must be a welcome in our own version; what is to be done otherwise, as a sentence. */
+function whyNotTaken(first: FromHealer, product: string): string | undefined {
+  if (first.type === 'welcome' && first.version === protocolVersion) return undefined;
+  const other = first.type === 'welcome' ? `goodgateway ${first.product}, which speaks version ${first.version}` : 'of a version that cannot be told';
+  const older = first.type !== 'welcome' || first.version < protocolVersion ? 'healer' : 'proxy';
+  return `the healer is ${other}; this proxy is goodgateway ${product} and speaks version ${protocolVersion}: they do not understand each other, so nothing is healed, while requests are served, and held, as without a healer; restart the ${older}, which is the older one (tried again every ${longestRetryMs / 1000} s, said once a minute)`;
 }
 
 /** The healer is gone: what it ordered goes on by itself, or ends by itself. */
@@ -99,18 +126,26 @@ function leaveAlone({ gate, shedding }: Gateway): void {
   shedding.orphaned();
 }
 
-function take(message: FromHealer, { options, gateways, questions }: Talk): void {
-  if (message.type === 'record') return options.onRecord(message.line);
-  if (message.type === 'answer') return questions.took(message);
-  obey(message, gateways, options);
+function take(message: FromHealer, { options, gateways, reload, questions }: Talk, channel: Channel<Fact>): void {
+  switch (message.type) {
+    case 'record':
+      return options.onRecord(message.line);
+    case 'answer':
+      return questions.took(message);
+    case 'prepare':
+      return void reload.prepare(message.sha256).then((problems) => channel.send({ type: 'prepared', id: message.id, problems: [...problems] }));
+    case 'swap':
+      return reload.swap();
+    case 'abandon':
+      return void reload.abandon();
+    case 'welcome':
+      return undefined;
+    default:
+      return obey(message, gateways, options);
+  }
 }
 
-function obey(order: Order, gateways: ReadonlyMap<string, Gateway>, { log }: Pick<HealerLinkOptions, 'log'>): void {
-  if (order.type === 'welcome') {
-    for (const { shedding } of gateways.values()) shedding.end(); // what still stands follows at once
-    if (order.version !== protocolVersion) log.warn({ healer: order.version, proxy: protocolVersion }, 'the healer speaks another version; restart the older process');
-    return;
-  }
+function obey(order: Exclude<Order, { type: 'welcome' }>, gateways: ReadonlyMap<string, Gateway>, { log }: Pick<HealerLinkOptions, 'log'>): void {
   const gateway = gateways.get(order.gateway);
   if (!gateway) return log.warn({ gateway: order.gateway }, 'the healer named a gateway that this proxy does not have; do both read the same file?');
   const { gate, quarantine, shedding, connections } = gateway;

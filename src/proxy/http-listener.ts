@@ -23,7 +23,7 @@ export interface HttpListenerOptions {
   readonly address: Address;
   readonly socket: SocketPermissions;
   readonly handle: HandleRequest;
-  /** Name of the header that carries the visitor's address. */
+  /** Name of the header that carries the visitor's address. Asked for each request, as `earlyHints` is: a reload may change it. */
   readonly clientAddressHeader?: string | undefined;
   /** Pass 103 and other interim answers on. */
   readonly earlyHints?: boolean;
@@ -38,7 +38,7 @@ export async function listenHttp(options: HttpListenerOptions): Promise<Listener
   const connections = new OpenConnections(systemClock);
   const app = buildApp(options, connections);
   await app.ready();
-  const upgrades = passUpgrades(app.server, { handle: options.handle, clientAddressHeader: options.clientAddressHeader });
+  const upgrades = passUpgrades(app.server, options);
   app.server.on('connection', (socket) => connections.add(socket, () => allAnswered(socket) && !upgrades.has(socket)));
   await listenOn(app.server, options.address, options.socket);
   return {

@@ -20,7 +20,7 @@ const halfClosedMs = 60_000;
 
 export interface UpgradeOptions {
   readonly handle: HandleRequest;
-  readonly clientAddressHeader: string | undefined;
+  readonly clientAddressHeader?: string | undefined;
 }
 
 /** Node before 24.9 (and 22.21) hands over every offer and has lost the body by now. */
@@ -65,9 +65,10 @@ function inTurn(client: Socket, next: () => void): void {
   });
 }
 
-async function upgrade(raw: IncomingMessage, client: Socket, { handle, clientAddressHeader }: UpgradeOptions): Promise<void> {
+async function upgrade(raw: IncomingMessage, client: Socket, options: UpgradeOptions): Promise<void> {
   const early = watch(client);
-  const answer = await handle(new HttpRequest(raw, { target: raw.url ?? '/', clientAddressHeader, clientGone: clientConnection(client).gone }));
+  const { clientAddressHeader } = options;
+  const answer = await options.handle(new HttpRequest(raw, { target: raw.url ?? '/', clientAddressHeader, clientGone: clientConnection(client).gone }));
   early.stop();
   if (!answer || client.destroyed) {
     answer?.tunnel?.destroy();

@@ -12,11 +12,12 @@ export interface ByteBudget {
   give(bytes: number): void;
 }
 
-/** A budget of `limitBytes` in all. */
-export function byteBudget(limitBytes: number): ByteBudget {
+/** A budget of `limitBytes` in all; of what the function says where it may change. */
+export function byteBudget(limitBytes: number | (() => number)): ByteBudget {
+  const limit = typeof limitBytes === 'number' ? () => limitBytes : limitBytes;
   let taken = 0;
   return {
-    take: (bytes) => taken + bytes <= limitBytes && ((taken += bytes), true),
+    take: (bytes) => taken + bytes <= limit() && ((taken += bytes), true),
     give: (bytes) => void (taken -= bytes),
   };
 }

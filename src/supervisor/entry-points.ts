@@ -32,6 +32,8 @@ export interface ProxyRights {
   readonly appends: readonly string[];
   /** Where its compiled code is kept: a folder that the healer reads nothing from. */
   readonly cache: string;
+  /** Where it meets the healer: what is in force is there when the file itself cannot be read any more. */
+  readonly runtime: string;
 }
 
 /**
@@ -87,7 +89,7 @@ export function healerArgv(configFile: string, installation: Installation): read
 
 /** How the proxy is started, with what it may do and nothing else. */
 export function proxyArgv(configFile: string, rights: ProxyRights, installation: Installation): readonly [string, ...string[]] {
-  return [installation.node, quiet, smallNurseries, ...permissionFlags(rights, installation), fileOf('proxy/main', installation), '--config', configFile];
+  return [installation.node, quiet, smallNurseries, ...permissionFlags(rights, installation), fileOf('proxy/main', installation), '--config', configFile, '--runtime', rights.runtime];
 }
 
 /**

@@ -37,9 +37,9 @@ const supervisor = supervise(
   (name) => void end(`${name} cannot run with this configuration: goodgateway check --config ${file} says why`, 1),
 );
 process.on('SIGHUP', () => {
-  // the proxy opens its access record again; one that does not run opens it when it starts
+  // the proxy opens its access record again, and reads its gateways where no healer is there; one that does not run does both when it starts
   supervisor.signal('proxy', 'SIGHUP');
-  // the healer reads policies and limits again, and says what came of it; what needs a restart it names
+  // the healer reads all of the configuration again, has the proxy take it, and says what came of it
   if (!supervisor.signal('healer', 'SIGHUP')) log(40, {}, 'SIGHUP: the healer does not run at the moment; it reads the configuration when it starts');
 });
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end(signal, 0));

@@ -1,12 +1,17 @@
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { openChannel } from '../../src/channel/frame.ts';
-import { factSchema, orderSchema, protocolVersion, type Fact, type Order } from '../../src/channel/messages.ts';
+import { factSchema, fromHealerSchema, orderSchema, protocolVersion, type Fact, type FromHealer, type Order } from '../../src/channel/messages.ts';
 import { systemClock } from '../../src/core/time.ts';
 import { listenForProxies } from '../../src/healer/proxy-link.ts';
 import { createHealerLink } from '../../src/proxy/healer-link.ts';
+import { hostSchema } from '../../src/config/host-schema.ts';
+import { runProxy } from '../../src/proxy/run-proxy.ts';
+import { freePort } from '../support/ports.ts';
+import { until } from '../support/until.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 async function pair(t: Test): Promise<[Socket, Socket]> {
@@ -17,6 +22,10 @@ async function pair(t: Test): Promise<[Socket, Socket]> {
   t.teardown(() => [here.destroy(), there.destroy(), server.close()]);
   return [here, there];
 }
+
+/** What the healer of these tests goes by. */
+const inForce = { gateways: new Set(['shop']), sha256: 'a'.repeat(64) };
+const nothingToReload = { sha256: () => inForce.sha256, prepare: () => Promise.resolve([]), swap: () => undefined, abandon: () => Promise.resolve() };
 
 const fact: Fact = { type: 'failure_reported', gateway: 'shop', upstream: 0, kind: 'connection_refused', phase: 'connect', detail: 'nobody listens', requestId: 'r1', atMs: 1 };
 
@@ -62,7 +71,7 @@ t.test('the healer believes facts about its own gateways only, and tells a proxy
     path,
     clock: systemClock,
     product: '0',
-    gateways: new Set(['shop']),
+    inForce,
     onFailure: (one) => failures.push(one.requestId),
     onSummary: () => undefined,
     onDeath: (one) => failures.push(one.name),
@@ -81,7 +90,7 @@ t.test('the healer believes facts about its own gateways only, and tells a proxy
   const socket = connect(path);
   const standing = new Promise<void>((resolve) => {
     const channel = openChannel<Order, Fact>(socket, orderSchema, { onMessage: (order) => orders.push(order) === 3 && resolve(), onEnd: () => undefined });
-    socket.once('connect', () => channel.send({ type: 'hello', version: protocolVersion, product: '0', gateways: ['shop'] }));
+    socket.once('connect', () => channel.send({ type: 'hello', version: protocolVersion, product: '0', gateways: ['shop'], config: inForce.sha256 }));
   });
   await standing;
   t.same(
@@ -104,7 +113,7 @@ t.test('a proxy of another version, or with other gateways, is refused politely'
     path,
     clock: systemClock,
     product: '0',
-    gateways: new Set(['shop']),
+    inForce,
     onFailure: () => undefined,
     onSummary: () => undefined,
     onDeath: () => undefined,
@@ -115,14 +124,20 @@ t.test('a proxy of another version, or with other gateways, is refused politely'
   });
   t.teardown(() => link.close());
   for (const hello of [
+    { version: 99, gateways: ['shop'], newer: 'what this version does not know' },
     { version: 99, gateways: ['shop'] },
     { version: protocolVersion, gateways: ['other'] },
   ]) {
     const socket = connect(path);
-    socket.once('connect', () => socket.write(`${JSON.stringify({ type: 'hello', product: '0', ...hello })}\n`));
-    await once(socket.resume(), 'close');
+    const channel = openChannel<FromHealer, Fact>(socket, fromHealerSchema, {
+      onMessage: (message) => message.type === 'prepare' && channel.send({ type: 'prepared', id: message.id, problems: ['goodgateway.yaml:3:1: another file'] }),
+      onEnd: () => undefined,
+    });
+    socket.once('connect', () => channel.send({ type: 'hello', product: '1.2.3', ...hello }));
+    await once(socket, 'close');
   }
-  t.match(said, [/another version/, /same file/]);
+  t.equal(said.length, 3, 'the same is said once a minute');
+  t.match(said, [/a proxy was refused: it is goodgateway 1\.2\.3 and speaks version 99; this healer .* restart the healer, which is the older one/, /another goodgateway\.yaml/, /gone/]);
 });
 
 t.test('the longest greeting is understood', async (t) => {
@@ -153,7 +168,34 @@ t.test('a proxy that is refused comes back less and less often', async (t) => {
     onRecord: () => undefined,
     log: { info: () => undefined, warn: (_fields, message) => void said.push(message) },
   });
-  await link.run(new Map(), stop.signal);
+  await link.run({ gateways: new Map(), reload: nothingToReload }, stop.signal);
   t.same(pauses, [100, 200, 400, 800, 1600, 2000]);
-  t.match(said, [/another version/]);
+  t.match(said, [/the healer is goodgateway 0, which speaks version \d+; .*restart the healer, which is the older one/], 'it is said once');
+});
+
+t.test('beside a healer of another version requests are served, and the proxy goes on trying', async (t) => {
+  const folder = tempFolder(t);
+  let greetings = 0;
+  const newer = createServer((socket) => {
+    greetings += 1;
+    // a newer one may say more, and need not hang up
+    socket
+      .on('error', () => undefined)
+      .resume()
+      .write(`${JSON.stringify({ type: 'welcome', version: protocolVersion + 1, product: '9.9.9', motto: 'x' })}\n`);
+  }).listen(join(folder, 'healer.sock'));
+  const backend = createHttpServer((_request, answer) => answer.end('hello')).listen(0, '127.0.0.1');
+  await Promise.all([once(newer, 'listening'), once(backend, 'listening')]);
+  t.teardown(() => [newer.close(), backend.close()]);
+  const { port } = backend.address() as { port: number };
+  const listen = await freePort();
+  const shop = { listen: `127.0.0.1:${listen}`, protocol: 'http', upstream: `127.0.0.1:${port}`, service: 'shop', keepalive: 'none' };
+  const host = hostSchema.parse({ version: 1, gateways: { shop }, runtime: folder, state: folder, audit: { folder } });
+  const said: string[] = [];
+  const proxy = await runProxy(host, '1.2.3', { info: () => undefined, warn: (_fields, message) => void said.push(message) });
+  t.teardown(() => proxy.close(AbortSignal.abort()));
+  await until(() => greetings >= 3, { timeoutMs: 10_000, what: 'the third attempt' });
+  t.equal(await (await fetch(`http://127.0.0.1:${listen}/`, { headers: { connection: 'close' } })).text(), 'hello');
+  t.match(said, [/^the healer is goodgateway 9\.9\.9, which speaks version \d+; this proxy is goodgateway 1\.2\.3 .* restart the proxy, which is the older one/]);
+  t.equal(said.length, 1);
 });

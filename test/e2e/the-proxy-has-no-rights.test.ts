@@ -76,6 +76,17 @@ t.test('R24 least privilege: the proxy is another user without rights, and the h
   t.equal(await ask(join(runtime, 'shop.sock')), 200, 'it works all the same');
   t.match(await gateway.command('status'), { output: /shop: unknown/ });
 
+  // only root could make a place for another socket there
+  const written = readFileSync(gateway.config, 'utf8');
+  writeFileSync(gateway.config, written.replace('runtime/shop.sock', 'runtime/other.sock'));
+  signal(gateway.pid('supervisor')!, 'SIGHUP');
+  const refused = await until(() => gateway.audit().find(({ event }) => event === 'policy.rejected'), { timeoutMs: 15_000, what: 'the refusal' });
+  t.match(refused['text'], /goodgateway\.yaml:\d+:\d+: the proxy may make no socket in .*runtime: .*systemctl restart goodgateway \(says the proxy\)/);
+  writeFileSync(gateway.config, written.replace(/timeouts:.*/, '').replace('service: shop', 'service: shop\n    timeouts: { connect: 2s }'));
+  signal(gateway.pid('supervisor')!, 'SIGHUP');
+  await until(() => gateway.audit().some(({ text }) => text === 'the gateways were read again: shop'), { timeoutMs: 15_000, what: () => `a reload: ${gateway.log().slice(-1500)}` });
+  t.equal(await ask(join(runtime, 'shop.sock')), 200, 'its socket was kept');
+
   // everything that the healer reads as code, obeys or relies on
   const own = [join(runtime, 'proxy'), join(runtime, 'proxy/compile-cache'), join(runtime, 'proxy/shop.sock'), join(runtime, 'healer.sock')];
   const places = [folder, join(project, 'src'), join(project, 'package.json'), process.execPath];

@@ -278,6 +278,9 @@ t.test('over FastCGI, by the same classes', { skip: missing('nginx', 'php-fpm8.2
   for (const one of [...answers.crawler, ...answers.customer]) await one.body?.cancel();
 });
 
+/** Of the configuration that both go by. */
+const sha256 = 'a'.repeat(64);
+
 async function healerAt(t: Test, path: string) {
   let proxies = 0;
   const nothing = (): undefined => undefined;
@@ -285,7 +288,7 @@ async function healerAt(t: Test, path: string) {
     path,
     clock: systemClock,
     product: '0',
-    gateways: new Set(['app']),
+    inForce: { gateways: new Set(['app']), sha256 },
     onFailure: nothing,
     onSummary: nothing,
     onDeath: nothing,
@@ -304,7 +307,7 @@ t.test('a proxy that comes back is told what stands; a healer that does not shed
   const proxy = async (): Promise<() => Promise<void>> => {
     const stop = new AbortController();
     const run = createHealerLink({ path, product: '0', clock: systemClock, onRecord: () => undefined, log: { info: () => undefined, warn: () => undefined } }).run(
-      new Map([['app', gateway]]),
+      { gateways: new Map([['app', gateway]]), reload: { sha256: () => sha256, prepare: async () => [], swap: () => undefined, abandon: async () => undefined } },
       stop.signal,
     );
     t.teardown(() => stop.abort());

@@ -12,7 +12,6 @@ import { readNginxLine, type NginxFact } from './nginx-line.ts';
 import { whoseAddress, type KnownGateway, type Whose } from './whose-address.ts';
 
 export interface NginxLogsOptions {
-  readonly gateways: Readonly<Record<string, GatewayConfig>>;
   readonly wards: ReadonlyMap<string, Ward>;
   readonly incidents: Incidents;
   readonly healer: Healer;
@@ -28,15 +27,47 @@ interface ReadingGateway extends KnownGateway {
 /** The same words about nginx are recorded once in so long. */
 const sayAgainMs = 60_000;
 
-/** Follows every log that a gateway names; resolves when the healer stops. */
-export async function watchNginxLogs(options: NginxLogsOptions): Promise<void> {
-  const files = new Set(Object.values(options.gateways).flatMap(({ nginx_error_log: file }) => file ?? []));
-  await Promise.all([...files].map((file) => watchLog(file, options)));
+type Gateways = Readonly<Record<string, GatewayConfig>>;
+
+/** Every log that a gateway names, as long as one does and the healer runs. */
+export class NginxLogs {
+  readonly #options: NginxLogsOptions;
+  readonly #add: (work: Promise<void>) => void;
+  readonly #followed = new Map<string, AbortController>();
+  #gateways: Gateways = {};
+
+  /** `add` gets the work of each log. */
+  constructor(options: NginxLogsOptions, add: (work: Promise<void>) => void) {
+    this.#options = options;
+    this.#add = add;
+  }
+
+  /** These are the gateways from now on. */
+  adopt(gateways: Gateways): void {
+    this.#gateways = gateways;
+    const files = new Set(Object.values(gateways).flatMap(({ nginx_error_log: file }) => file ?? []));
+    for (const [file, gone] of this.#followed) {
+      if (files.has(file)) continue;
+      gone.abort();
+      this.#followed.delete(file);
+    }
+    for (const file of files) {
+      if (this.#followed.has(file)) continue;
+      const gone = new AbortController();
+      this.#followed.set(file, gone);
+      this.#add(watchLog(file, { ...this.#options, gateways: () => this.#gateways, signal: AbortSignal.any([this.#options.healer.stopping, gone.signal]) }));
+    }
+  }
 }
 
-function watchLog(file: string, options: NginxLogsOptions): Promise<void> {
-  const { clock, stopping, log } = options.healer;
-  const gateways = readers(file, options.gateways);
+interface OneLog extends NginxLogsOptions {
+  /** As they are now. */
+  readonly gateways: () => Gateways;
+  readonly signal: AbortSignal;
+}
+
+function watchLog(file: string, options: OneLog): Promise<void> {
+  const { clock, log } = options.healer;
   const said = new Map<string, number>();
   const say: Say = async (gateway, text) => {
     const now = clock.monotonicMs();
@@ -47,10 +78,10 @@ function watchLog(file: string, options: NginxLogsOptions): Promise<void> {
   return followLog({
     file,
     clock,
-    signal: stopping,
+    signal: options.signal,
     onLine: async (line) => {
       const fact = readNginxLine(line);
-      if (fact) await take(fact, { gateways, say, place: options });
+      if (fact) await take(fact, { gateways: readers(file, options.gateways()), say, place: options });
     },
     onTrouble: (reason) => {
       if (reason === undefined) return log.info({ file }, "nginx's error log is read");
@@ -133,7 +164,7 @@ async function tellOfNginx({ file, text, gateway }: { readonly file: string; rea
   await healer.audit.append({ event: 'evidence.captured', ...(gateway && { service: gateway.service }), evidence, text });
 }
 
-function readers(file: string, gateways: NginxLogsOptions['gateways']): readonly ReadingGateway[] {
+function readers(file: string, gateways: Gateways): readonly ReadingGateway[] {
   return (
     Object.entries(gateways)
       .filter(([, gateway]) => gateway.nginx_error_log === file)

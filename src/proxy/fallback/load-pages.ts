@@ -1,6 +1,7 @@
 /**
- * Everything that visitors may have to read, made ready at the start: our own page and texts, and over them those of the
- * administrator. Whatever is wrong with the latter is told and left out: a page must never stop traffic.
+ * Everything that visitors may have to read, made ready at the start and with every reload: our own page and texts, and
+ * over them those of the administrator. Whatever is wrong with the latter is told and left out: a page must never stop
+ * traffic. A reload, which has a page that is right, asks what was left out.
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -28,6 +29,8 @@ export interface FallbackPages {
   readonly securityPolicy: string;
   /** HTML; empty without a contact. */
   readonly contact: string;
+  /** What of the administrator's folder is not used, and why. */
+  readonly leftOut: readonly string[];
 }
 
 export interface BuiltInPages {
@@ -57,7 +60,9 @@ export async function readBuiltIn(tell: Tell, folder = builtInFolder): Promise<B
 /** The pages of one gateway. `tell` gets a sentence for each thing that the administrator has to know. */
 export async function loadPages({ folder, title, contact }: GatewayConfig['fallback'], builtIn: BuiltInPages, tell: Tell): Promise<FallbackPages> {
   const own = folder === undefined ? undefined : await readFallbackFolder(folder);
-  if (own) tellAbout(folder ?? '', own, tell);
+  const leftOut = own ? whatIsLeftOut(folder ?? '', own) : [];
+  for (const sentence of leftOut) tell(sentence);
+  for (const warning of own?.warnings ?? []) if (own?.template) tell(formatProblem(warning));
   const template = own?.template ?? builtIn.template;
   const tags = new Set(['en', ...builtIn.languages.keys(), ...(own?.languages.keys() ?? [])]);
   const languages = [...tags].map((tag): PageLanguage => {
@@ -69,7 +74,7 @@ export async function loadPages({ folder, title, contact }: GatewayConfig['fallb
       texts: { ...builtIn.english, ...usual?.texts, ...(title === undefined ? {} : { title }), ...written?.texts },
     };
   });
-  return { languages: new Map(languages.map((one) => [one.tag, one])), template, securityPolicy: securityPolicyFor(template), contact: contact ? linkTo(contact) : '' };
+  return { languages: new Map(languages.map((one) => [one.tag, one])), template, securityPolicy: securityPolicyFor(template), contact: contact ? linkTo(contact) : '', leftOut };
 }
 
 function completed(texts: WrittenTexts['texts']): Texts | undefined {
@@ -85,10 +90,11 @@ function tellMissing(file: string, texts: WrittenTexts['texts'], tell: Tell): vo
   if (missing.length > 0) tell(`${file}: ${missing.join(', ')}: not there, so English is used`);
 }
 
-function tellAbout(folder: string, { unreadable, problems, warnings, template }: FallbackFolder, tell: Tell): void {
-  if (unreadable !== undefined) tell(`fallback.folder: ${folder}: ${unreadable}; the pages that come with goodgateway are used`);
-  for (const problem of problems) tell(`${formatProblem(problem)}; this file is not used`);
-  for (const warning of warnings) if (template) tell(formatProblem(warning));
+function whatIsLeftOut(folder: string, { unreadable, problems }: FallbackFolder): readonly string[] {
+  return [
+    ...(unreadable === undefined ? [] : [`fallback.folder: ${folder}: ${unreadable}; the pages that come with goodgateway are used`]),
+    ...problems.map((problem) => `${formatProblem(problem)}; this file is not used`),
+  ];
 }
 
 /** Nothing but what stands in the page itself; its styles by their hashes. */

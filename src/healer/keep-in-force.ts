@@ -1,0 +1,28 @@
+import { createHash } from 'node:crypto';
+import { chmod, chown, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { inForceFile } from '../config/in-force.ts';
+import type { Configuration } from '../config/load.ts';
+
+/** Leaves the goodgateway.yaml of this configuration for proxies, readable for whom it is itself; or why that was not possible, as a sentence. */
+export async function keepInForce({ host, files: [file = ''], sha256 }: Pick<Configuration, 'host' | 'files' | 'sha256'>): Promise<string | undefined> {
+  const copy = inForceFile(host.runtime);
+  const fresh = `${copy}.new`;
+  try {
+    const [bytes, { mode, uid, gid }] = [await readFile(file), await stat(file)];
+    if (createHash('sha256').update(bytes).digest('hex') !== sha256) return `${file}:1:1: was changed again while it was read`;
+    await rm(fresh, { force: true });
+    await writeFile(fresh, bytes, { mode: 0o600 });
+    if (process.getuid?.() === 0) await chown(fresh, uid, gid);
+    await chmod(fresh, mode & 0o644);
+    await rename(fresh, copy);
+    return undefined;
+  } catch (error) {
+    return `${copy}: cannot be written: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+/** At an orderly end: whoever starts next reads the file itself. */
+export async function forgetInForce(runtime: string): Promise<void> {
+  // best effort: one that stays is believed only while a healer listens, or when the file itself is wrong
+  await rm(inForceFile(runtime), { force: true }).catch(() => undefined);
+}
