@@ -22,6 +22,12 @@ export function takeInherited(address: Address): number | undefined {
   return descriptor;
 }
 
+/** Was a socket for this address handed over that nobody has taken yet? */
+export function isInherited(address: Address): boolean {
+  inherited ??= readInherited();
+  return inherited.has(keyOf(address));
+}
+
 /** The addresses of sockets that were handed over and that nobody has taken: whoever connects there waits for nothing. */
 export function inheritedInVain(): readonly string[] {
   inherited ??= readInherited();

@@ -3,6 +3,7 @@
  * can fail is read, checked and opened beside what serves. Then all of it takes its place at one moment, or nothing does.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { isInherited } from '../channel/inherited-sockets.ts';
 import { permitSocket } from '../channel/listen-on.ts';
 import type { GatewayConfig, HostConfig } from '../config/host-schema.ts';
 import type { Path } from '../config/problem.ts';
@@ -90,12 +91,11 @@ export class GatewayTable {
     return { ok: false, problems: draft.problems };
   }
 
-  /** See `Listener.drain`. */
+  /** Serves on, but every connection ends with its answer: until those that are open now have ended, or the abort. */
   async drain(signal: AbortSignal): Promise<void> {
     await Promise.all([...this.#doors.values()].map((door) => door.drain(signal)));
   }
 
-  /** Accepts nobody any more. Answers under way may finish until the signal aborts. */
   async close(deadline: AbortSignal): Promise<void> {
     if (deadline.aborted) this.#stop.abort();
     else deadline.addEventListener('abort', () => this.#stop.abort(), { once: true });
@@ -130,7 +130,7 @@ export class GatewayTable {
     try {
       const isOtherwise = standing && address.kind === 'unix' && !isDeepStrictEqual(standing.permissions, config.socket);
       if (isOtherwise) draft.undo.push(permitSocket(address.path, config.socket));
-      const outOfReach = standing ? undefined : whyOutOfReach(address);
+      const outOfReach = standing || isInherited(address) ? undefined : whyOutOfReach(address);
       if (outOfReach !== undefined) return outOfReach;
       const door = standing ?? (await this.#open(address, { gateway, config }, draft));
       draft.doors.set(key, door);

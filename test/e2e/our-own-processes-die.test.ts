@@ -1,7 +1,7 @@
+/** One at a time; under load: units-lose-no-request.test.ts. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { startLoad, summarise } from '../support/load.ts';
 import { processInfo, signal } from '../support/processes.ts';
 import { missing } from '../support/skip.ts';
 import { until } from '../support/until.ts';
@@ -51,45 +51,6 @@ t.test('without a healer the page works, and a backend that a person starts is u
   t.match(await ask(`${site.nginx.url}/hello.php`), { status: 200, text: 'hello' });
 });
 
-t.test("the proxy is killed under load: back within a second, and with the README's snippet no new request fails", { skip }, async (t) => {
-  const site = await startSite(t);
-  const running = startLoad(t, { port: site.nginx.port, rate: 200, posts: 0.2, path: (_method, id) => `/record.php?id=${id}` });
-  await until(() => running.results.length > 200, { timeoutMs: 10_000, what: 'steady load' });
-  const beforeKillMs = Date.now();
-  const killed = await site.gateway.kill('proxy');
-  const goneAtMs = Date.now();
-  const answers = (): Promise<boolean> =>
-    ask(`${site.gateway.adminUrl}/readyz`).then(
-      ({ status }) => status === 200,
-      () => false,
-    );
-  await until(answers, { timeoutMs: 15_000, what: 'the new proxy to answer' });
-  const awayMs = Date.now() - beforeKillMs;
-  t.not(site.gateway.pid('proxy'), killed);
-  t.comment(`the proxy was away for ${awayMs} ms`);
-  await until(() => running.results.length > 800, { timeoutMs: 10_000, what: 'load afterwards' });
-  const results = await running.stop();
-  const newOnes = results.filter(({ sentAtMs }) => sentAtMs > goneAtMs);
-  t.same(
-    newOnes.filter(({ status }) => status !== 200),
-    [],
-    `no new request fails (${summarise(results)})`,
-  );
-  t.same(
-    results.filter(({ method, status }) => method === 'GET' && status !== 200),
-    [],
-    'GETs in flight complete',
-  );
-  const underWay = results.filter(({ method, sentAtMs, tookMs }) => method === 'POST' && sentAtMs <= goneAtMs && sentAtMs + tookMs >= beforeKillMs);
-  const failedPosts = results.filter(({ method, status }) => method === 'POST' && status !== 200);
-  t.ok(
-    failedPosts.every((post) => underWay.includes(post)),
-    `failed POSTs (${failedPosts.length}) are among those in flight (${underWay.length})`,
-  );
-  const posts = site.executions().filter((line) => line.startsWith('POST'));
-  t.equal(new Set(posts).size, posts.length, 'no POST was executed twice');
-});
-
 t.test('a policy that became wrong keeps the healer away, and nothing else', { skip }, async (t) => {
   const site = await startSite(t, { failOpen: false });
   const policy = join(site.gateway.folder, 'policies.d', '0.yaml');
@@ -102,14 +63,6 @@ t.test('a policy that became wrong keeps the healer away, and nothing else', { s
   t.equal(site.gateway.pid('proxy'), proxy);
   writeFileSync(policy, good);
   await until(async () => (await site.gateway.command('status')).output.includes('no open incident'), { timeoutMs: 15_000, what: () => `the healer to come back: ${site.gateway.log().slice(-2000)}` });
-});
-
-t.test('proxy and healer end when their supervisor was killed, so that the next one can begin', { skip }, async (t) => {
-  const site = await startSite(t);
-  const children = (['proxy', 'healer'] as const).map((name) => site.gateway.pid(name)!);
-  await site.gateway.kill('supervisor');
-  await until(() => children.every((pid) => processInfo(pid) === undefined), { timeoutMs: 15_000, what: 'both to end' });
-  t.match(await ask(`${site.nginx.url}/hello.php`), { status: 200, text: 'hello' }, 'nginx goes to php-fpm itself');
 });
 
 t.test('an orderly stop ends every process and answers what is under way', { skip }, async (t) => {

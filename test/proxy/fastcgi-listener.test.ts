@@ -340,6 +340,11 @@ t.test('closing lets answers under way finish, ends idle connections, and cuts a
   release.resolve();
   await slow.answered();
   t.equal(await slow.ended, 'end');
+  t.same(
+    [idle, slow].map(({ seen }) => seen.records.at(-1)?.type),
+    [recordType.endRequest, recordType.unknownType],
+    'nginx keeps no connection on which something follows the end',
+  );
   deadline.abort();
   t.match(await never.ended, /end|ECONNRESET/);
   await closed;

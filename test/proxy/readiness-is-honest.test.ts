@@ -33,7 +33,7 @@ t.test('while answers under way are finished it lives, and is not ready', async 
   t.match(await admin('/readyz'), { status: 503, body: 'the proxy is stopping\n' });
   t.match(await admin('/livez'), { status: 200 });
   finish();
-  t.match(await slow, { status: 200, body: 'at last' });
+  t.match(await slow, { status: 200, body: 'at last', headers: { connection: 'close' } });
   await closed;
   await t.rejects(admin('/livez'), { code: 'ECONNREFUSED' });
 });
