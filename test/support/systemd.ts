@@ -19,6 +19,14 @@ export interface Systemd {
   readonly root: string;
 }
 
+export interface SystemdOptions {
+  /** Name → text. */
+  readonly units: Readonly<Record<string, string>>;
+  readonly wanted: readonly string[];
+  /** It has a loopback of its own, on which every port is free, and no other network. */
+  readonly ownNetwork?: boolean;
+}
+
 const projectInside = '/run/project';
 const project = join(import.meta.dirname, '..', '..');
 /** By this process: several may run at once. */
@@ -37,10 +45,10 @@ export function cannotBootSystemd(): string | false {
 }
 
 /**
- * Boots with these units (name → text). Those in `wanted` are wanted by the boot target, so they are started, and
+ * Boots with these units. Those in `wanted` are wanted by the boot target, so they are started, and
  * systemd keeps their properties after their end. Everything is gone when the test is over.
  */
-export async function bootSystemd(t: TestScope, options: { readonly units: Readonly<Record<string, string>>; readonly wanted: readonly string[] }): Promise<Systemd> {
+export async function bootSystemd(t: TestScope, options: SystemdOptions): Promise<Systemd> {
   const folder = tempFolder(t, 'gg-systemd');
   mkdirSync(join(folder, 'units'));
   const target = ['[Unit]', 'Description=test', `Wants=${options.wanted.join(' ')}`, `After=${options.wanted.join(' ')}`, ''].join('\n');
@@ -49,14 +57,16 @@ export async function bootSystemd(t: TestScope, options: { readonly units: Reado
   const cgroup = join(cgroupRoot(), `gg-test-${process.pid}-${booted++}`);
   mkdirSync(cgroup);
   t.teardown(() => until(() => removed(cgroup), { timeoutMs: 15_000, what: `the processes of ${cgroup} to be gone` }));
-  const unshare = 'echo $$ > "$1/cgroup.procs"; shift; exec unshare --pid --mount --uts --cgroup --fork --kill-child=KILL "$@"';
+  const { ownNetwork = false } = options;
+  const unshare = `echo $$ > "$1/cgroup.procs"; shift; exec unshare --pid --mount --uts --cgroup ${ownNetwork ? '--net ' : ''}--fork --kill-child=KILL "$@"`;
   const outer = start(['/bin/sh', '-c', unshare, 'boot', cgroup, join(folder, 'boot.sh'), folder, project]);
   t.teardown(async () => {
     process.kill(outer.pid, 'SIGKILL');
     await outer.ended;
   });
   const first = await until(() => Number(readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'utf8').trim()), { timeoutMs: 15_000, what: 'the first process inside' });
-  const enter = ['/usr/bin/nsenter', '-t', String(first), '-p', '-m', '-u', '-C'];
+  const enter = ['/usr/bin/nsenter', '-t', String(first), '-p', '-m', '-u', '-C', ...(ownNetwork ? ['-n'] : [])];
+  if (ownNetwork) await succeed([...enter, '/sbin/ip', 'link', 'set', 'lo', 'up']);
   const systemd: Systemd = { inside: (argv) => succeed([...enter, ...argv]), try: (argv) => finish([...enter, ...argv]), project: projectInside, root: `/proc/${first}/root` };
   await until(async () => /running|degraded/.test((await systemd.try(['/usr/bin/systemctl', 'is-system-running'])).output), {
     timeoutMs: 15_000,
