@@ -6,6 +6,11 @@
 import { healerArgv, proxyArgv, type Installation } from '../supervisor/entry-points.ts';
 import { unitCommand, unitText, type UnitLine } from './unit-text.ts';
 
+/** Where units are written to. */
+export const usualFolder = '/etc/systemd/system';
+/** Where packages put theirs; systemd prefers {@link usualFolder}. */
+export const packageFolder = '/usr/lib/systemd/system';
+
 export const defaultConfig = '/etc/goodgateway/goodgateway.yaml';
 /** Where nothing else is configured. */
 export const defaultAccount = { user: 'goodgateway', group: 'www-data' } as const;

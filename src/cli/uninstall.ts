@@ -15,7 +15,7 @@ import { ownTraces, planRemoval, type Removal } from '../init/plan-removal.ts';
 import { unifiedDiff } from '../init/unified-diff.ts';
 import { whyNotWritable } from '../init/write-file.ts';
 import { askPerson, someoneIsThere } from './ask-person.ts';
-import { ownUnits } from './own-units.ts';
+import { ownUnits, packagedUnits } from './own-units.ts';
 import { complain, plain, plainLine, printLine } from './terminal.ts';
 
 interface UninstallOptions {
@@ -27,6 +27,7 @@ interface UninstallOptions {
   readonly dryRun?: true;
 }
 
+const usualConfig = '/etc/goodgateway/goodgateway.yaml';
 const systemctl = '/usr/bin/systemctl';
 const commandMs = 120_000;
 
@@ -45,14 +46,16 @@ export function uninstallCommand(): Command {
 }
 
 async function uninstall(options: UninstallOptions): Promise<void> {
-  const config = options.config === undefined ? '/etc/goodgateway/goodgateway.yaml' : resolve(options.config);
+  const config = options.config === undefined ? usualConfig : resolve(options.config);
   const record = await readRecord(config);
   if (typeof record === 'string') return complain(plain(record), 1);
   const removal = await planRemoval(record);
-  const units = await ownUnits(options.units);
+  const { written, edited } = await ownUnits(options.units);
+  // those of a package run with the usual configuration, and with no other
+  const units = { folder: options.units, written, edited, packaged: config === usualConfig ? packagedUnits() : [] };
   const loaded = await loadHost(config);
   const traces = options.purge && loaded.ok ? await ownTraces(loaded.host) : [];
-  for (const line of tellRemoval(removal, { folder: options.units, ...units }, traces)) await printLine(plainLine(line));
+  for (const line of tellRemoval(removal, units, traces)) await printLine(plainLine(line));
   if (removal.nginx.length + removal.files.length + units.written.length + traces.length === 0) return printLine(nothingLeft(record));
   if (options.dryRun) return printLine('\nThis was a trial: nothing was changed.');
   const denied = removal.nginx.length > 0 || removal.files.length > 0 ? await whyNotWritable(config) : undefined;
@@ -63,7 +66,7 @@ async function uninstall(options: UninstallOptions): Promise<void> {
     record,
     removal,
     traces,
-    units: { folder: options.units, written: units.written },
+    units,
     nginxConf: options.nginxConf,
     runtime: loaded.ok ? loaded.host.runtime : usualPlaces.runtime,
   });
@@ -74,7 +77,7 @@ interface TakingOut {
   readonly record: InstallRecord;
   readonly removal: Removal;
   readonly traces: readonly string[];
-  readonly units: { readonly folder: string; readonly written: readonly string[] };
+  readonly units: FoundUnits;
   readonly runtime: string;
   readonly nginxConf: string;
 }
@@ -125,9 +128,9 @@ async function restoreNginx({ record, removal, runtime, nginxConf }: TakingOut):
 }
 
 /** Without systemd nobody started them. */
-async function removeUnits({ folder, written }: TakingOut['units']): Promise<void> {
-  const units = written.filter((path) => /^goodgateway[^/]*\.(service|socket|target)$/.test(path));
-  if (written.length === 0) return;
+async function removeUnits({ folder, written, packaged }: FoundUnits): Promise<void> {
+  const units = [...written.filter((path) => /^goodgateway[^/]*\.(service|socket|target)$/.test(path)), ...packaged];
+  if (written.length + packaged.length === 0) return;
   const disable = [systemctl, 'disable', '--now', ...units];
   const runsHere = (await new HostFiles().stat('/run/systemd/system')) !== undefined;
   const ended = runsHere ? await runCommand.run(disable, { timeoutMs: commandMs }) : undefined;
@@ -143,15 +146,20 @@ interface FoundUnits {
   readonly folder: string;
   readonly written: readonly string[];
   readonly edited: readonly string[];
+  readonly packaged: readonly string[];
 }
 
-function tellRemoval({ nginx, files, left }: Removal, { folder, written, edited }: FoundUnits, traces: readonly string[]): readonly string[] {
+function tellRemoval({ nginx, files, left }: Removal, { folder, written, edited, packaged }: FoundUnits, traces: readonly string[]): readonly string[] {
   const diffs = nginx.flatMap(({ file, before, after }) => unifiedDiff(file, before?.toString('utf8'), after?.toString('utf8')).trimEnd().split('\n'));
   return [
     ...section('nginx', diffs),
     ...section(
       'Units that are stopped and removed',
       written.map((path) => `  ${folder}/${path}`),
+    ),
+    ...section(
+      'Units of the package that are stopped and disabled',
+      packaged.map((name) => `  ${name}`),
     ),
     ...section(
       'Files that are removed',

@@ -9,7 +9,7 @@ import { findConfiguration } from '../config/load.ts';
 import { thisInstallation, type Installation } from '../supervisor/entry-points.ts';
 import { boundByProxy, configuredUnits, writtenByUs } from './configured-units.ts';
 import { configurationOrExplain } from './load-or-explain.ts';
-import { healerService, proxyService, serviceUnits, target } from './service-units.ts';
+import { healerService, packageFolder, proxyService, serviceUnits, target, usualFolder } from './service-units.ts';
 import { complain, plain, printLine } from './terminal.ts';
 
 interface UnitsOptions {
@@ -19,10 +19,6 @@ interface UnitsOptions {
   readonly services?: true;
   readonly installedIn?: string;
 }
-
-const usualFolder = '/etc/systemd/system';
-/** Where packages put theirs; systemd prefers {@link usualFolder}. */
-const packageFolder = '/usr/lib/systemd/system';
 
 type Files = Readonly<Record<string, string>>;
 
@@ -90,6 +86,7 @@ function ours(folder: string): readonly string[] {
 }
 
 async function write(folder: string, files: Files): Promise<void> {
+  const first = ours(folder).length === 0;
   const found = changes(folder, files);
   for (const { path, what } of found) {
     if (what === 'removed') rmSync(join(folder, path));
@@ -106,7 +103,6 @@ async function write(folder: string, files: Files): Promise<void> {
   const stop = gone.length === 0 ? [] : [`systemctl stop ${gone.join(' ')}`];
   // one call: a socket cannot be started while the service that it is for is running
   const restart = [`systemctl restart ${[...others, proxyService, healerService].join(' ')}`];
-  const first = found.some(({ path, what }) => path === target && what === 'new');
   const next = ['systemctl daemon-reload', ...(first ? [`systemctl enable --now ${target}`] : [...stop, ...restart])];
   await printLine(plain(`now: ${next.join(' && ')}`));
 }

@@ -5,7 +5,7 @@ import type { Address } from '../core/failure.ts';
 /** What Node's permission model says, where the process was started with it. */
 const { permission } = process as { readonly permission?: { has(scope: 'fs.read' | 'fs.write', path: string): boolean } };
 
-const cure = 'what the proxy may reach is fixed when it starts: systemctl restart goodgateway';
+const cure = 'what the proxy may reach is fixed when it starts: restart it (units of systemd: goodgateway units --write, and what it says)';
 
 /** Why no socket can be made at a new address, before it is tried; `undefined`: nothing is known against it. */
 export function whyOutOfReach(address: Address): string | undefined {

@@ -34,9 +34,9 @@ async function load(name: string): Promise<Command | undefined> {
   return made instanceof Command ? made : undefined;
 }
 
-/** What follows `--` alone is another program's. */
+/** What follows `--` alone, or an operator of the shell, is another program's. */
 function unknownOptions(command: Command, text: string): readonly string[] {
-  const [own = ''] = text.split(' -- ');
+  const [own = ''] = text.split(/ (?:--|&&|\|\|?|;) /);
   const sub = command.commands.find((one) => own.split(' ')[1] === one.name());
   const known = [command, ...(sub ? [sub] : [])].flatMap(({ options }) => options.flatMap(({ long, short }) => [long, short]));
   const used = own.replaceAll(/"[^"]*"/g, '').match(/(?<=\s)--?[a-z][a-z-]*/g) ?? [];

@@ -2,7 +2,7 @@
  * Three ways to get goodgateway, one test for what it must do then (smoke.ts): from source, by npm, as a Debian package.
  * Everything is built in a copy of the project, from what a fresh checkout has.
  */
-import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import t from 'tap';
@@ -13,25 +13,18 @@ import { isRoot, missing } from '../support/skip.ts';
 import { bootSystemd, cannotBootSystemd, type Systemd } from '../support/systemd.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
+import { buildDeb, checkout, machineOfItsOwn } from './debian-machine.ts';
 
 const root = join(import.meta.dirname, '../..');
 const smoke = 'test/packages/smoke.ts';
 const steps = 9;
 const node = process.execPath;
-const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly version: string; readonly files: readonly string[] };
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly version: string };
 
 const passed = (output: string): number => output.split('\n').filter((line) => line.startsWith('ok: ')).length;
 const digest = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
 
-/** What git would give, and the packages beside it. */
-function checkout(): string {
-  const folder = tempFolder(t, 'gg-checkout');
-  const wanted = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'src', 'packaging', ...manifest.files.filter((name) => name !== 'dist' && !name.startsWith('!'))];
-  for (const name of new Set(wanted)) cpSync(join(root, name), join(folder, name), { recursive: true });
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-  return folder;
-}
-const project = checkout();
+const project = checkout(t);
 
 t.test('from source', async (t) => {
   const { code, output } = await finish([node, join(root, smoke), node, join(root, 'src/cli/main.ts')], { timeoutMs: 60_000 });
@@ -65,13 +58,7 @@ exit $code`;
 
 t.test('as a Debian package: installed, started, upgraded under requests, removed, purged', { skip: missing('dpkg-deb') || cannotBootSystemd(), timeout: 200_000 }, async (t) => {
   const folder = tempFolder(t, 'gg-deb');
-  const build = async (version: string, name = version): Promise<string> => {
-    await succeed([node, join(project, 'packaging/deb/build.ts'), '--compress', 'none', '--version', version, '--out', join(folder, name)], {
-      environment: { SOURCE_DATE_EPOCH: '1700000000' },
-      timeoutMs: 60_000,
-    });
-    return join(folder, name, `goodgateway_${version}_${process.arch === 'x64' ? 'amd64' : process.arch}.deb`);
-  };
+  const build = (version: string, name = version): Promise<string> => buildDeb(project, { version, out: join(folder, name) });
   const [first, second] = [await build('1.0.0'), await build('1.0.1')];
   t.equal(digest(await build('1.0.0', 'again')), digest(first), 'reproducible');
 
@@ -139,14 +126,6 @@ t.test('as a Debian package: installed, started, upgraded under requests, remove
     'a purge leaves nothing else',
   );
 });
-
-/** The package manager's own files and the folders it writes to, as this systemd alone sees them. */
-async function machineOfItsOwn({ inside }: Systemd): Promise<void> {
-  const overlay = 'mkdir -p /run/o/$1/u /run/o/$1/w; mount -t overlay overlay -o lowerdir=/$1,upperdir=/run/o/$1/u,workdir=/run/o/$1/w /$1';
-  for (const name of ['etc', 'var', 'usr']) await inside(['/bin/sh', '-ec', overlay, 'sh', name]);
-  // where the servers of the tests are installed, nothing may start; here it may
-  await inside(['/bin/sh', '-ec', 'rm -f /usr/sbin/policy-rc.d; mount -t tmpfs tmpfs /var/tmp']);
-}
 
 /** A small backend as a unit, and goodgateway.yaml for it. Resolves with the port of the gateway. */
 async function configure({ inside }: Systemd): Promise<number> {
