@@ -10,6 +10,8 @@ import { formatAddress, type Address } from '../core/failure.ts';
 
 const firstDescriptor = 3;
 
+const taken = new Set<string>();
+
 /** Address → descriptor, of those that nobody has taken. Read once: the descriptors are this process's from its start on. */
 let inherited: Map<string, number> | undefined;
 
@@ -18,8 +20,13 @@ export function takeInherited(address: Address): number | undefined {
   inherited ??= readInherited();
   const key = keyOf(address);
   const descriptor = inherited.get(key);
-  inherited.delete(key);
+  if (inherited.delete(key)) taken.add(key);
   return descriptor;
+}
+
+/** Was a socket for this address handed over, and taken? systemd holds it as well: closed here, it still takes connections. */
+export function isTaken(address: Address): boolean {
+  return taken.has(keyOf(address));
 }
 
 /** Was a socket for this address handed over that nobody has taken yet? */

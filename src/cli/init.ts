@@ -75,7 +75,8 @@ async function carryOut(scene: Scene, first: InitPlan): Promise<void> {
   if (plan.backends.length === 0) return fail();
   const asks = someoneIsThere() && !options.yes && !options.dryRun;
   const isNew = plan.checked.files.some(({ fate }) => fate === 'new');
-  if (asks && isNew && options.actOnCrash === undefined && (await askPerson('\nStart a service by itself when it has crashed? (All else is only observed, or asked for.)', false)))
+  const mayStart = plan.policies.some(({ external }) => external === undefined);
+  if (asks && isNew && mayStart && options.actOnCrash === undefined && (await askPerson('\nStart a service by itself when it has crashed? (All else is only observed, or asked for.)', false)))
     plan = await planWith(scene, true);
   const done = await write(scene, plan, asks);
   if (done === undefined) return;

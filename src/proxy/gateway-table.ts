@@ -3,7 +3,7 @@
  * can fail is read, checked and opened beside what serves. Then all of it takes its place at one moment, or nothing does.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { isInherited } from '../channel/inherited-sockets.ts';
+import { isInherited, isTaken } from '../channel/inherited-sockets.ts';
 import { permitSocket } from '../channel/listen-on.ts';
 import type { GatewayConfig, HostConfig } from '../config/host-schema.ts';
 import type { Path } from '../config/problem.ts';
@@ -83,6 +83,13 @@ export class GatewayTable {
     const draft: Draft = { planned: [], doors: new Map(), behind: new Map(), undo: [], problems: [] };
     for (const [name, config] of Object.entries(next)) await this.#plan(name, config, draft);
     if (pages === 'right') for (const { parts } of draft.planned) for (const message of parts.pages.leftOut) draft.problems.push({ path: ['gateways', parts.name, 'fallback', 'folder'], message });
+    for (const [key, { address }] of this.#doors) {
+      if (draft.doors.has(key) || !isTaken(address)) continue;
+      draft.problems.push({
+        path: ['gateways'],
+        message: `${key} cannot be left: systemd listens there, too, and whoever connects would wait in vain; goodgateway units --write, and what it says, ends that`,
+      });
+    }
     const abandon = async (): Promise<void> => {
       for (const undo of draft.undo.toReversed()) await undo();
     };

@@ -4,6 +4,7 @@
  * the fail-open snippet.
  */
 import t, { type Test } from 'tap';
+import { parse, stringify } from 'yaml';
 import { startLoad, summarise, type LoadResult } from '../support/load.ts';
 import { missing } from '../support/skip.ts';
 import { cannotBootSystemd } from '../support/systemd.ts';
@@ -41,6 +42,19 @@ t.test('the units lose no request', { skip, timeout: 200_000 }, async (t) => {
     await run.restart('goodgateway-healer.service');
     await run.restart('goodgateway-proxy.service');
     await run.judge();
+  });
+
+  await t.test('a reload leaves no socket that systemd holds', async (t) => {
+    const file = '/etc/goodgateway/goodgateway.yaml';
+    const before = await host.shell(`cat ${file}`);
+    const { gateways, ...rest } = parse(before) as { readonly gateways: Readonly<Record<string, unknown>> };
+    await host.write(file, stringify({ ...rest, gateways: { shop: gateways['shop'] } }));
+    const records = (): Promise<string> => host.shell('cat /var/log/goodgateway/*.jsonl');
+    const isRefused = async (): Promise<boolean> => /"policy\.rejected".*cannot be left: systemd listens there.*goodgateway units --write/.test(await records());
+    await until(isRefused, { timeoutMs: 30_000, everyMs: 100, what: 'the refusal' });
+    t.equal((await fetch(`http://127.0.0.1:${host.http}/record.php`)).status, 200, 'nobody is left waiting there');
+    t.match(await host.goodgateway('units --check'), { code: 1, output: /goodgateway-gateway-app\.socket: no longer wanted/ });
+    await host.write(file, before);
   });
 
   await t.test('fail-open nginx, under `goodgateway run`', { timeout: 90_000 }, async (t) => {
