@@ -156,7 +156,7 @@ const mistakes: readonly Mistake[] = [
   },
   {
     make: ({ write, gateway, elsewhere }, upstream) => write({ upstream, listen: [`unix:${gateway.folder}/shop.sock`, `unix:${elsewhere}/shop.sock`] }),
-    said: new RegExp(`${at}the proxy may make no socket in .*systemctl restart goodgateway`),
+    said: new RegExp(`${at}the proxy may make no socket in .*restart it`),
   },
   {
     make: ({ write, gateway }, upstream) => {

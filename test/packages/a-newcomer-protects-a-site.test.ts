@@ -42,14 +42,15 @@ const sites = {
   },
 } as const;
 
-/** Asks the site until the file `over` is there, and prints how often it answered what. */
+/** Asks the site until the file `over` is there, and prints how often it answered what. After the first answer there is a file `begun`. */
 const visitor = `
-const { existsSync } = require('node:fs');
+const { existsSync, writeFileSync } = require('node:fs');
 const counts = {};
 (async () => {
   while (!existsSync('/run/over')) {
     const one = await fetch('http://127.0.0.1/', { headers: { connection: 'close' } }).then(async (answer) => answer.status + ' ' + (await answer.text()), String);
     counts[one] = (counts[one] ?? 0) + 1;
+    writeFileSync('/run/begun', '');
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   console.log(JSON.stringify(counts));
@@ -81,6 +82,7 @@ t.test('six commands of the README protect a site', { skip, timeout: 200_000 }, 
 
       const visiting = systemd.inside([`${systemd.project}/node_modules/.bin/node`, '-e', visitor]);
       const log = async (): Promise<string> => (await systemd.try(['/usr/bin/goodgateway', 'log', '--json'])).output;
+      await shell('while [ ! -e /run/begun ]; do sleep 0.05; done');
       await shell(`systemctl kill -s KILL ${site.backend}`);
       let said = '';
       const isOnRecord = async (): Promise<boolean> => site.onRecord.test((said = await log()));
@@ -89,7 +91,7 @@ t.test('six commands of the README protect a site', { skip, timeout: 200_000 }, 
       await shell('touch /run/over');
       const counts = JSON.parse(await visiting) as Readonly<Record<string, number>>;
       t.same(Object.keys(counts), [`200 ${site.says}`], 'no visitor has seen it');
-      t.ok((counts[`200 ${site.says}`] ?? 0) > 10, JSON.stringify(counts));
+      t.ok((counts[`200 ${site.says}`] ?? 0) > 1, JSON.stringify(counts));
       t.match(await shell('goodgateway audit verify'), /^whole/);
 
       await shell('goodgateway uninstall --yes');
