@@ -53,7 +53,12 @@ async function filesFor({ config, services, installedIn }: UnitsOptions): Promis
   if (host.proxy.user === undefined)
     return void complain(`units: the proxy is a user of its own under systemd, and the healer must know its group: add to ${file}: proxy: { user: goodgateway, group: www-data }`, 2);
   for (const address of boundByProxy(host)) process.stderr.write(`goodgateway: ${plain(address)} is a name: systemd cannot hold it while the proxy is restarted; say its address\n`);
-  return { ...own, ...configuredUnits({ file, host, services: [...policies.values()].map(({ policy }) => policy.service), installation }) };
+  return { ...marked(own), ...configuredUnits({ file, host, services: [...policies.values()].map(({ policy }) => policy.service), installation }) };
+}
+
+/** So that they are known for ours when they are wanted no longer: a package that comes later brings its own, which they would hide. */
+function marked(own: Files): Files {
+  return Object.fromEntries(Object.entries(own).map(([path, text]) => [path, readOr(join(packageFolder, path)) === text ? text : writtenByUs + text]));
 }
 
 function folderOf(option: string | true): string {

@@ -7,10 +7,10 @@ import { until } from '../support/until.ts';
 import { ask, startSite, type Site } from './site.ts';
 
 const skip = missing('nginx', 'php-fpm8.2');
-const rate = 200;
+const rate = 100;
 const recoveredWithinMs = 30_000;
 
-/** 200 requests a second, one in five a POST, to a page that writes each execution into a file. */
+/** 100 requests a second, one in five a POST, to a page that writes each execution into a file. */
 function load(t: Test, { nginx }: Site): ReturnType<typeof startLoad> {
   return startLoad(t, { port: nginx.port, rate, posts: 0.2, path: (_method, id) => `/record.php?id=${id}` });
 }
@@ -42,10 +42,10 @@ async function auditVerifies(t: Test, { gateway }: Site): Promise<void> {
 t.test('kill -9 of every php-fpm process under load', { skip }, async (t) => {
   const site = await startSite(t);
   const running = load(t, site);
-  await until(() => running.results.length > 200, { timeoutMs: 10_000, what: 'steady load' });
+  await until(() => running.results.length > 100, { timeoutMs: 10_000, what: 'steady load' });
   for (const { pid } of site.fpm.processes()) signal(pid, 'SIGKILL');
   await until(() => site.records('incident.recovered').length > 0, { timeoutMs: recoveredWithinMs, what: () => `the recovery: ${site.gateway.log().slice(-2000)}` });
-  await until(() => running.results.length > 600, { timeoutMs: 10_000, what: 'load after the repair' });
+  await until(() => running.results.length > 300, { timeoutMs: 10_000, what: 'load after the repair' });
   judge(t, site, await running.stop(), 5);
   t.ok(site.fpm.processes().length === 6, 'php-fpm runs again');
   const story = site.gateway
@@ -63,10 +63,10 @@ t.test('kill -9 of every php-fpm process under load', { skip }, async (t) => {
 t.test('kill -9 of only the master: orphaned workers hold the socket', { skip }, async (t) => {
   const site = await startSite(t);
   const running = load(t, site);
-  await until(() => running.results.length > 200, { timeoutMs: 10_000, what: 'steady load' });
+  await until(() => running.results.length > 100, { timeoutMs: 10_000, what: 'steady load' });
   signal(site.fpm.masterPid(), 'SIGKILL');
   await until(() => site.records('incident.recovered').length > 0, { timeoutMs: recoveredWithinMs, what: () => `the recovery: ${site.gateway.log().slice(-2000)}` });
-  await until(() => running.results.length > 600, { timeoutMs: 10_000, what: 'load after the repair' });
+  await until(() => running.results.length > 300, { timeoutMs: 10_000, what: 'load after the repair' });
   judge(t, site, await running.stop(), 5);
   t.match(site.records('diagnosis.made')[0], { cause: 'service.orphaned_workers', confidence: 'certain' });
   t.match(

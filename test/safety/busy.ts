@@ -47,6 +47,7 @@ export const busy: readonly Scenario[] = [
   },
   {
     name: 'A burst fills its listen backlog, from a site that goes past goodgateway',
+    onlyByHand: true,
     skip,
     async play(t) {
       const site = await startSite(t, { fpm: { maxChildren: 2, pool: ['listen.backlog = 4'] } });

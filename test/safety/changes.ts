@@ -50,6 +50,7 @@ subprocess.run(${JSON.stringify(site.fpm.startArgv)}, check=True)`;
   },
   {
     name: 'MariaDB was killed and recovers from the crash, and every page waits for it',
+    onlyByHand: true,
     skip: skip || cannotStartDebianHost,
     async play(t) {
       const host = await startDebianHost(t, { php: { depends_on: ['mariadb'], hung_after: '2s' } });

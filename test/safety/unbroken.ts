@@ -27,6 +27,7 @@ export const unbroken: readonly Scenario[] = [
   },
   {
     name: 'It is frozen, and its configuration would not let it start again',
+    onlyByHand: true,
     skip,
     async play(t) {
       const site = await startSite(t);
