@@ -36,7 +36,14 @@ export async function listenOn(server: Server, configured: Address, permissions:
       process.umask(before);
     }
   });
-  if (address.kind === 'unix') giveTo(address.path, permissions);
+  if (address.kind !== 'unix') return;
+  try {
+    giveTo(address.path, permissions);
+  } catch (error) {
+    // what nobody was given serves nobody, and must not be in the way when it is tried again
+    await new Promise((resolve) => server.close(resolve));
+    throw error;
+  }
 }
 
 /** What waits while the process is restarted; of a smaller number the kernel would let go of what systemd had asked for. */
@@ -64,12 +71,14 @@ export function permitSocket(path: string, permissions: SocketPermissions): () =
   const place = placeOf(path);
   const { uid, gid, mode } = statSync(place);
   // what is not named is ours, as it is for a socket that is made
-  if (process.getuid && process.getgid) chownSync(place, process.getuid(), process.getgid());
-  giveTo(place, permissions);
+  giveTo(place, permissions, { uid: process.getuid?.() ?? -1, gid: process.getgid?.() ?? -1 });
   chmodSync(place, Number.parseInt(permissions.mode, 8));
   return () => {
-    chownSync(place, uid, gid);
-    chmodSync(place, mode & 0o777);
+    // best effort: the file may have been lost meanwhile, and is made anew as it has to be
+    try {
+      chownSync(place, uid, gid);
+      chmodSync(place, mode & 0o777);
+    } catch {}
   };
 }
 
@@ -119,10 +128,11 @@ function explain(error: NodeJS.ErrnoException): string {
   return error.message;
 }
 
-function giveTo(path: string, { owner, group }: SocketPermissions): void {
-  if (owner === undefined && group === undefined) return;
-  const uid = owner === undefined ? -1 : idOf('/etc/passwd', owner);
-  const gid = group === undefined ? -1 : idOf('/etc/group', group);
+/** At once or not at all. `others`: whose it is where nobody is named; -1: whose it was. */
+function giveTo(path: string, { owner, group }: SocketPermissions, others: { readonly uid: number; readonly gid: number } = { uid: -1, gid: -1 }): void {
+  const uid = owner === undefined ? others.uid : idOf('/etc/passwd', owner);
+  const gid = group === undefined ? others.gid : idOf('/etc/group', group);
+  if (uid === -1 && gid === -1) return;
   try {
     chownSync(path, uid, gid);
   } catch (error) {

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { failureKinds } from '../core/failure.ts';
 
 /** Grows with every change of a message: a peer of another version is refused by name, not by its first strange word. */
-export const protocolVersion = 6;
+export const protocolVersion = 7;
 
 /** A name of the system's errors. What OpenSSL calls its own may be longer, and may hold a slash. */
 export const errnoPattern = /^[A-Z0-9_]{1,32}$/;
@@ -147,9 +147,9 @@ export const fromHealerSchema = z.discriminatedUnion('type', [
   ...orders,
   /** The file with this hash is to be served by: check all of it, open what it listens on, and answer `prepared`; nothing changes yet. */
   z.strictObject({ type: z.literal('prepare'), id: count, sha256 }),
-  /** What was prepared last takes the old one's place, or is forgotten. */
-  z.strictObject({ type: z.literal('swap') }),
-  z.strictObject({ type: z.literal('abandon') }),
+  /** What was prepared takes the old one's place, or is forgotten. By its hash: something else may be in preparation by now. */
+  z.strictObject({ type: z.literal('swap'), sha256 }),
+  z.strictObject({ type: z.literal('abandon'), sha256 }),
   /** A record that was just written, as its line stands in the audit log. */
   z.strictObject({ type: z.literal('record'), line: z.string().max(longestPart) }),
   /** A piece of the JSON text that answers a question; the pieces come in order. */

@@ -27,7 +27,12 @@ export class ProxyConsent {
     const id = ++this.#last;
     const over = new AbortController();
     const answer = new Promise<readonly string[]>((resolve) => this.#asked.set(id, { channel, settle: resolve }));
-    if (!channel.send({ type: 'prepare', id, sha256 })) this.took({ type: 'prepared', id, problems: [] });
+    if (!channel.send({ type: 'prepare', id, sha256 })) {
+      // it takes nothing any more: when it comes back it asks what is in force
+      this.#asked.delete(id);
+      channel.close();
+      return [];
+    }
     const late = this.#clock.sleep(longestMs, over.signal).then((): readonly string[] => [`the proxy did not answer within ${longestMs / 1000} s whether it can serve by it`]);
     const problems = await Promise.race([answer, late]);
     over.abort();
@@ -35,9 +40,10 @@ export class ProxyConsent {
     return problems;
   }
 
-  /** An answer to nothing that was asked, or one that is late, is nothing. */
-  took({ id, problems }: Prepared): void {
-    this.#asked.get(id)?.settle(problems);
+  /** An answer to nothing that this proxy was asked, or one that is late, is nothing. */
+  took({ id, problems }: Prepared, channel: Channel<FromHealer>): void {
+    const asked = this.#asked.get(id);
+    if (asked?.channel === channel) asked.settle(problems);
   }
 
   gone(channel: Channel<FromHealer>): void {

@@ -55,7 +55,7 @@ export interface ProxyLink {
   /** What was prepared is in force; `changed`: gateways that lead elsewhere now. One that could not be asked is asked when it comes back. */
   swap(next: InForce, changed: ReadonlySet<string>): void;
   /** What was prepared is not. */
-  abandon(): void;
+  abandon(sha256: string): void;
   /** Any proxy connected at the moment? */
   connected(): boolean;
   close(): Promise<void>;
@@ -118,7 +118,7 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
     if (fact.type === 'hello') return own ? channel.close() : greet(fact, channel);
     if (!own) return channel.close();
     if (fact.type === 'question') return void answer(fact, channel);
-    if (fact.type === 'prepared') return consent.took(fact);
+    if (fact.type === 'prepared') return consent.took(fact, channel);
     if (!own.gateways.has(fact.gateway)) return channel.close();
     if (!inForce.gateways.has(fact.gateway)) return;
     switch (fact.type) {
@@ -171,6 +171,8 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
       swapOne(channel, own);
       return tellAll(channel);
     }
+    // one that was late has it ready by now
+    channel.send({ type: 'abandon', sha256 });
     const strange = [...own.gateways].filter((name) => !inForce.gateways.has(name));
     say(
       { problems, ...(strange.length > 0 && { unknown: strange.slice(0, 5) }) },
@@ -181,7 +183,7 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
   }
 
   function swapOne(channel: Channel<FromHealer>, own: Known): void {
-    channel.send({ type: 'swap' });
+    if (!channel.send({ type: 'swap', sha256: inForce.sha256 })) return channel.close();
     own.sha256 = inForce.sha256;
     own.ready = undefined;
     own.facts = freshBucket();
@@ -221,10 +223,10 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
         else if (own.sha256 !== next.sha256) void align(channel);
       }
     },
-    abandon() {
+    abandon(sha256) {
       for (const [channel, own] of known) {
         own.ready = undefined;
-        channel.send({ type: 'abandon' });
+        if (!channel.send({ type: 'abandon', sha256 })) channel.close();
       }
     },
     show(line) {

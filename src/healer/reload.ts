@@ -83,7 +83,7 @@ export async function createReloader(first: Configuration, place: ReloadPlace): 
     const objections = await whyNotEverywhere(configuration);
     if (healer.stopping.aborted) return;
     if (objections.length > 0) {
-      place.proxies.abandon();
+      place.proxies.abandon(configuration.sha256);
       if (tries > 1 && !(await isAsRead(configuration))) return reloadNow(why, tries - 1);
       return refuse(why, objections, configuration.files);
     }

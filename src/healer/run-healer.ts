@@ -92,7 +92,11 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   const deaths = createRequestDeaths({ wards, incidents, healer });
   // before a proxy can ask: while this healer listens, what is in the copy is in force
   const unkept = await keepInForce(configuration);
-  if (unkept !== undefined) log.warn({}, `${unkept}; a proxy that starts goes by the file itself`);
+  if (unkept !== undefined) {
+    // one that a crashed healer has left would be believed
+    await forgetInForce(host.runtime);
+    log.warn({}, `${unkept}; a proxy that starts goes by the file itself`);
+  }
   link = await listenForProxies({
     path: join(host.runtime, 'healer.sock'),
     group: await groupForProxies(host),

@@ -118,6 +118,8 @@ export class FastcgiConnection {
 
   #readSmall(content: Buffer): void {
     if (this.#id === 0) return this.#manage(content);
+    // it came behind the end of ours: nobody would hear its answer, so it is not executed
+    if (this.#socket.writableEnded) return;
     const [role, flags] = [content.readUInt16BE(0), content[2]!];
     if (this.#current) return void this.#socket.write(encodeEndRequest(this.#id, protocolStatus.cannotMultiplex));
     if (role !== responderRole) return void this.#socket.write(encodeEndRequest(this.#id, protocolStatus.unknownRole));

@@ -60,6 +60,8 @@ export class GatewayTable {
   readonly #gateways = new Map<string, ChangeableGateway>();
   #doors: ReadonlyMap<string, Door> = new Map();
   readonly #place: TablePlace;
+  /** Opened for a draft that was abandoned, on sockets of systemd's: closed they could not be opened again. */
+  readonly #spare = new Map<string, Door>();
   /** Doors that were removed, until their last answer. */
   readonly #closing = new Set<Promise<void>>();
   readonly #stop = new AbortController();
@@ -106,7 +108,7 @@ export class GatewayTable {
   async close(deadline: AbortSignal): Promise<void> {
     if (deadline.aborted) this.#stop.abort();
     else deadline.addEventListener('abort', () => this.#stop.abort(), { once: true });
-    const closed = Promise.all([...[...this.#doors.values()].map((door) => door.close(deadline)), ...this.#closing]);
+    const closed = Promise.all([...[...this.#doors.values(), ...this.#spare.values()].map((door) => door.close(deadline)), ...this.#closing]);
     // the last that came are requests like others; who waits for a backend still is then told to come back
     await Promise.race([closed, systemClock.sleep(lastOnesMs, deadline)]);
     for (const { gate } of this.#gateways.values()) gate.stop();
@@ -131,7 +133,7 @@ export class GatewayTable {
   /** The door that stands, or one that is opened beside it; or why there can be none. */
   async #planDoor(address: Address, { parts: { name, config }, gateway }: Planned, draft: Draft): Promise<string | undefined> {
     const key = formatAddress(address);
-    const standing = this.#doors.get(key);
+    const standing = this.#doors.get(key) ?? this.#spare.get(key);
     if (standing && standing.protocol !== config.protocol)
       return `gateways.${name}: ${key} speaks ${standing.protocol}, and a socket that stays cannot change that: give ${config.protocol} another address, so that nginx can go over to it`;
     try {
@@ -151,8 +153,14 @@ export class GatewayTable {
   async #open(address: Address, { gateway, config }: { readonly gateway: Gateway; readonly config: GatewayConfig }, draft: Draft): Promise<Door> {
     // a gateway that serves still has its old configuration
     const door = await openDoor({ address, protocol: config.protocol, permissions: config.socket, gateway }, this.#place.log);
-    draft.undo.push(() => door.close(atOnce));
+    draft.undo.push(() => (isTaken(address) ? this.#keepShut(door) : door.close(atOnce)));
     return door;
+  }
+
+  /** Whoever comes is told to come back, where the gateway behind it serves nobody. */
+  #keepShut(door: Door): void {
+    this.#spare.set(formatAddress(door.address), door);
+    if (this.#gateways.get(door.gateway.name) !== door.gateway) door.gateway.gate.stop();
   }
 
   #changes(next: HostConfig['gateways']): readonly string[] {
@@ -175,6 +183,7 @@ export class GatewayTable {
       door.gateway = gateway;
       door.permissions = gateway.config.socket;
     }
+    for (const key of doors.keys()) this.#spare.delete(key);
     const removed = [...this.#doors].filter(([key]) => !doors.has(key));
     this.#doors = doors;
     for (const [, door] of removed) this.#drain(door);

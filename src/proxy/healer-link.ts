@@ -135,9 +135,10 @@ function take(message: FromHealer, { options, gateways, reload, questions }: Tal
     case 'prepare':
       return void reload.prepare(message.sha256).then((problems) => channel.send({ type: 'prepared', id: message.id, problems: [...problems] }));
     case 'swap':
-      return reload.swap();
+      // it means something else than what is ready here: whoever connects anew is asked anew
+      return reload.swap(message.sha256) ? undefined : channel.close();
     case 'abandon':
-      return void reload.abandon();
+      return void reload.abandon(message.sha256);
     case 'welcome':
       return undefined;
     default:

@@ -16,10 +16,10 @@ export interface GatewayReload {
   readonly sha256: () => string;
   /** Makes the file with this hash ready; the problems that stand against it, none when there are none. Never rejects. */
   prepare(sha256: string): Promise<readonly string[]>;
-  /** What was prepared last is in force from now on. */
-  swap(): void;
-  /** What was prepared last is not wanted. */
-  abandon(): Promise<void>;
+  /** What was prepared is in force from now on; false, and nothing is changed, when that is not ready. */
+  swap(sha256: string): boolean;
+  /** What was prepared is not wanted; without a hash, whatever it is. Never rejects. */
+  abandon(sha256?: string): Promise<void>;
   /** By SIGHUP, where no healer is there to judge. Never rejects. */
   alone(): Promise<void>;
 }
@@ -50,9 +50,14 @@ export function createGatewayReload({ table, source, log }: ReloadOptions): Gate
     return mine;
   }
 
-  async function prepareNow(sha256: string | undefined): Promise<readonly string[]> {
-    await ready?.abandon();
+  async function forget(): Promise<void> {
+    const unwanted = ready;
     ready = undefined;
+    await unwanted?.abandon();
+  }
+
+  async function prepareNow(sha256: string | undefined): Promise<readonly string[]> {
+    await forget();
     const loaded = await source.read(sha256);
     if (!loaded.ok) return loaded.problems.map((problem) => withCure(problem));
     const fixed = keysThatNeedARestart(running.host, loaded.host).filter(([first]) => !healersOwn.has(String(first)));
@@ -63,30 +68,27 @@ export function createGatewayReload({ table, source, log }: ReloadOptions): Gate
     return [];
   }
 
-  function swap(): void {
-    if (!ready) return;
+  function swap(sha256: string): boolean {
+    if (ready?.loaded.sha256 !== sha256) return false;
     const { changes, loaded } = ready;
     ready.commit();
     running = loaded;
     ready = undefined;
     log.info({ changes }, changes.length > 0 ? 'the gateways were read again and serve as they say from now on' : 'the gateways were read again; nothing in them has changed');
+    return true;
   }
 
   return {
     sha256: () => running.sha256,
     prepare: (sha256) => inTurn(async () => (await prepareNow(sha256).catch(inWords)).slice(0, mostProblems).map(asMessage)),
     swap,
-    abandon: () =>
-      inTurn(async () => {
-        await ready?.abandon();
-        ready = undefined;
-      }),
+    abandon: (sha256) => inTurn(async () => (sha256 === undefined || ready?.loaded.sha256 === sha256 ? forget() : undefined)),
     alone: () =>
       inTurn(async () => {
         const problems = await prepareNow(undefined).catch(inWords);
         if (problems.length > 0)
           return log.warn({ problems: problems.slice(0, mostProblems) }, 'the gateways were read again (SIGHUP, and no healer is there) and are refused as a whole; those before stay in force');
-        swap();
+        if (ready) swap(ready.loaded.sha256);
       }),
   };
 }

@@ -25,7 +25,7 @@ async function pair(t: Test): Promise<[Socket, Socket]> {
 
 /** What the healer of these tests goes by. */
 const inForce = { gateways: new Set(['shop']), sha256: 'a'.repeat(64) };
-const nothingToReload = { sha256: () => inForce.sha256, prepare: () => Promise.resolve([]), swap: () => undefined, abandon: () => Promise.resolve() };
+const nothingToReload = { sha256: () => inForce.sha256, prepare: () => Promise.resolve([]), swap: () => true, abandon: () => Promise.resolve() };
 
 const fact: Fact = { type: 'failure_reported', gateway: 'shop', upstream: 0, kind: 'connection_refused', phase: 'connect', detail: 'nobody listens', requestId: 'r1', atMs: 1 };
 

@@ -307,7 +307,7 @@ t.test('a proxy that comes back is told what stands; a healer that does not shed
   const proxy = async (): Promise<() => Promise<void>> => {
     const stop = new AbortController();
     const run = createHealerLink({ path, product: '0', clock: systemClock, onRecord: () => undefined, log: { info: () => undefined, warn: () => undefined } }).run(
-      { gateways: new Map([['app', gateway]]), reload: { sha256: () => sha256, prepare: async () => [], swap: () => undefined, abandon: async () => undefined } },
+      { gateways: new Map([['app', gateway]]), reload: { sha256: () => sha256, prepare: async () => [], swap: () => true, abandon: async () => undefined } },
       stop.signal,
     );
     t.teardown(() => stop.abort());
