@@ -21,6 +21,13 @@ export async function keepInForce({ host, files: [file = ''], sha256 }: Pick<Con
   }
 }
 
+/** The same at the start of a healer: a copy that a crashed one has left, and that cannot be renewed, must not be believed. */
+export async function beginInForce(configuration: Parameters<typeof keepInForce>[0]): Promise<string | undefined> {
+  const unkept = await keepInForce(configuration);
+  if (unkept !== undefined) await forgetInForce(configuration.host.runtime);
+  return unkept;
+}
+
 /** At an orderly end: whoever starts next reads the file itself. */
 export async function forgetInForce(runtime: string): Promise<void> {
   // best effort: one that stays is believed only while a healer listens, or when the file itself is wrong

@@ -22,7 +22,7 @@ import type { Healer, HealerLog, Ward } from './healer.ts';
 import { createIncidents } from './incidents.ts';
 import type { Action } from './leaves.ts';
 import type { RunCommand } from './commands.ts';
-import { forgetInForce, keepInForce } from './keep-in-force.ts';
+import { beginInForce, forgetInForce, keepInForce } from './keep-in-force.ts';
 import { NginxLogs } from './nginx-log/watch-nginx-logs.ts';
 import { watchPauses } from './operators/pause.ts';
 import type { OperatorPlace } from './operators/place.ts';
@@ -91,12 +91,8 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
   const incidents = createIncidents(healer);
   const deaths = createRequestDeaths({ wards, incidents, healer });
   // before a proxy can ask: while this healer listens, what is in the copy is in force
-  const unkept = await keepInForce(configuration);
-  if (unkept !== undefined) {
-    // one that a crashed healer has left would be believed
-    await forgetInForce(host.runtime);
-    log.warn({}, `${unkept}; a proxy that starts goes by the file itself`);
-  }
+  const unkept = await beginInForce(configuration);
+  if (unkept !== undefined) log.warn({}, `${unkept}; a proxy that starts goes by the file itself`);
   link = await listenForProxies({
     path: join(host.runtime, 'healer.sock'),
     group: await groupForProxies(host),

@@ -67,9 +67,7 @@ export class FastcgiConnection {
   readonly isIdle = (): boolean => this.#current === undefined;
 
   begin(type: number, id: number, length: number): void {
-    this.#type = type;
-    this.#id = id;
-    this.#small = [];
+    [this.#type, this.#id, this.#small] = [type, id, []];
     const request = this.#current;
     if (this.#socket.destroyed) return;
     if (id === 0) {
@@ -118,9 +116,8 @@ export class FastcgiConnection {
 
   #readSmall(content: Buffer): void {
     if (this.#id === 0) return this.#manage(content);
-    // it came behind the end of ours: nobody would hear its answer, so it is not executed
-    if (this.#socket.writableEnded) return;
     const [role, flags] = [content.readUInt16BE(0), content[2]!];
+    if (this.#socket.writableEnded) return; // nobody would hear the answer to what comes behind our end
     if (this.#current) return void this.#socket.write(encodeEndRequest(this.#id, protocolStatus.cannotMultiplex));
     if (role !== responderRole) return void this.#socket.write(encodeEndRequest(this.#id, protocolStatus.unknownRole));
     const keepConnection = (flags & keepConnectionFlag) !== 0;
