@@ -23,8 +23,8 @@ interface Room {
 }
 
 const anywhere = /./;
-/** Where a process begins: its log and its end are set up there and handed on. */
-const processPackages = { pino: /\/(main|run)\.ts$/, 'close-with-grace': /\/(main|run)\.ts$/ };
+/** Where a process begins: its log is set up there and handed on. */
+const processPackages = { pino: /\/(main|run)\.ts$/ };
 /** What the healer lends to its plug-ins beside their interfaces. */
 const leafTools = ['core', 'healer/leaves.ts', 'healer/commands.ts', 'healer/run-command.ts', 'healer/proc.ts', 'healer/socket-tables.ts', 'healer/end-processes.ts', 'healer/find-orphans.ts'];
 
@@ -32,7 +32,8 @@ const rooms: readonly Room[] = [
   { room: 'core', may: ['core'], node: false, packages: {} },
   { room: 'config', may: ['config', 'core'], node: true, packages: { zod: anywhere, yaml: anywhere } },
   { room: 'upstream', may: ['upstream', 'core'], node: true, packages: {} },
-  { room: 'channel', may: ['channel', 'core'], node: true, packages: { zod: anywhere } },
+  // proxy and healer end in the same way
+  { room: 'channel', may: ['channel', 'core'], node: true, packages: { zod: anywhere, 'close-with-grace': /\/end-in-order\.ts$/ } },
   // what log lines mean: the same table for `explain` and for the live healer, so it belongs to neither
   { room: 'signatures', may: ['signatures', 'core', 'config/signature-schema.ts', 'config/signature-pattern.ts'], node: false, packages: {} },
   {

@@ -67,6 +67,17 @@ export function openGates({ open, ward, healer }: { open: OpenCase; ward: Ward; 
   for (const gateway of ward.gateways) healer.order({ type: 'open', gateway: gateway.name, say: say.slice(0, 300) });
 }
 
+/**
+ * These lead to another service now: what this incident ordered there ends, also for proxies that connect later. From
+ * here on only who looks after that service orders anything.
+ */
+export function letGo(gateways: readonly string[], { open, healer }: { open: Pick<OpenCase, 'incident'>; healer: Pick<Healer, 'order'> }): void {
+  for (const gateway of gateways) {
+    healer.order({ type: 'open', gateway, say: 'it leads to another service now' });
+    healer.order({ type: 'shed', gateway, incident: open.incident.id, keep: 1, retryAfterMs: 0, say: '' });
+  }
+}
+
 function willHeal(decision: Decision, { healer }: { healer: Healer }): boolean {
   const action = decision.step && healer.actions.get(decision.step.action);
   if (action?.tells || action?.endsDown) return false;

@@ -5,10 +5,10 @@ import { parseArgs } from 'node:util';
 let readAgain = (): void => undefined;
 process.on('SIGHUP', () => readAgain());
 const { values } = parseArgs({ options: { config: { type: 'string' } } });
-const { default: closeWithGrace } = await import('close-with-grace');
 const { pino } = await import('pino');
 const { loadConfiguration, findConfiguration } = await import('../config/load.ts');
 const { formatProblem } = await import('../config/problem.ts');
+const { endInOrder } = await import('../channel/end-in-order.ts');
 const { endWithSupervisor } = await import('../channel/end-with-supervisor.ts');
 const { productVersion } = await import('../config/product-version.ts');
 const { actionOptions } = await import('./action-options.ts');
@@ -25,9 +25,12 @@ try {
   endWithSupervisor(() => process.kill(process.pid, 'SIGTERM'));
   readAgain = () => void healer.reload('SIGHUP');
   log.info({ pid: process.pid, node: process.version }, 'the healer is ready');
-  closeWithGrace({ skip: ['SIGHUP'], delay: 4000 }, async ({ err }) => {
-    if (err) log.error({ err }, 'a bug in goodgateway: the healer ends and is started again');
-    await healer.close();
+  endInOrder({
+    withinMs: 4000,
+    close: async (bug) => {
+      if (bug) log.error({ err: bug }, 'a bug in goodgateway: the healer ends and is started again');
+      await healer.close();
+    },
   });
 } catch (error) {
   log.error(error instanceof Error ? error.message : String(error));

@@ -14,6 +14,7 @@ import type { LoadedPolicy } from '../config/load-policies.ts';
 import { formatProblem, type Path } from '../config/problem.ts';
 import { policyFields } from './audit-record-for.ts';
 import { actionOptions } from './action-options.ts';
+import { letGo } from './gate-orders.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
 import type { keepInForce } from './keep-in-force.ts';
@@ -149,6 +150,7 @@ async function swap(before: Configuration, next: Configuration, place: ReloadPla
   const otherService = changed.filter(({ policy }) => !isDeepStrictEqual(policy.service, wards.get(policy.name)?.policy.service));
   const otherGateways = namesOfChanged(before.host.gateways, next.host.gateways);
   const led = [...wards.values()].filter((ward) => next.policies.has(ward.name) && leadsHere(ward, next.host.gateways).some((name) => otherGateways.has(name)));
+  const hadBefore = new Map([...wards.values()].map((ward) => [ward, ward.gateways]));
   const movedBefore = new Map(led.map((ward) => [ward, addressesOf(ward)]));
   const otherSafety = !isDeepStrictEqual(before.safety, next.safety);
   const otherSignatures = !isDeepStrictEqual(before.signatures, next.signatures);
@@ -158,8 +160,14 @@ async function swap(before: Configuration, next: Configuration, place: ReloadPla
   const gateways = otherGateways.size > 0 ? next.host.gateways : undefined;
   for (const loaded of gateways ? all : changed) wards.get(loaded.policy.name)?.adopt(loaded, gateways);
   for (const ward of added) wards.set(ward.name, ward);
-  for (const { name } of removed) wards.delete(name);
+  for (const ward of removed) {
+    const last = before.policies.get(ward.name);
+    // its incident may have an act under way: it must not order anything where another service is looked after now
+    if (last) ward.adopt(last, next.host.gateways);
+    wards.delete(ward.name);
+  }
   place.proxies.swap(inForceOf(next), otherGateways);
+  for (const [ward, had] of hadBefore) letGoOfMoved(ward, { had, now: next.host.gateways }, place);
   if (gateways) place.nginxLogs.adopt(gateways);
   for (const ward of [...added, ...led]) ward.orderUpstream();
   const moved = led.filter((ward) => movedBefore.get(ward) !== addressesOf(ward));
@@ -188,6 +196,13 @@ async function swap(before: Configuration, next: Configuration, place: ReloadPla
     ...(otherSignatures ? ['signatures'] : []),
     ...(otherNotifiers ? ['notifiers'] : []),
   ];
+}
+
+/** A gate that an open incident has shut would stay shut for ever where its gateway leads to another service now. */
+function letGoOfMoved(ward: Ward, { had, now }: { readonly had: Ward['gateways']; readonly now: HostConfig['gateways'] }, { incidents, healer }: Pick<ReloadPlace, 'incidents' | 'healer'>): void {
+  const open = incidents.openFor(ward.name);
+  const moved = had.map(({ name }) => name).filter((name) => name in now && !ward.gateways.some((one) => one.name === name));
+  if (open) letGo(moved, { open, healer });
 }
 
 /** Of gateways that are new, changed or gone. */

@@ -6,9 +6,9 @@ let readAgain = (): void => undefined;
 process.on('SIGHUP', () => readAgain());
 
 const { values } = parseArgs({ options: { config: { type: 'string' }, runtime: { type: 'string' } } });
-const { default: closeWithGrace } = await import('close-with-grace');
 const { pino } = await import('pino');
 const { formatProblem } = await import('../config/problem.ts');
+const { endInOrder } = await import('../channel/end-in-order.ts');
 const { endWithSupervisor } = await import('../channel/end-with-supervisor.ts');
 const { productVersion } = await import('../config/product-version.ts');
 const { findHost } = await import('./host-source.ts');
@@ -35,9 +35,12 @@ try {
       ),
     );
   log.info({ pid: process.pid, node: process.version }, 'the proxy is ready');
-  closeWithGrace({ skip: ['SIGHUP'], delay: drainMs + 1000 }, async ({ err }) => {
-    if (err) log.error({ err }, 'a bug in goodgateway: the proxy ends and is started again');
-    await proxy.close(AbortSignal.timeout(err ? 0 : drainMs));
+  endInOrder({
+    withinMs: drainMs + 1000,
+    close: async (bug) => {
+      if (bug) log.error({ err: bug }, 'a bug in goodgateway: the proxy ends and is started again');
+      await proxy.close(AbortSignal.timeout(bug ? 0 : drainMs));
+    },
   });
 } catch (error) {
   log.error(error instanceof Error ? error.message : String(error));

@@ -65,11 +65,14 @@ t.test('a policy that became wrong keeps the healer away, and nothing else', { s
   await until(async () => (await site.gateway.command('status')).output.includes('no open incident'), { timeoutMs: 15_000, what: () => `the healer to come back: ${site.gateway.log().slice(-2000)}` });
 });
 
-t.test('an orderly stop ends every process and answers what is under way', { skip }, async (t) => {
+t.test('Ctrl-C, which reaches every process, ends them in order and answers what is under way', { skip }, async (t) => {
   const site = await startSite(t, { failOpen: false });
   const slow = ask(`${site.nginx.url}/late.php?ms=500`);
   await until(async () => (await site.gateway.state('shop'))['in_flight'] === 1, { timeoutMs: 15_000, what: 'the request in php-fpm' });
   const pids = (['supervisor', 'proxy', 'healer'] as const).map((name) => site.gateway.pid(name)!);
+  // as a terminal does; the supervisor's own SIGTERM, and another of somebody in a hurry, come on top of it
+  for (const pid of pids.toReversed()) signal(pid, 'SIGINT');
+  signal(pids[1]!, 'SIGTERM');
   t.equal(await site.gateway.stop(), 0);
   t.match(await slow, { status: 200, text: 'late' });
   t.same(

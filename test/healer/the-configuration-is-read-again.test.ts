@@ -1,6 +1,10 @@
+import { createHash } from 'node:crypto';
 import { chmodSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { openChannel } from '../../src/channel/frame.ts';
+import { fromHealerSchema, protocolVersion, type Fact, type FromHealer } from '../../src/channel/messages.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { actionOptions } from '../../src/healer/action-options.ts';
 import { runHealer, type RunningHealer } from '../../src/healer/run-healer.ts';
@@ -177,6 +181,67 @@ t.test('a service that comes is watched, one that goes is let go, and its open i
   );
   t.match(small.state().incidents, [{ service: 'small' }]);
 });
+
+t.test('a gateway that leads to another service during an incident is let go: nothing keeps its gate shut', async (t) => {
+  const { small, healer, records, errors } = await scene(t);
+  const leadTo = (service: string): void =>
+    small.writeHost({ gateways: { shop: { listen: `unix:${small.folder}/shop.sock`, protocol: 'http', upstream: `unix:${small.folder}/none.sock`, service } } });
+  for (const removed of [false, true]) {
+    leadTo('small');
+    small.writePolicy();
+    await healer.reload('SIGHUP');
+    const proxy = await connectProxy(t, small);
+    small.break(true);
+    await small.crash();
+    const incident = await until(() => proxy.heard.find((one) => one.type === 'hold')?.incident, { timeoutMs: 15_000, what: 'the gate to be shut' });
+    leadTo('other');
+    if (removed) rmSync(join(small.folder, 'policies.d', 'small.yaml'));
+    await healer.reload('SIGHUP');
+    t.same(errors, []);
+    if (removed) await until(() => records('incident.closed').some((record) => record['incident'] === incident), { timeoutMs: 15_000, what: 'its incident to be closed' });
+    else await until(() => records('action.intent').length > 3, { timeoutMs: 15_000, what: 'the incident to go on' });
+    await proxy.ask();
+    const after = proxy.heard.slice(proxy.heard.findIndex(({ type }) => type === 'swap'));
+    t.match(
+      after.filter(({ type }) => type !== 'record'),
+      [{ type: 'swap' }, { type: 'open', gateway: 'shop' }, { type: 'shed', gateway: 'shop', incident, keep: 1 }, { type: 'answer' }],
+      'let go once, and then left alone',
+    );
+    const late = await connectProxy(t, small);
+    t.same(
+      late.heard.map(({ type }) => type).filter((type) => type !== 'record'),
+      ['welcome', 'answer'],
+      'one that comes later is told nothing about it',
+    );
+    small.break(false);
+    if (!removed) await until(() => records('incident.recovered').length > 0, { timeoutMs: 15_000, what: 'the recovery' });
+  }
+});
+
+/** As a proxy that serves by what is in force, and takes whatever comes. */
+async function connectProxy(t: Test, { folder, config }: SmallService): Promise<{ readonly heard: readonly FromHealer[]; ask(): Promise<unknown> }> {
+  const heard: FromHealer[] = [];
+  const socket = connect(join(folder, 'run', 'healer.sock'));
+  t.teardown(() => socket.destroy());
+  const channel = openChannel<FromHealer, Fact>(socket, fromHealerSchema, {
+    onMessage: (message) => {
+      heard.push(message);
+      if (message.type === 'prepare') channel.send({ type: 'prepared', id: message.id, problems: [] });
+    },
+    onEnd: () => undefined,
+  });
+  const sha256 = createHash('sha256').update(readFileSync(config)).digest('hex');
+  channel.send({ type: 'hello', version: protocolVersion, product: '0', gateways: ['shop'], config: sha256 });
+  let asked = 0;
+  /** What was sent before its answer has been heard then. */
+  const ask = (): Promise<unknown> => {
+    asked += 1;
+    channel.send({ type: 'question', id: asked, about: 'policies' });
+    return until(() => heard.some((one) => one.type === 'answer' && one.id === asked && one.last), { timeoutMs: 15_000, what: 'the answer' });
+  };
+  await ask();
+  return { heard, ask };
+}
 
 t.test('what needs a restart refuses the whole reload and is named; limits of the host are taken over', async (t) => {
   const { small, healer, records, errors } = await scene(t);
