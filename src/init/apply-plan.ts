@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import type { SiteQuestion } from './ask-sites.ts';
 import { changeNginx, swapOf, type ChangeOutcome, type FileSwap, type NginxControl } from './change-nginx.ts';
 import { sha256Of, writeRecord, type InstallRecord, type NginxChange } from './install-record.ts';
-import type { FileChange } from './plan-nginx.ts';
+import type { FileChange } from './nginx-texts.ts';
 import { writeFileAtomically } from './write-file.ts';
 
 export interface ApplyOptions {

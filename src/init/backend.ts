@@ -1,6 +1,8 @@
 /** One distinct backend that nginx passes to: what becomes a gateway. */
+import type { GatewayConfig } from '../config/host-schema.ts';
 import type { Address } from '../core/failure.ts';
-import type { Pass, UpstreamBlock } from '../doctor/nginx/passes.ts';
+import type { Pass } from '../doctor/nginx/passes.ts';
+import { isSame } from '../doctor/who-passes.ts';
 import type { FoundApache, FoundPool } from './machine.ts';
 
 /** What listens at the backend's address, as far as it is known. */
@@ -21,10 +23,13 @@ export interface Backend {
   readonly passes: readonly Pass[];
   /** The places that lead to it through its gateway already. */
   readonly passedAlready: readonly Pass[];
-  /** The named block that its passes go through, where there is one: it is changed in place. */
-  readonly block: UpstreamBlock | undefined;
   /** The longest time that nginx waits for it today, in ms. */
   readonly readTimeoutMs: number;
+}
+
+/** Whether a gateway leads to this backend, in the way that nginx does. */
+export function leadsTo({ protocol, upstream, tls }: GatewayConfig, backend: Pick<Backend, 'protocol' | 'address'>): boolean {
+  return protocol === backend.protocol && tls === undefined && isSame(upstream, backend.address);
 }
 
 /** A place of nginx that is not changed, and what a person can do about it. */

@@ -91,14 +91,14 @@ function hostOf(url: string): string {
   return rest.startsWith('unix:') ? 'localhost' : rest.replace(/\/.*$/, '').replace(/:80$/, '');
 }
 
-/** nginx makes the application's own address in redirects the site's, by the text of proxy_pass. */
+/** nginx makes the application's own address in redirects the site's, by the text of proxy_pass; not where that holds a variable. */
 function redirect({ scope, upstream, line }: Pass): readonly string[] {
-  const [first = '', second] = scope.directive?.name === 'location' ? scope.directive.words : ['~'];
-  if (upstream || inForce(scope, 'proxy_redirect').length > 0 || first.startsWith('~') || first.startsWith('@')) return [];
   const [url = ''] = line.words;
-  const uri = uriOf(url);
-  const prefix = second ?? first;
-  return [uri === '' ? `proxy_redirect ${url}/ /;` : `proxy_redirect ${url} ${prefix};`];
+  if (upstream || url.includes('$') || inForce(scope, 'proxy_redirect').length > 0) return [];
+  if (uriOf(url) === '') return [`proxy_redirect ${url}/ /;`];
+  const [first = '', second] = scope.directive?.words ?? [];
+  // nginx takes `=/path` and `^~/path`, too
+  return [`proxy_redirect ${url} ${second ?? first.replace(/^(=|\^~)/, '')};`];
 }
 
 function written({ name, words }: Directive): string {

@@ -2,10 +2,11 @@
  * nginx's passes → the backends behind them, one for each address, and the places that are left alone with the reason. A
  * place that leads through a gateway already is known by the gateway's socket, so a second run finds what the first did.
  */
+import type { GatewayConfig } from '../config/host-schema.ts';
 import { formatAddress, type Address } from '../core/failure.ts';
 import { inForce, nginxTimeMs, placeOf, type Pass } from '../doctor/nginx/passes.ts';
 import { isLoopback, isSame } from '../doctor/who-passes.ts';
-import type { Backend, Behind, LeftAlone } from './backend.ts';
+import { leadsTo, type Backend, type Behind, type LeftAlone } from './backend.ts';
 import { writerOf } from './control-panels.ts';
 import type { Machine } from './machine.ts';
 import { listensAtAddress } from './who-listens.ts';
@@ -15,8 +16,16 @@ const defaultReadMs = 60_000;
 /** What the snippet gives nginx beyond the backend's time: hold.for and 5 s, so that nginx is the last to give up. */
 export const beyondResponseMs = 20_000;
 
-/** Backends in the order in which nginx's configuration names them. `runtime`: where gateways have their sockets. */
-export function findBackends(machine: Machine, runtime: string): { readonly backends: readonly Backend[]; readonly leftAlone: readonly LeftAlone[] } {
+export interface FoundBackends {
+  readonly backends: readonly Backend[];
+  readonly leftAlone: readonly LeftAlone[];
+}
+
+/**
+ * Backends in the order in which nginx's configuration names them. `runtime`: where gateways have their sockets. A backend
+ * that one of these `gateways` leads to has its name.
+ */
+export function findBackends(machine: Machine, runtime: string, gateways: Readonly<Record<string, GatewayConfig>> = {}): FoundBackends {
   const leftAlone: LeftAlone[] = [];
   const groups: Pass[][] = [];
   for (const pass of machine.nginx?.read.passes ?? []) {
@@ -28,9 +37,10 @@ export function findBackends(machine: Machine, runtime: string): { readonly back
     if (group) group.push(pass);
     else groups.push([pass]);
   }
-  const taken = new Set(groups.flat().flatMap((pass) => gatewayOf(pass, runtime) ?? []));
+  const given = groups.map((passes) => nameThere(passes, runtime, gateways));
+  const taken = new Set(given.flatMap((name) => name ?? []));
   const untouched = new Set(leftAlone.map(({ place }) => place));
-  const backends = groups.map((passes) => backendFrom(passes, { machine, runtime, taken, untouched }));
+  const backends = groups.map((passes, index) => backendFrom(passes, { machine, runtime, taken, untouched, given: given[index] }));
   return { backends, leftAlone: leftAlone.map(({ place, what, why, instead }) => ({ place, what, why, instead })) };
 }
 
@@ -74,23 +84,33 @@ function backendOf(pass: Pass, runtime: string): Address {
   return pass.addresses[gatewayOf(pass, runtime) === undefined ? 0 : 1] ?? pass.addresses[0]!;
 }
 
+/** Of several gateways the one that nginx leads to. */
+function nameThere(passes: readonly Pass[], runtime: string, gateways: Readonly<Record<string, GatewayConfig>>): string | undefined {
+  const [first] = passes;
+  const address = backendOf(first!, runtime);
+  const fitting = Object.keys(gateways).filter((name) => leadsTo(gateways[name]!, { address, protocol: first!.protocol }));
+  const already = passes.flatMap((pass) => gatewayOf(pass, runtime) ?? []);
+  return fitting.find((name) => already.includes(name)) ?? fitting[0] ?? already.find((name) => !(name in gateways));
+}
+
 interface Naming {
   readonly machine: Machine;
   readonly runtime: string;
   readonly taken: Set<string>;
   readonly untouched: ReadonlySet<string>;
+  /** The name that it has already. */
+  readonly given: string | undefined;
 }
 
 function backendFrom(passes: readonly Pass[], naming: Naming): Backend {
-  const { machine, runtime, taken, untouched } = naming;
+  const { machine, runtime, taken, untouched, given } = naming;
   const [first] = passes;
   const address = backendOf(first!, runtime);
   const behind = first!.protocol === 'fastcgi' ? behindFastcgi(address, machine) : behindHttp(address, machine);
-  const already = passes.map((pass) => gatewayOf(pass, runtime)).find((name) => name !== undefined);
   const direct = passes.filter((pass) => gatewayOf(pass, runtime) === undefined && !untouched.has(placeOf(pass.line)));
   // a new block of nginx gets the gateway's name
   const blocks = first!.upstream ? [] : (machine.nginx?.read.upstreams ?? []).map((upstream) => upstream.name);
-  const name = already ?? freeName(nameFor(first!, address, behind), new Set([...taken, ...blocks]));
+  const name = given ?? freeName(nameFor(first!, address, behind), new Set([...taken, ...blocks]));
   taken.add(name);
   return {
     name,
@@ -99,7 +119,6 @@ function backendFrom(passes: readonly Pass[], naming: Naming): Backend {
     protocol: first!.protocol,
     passes: direct,
     passedAlready: passes.filter((pass) => gatewayOf(pass, runtime) !== undefined),
-    block: direct.find(({ upstream }) => upstream)?.upstream,
     readTimeoutMs: Math.max(...passes.map((pass) => readTimeoutMs(pass) - (gatewayOf(pass, runtime) === undefined ? 0 : beyondResponseMs))),
   };
 }

@@ -1,6 +1,7 @@
 /** The machine and a few choices → everything that `init` would do, checked. Nothing is written. */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { HostConfig } from '../config/host-schema.ts';
 import { loadHost } from '../config/load-host.ts';
 import type { ConfigBindings } from '../config/load-policies.ts';
 import { formatAddress, parseAddress } from '../core/failure.ts';
@@ -41,13 +42,15 @@ export interface InitPlan {
 }
 
 export async function planInit(machine: Machine, choices: InitChoices, tools: InitTools): Promise<InitPlan> {
-  const found = findBackends(machine, choices.places.runtime);
+  const loaded = await loadHost(choices.config);
+  const now = loaded.ok ? loaded.host : undefined;
+  const found = findBackends(machine, choices.places.runtime, now?.gateways);
   const backends = found.backends.filter(({ name }) => choices.only?.includes(name) ?? true);
   if (backends.length === 0) return { backends, policies: [], leftAlone: found.leftAlone, checked: { files: [], host: undefined, problems: [], warnings: [] }, nginx: undefined };
   const policyFile = (name: string): string => join(dirname(choices.config), 'policies.d', `${name}.yaml`);
   const thereNow = (name: string): Promise<string | undefined> => readFile(policyFile(name), 'utf8').catch(() => undefined);
   const policies = await planPolicies(backends, machine, { acting: choices.actOnCrash, thereNow });
-  const places = await placesNow(machine, choices);
+  const places = placesNow(machine, choices, now);
   const wanted = [{ file: choices.config, text: hostText(backends, machine, places) }, ...policies.map(({ name, text }) => ({ file: policyFile(name), text }))];
   const checked = await checkPlan(await compareFiles(wanted, choices.force), tools.bindings);
   const { host } = checked;
@@ -56,10 +59,9 @@ export async function planInit(machine: Machine, choices: InitChoices, tools: In
 }
 
 /** What an earlier run chose stays chosen; a port that somebody else has is not taken from him. */
-async function placesNow({ listening }: Machine, { config, places }: InitChoices): Promise<Places> {
-  const loaded = await loadHost(config);
-  if (loaded.ok) {
-    const { admin, proxy } = loaded.host;
+function placesNow({ listening }: Machine, { places }: InitChoices, now: HostConfig | undefined): Places {
+  if (now) {
+    const { admin, proxy } = now;
     const line = proxy.user === undefined ? undefined : `{ user: ${proxy.user}${proxy.group === undefined ? '' : `, group: ${proxy.group}`} }`;
     return { ...places, admin: admin ? formatAddress(admin.listen) : places.admin, proxy: line };
   }

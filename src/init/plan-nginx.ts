@@ -1,21 +1,14 @@
 /** Backends and their gateways → the changes in nginx's files, and the places where none can be made. Nothing is written here. */
-import { dirname } from 'node:path';
 import type { GatewayConfig } from '../config/host-schema.ts';
+import { formatAddress } from '../core/failure.ts';
 import type { HostFiles } from '../doctor/host-files.ts';
-import { parseNginx, type Directive } from '../doctor/nginx/parse-nginx.ts';
-import { placeOf, type Pass, type UpstreamBlock } from '../doctor/nginx/passes.ts';
-import type { Backend, LeftAlone } from './backend.ts';
+import { placeOf, type Pass } from '../doctor/nginx/passes.ts';
+import { leadsTo, type Backend, type LeftAlone } from './backend.ts';
 import { changePass } from './change-pass.ts';
-import { applyEdits, indentAt, insideBlock, placeInText, type Edit, type Hunk } from './edit-text.ts';
+import type { Edit } from './edit-text.ts';
 import type { FoundNginx } from './machine.ts';
-
-/** One file of nginx's before and after; `before` is `undefined` for one that is new. */
-export interface FileChange {
-  readonly file: string;
-  readonly before: string | undefined;
-  readonly after: string;
-  readonly hunks: readonly Hunk[];
-}
+import { NginxTexts, type FileChange } from './nginx-texts.ts';
+import { addLead, freeBlockName, leadInPlace, leadThere, type BlockTools, type Lead } from './upstream-blocks.ts';
 
 export interface NginxPlan {
   readonly changes: readonly FileChange[];
@@ -36,109 +29,86 @@ export interface PlanNginxOptions {
   readonly files: HostFiles;
 }
 
-/** A file of which not all was read cannot be changed. */
-const fileLimitBytes = 1024 ** 2;
-const notFound = { why: 'the text does not show it where it was read', instead: 'make the change by hand: goodgateway nginx --inline' };
+/** What one pass would need; `key` is the same for the same edits. */
+interface Wish {
+  readonly pass: Pass;
+  readonly lead: Lead;
+  readonly edits: readonly Edit[];
+  readonly key: string;
+}
+
+interface Planning extends BlockTools {
+  readonly snippetOf: SnippetOf;
+  /** Names of `upstream` blocks: there, or given to one. */
+  readonly taken: Set<string>;
+  readonly leftAlone: LeftAlone[];
+}
+
+const byHand = 'make the change by hand: goodgateway nginx --inline';
+const notFound = { why: 'the text does not show it where it was read', instead: byHand };
+const torn = { why: 'several sites include it, and need different lines there', instead: 'give each site a location of its own, then ask again' };
 
 /** Empty `changes` when everything leads through its gateway already. */
-export async function planNginx(options: PlanNginxOptions): Promise<NginxPlan> {
-  const texts = new Texts(options.files);
-  const changed: Pass[] = [];
-  const leftAlone: LeftAlone[] = [];
-  for (const backend of options.backends) {
-    const config = options.gateways[backend.name];
-    if (!config || backend.passes.length === 0) continue;
-    const snippet = options.snippetOf({ name: backend.name, config });
-    const done: Pass[] = [];
-    for (const pass of backend.passes) {
-      const text = await texts.of(pass.line.file);
-      const edits = text === undefined ? undefined : changePass({ pass, text, target: backend.block?.name ?? backend.name, lines: snippet.location });
-      if (edits && texts.add(pass.line.file, edits)) done.push(pass);
-      else leftAlone.push({ place: placeOf(pass.line), what: `${pass.line.name} ${pass.line.words[0]}`, ...notFound });
-    }
-    if (done.length === 0) continue;
-    const { block } = backend;
-    if (!block) await addBlock(backend.name, snippet.upstream, { texts, nginx: options.nginx, files: options.files });
-    else if (!(await changeBlock(block, snippet.upstream, texts))) leftAlone.push({ place: placeOf(block.line), what: `upstream ${block.name}`, ...notFound });
-    changed.push(...done);
+export async function planNginx({ backends, gateways, ...options }: PlanNginxOptions): Promise<NginxPlan> {
+  const { nginx } = options;
+  const planning: Planning = { ...options, texts: new NginxTexts(options.files), taken: new Set(nginx.read.upstreams.map(({ name }) => name)), leftAlone: [] };
+  const { texts, leftAlone } = planning;
+  const wishes: Wish[] = [];
+  for (const backend of backends) {
+    const config = gateways[backend.name];
+    // a configuration that a person has edited may use the name for another backend
+    if (config && leadsTo(config, backend)) wishes.push(...(await wishesFor(backend, config, planning)));
+    else leftAlone.push(...backend.passes.map((pass) => left(pass, withoutGateway(backend))));
   }
-  return { changes: texts.changes(), leftAlone, changed };
+  const done = wishes.filter((one) => !wishes.some((other) => contradicts(one, other)));
+  leftAlone.push(...onePerPlace(wishes.filter((one) => !done.includes(one))).map(({ pass }) => left(pass, torn)));
+  for (const { pass, edits } of done) texts.add(pass.line.file, edits);
+  for (const lead of new Set(done.map((one) => one.lead))) await addLead(lead, planning);
+  return { changes: texts.changes(), leftAlone, changed: done.map(({ pass }) => pass) };
 }
 
-/** Edits by file; of one place only the first counts, because an included file is read in several places. */
-class Texts {
-  readonly #files: HostFiles;
-  readonly #edits = new Map<string, Edit[]>();
-  readonly #before = new Map<string, string | undefined>();
-
-  constructor(files: HostFiles) {
-    this.#files = files;
+async function wishesFor(backend: Backend, config: GatewayConfig, planning: Planning): Promise<readonly Wish[]> {
+  const { texts, leftAlone, snippetOf } = planning;
+  const { upstream, location } = snippetOf({ name: backend.name, config });
+  const inPlace = new Map<string, Lead>();
+  for (const block of new Set(backend.passes.flatMap((pass) => pass.upstream ?? []))) {
+    const lead = await leadInPlace(block, upstream, texts);
+    if (lead) inPlace.set(block.name, lead);
+    else leftAlone.push({ place: placeOf(block.line), what: `upstream ${block.name}`, ...notFound });
   }
-
-  async of(file: string): Promise<string | undefined> {
-    if (!this.#before.has(file)) {
-      const text = await this.#files.text(file);
-      this.#before.set(file, text !== undefined && Buffer.byteLength(text) < fileLimitBytes && !text.includes('\ufffd') ? text : undefined);
-    }
-    return this.#before.get(file);
+  const common = leadThere(backend, config, planning.nginx) ?? [...inPlace.values()][0] ?? (await newLead(backend, config, planning));
+  const wishes: Wish[] = [];
+  for (const pass of backend.passes) {
+    const lead = pass.upstream ? inPlace.get(pass.upstream.name) : common;
+    if (!lead) continue;
+    const text = await texts.of(pass.line.file);
+    const edits = text === undefined ? undefined : changePass({ pass, text, target: lead.name, lines: location });
+    if (edits) wishes.push({ pass, lead, edits, key: JSON.stringify(edits) });
+    else leftAlone.push(left(pass, notFound));
   }
-
-  /** False when one of them would overlap an earlier one that is different. */
-  add(file: string, edits: readonly Edit[]): boolean {
-    const known = this.#edits.get(file) ?? [];
-    const fresh = edits.filter((edit) => !known.some(({ start, end, to }) => start === edit.start && end === edit.end && to === edit.to));
-    if (fresh.some((edit) => known.some(({ start, end }) => edit.start < end && start < edit.end))) return false;
-    this.#edits.set(file, [...known, ...fresh]);
-    return true;
-  }
-
-  create(file: string, text: string): void {
-    this.#before.set(file, undefined);
-    this.#edits.set(file, [{ start: 0, end: 0, to: text }]);
-  }
-
-  changes(): readonly FileChange[] {
-    return [...this.#edits].map(([file, edits]) => {
-      const before = this.#before.get(file);
-      return { file, before, ...applyEdits(before ?? '', edits) };
-    });
-  }
+  return wishes;
 }
 
-/** The gateway first, and the server that was there as its backup. */
-async function changeBlock({ line, peers }: UpstreamBlock, snippet: readonly string[], texts: Texts): Promise<boolean> {
-  const [peer] = peers;
-  const text = await texts.of(line.file);
-  const place = peer && text !== undefined ? placeInText(text, peer.line) : undefined;
-  if (!peer || text === undefined || !place) return false;
-  const [gateway] = serversOf(snippet);
-  const kept = peer.words.filter((word) => word !== 'backup' && !word.startsWith('max_fails='));
-  const lines = [`server ${gateway} max_fails=0;  # goodgateway`, `server ${kept.join(' ')} max_fails=0 backup;  # fails open: if goodgateway is dead, as before`];
-  const isEnd = /^[ \t]*(\r?\n|$)/.test(text.slice(place.end));
-  const indent = `\n${indentAt(text, place.start)}`;
-  return texts.add(line.file, [{ ...place, to: lines.join(indent) + (isEnd ? '' : indent) }]);
+async function newLead({ name: wanted, passes }: Backend, config: GatewayConfig, planning: Planning): Promise<Lead> {
+  const name = await freeBlockName(wanted, planning.taken, planning);
+  if (passes.some(({ upstream }) => !upstream)) planning.taken.add(name);
+  return { kind: 'new', name, lines: planning.snippetOf({ name, config }).upstream };
 }
 
-function serversOf(snippet: readonly string[]): readonly string[] {
-  return parseNginx(snippet.join('\n'), '').flatMap(({ block = [] }) => block.filter(({ name }) => name === 'server').map(({ words }) => words[0] ?? ''));
+/** An included file is read once for each site, and what it inherits may differ. */
+function contradicts(one: Wish, other: Wish): boolean {
+  if (one.pass.line.file !== other.pass.line.file || one.key === other.key) return false;
+  return one.edits.some((edit) => other.edits.some(({ start, end }) => edit.start < end && start < edit.end));
 }
 
-/** In a file of its own where nginx reads a folder for such, else at the beginning of `http`. */
-async function addBlock(name: string, snippet: readonly string[], { texts, nginx, files }: { readonly texts: Texts; readonly nginx: FoundNginx; readonly files: HostFiles }): Promise<void> {
-  const folder = await confFolder(nginx, files);
-  if (folder !== undefined) return texts.create(`${folder}/goodgateway-${name}.conf`, `${['# Made by `goodgateway init`', ...snippet].join('\n')}\n`);
-  const http = nginx.main.find((one) => one.name === 'http');
-  const text = await texts.of(nginx.file);
-  const at = http && text !== undefined ? insideBlock(text, http) : undefined;
-  if (at !== undefined) texts.add(nginx.file, [{ start: at, end: at, to: `\n${['# made by `goodgateway init`', ...snippet].map((line) => `    ${line}`).join('\n')}` }]);
+function onePerPlace(wishes: readonly Wish[]): readonly Wish[] {
+  return [...new Map(wishes.map((one) => [placeOf(one.pass.line), one])).values()];
 }
 
-async function confFolder({ main, file }: FoundNginx, files: HostFiles): Promise<string | undefined> {
-  const http: readonly Directive[] = main.find(({ name }) => name === 'http')?.block ?? [];
-  for (const { words } of http.filter(({ name }) => name === 'include')) {
-    const folder = /^(.*conf\.d)\/\*(\.conf)?$/.exec(words[0] ?? '')?.[1];
-    const absolute = folder === undefined || folder.startsWith('/') ? folder : `${dirname(file)}/${folder}`;
-    if (absolute !== undefined && (await files.stat(absolute))?.isDirectory()) return absolute;
-  }
-  return undefined;
+function withoutGateway({ address, protocol }: Backend): Pick<LeftAlone, 'why' | 'instead'> {
+  return { why: `no gateway of goodgateway.yaml leads to ${formatAddress(address)} by ${protocol}`, instead: 'add one there, or let the file be written again: goodgateway init --force' };
+}
+
+function left({ line }: Pass, reason: Pick<LeftAlone, 'why' | 'instead'>): LeftAlone {
+  return { place: placeOf(line), what: `${line.name} ${line.words[0]}`, ...reason };
 }

@@ -124,6 +124,32 @@ server {
   );
 });
 
+t.test("redirects to the address of the application stay the site's in every kind of location", async (t) => {
+  const site = `server {
+    location ~ ^/a { proxy_pass http://127.0.0.1:3000; }
+    location / { try_files $uri @app; }
+    location @app { proxy_pass http://127.0.0.1:3000; }
+    location =/c { proxy_pass http://127.0.0.1:3000/; }
+    location ^~/d/ { proxy_pass http://127.0.0.1:3000/d/; }
+    location = /e { proxy_pass http://127.0.0.1:3000/e; }
+    location ~ ^/f(.*) { proxy_pass http://127.0.0.1:3000/$1; }
+    location /g { proxy_redirect off; proxy_pass http://127.0.0.1:3000; }
+}
+`;
+  const { diff } = await lookAt(t, debianNginx({ app: site }));
+  const to = 'http://127.0.0.1:3000';
+  t.same(diff.match(/proxy_redirect [^;]+;/g)?.toSorted(), [
+    `proxy_redirect ${to}/ /;`,
+    `proxy_redirect ${to}/ /;`,
+    `proxy_redirect ${to}/ /c;`,
+    `proxy_redirect ${to}/d/ /d/;`,
+    `proxy_redirect ${to}/e /e;`,
+    'proxy_redirect off;',
+    'proxy_redirect off;',
+  ]);
+  t.equal(diff.match(/^\+.*# before/gm)?.length, 7);
+});
+
 t.test('Plesk: its Apache gets a gateway, its generated files are not touched', async (t) => {
   const machine = {
     ...debianNginx({}),
