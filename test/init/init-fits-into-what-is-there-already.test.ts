@@ -92,3 +92,15 @@ t.test('a file that two sites include is changed only where both need the same',
   t.notMatch(other.diff, /snippets/);
   t.match(other.diff, /^\+\+\+ \/etc\/nginx\/sites-enabled\/c$/m, 'others are');
 });
+
+t.test('a configuration that reads policies from elsewhere, too, is checked where it stands', async (t) => {
+  const first = await lookAt(t, debianNginx({ a: site(3000) }));
+  const more = { '/etc/goodgateway/goodgateway.yaml': `${first.text('goodgateway.yaml')}policies: [more/*.yaml]\n`, '/etc/goodgateway/more/mine.yaml': first.text('policies.d/app-3000.yaml') };
+  const { plan } = await lookAt(t, { ...debianNginx({ a: site(3000) }), ...more });
+  t.same(plan.checked.problems, []);
+  t.same(
+    plan.checked.files.map(({ fate }) => fate),
+    ['left'],
+  );
+  t.ok(plan.checked.host?.gateways['app-3000']);
+});
