@@ -104,3 +104,10 @@ t.test('a configuration that reads policies from elsewhere, too, is checked wher
   );
   t.ok(plan.checked.host?.gateways['app-3000']);
 });
+
+t.test('who has another proxy in front of nginx is told what changes for the application', async (t) => {
+  const reminded = async (around: string): Promise<boolean> => /another proxy or a CDN[^]*set_real_ip_from/.test((await lookAt(t, debianNginx({ a: `${around}${site(3000)}` }))).advice);
+  t.ok(await reminded(''));
+  t.notOk(await reminded('set_real_ip_from 10.0.0.1;\n'), 'nginx knows the visitor');
+  t.notOk(await reminded('proxy_set_header X-Real-IP $http_x_real_ip;\n'), 'what is set stays');
+});
