@@ -153,6 +153,7 @@ t.test("redirects to the address of the application stay the site's in every kin
     location @app { proxy_pass http://127.0.0.1:3000; }
     location =/c { proxy_pass http://127.0.0.1:3000/; }
     location ^~/d/ { proxy_pass http://127.0.0.1:3000/d/; }
+    location "/two words/" { proxy_pass http://127.0.0.1:3000/t/; }
     location = /e { proxy_pass http://127.0.0.1:3000/e; }
     location ~ ^/f(.*) { proxy_pass http://127.0.0.1:3000/$1; }
     location /g { proxy_redirect off; proxy_pass http://127.0.0.1:3000; }
@@ -166,10 +167,11 @@ t.test("redirects to the address of the application stay the site's in every kin
     `proxy_redirect ${to}/ /c;`,
     `proxy_redirect ${to}/d/ /d/;`,
     `proxy_redirect ${to}/e /e;`,
+    `proxy_redirect ${to}/t/ "/two words/";`,
     'proxy_redirect off;',
     'proxy_redirect off;',
   ]);
-  t.equal(diff.match(/^\+.*# before/gm)?.length, 7);
+  t.equal(diff.match(/^\+.*# before/gm)?.length, 8);
 });
 
 t.test('Plesk: its Apache gets a gateway, its generated files are not touched', async (t) => {
