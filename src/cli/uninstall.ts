@@ -1,5 +1,5 @@
 /** `goodgateway uninstall`: takes out what `init` put in. nginx first, so that no visitor notices; then the units, then the files. */
-import { realpath, rm, rmdir } from 'node:fs/promises';
+import { rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { loadHost } from '../config/load-host.ts';
@@ -11,7 +11,7 @@ import { findBackends } from '../init/find-backends.ts';
 import { readRecord, recordFile, writeRecord, type InstallRecord } from '../init/install-record.ts';
 import { lookAtMachine } from '../init/look-at-machine.ts';
 import { usualPlaces } from '../init/plan-host.ts';
-import { ownTraces, planRemoval, type Removal } from '../init/plan-removal.ts';
+import { ownTraces, placesByHand, planRemoval, type Removal } from '../init/plan-removal.ts';
 import { unifiedDiff } from '../init/unified-diff.ts';
 import { whyNotWritable } from '../init/write-file.ts';
 import { askPerson, someoneIsThere } from './ask-person.ts';
@@ -84,7 +84,7 @@ interface TakingOut {
 
 /** While nginx leads to the gateways they stay, and so does all that they need. */
 async function takeOut(taking: TakingOut): Promise<void> {
-  const { config, record, removal, traces, units } = taking;
+  const { config, removal, traces, units } = taking;
   const outcome = await restoreNginx(taking);
   if (outcome && outcome.kind !== 'changed') {
     for (const line of [outcome.kind === 'stuck' ? 'LOOK AT NGINX NOW: not even the way back worked:' : 'Nothing was taken out, and nginx is as it was:', ...outcome.why.map((why) => `  ${why}`)])
@@ -97,7 +97,7 @@ async function takeOut(taking: TakingOut): Promise<void> {
   await removeUnits(units);
   for (const path of [...removal.files, ...traces, ...removal.backups]) await rm(path, { recursive: true, force: true });
   const stays = removal.left.length > 0;
-  if (stays) await writeRecord(config, { version: 1, wrote: record.wrote.filter(({ file }) => removal.left.some((one) => one.file === file)), nginx: null });
+  if (removal.record.wrote.length > 0 || removal.record.nginx) await writeRecord(config, removal.record);
   else await rm(recordFile(config), { force: true });
   // best effort: a folder in which something is left stays
   for (const folder of [...['nginx-before', 'policies.d', '.'].map((name) => join(dirname(config), name)), ...new Set(traces.map((path) => dirname(path)))]) await rmdir(folder).catch(() => undefined);
@@ -110,9 +110,7 @@ async function restoreNginx({ record, removal, runtime, nginxConf }: TakingOut):
   const main = record.nginx?.main ?? nginxConf;
   const machine = await lookAtMachine({ files, run: runCommand, isRoot: process.getuid?.() === 0, cpus: 1, nginxFile: main, fpmFiles: [] });
   const through = findBackends(machine, runtime).backends.flatMap(({ passedAlready }) => passedAlready);
-  const known = new Set(removal.nginx.map(({ file }) => file));
-  const places = await Promise.all(through.map(({ upstream, line }) => realpath((upstream?.line ?? line).file).catch(() => line.file)));
-  const byHand = [...new Set(places)].filter((file) => !known.has(file));
+  const byHand = await placesByHand(through, removal);
   if (byHand.length > 0) {
     return {
       kind: 'reverted',
@@ -177,8 +175,8 @@ function section(title: string, lines: readonly string[]): readonly string[] {
   return lines.length === 0 ? [] : [title, ...lines];
 }
 
-function nothingLeft({ wrote }: InstallRecord): string {
-  return wrote.length > 0
+function nothingLeft({ wrote, nginx }: InstallRecord): string {
+  return wrote.length > 0 || nginx
     ? '\nThere is nothing to take out but what stays.'
     : '\ninit has put nothing in here. A change of nginx that was made by hand is taken out with the lines of: goodgateway nginx --bypass';
 }

@@ -1,5 +1,6 @@
 /** What a person has to do, because `init` cannot or should not: each a sentence with the cure. */
 import { formatAddress } from '../core/failure.ts';
+import { inForce, type Pass } from '../doctor/nginx/passes.ts';
 import { isSame } from '../doctor/who-passes.ts';
 import type { FoundNginx, Machine } from './machine.ts';
 import type { InitPlan } from './plan-init.ts';
@@ -15,6 +16,7 @@ export function adviceFor(machine: Machine, { backends, policies, nginx }: Pick<
           backends.map(({ address }) => address),
         )),
     ...remoteIp(machine, backends),
+    ...anotherProxy(nginx?.changed ?? []),
     ...policies
       .filter(({ external }) => external !== undefined)
       .map(({ name, external }) => `${name} is only looked at from outside, and never started: ${external}. Its policy can say more: policies.d/${name}.yaml, \`service:\``),
@@ -52,5 +54,16 @@ function remoteIp({ apache }: Machine, backends: InitPlan['backends']): readonly
   if (!apache || apache.remoteIp || !backends.some(({ behind }) => behind.kind === 'apache')) return [];
   return [
     "Apache does not know the visitors' addresses, so limits by address would hit everybody at once: a2enmod remoteip, and in its configuration: RemoteIPHeader X-Forwarded-For and RemoteIPInternalProxy 127.0.0.1",
+  ];
+}
+
+/** A visitor could make up what a proxy says, so goodgateway takes nginx's own word: that must be the visitor's address. */
+function anotherProxy(changed: readonly Pass[]): readonly string[] {
+  const isNew = changed.some(
+    ({ protocol, scope }) => protocol === 'http' && inForce(scope, 'set_real_ip_from').length === 0 && !inForce(scope, 'proxy_set_header').some(({ words }) => words[0]?.toLowerCase() === 'x-real-ip'),
+  );
+  if (!isNew) return [];
+  return [
+    'If another proxy or a CDN stands in front of nginx: its X-Real-IP and X-Request-Id pass through nginx today, and will be replaced by $remote_addr and $request_id. Tell nginx first who the visitor is: set_real_ip_from ITS-ADDRESS; real_ip_header X-Forwarded-For; or set both headers yourself: what is set stays',
   ];
 }

@@ -16,6 +16,8 @@ export type Behind =
 export interface Backend {
   /** The gateway's name. */
   readonly name: string;
+  /** The policy's name: one for each service, so pools of one php-fpm share theirs. */
+  readonly service: string;
   readonly protocol: 'fastcgi' | 'http';
   readonly address: Address;
   readonly behind: Behind;

@@ -95,10 +95,10 @@ function hostOf(url: string): string {
 function redirect({ scope, upstream, line }: Pass): readonly string[] {
   const [url = ''] = line.words;
   if (upstream || url.includes('$') || inForce(scope, 'proxy_redirect').length > 0) return [];
-  if (uriOf(url) === '') return [`proxy_redirect ${url}/ /;`];
+  if (uriOf(url) === '') return [`proxy_redirect ${word(`${url}/`)} /;`];
   const [first = '', second] = scope.directive?.words ?? [];
   // nginx takes `=/path` and `^~/path`, too
-  return [`proxy_redirect ${url} ${second ?? first.replace(/^(=|\^~)/, '')};`];
+  return [`proxy_redirect ${word(url)} ${word(second ?? first.replace(/^(=|\^~)/, ''))};`];
 }
 
 function written({ name, words }: Directive): string {

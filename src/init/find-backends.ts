@@ -9,6 +9,7 @@ import { isLoopback, isSame } from '../doctor/who-passes.ts';
 import { leadsTo, type Backend, type Behind, type LeftAlone } from './backend.ts';
 import { writerOf } from './control-panels.ts';
 import type { Machine } from './machine.ts';
+import { nameServices } from './name-services.ts';
 import { listensAtAddress } from './who-listens.ts';
 
 /** nginx's own default for fastcgi_read_timeout and proxy_read_timeout. */
@@ -40,7 +41,9 @@ export function findBackends(machine: Machine, runtime: string, gateways: Readon
   const given = groups.map((passes) => nameThere(passes, runtime, gateways));
   const taken = new Set(given.flatMap((name) => name ?? []));
   const untouched = new Set(leftAlone.map(({ place }) => place));
-  const backends = groups.map((passes, index) => backendFrom(passes, { machine, runtime, taken, untouched, given: given[index] }));
+  const found = groups.map((passes, index) => backendFrom(passes, { machine, runtime, taken, untouched, given: given[index] }));
+  const services = nameServices(found);
+  const backends = found.map((backend, index) => ({ ...backend, service: services[index]! }));
   return { backends, leftAlone: leftAlone.map(({ place, what, why, instead }) => ({ place, what, why, instead })) };
 }
 
@@ -102,7 +105,7 @@ interface Naming {
   readonly given: string | undefined;
 }
 
-function backendFrom(passes: readonly Pass[], naming: Naming): Backend {
+function backendFrom(passes: readonly Pass[], naming: Naming): Omit<Backend, 'service'> {
   const { machine, runtime, taken, untouched, given } = naming;
   const [first] = passes;
   const address = backendOf(first!, runtime);

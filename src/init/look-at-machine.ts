@@ -108,10 +108,12 @@ async function testNginx({ program, nginxFile, run, isRoot, files }: LookOptions
 
 async function foundPool(pool: Pool, processes: readonly HostProcess[], files: HostFiles): Promise<FoundPool> {
   const version = /^\/etc\/php\/([\d.]+)\/fpm\//.exec(pool.main)?.[1];
+  // `php81`, as Remi's packages and others write it
+  const [, major, minor] = /\/php(\d)(\d+)\//.exec(pool.main) ?? [];
   const master = processes.find(({ command }) => command === `php-fpm: master process (${pool.main})`);
   const program = fpmProgram(pool.main) ?? (master && (await programOf(master.pid, files)));
   const unit = version === undefined ? (pool.main === '/etc/php-fpm.conf' ? 'php-fpm.service' : undefined) : `php${version}-fpm.service`;
-  return { pool, version, program, unit };
+  return { pool, version: version ?? (major === undefined ? undefined : `${major}.${minor}`), program, unit };
 }
 
 function unreadable({ files, nginxFile }: LookOptions): readonly Unseen[] {

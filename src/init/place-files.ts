@@ -41,10 +41,12 @@ export async function compareFiles(wanted: readonly { readonly file: string; rea
   return files[0]?.fate === 'left' ? files.filter(({ fate }) => fate !== 'new') : files;
 }
 
-/** Loads everything as it will be, in a folder of its own, before anything is put in place. */
+/** Loads everything as it will be, before anything is put in place: what is to be written in a folder of its own. */
 export async function checkPlan(files: readonly PlannedFile[], bindings: ConfigBindings): Promise<CheckedPlan> {
   const [host] = files;
   if (!host) return { files, host: undefined, problems: [], warnings: [] };
+  // a person's configuration may read policies from anywhere
+  if (!files.some(({ fate }) => fate === 'new' || fate === 'replaced')) return { files, ...(await checkAt(host.file, bindings, (text) => text)) };
   const folder = await mkdtemp(join(tmpdir(), 'goodgateway-init-'));
   try {
     const place = dirname(host.file);
@@ -54,14 +56,17 @@ export async function checkPlan(files: readonly PlannedFile[], bindings: ConfigB
       if (text) await writeFile(join(folder, 'policies.d', name), text, { mode: 0o600 });
     }
     for (const { file, text, there, fate } of files) await writeFile(join(folder, file.slice(place.length + 1)), fate === 'left' ? (there ?? '') : text, { mode: 0o600 });
-    const staged = join(folder, basename(host.file));
-    const { problems, warnings } = await checkFile(staged, bindings);
-    const loaded = await loadHost(staged);
-    const words = (list: typeof problems): readonly string[] => list.map((problem) => formatProblem(problem).replaceAll(folder, place));
-    return { files, host: loaded.ok ? loaded.host : undefined, problems: words(problems), warnings: words(warnings) };
+    return { files, ...(await checkAt(join(folder, basename(host.file)), bindings, (text) => text.replaceAll(folder, place))) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function checkAt(file: string, bindings: ConfigBindings, inPlace: (text: string) => string): Promise<Omit<CheckedPlan, 'files'>> {
+  const { problems, warnings } = await checkFile(file, bindings);
+  const loaded = await loadHost(file);
+  const words = (list: typeof problems): readonly string[] => list.map((problem) => inPlace(formatProblem(problem)));
+  return { host: loaded.ok ? loaded.host : undefined, problems: words(problems), warnings: words(warnings) };
 }
 
 /** Writes what is new or replaced, the policies first: goodgateway.yaml never names what is not there. The record with them in it. */

@@ -3,7 +3,6 @@ import { formatAddress } from '../core/failure.ts';
 import { inForce } from '../doctor/nginx/passes.ts';
 import type { Backend } from './backend.ts';
 import type { Machine } from './machine.ts';
-import { serviceNameOf } from './plan-policies.ts';
 
 /** Where things are that the machine itself does not say. */
 export interface Places {
@@ -47,7 +46,7 @@ export function heldByEach(gateways: number, { nginx }: Machine): number {
 }
 
 function gatewayLines(backend: Backend, { nginx }: Machine, { requests, runtime }: { readonly requests: number; readonly runtime: string }): readonly string[] {
-  const { name, address, protocol, readTimeoutMs } = backend;
+  const { name, service, address, protocol, readTimeoutMs } = backend;
   const response = seconds(readTimeoutMs);
   const log = errorLogOf(backend);
   return [
@@ -56,7 +55,7 @@ function gatewayLines(backend: Backend, { nginx }: Machine, { requests, runtime 
     ...(nginx?.group === undefined ? [] : [`    socket: { group: ${nginx.group} }          # nginx's: it must be able to open the socket`]),
     `    protocol: ${protocol}`,
     `    upstream: ${quoted(formatAddress(address))}`,
-    `    service: ${serviceNameOf(backend)}              # the policy: policies.d/${serviceNameOf(backend)}.yaml`,
+    `    service: ${service}              # the policy: policies.d/${service}.yaml`,
     `    timeouts: { response: ${response}, idle: ${response} }     # as long as nginx waits today`,
     `    hold: { requests: ${requests} }              # nginx's worker_connections x workers / 8, for all gateways together`,
     ...(log === undefined ? [] : [`    nginx_error_log: ${quoted(log)}`]),

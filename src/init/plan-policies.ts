@@ -33,20 +33,6 @@ interface Ready {
   readonly onlyTo?: string;
 }
 
-/** The policy's name for a backend: one for each service, so pools of one php-fpm share theirs. */
-export function serviceNameOf({ behind, name }: Pick<Backend, 'behind' | 'name'>): string {
-  switch (behind.kind) {
-    case 'php':
-      return behind.found.unit?.replace(/\.service$/, '') ?? (behind.found.version === undefined ? 'php-fpm' : `php${behind.found.version}-fpm`);
-    case 'apache':
-      return 'apache';
-    case 'unit':
-      return behind.unit.replace(/\.service$/, '').replaceAll(/[^A-Za-z0-9._-]/g, '-');
-    case 'elsewhere':
-      return name;
-  }
-}
-
 /**
  * One for each service, in the backends' order. `acting`: with the start of a crashed service at once; where nobody said,
  * as the policy is that is there already (`thereNow` by its name), else only observing.
@@ -80,8 +66,7 @@ async function planOne(ready: Ready, acting: boolean): Promise<PlannedPolicy> {
 }
 
 function readyFor(backend: Backend, machine: Machine): Ready {
-  const name = serviceNameOf(backend);
-  const { behind } = backend;
+  const { behind, service: name } = backend;
   switch (behind.kind) {
     case 'php':
       return { name, from: 'php-fpm.yaml', description: `PHP ${behind.found.version ?? ''} FastCGI, behind nginx`.replace('  ', ' '), ...phpService(behind.found, machine) };
@@ -102,8 +87,10 @@ function readyFor(backend: Backend, machine: Machine): Ready {
 
 function phpService({ pool, program, unit, version }: FoundPool, { systemd }: Machine): Pick<Ready, 'service' | 'external'> {
   const log = pool.global('error_log')?.value;
-  const more = { ...(log?.startsWith('/') ? { log } : {}), ...(version === undefined ? { pool: pool.main } : {}) };
-  const main = version === undefined ? ['--fpm-config', pool.main] : [];
+  // where Debian has it goodgateway finds it, and so does the program
+  const isUsual = pool.main === `/etc/php/${version}/fpm/php-fpm.conf`;
+  const more = { ...(log?.startsWith('/') ? { log } : {}), ...(isUsual ? {} : { pool: pool.main }) };
+  const main = isUsual ? [] : ['--fpm-config', pool.main];
   if (systemd && unit !== undefined) return { service: { type: 'systemd', unit, ...(program === undefined ? {} : { config_test: [program, ...main, '-t'] }), ...more } };
   const pidfile = pool.global('pid')?.value;
   if (program === undefined || !pidfile?.startsWith('/'))

@@ -4,7 +4,6 @@ import type { Backend } from './backend.ts';
 import type { FoundNginx, Machine } from './machine.ts';
 import type { PlannedFile } from './place-files.ts';
 import type { InitPlan } from './plan-init.ts';
-import { serviceNameOf } from './plan-policies.ts';
 import { unifiedDiff } from './unified-diff.ts';
 
 /** Rows of two: what, and what is known of it. */
@@ -29,8 +28,8 @@ export function listeningRows({ listening }: Machine): readonly (readonly [strin
   return rows.slice(0, 20);
 }
 
-export function gatewayRow({ name, protocol, address, ...backend }: Backend, { policies }: InitPlan): readonly string[] {
-  const policy = policies.find((one) => one.name === serviceNameOf({ name, ...backend }));
+export function gatewayRow({ name, service, protocol, address }: Backend, { policies }: InitPlan): readonly string[] {
+  const policy = policies.find((one) => one.name === service);
   const mode = policy?.acts ? 'starts it when it crashed, asks before anything else' : 'observes';
   return [name, protocol, formatAddress(address), `policy ${policy?.name} ${mode} (${policy?.service})`];
 }

@@ -92,3 +92,22 @@ t.test('a file that two sites include is changed only where both need the same',
   t.notMatch(other.diff, /snippets/);
   t.match(other.diff, /^\+\+\+ \/etc\/nginx\/sites-enabled\/c$/m, 'others are');
 });
+
+t.test('a configuration that reads policies from elsewhere, too, is checked where it stands', async (t) => {
+  const first = await lookAt(t, debianNginx({ a: site(3000) }));
+  const more = { '/etc/goodgateway/goodgateway.yaml': `${first.text('goodgateway.yaml')}policies: [more/*.yaml]\n`, '/etc/goodgateway/more/mine.yaml': first.text('policies.d/app-3000.yaml') };
+  const { plan } = await lookAt(t, { ...debianNginx({ a: site(3000) }), ...more });
+  t.same(plan.checked.problems, []);
+  t.same(
+    plan.checked.files.map(({ fate }) => fate),
+    ['left'],
+  );
+  t.ok(plan.checked.host?.gateways['app-3000']);
+});
+
+t.test('who has another proxy in front of nginx is told what changes for the application', async (t) => {
+  const reminded = async (around: string): Promise<boolean> => /another proxy or a CDN[^]*set_real_ip_from/.test((await lookAt(t, debianNginx({ a: `${around}${site(3000)}` }))).advice);
+  t.ok(await reminded(''));
+  t.notOk(await reminded('set_real_ip_from 10.0.0.1;\n'), 'nginx knows the visitor');
+  t.notOk(await reminded('proxy_set_header X-Real-IP $http_x_real_ip;\n'), 'what is set stays');
+});

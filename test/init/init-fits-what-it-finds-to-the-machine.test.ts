@@ -89,6 +89,28 @@ t.test('two PHP versions, one location a line, another with its own patience, an
   t.match(diff, /^-    fastcgi_read_timeout 5m;\n-    fastcgi_pass [^\n]+\n\+    fastcgi_read_timeout 320s;\n/m, 'no directive stands there twice');
 });
 
+t.test('two PHP versions whose units nobody knows have a policy each', async (t) => {
+  const version = (folder: string): Readonly<Record<string, string>> => ({
+    [`${folder}/php-fpm.conf`]: `[global]\npid = ${folder}/run.pid\ninclude=${folder}/php-fpm.d/*.conf\n`,
+    [`${folder}/php-fpm.d/www.conf`]: `[www]\nlisten = ${folder}/www.sock\npm = dynamic\npm.max_children = 5\n`,
+  });
+  const folders = ['/etc/opt/remi/php81', '/etc/opt/remi/php82', '/etc/php82'];
+  const site = `server {${folders.map((folder, index) => ` location ~ ^/${index}\\.php$ { fastcgi_pass unix:${folder}/www.sock; }`).join('')} }\n`;
+  const { plan, text } = await lookAt(t, { ...debianNginx({ site }), ...Object.assign({}, ...folders.map(version)) });
+  t.same(plan.checked.problems, []);
+  t.same(
+    Object.entries(plan.checked.host?.gateways ?? {}).map(([name, { service }]) => [name, service]),
+    [
+      ['php8.1', 'php8.1-fpm'],
+      ['php8.2', 'php8.2-fpm'],
+      ['php8.2-2', 'php8.2-fpm-2'],
+    ],
+  );
+  t.match(text('php8.1-fpm.yaml'), /pidfile: \/etc\/opt\/remi\/php81\/run\.pid\n {2}start:\n {4}- \/opt\/remi\/php81\/root\/usr\/sbin\/php-fpm\n[^]*pool: \/etc\/opt\/remi\/php81\/php-fpm\.conf/);
+  t.match(text('php8.2-fpm.yaml'), /pidfile: \/etc\/opt\/remi\/php82\/run\.pid\n/);
+  t.match(text('php8.2-fpm-2.yaml'), /pidfile: \/etc\/php82\/run\.pid\n/);
+});
+
 t.test('an application behind a named upstream, known by its unit, and one whose Host nginx made up', async (t) => {
   const site = `upstream shop {
     server 127.0.0.1:3000 max_fails=3 weight=2;
@@ -131,6 +153,7 @@ t.test("redirects to the address of the application stay the site's in every kin
     location @app { proxy_pass http://127.0.0.1:3000; }
     location =/c { proxy_pass http://127.0.0.1:3000/; }
     location ^~/d/ { proxy_pass http://127.0.0.1:3000/d/; }
+    location "/two words/" { proxy_pass http://127.0.0.1:3000/t/; }
     location = /e { proxy_pass http://127.0.0.1:3000/e; }
     location ~ ^/f(.*) { proxy_pass http://127.0.0.1:3000/$1; }
     location /g { proxy_redirect off; proxy_pass http://127.0.0.1:3000; }
@@ -144,10 +167,11 @@ t.test("redirects to the address of the application stay the site's in every kin
     `proxy_redirect ${to}/ /c;`,
     `proxy_redirect ${to}/d/ /d/;`,
     `proxy_redirect ${to}/e /e;`,
+    `proxy_redirect ${to}/t/ "/two words/";`,
     'proxy_redirect off;',
     'proxy_redirect off;',
   ]);
-  t.equal(diff.match(/^\+.*# before/gm)?.length, 7);
+  t.equal(diff.match(/^\+.*# before/gm)?.length, 8);
 });
 
 t.test('Plesk: its Apache gets a gateway, its generated files are not touched', async (t) => {
