@@ -81,10 +81,24 @@ export async function openDashboard(
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
+/** axe looks at one node after the other. What it says of headings that were replaced meanwhile is about no page that anybody saw: then it looks anew. */
+const lookAtAStandingPage = (options: string): string => `(async () => {
+  for (let looks = 1; ; looks++) {
+    let changed = false;
+    const hasHeading = (node) => node.nodeType === 1 && (node.matches('h1,h2,h3,h4') || node.querySelector('h1,h2,h3,h4') !== null);
+    const watch = new MutationObserver((all) => { changed ||= all.some(({ addedNodes, removedNodes }) => [...addedNodes, ...removedNodes].some(hasHeading)); });
+    watch.observe(document.body, { childList: true, subtree: true });
+    const found = await axe.run(${options});
+    await new Promise((resolve) => setTimeout(resolve));
+    watch.disconnect();
+    if (!changed || looks === 10) return found;
+  }
+})()`;
+
 /** What axe finds, or could not judge, in one line each. The page must have been opened with `bypassCSP`: axe is a script of another origin. */
 export async function axeFinds(page: Page, options = ''): Promise<readonly string[]> {
   if (!(await page.evaluate<boolean>('"axe" in window'))) await page.evaluate(axe);
-  const { violations, incomplete, passes } = await page.evaluate<AxeResults>(`axe.run(${options})`);
+  const { violations, incomplete, passes } = await page.evaluate<AxeResults>(lookAtAStandingPage(options));
   if (!passes.some(({ id }) => id === 'color-contrast')) return ['axe did not look at the contrast'];
   return [...violations, ...incomplete].map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join()}`);
 }
