@@ -27,6 +27,9 @@ export interface IndexKeeping {
   readonly onTrouble: (text: string) => void;
 }
 
+/** A file that was just left is made read-only a moment later, which changes how it looks: then its stamp is made anew. */
+const lookAgainMs = 1000;
+
 /** Keeps the index of a folder that this process writes to. Never rejects or throws. */
 export function keepIndex({ folder, onTrouble }: IndexKeeping): IndexKeeper {
   const stop = new AbortController();
@@ -35,12 +38,15 @@ export function keepIndex({ folder, onTrouble }: IndexKeeping): IndexKeeper {
   let running: Promise<void> | undefined;
   let isDue = false;
   let inTrouble = false;
+  let again: NodeJS.Timeout | undefined;
   const run = async (): Promise<void> => {
     while (isDue && !stop.signal.aborted) {
       isDue = false;
       try {
-        await updateIndex(folder, { covered, signal: stop.signal });
+        const isStampNew = await updateIndex(folder, { covered, signal: stop.signal });
         inTrouble = false;
+        clearTimeout(again);
+        if (isStampNew && !stop.signal.aborted) again = setTimeout(begin, lookAgainMs).unref();
       } catch (error) {
         if (!inTrouble) onTrouble(`the index of the audit log cannot be kept, so questions take longer: ${error instanceof Error ? error.message : String(error)}`);
         inTrouble = true;
@@ -63,6 +69,7 @@ export function keepIndex({ folder, onTrouble }: IndexKeeping): IndexKeeper {
     },
     close: async () => {
       stop.abort();
+      clearTimeout(again);
       await running;
     },
   };
@@ -125,24 +132,27 @@ async function shorten(path: string, bytes: number): Promise<void> {
 
 /**
  * Covers every finished file to its end, and the newest in whole blocks. Removes indexes whose log file is gone. Rejects
- * with the system's error; what was covered until then stays.
+ * with the system's error; what was covered until then stays. Resolves with whether a file was covered to its end just now.
  */
 export async function updateIndex(
   folder: string,
   { covered = new Covered(), signal = new AbortController().signal }: { readonly covered?: Covered; readonly signal?: AbortSignal } = {},
-): Promise<void> {
+): Promise<boolean> {
   const files = await listAuditFiles(folder);
+  let isStampNew = false;
   for (const listed of files) {
-    if (signal.aborted) return;
+    if (signal.aborted) return isStampNew;
     const file = await asItStands(listed);
     if (await covered.isDone(file)) continue;
-    covered.set(file, await (listed === files.at(-1) ? coverNewest : finish)(file, { covered, signal }));
+    const position = covered.set(file, await (listed === files.at(-1) ? coverNewest : finish)(file, { covered, signal }));
+    isStampNew ||= position.isStamped;
   }
   const wanted = new Set(files.map(indexPath));
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
     if (/^audit-\d{8}-\d{2,6}\.index$/.test(name) && !wanted.has(path)) await rm(path, { force: true });
   }
+  return isStampNew;
 }
 
 interface Covering {
