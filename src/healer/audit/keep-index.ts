@@ -145,7 +145,7 @@ export async function updateIndex(
     const file = await asItStands(listed);
     if (await covered.isDone(file)) continue;
     const position = covered.set(file, await (listed === files.at(-1) ? coverNewest : finish)(file, { covered, signal }));
-    isStampNew ||= position.isStamped;
+    isStampNew ||= listed !== files.at(-1) && position.isStamped;
   }
   const wanted = new Set(files.map(indexPath));
   for (const name of await readdir(folder)) {
