@@ -5,6 +5,7 @@ import type { Machine } from '../init/machine.ts';
 import type { InitPlan } from '../init/plan-init.ts';
 import { fileLines, foundRows, gatewayRow, listeningRows, nginxDiff } from '../init/tell-plan.ts';
 import type { Scene } from './init-scene.ts';
+import { defaultConfig } from './service-units.ts';
 import { table, wrap } from './terminal.ts';
 
 /** Everything before the first question. */
@@ -61,7 +62,7 @@ export function tellNext({ options, config, machine }: Scene, plan: InitPlan, ou
   const { files } = plan.checked;
   const nothing = files.every(({ fate }) => fate === 'same') && plan.nginx?.changes.length === 0;
   if (nothing) return ['', 'Everything is as init would make it: nothing was changed.'];
-  const named = config === '/etc/goodgateway/goodgateway.yaml' ? '' : ` --config ${config}`;
+  const named = config === defaultConfig ? '' : ` --config ${config}`;
   const isPending = outcome?.kind !== 'changed' && (plan.nginx?.changes.length ?? 0) > 0;
   const [first] = plan.backends;
   const rows: readonly (readonly [string, string])[] = [

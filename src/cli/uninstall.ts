@@ -16,6 +16,7 @@ import { unifiedDiff } from '../init/unified-diff.ts';
 import { whyNotWritable } from '../init/write-file.ts';
 import { askPerson, someoneIsThere } from './ask-person.ts';
 import { ownUnits, packagedUnits } from './own-units.ts';
+import { defaultConfig, usualFolder } from './service-units.ts';
 import { complain, plain, plainLine, printLine } from './terminal.ts';
 
 interface UninstallOptions {
@@ -27,7 +28,6 @@ interface UninstallOptions {
   readonly dryRun?: true;
 }
 
-const usualConfig = '/etc/goodgateway/goodgateway.yaml';
 const systemctl = '/usr/bin/systemctl';
 const commandMs = 120_000;
 
@@ -40,19 +40,19 @@ export function uninstallCommand(): Command {
     .option('--purge', 'remove the audit log and the state, too')
     .option('--config <file>', 'goodgateway.yaml as init wrote it (default: /etc/goodgateway/goodgateway.yaml)')
     .option('--nginx-conf <file>', "nginx's main file, where init has changed none", '/etc/nginx/nginx.conf')
-    .option('--units <folder>', 'where units are written to', '/etc/systemd/system')
+    .option('--units <folder>', 'where units are written to', usualFolder)
     .addHelpText('after', '\nExamples:\n  goodgateway uninstall --dry-run\n  goodgateway uninstall --yes')
     .action((options: UninstallOptions) => uninstall(options));
 }
 
 async function uninstall(options: UninstallOptions): Promise<void> {
-  const config = options.config === undefined ? usualConfig : resolve(options.config);
+  const config = options.config === undefined ? defaultConfig : resolve(options.config);
   const record = await readRecord(config);
   if (typeof record === 'string') return complain(plain(record), 1);
   const removal = await planRemoval(record);
   const { written, edited } = await ownUnits(options.units);
   // those of a package run with the usual configuration, and with no other
-  const units = { folder: options.units, written, edited, packaged: config === usualConfig ? packagedUnits() : [] };
+  const units = { folder: options.units, written, edited, packaged: config === defaultConfig ? packagedUnits() : [] };
   const loaded = await loadHost(config);
   const traces = options.purge && loaded.ok ? await ownTraces(loaded.host) : [];
   for (const line of tellRemoval(removal, units, traces)) await printLine(plainLine(line));
