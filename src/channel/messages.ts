@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { failureKinds } from '../core/failure.ts';
 
 /** Grows with every change of a message: a peer of another version is refused by name, not by its first strange word. */
-export const protocolVersion = 7;
+export const protocolVersion = 8;
 
 /** A name of the system's errors. What OpenSSL calls its own may be longer, and may hold a slash. */
 export const errnoPattern = /^[A-Z0-9_]{1,32}$/;
@@ -23,6 +23,9 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 /** Why a proxy does not take a configuration: as many problems, of so many letters. */
 export const mostProblems = 10;
 export const longestProblem = 500;
+
+/** Services that are switched off one by one; more of them are not told apart. */
+export const mostServicesOff = 1000;
 
 /** What the dashboard may ask about. Reading only: nothing that is asked here is done. */
 export const questionKinds = ['incidents', 'incident', 'services', 'doctor', 'policies', 'audit'] as const;
@@ -124,8 +127,12 @@ export const factSchema = z.discriminatedUnion('type', [
   }),
 ]);
 
+/** What keeps the healer from acting by a person's word or by its breaker: of the whole host, and services by name. */
+const restraintSchema = z.object({ off: z.boolean(), servicesOff: z.array(z.string().max(64)).max(mostServicesOff), breakerOpen: z.boolean() });
+
 const orders = [
-  z.object({ type: z.literal('welcome'), version: z.int(), product: z.string().max(32) }),
+  /** `restraint`: what stands already, for a proxy that did not see the records about it. */
+  z.object({ type: z.literal('welcome'), version: z.int(), product: z.string().max(32), restraint: restraintSchema.optional() }),
   /** Keep unsent requests waiting. `until: connect`: the proxy's own prober may open; `order`: only `open` does. */
   z.strictObject({ type: z.literal('hold'), gateway, incident, until: z.enum(['connect', 'order']), estimateMs: count.optional(), say: z.string().max(300) }),
   /** Nothing will heal soon: answer at once, let nobody wait. Unsent requests still try when a connect works. */
@@ -158,5 +165,6 @@ export const fromHealerSchema = z.discriminatedUnion('type', [
 
 export type Fact = z.output<typeof factSchema>;
 export type Order = z.output<typeof orderSchema>;
+export type Restraint = z.output<typeof restraintSchema>;
 export type FromHealer = z.output<typeof fromHealerSchema>;
 export type Question = Extract<Fact, { type: 'question' }>;

@@ -3,6 +3,19 @@ import { chmod, chown, readFile, rename, rm, stat, writeFile } from 'node:fs/pro
 import { inForceFile } from '../config/in-force.ts';
 import type { Configuration } from '../config/load.ts';
 
+/** What this healer goes by, and its proxies with it. */
+export interface InForce {
+  /** Names of all gateways. */
+  readonly gateways: ReadonlySet<string>;
+  /** Of goodgateway.yaml, hexadecimal. */
+  readonly sha256: string;
+}
+
+/** For the proxies: whose gateways they serve, by the bytes of which file. */
+export function inForceOf({ host, sha256 }: Pick<Configuration, 'host' | 'sha256'>): InForce {
+  return { gateways: new Set(Object.keys(host.gateways)), sha256 };
+}
+
 /** Leaves the goodgateway.yaml of this configuration for proxies, readable for whom it is itself; or why that was not possible, as a sentence. */
 export async function keepInForce({ host, files: [file = ''], sha256 }: Pick<Configuration, 'host' | 'files' | 'sha256'>): Promise<string | undefined> {
   const copy = inForceFile(host.runtime);

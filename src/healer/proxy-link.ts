@@ -7,10 +7,11 @@ import { listenOn } from '../channel/listen-on.ts';
 import { onceAMinute } from '../channel/once-a-minute.ts';
 import { openChannel, type Channel } from '../channel/frame.ts';
 import { TokenBucket } from './token-bucket.ts';
+import type { InForce } from './keep-in-force.ts';
 import { ProxyConsent } from './proxy-consent.ts';
 import { boundConnections, type ConnectionBounds } from './bound-connections.ts';
 import type { Clock } from '../core/time.ts';
-import { factSchema, longestPart, protocolVersion, type Fact, type FromHealer, type Order, type Question } from '../channel/messages.ts';
+import { factSchema, longestPart, protocolVersion, type Fact, type FromHealer, type Order, type Question, type Restraint } from '../channel/messages.ts';
 
 export type TrafficSummary = Extract<Fact, { type: 'traffic_summary' }>;
 export type FailureReport = Extract<Fact, { type: 'failure_reported' }>;
@@ -18,14 +19,6 @@ export type DeathReport = Extract<Fact, { type: 'request_died' }>;
 export type SurvivalReport = Extract<Fact, { type: 'request_survived' }>;
 
 export type Quarantine = Extract<Order, { type: 'quarantine' }>;
-
-/** What this healer goes by, and its proxies with it. */
-export interface InForce {
-  /** Names of all gateways. */
-  readonly gateways: ReadonlySet<string>;
-  /** Of goodgateway.yaml, hexadecimal. */
-  readonly sha256: string;
-}
 
 export interface ProxyLinkOptions {
   readonly path: string;
@@ -40,6 +33,8 @@ export interface ProxyLinkOptions {
   readonly onSurvival: (report: SurvivalReport) => void;
   /** Quarantines that still stand, with the time that is left of them: for a proxy that comes back. */
   readonly quarantines: () => readonly Quarantine[];
+  /** What keeps this healer from acting now. */
+  readonly restraint: () => Restraint;
   /** JSON text for a dashboard; never rejects. */
   readonly answer: (question: Question) => Promise<string>;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
@@ -149,7 +144,7 @@ export async function listenForProxies(options: ProxyLinkOptions): Promise<Proxy
   }
 
   function greet(hello: Extract<Fact, { type: 'hello' }>, channel: Channel<FromHealer>): void {
-    channel.send({ type: 'welcome', version: protocolVersion, product: options.product });
+    channel.send({ type: 'welcome', version: protocolVersion, product: options.product, restraint: options.restraint() });
     if (hello.version !== protocolVersion) {
       say({ proxy: hello.version, healer: protocolVersion }, otherVersion(hello, options.product));
       return channel.close();

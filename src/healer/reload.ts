@@ -17,9 +17,9 @@ import { actionOptions } from './action-options.ts';
 import { letGo } from './gate-orders.ts';
 import type { Healer, Ward } from './healer.ts';
 import type { Incidents } from './incidents.ts';
-import type { keepInForce } from './keep-in-force.ts';
+import { inForceOf, type keepInForce } from './keep-in-force.ts';
 import type { NginxLogs } from './nginx-log/watch-nginx-logs.ts';
-import type { InForce, ProxyLink } from './proxy-link.ts';
+import type { ProxyLink } from './proxy-link.ts';
 import type { RequestDeaths } from './request-deaths.ts';
 import { tell } from './tell.ts';
 import { addressesOf } from './ward-target.ts';
@@ -128,11 +128,6 @@ export async function createReloader(first: Configuration, place: ReloadPlace): 
         return turn;
       })),
   };
-}
-
-/** For the proxies: whose gateways they serve, by the bytes of which file. */
-export function inForceOf({ host, sha256 }: Pick<Configuration, 'host' | 'sha256'>): InForce {
-  return { gateways: new Set(Object.keys(host.gateways)), sha256 };
 }
 
 function placed(path: Path, written: Written | undefined): string {

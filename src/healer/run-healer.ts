@@ -22,17 +22,18 @@ import type { Healer, HealerLog, Ward } from './healer.ts';
 import { createIncidents } from './incidents.ts';
 import type { Action } from './leaves.ts';
 import type { RunCommand } from './commands.ts';
-import { beginInForce, forgetInForce, keepInForce } from './keep-in-force.ts';
+import { beginInForce, forgetInForce, inForceOf, keepInForce } from './keep-in-force.ts';
 import { NginxLogs } from './nginx-log/watch-nginx-logs.ts';
 import { watchPauses } from './operators/pause.ts';
 import type { OperatorPlace } from './operators/place.ts';
 import { pingMonitor } from './ping-monitor.ts';
+import { restraintOf } from './restraint.ts';
 import { listenForProxies, type ProxyLink } from './proxy-link.ts';
 import { standAsOneHealer } from './one-healer.ts';
 import { openOutbox } from './outbox.ts';
 import * as registeredProbes from './probes/registry.ts';
 import { redactedLog } from './redacted-log.ts';
-import { createReloader, inForceOf } from './reload.ts';
+import { createReloader } from './reload.ts';
 import { createRequestDeaths } from './request-deaths.ts';
 import { resumeAfterRestart } from './resume.ts';
 import { watchEvidence } from './retire-evidence.ts';
@@ -104,6 +105,7 @@ export async function runHealer(configuration: Configuration, parts: HealerParts
     onDeath: deaths.took,
     onSurvival: deaths.spared,
     quarantines: deaths.quarantines,
+    restraint: () => restraintOf(state.state()),
     answer: createDashboardAnswers(() => ready, { audit: host.audit.folder, state: host.state }, createAuditCheck(host.audit.folder, { audit, clock: systemClock, signal: stop.signal })),
     log,
   });

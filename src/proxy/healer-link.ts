@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { openChannel, type Channel } from '../channel/frame.ts';
 import { onceAMinute } from '../channel/once-a-minute.ts';
 import { whyNotTrusted } from '../channel/whose-socket.ts';
-import { fromHealerSchema, protocolVersion, type Fact, type FromHealer, type Order } from '../channel/messages.ts';
+import { fromHealerSchema, protocolVersion, type Fact, type FromHealer, type Order, type Restraint } from '../channel/messages.ts';
 import type { Clock } from '../core/time.ts';
 import type { Gateway } from './gateway.ts';
 import { HealerQuestions, type HealerAnswer, type QuestionWords } from './healer-questions.ts';
@@ -40,6 +40,8 @@ export interface HealerLinkOptions {
   readonly clock: Clock;
   /** Told of each audit record as it is written, as its line. */
   readonly onRecord: (line: string) => void;
+  /** What keeps the healer from acting, whenever it was reached. */
+  readonly onRestraint: (restraint: Restraint) => void;
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
 }
 
@@ -97,6 +99,7 @@ function converse(talk: Talk, signal: AbortSignal, up: (channel: Channel<Fact>) 
           return channel.close();
         }
         stood = true;
+        if (message.type === 'welcome' && message.restraint) options.onRestraint(message.restraint);
         up(channel);
         for (const { shedding } of gateways.values()) shedding.end(); // what still stands follows at once
         options.log.info({}, 'connected to the healer');

@@ -50,7 +50,7 @@ export async function runProxyOf(source: HostSource, product: string, log: Proxy
     healing.take(line);
     admin?.record(line);
   };
-  const link = createHealerLink({ path: join(host.runtime, 'healer.sock'), product, clock: systemClock, onRecord, log });
+  const link = createHealerLink({ path: join(host.runtime, 'healer.sock'), product, clock: systemClock, onRecord, onRestraint: (restraint) => healing.stands(restraint), log });
   const builtIn = await readBuiltIn((message) => log.warn({}, message));
   const accessLog = host.access_log && openAccessLog(host.access_log, log);
   const table = new GatewayTable({ tell: link.tell, log, requestLog: accessLog ?? log, builtIn });

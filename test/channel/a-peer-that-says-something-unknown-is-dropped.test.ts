@@ -77,6 +77,7 @@ t.test('the healer believes facts about its own gateways only, and tells a proxy
     onDeath: (one) => failures.push(one.name),
     onSurvival: (one) => failures.push(`survived ${one.fingerprint.slice(0, 1)}`),
     quarantines: () => [quarantine],
+    restraint: () => ({ off: true, servicesOff: ['shop'], breakerOpen: false }),
     answer: async () => '{}',
     log: quiet,
   });
@@ -98,6 +99,7 @@ t.test('the healer believes facts about its own gateways only, and tells a proxy
     ['welcome', 'use_upstream', 'quarantine'],
     'an open gate needs no order, and of quarantines only those that still stand are told',
   );
+  t.match(orders[0], { restraint: { off: true, servicesOff: ['shop'], breakerOpen: false } }, 'the first word says what keeps it from acting');
   t.same(orders.at(-1), quarantine);
   const died: Fact = { type: 'request_died', gateway: 'shop', upstream: 0, fingerprint: '0'.repeat(32), name: 'GET /', untold: false, atMs: 1 };
   const survived: Fact = { type: 'request_survived', gateway: 'shop', fingerprint: '0'.repeat(32) };
@@ -119,6 +121,7 @@ t.test('a proxy of another version, or with other gateways, is refused politely'
     onDeath: () => undefined,
     onSurvival: () => undefined,
     quarantines: () => [],
+    restraint: () => ({ off: false, servicesOff: [], breakerOpen: false }),
     answer: async () => '{}',
     log: { info: () => undefined, warn: (_fields, message) => void said.push(message) },
   });
@@ -166,6 +169,7 @@ t.test('a proxy that is refused comes back less and less often', async (t) => {
     product: '0',
     clock: { ...systemClock, sleep: pause },
     onRecord: () => undefined,
+    onRestraint: () => undefined,
     log: { info: () => undefined, warn: (_fields, message) => void said.push(message) },
   });
   await link.run({ gateways: new Map(), reload: nothingToReload }, stop.signal);

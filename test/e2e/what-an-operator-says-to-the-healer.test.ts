@@ -56,6 +56,11 @@ function master({ fpm }: Site): number | undefined {
   return fpm.processes().some((one) => one.pid === pid) ? pid : undefined;
 }
 
+/** Does the proxy's metric say so? */
+async function healingOff({ adminUrl }: Site['gateway'], value: 0 | 1): Promise<boolean> {
+  return (await (await fetch(`${adminUrl}/metrics`)).text()).includes(`\ngoodgateway_healing_off ${value}\n`);
+}
+
 t.test('a pause holds a repair back and expires; off and on; do works all the same, and its stop is not undone', { skip }, async (t) => {
   const scene = await site(t, crashed);
   const { gateway, records, says } = scene;
@@ -71,7 +76,9 @@ t.test('a pause holds a repair back and expires; off and on; do works all the sa
 
   t.match(await gateway.command('off', '--reason', 'I look into it'), { code: 0, output: /Healing of this host is off/ });
   await gateway.kill('healer');
+  await gateway.kill('proxy');
   await says(() => gateway.log().split('the healer is ready').length === 3, 'the next healer');
+  await says(() => healingOff(gateway, 1), 'the next proxy to know that healing is off, of which it saw no record');
   const before = master(scene);
   t.match(await gateway.command('do', 'php-fpm', 'restart', '--reason', 'new certificate'), { code: 0, output: /restart of php-fpm is done/ }, 'by hand, although it is off');
   t.ok(master(scene) !== undefined && master(scene) !== before, 'another master');
@@ -80,6 +87,7 @@ t.test('a pause holds a repair back and expires; off and on; do works all the sa
   t.equal(records('action.intent').length, 2);
   t.match(await gateway.command('status'), { code: 1, output: /healing was switched off .*I look into it; to switch it on: goodgateway on/ });
   t.match(await gateway.command('on'), { code: 0, output: /Healing of this host is on/ });
+  await says(() => healingOff(gateway, 0), 'the proxy to hear of it');
   await says(() => records('incident.recovered').length === 2, 'the repair');
 
   t.match(await gateway.command('do', 'php-fpm', 'stop', '--reason', 'maintenance', '--json'), { code: 0, output: /"ok":true.*stopped on purpose/ });

@@ -96,6 +96,7 @@ t.test('the healer believes of each proxy only what it says itself', async (t) =
     onDeath: nothing,
     onSurvival: nothing,
     quarantines: () => [],
+    restraint: () => ({ off: false, servicesOff: [], breakerOpen: false }),
     answer: async () => '',
     log,
   });

@@ -294,6 +294,7 @@ async function healerAt(t: Test, path: string) {
     onDeath: nothing,
     onSurvival: nothing,
     quarantines: () => [],
+    restraint: () => ({ off: false, servicesOff: [], breakerOpen: false }),
     answer: async () => '{}',
     log: { info: () => void proxies++, warn: nothing },
   });
@@ -306,7 +307,7 @@ t.test('a proxy that comes back is told what stands; a healer that does not shed
   const path = join(tempFolder(t), 'healer.sock');
   const proxy = async (): Promise<() => Promise<void>> => {
     const stop = new AbortController();
-    const run = createHealerLink({ path, product: '0', clock: systemClock, onRecord: () => undefined, log: { info: () => undefined, warn: () => undefined } }).run(
+    const run = createHealerLink({ path, product: '0', clock: systemClock, onRecord: () => undefined, onRestraint: () => undefined, log: { info: () => undefined, warn: () => undefined } }).run(
       { gateways: new Map([['app', gateway]]), reload: { sha256: () => sha256, prepare: async () => [], swap: () => true, abandon: async () => undefined } },
       stop.signal,
     );

@@ -35,6 +35,19 @@ t.test('an incident from its opening to its end', async (t) => {
   t.equal(value('audit_records_total'), 10);
 });
 
+t.test('what stands already when the healer is reached needs no record', (t) => {
+  const counts = new HealingCounts();
+  const value = (key: string): number | undefined => valueOf(readExposition(expose(counts.families())), `goodgateway_${key}`);
+  counts.stands({ off: true, servicesOff: ['shop', 'blog'], breakerOpen: true });
+  t.same([value('healing_off'), value('services_off'), value('breaker_open')], [1, 2, 1]);
+  counts.take('{"event":"healing.on","service":"shop"}');
+  t.equal(value('services_off'), 1);
+  counts.stands({ off: false, servicesOff: [], breakerOpen: false });
+  t.same([value('healing_off'), value('services_off'), value('breaker_open')], [0, 0, 0], 'a healer with another memory');
+  t.equal(value('audit_records_total'), 1);
+  t.end();
+});
+
 t.test('refusals are counted by the gates that refused', async (t) => {
   const gate = (name: string, verdict: string): object => ({ gate: name, verdict, reason: 'so' });
   const value = counted(

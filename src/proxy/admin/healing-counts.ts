@@ -1,8 +1,10 @@
 /**
- * What the healer did, counted from its audit records since this proxy started. A record is taken as it stands in the
- * file; of one that cannot be read nothing is counted. Labels come from fixed lists, so nothing grows.
+ * What the healer did, counted from its audit records since this proxy started, and what keeps it from acting, which it
+ * says in its welcome too. A record is taken as it stands in the file; of one that cannot be read nothing is counted.
+ * Labels come from fixed lists, so nothing grows.
  */
 import { z } from 'zod';
+import { mostServicesOff, type Restraint } from '../../channel/messages.ts';
 import { actionNames, gateNames } from '../../core/decision.ts';
 import { causeNames } from '../../core/diagnosis.ts';
 import { outcomes } from '../../core/incident.ts';
@@ -21,8 +23,6 @@ type Counted = z.output<typeof recordSchema>;
 
 /** What becomes of a step; `would_run`: the policy only observes. */
 const results = ['done', 'failed', 'unknown', 'would_run'] as const;
-/** Services that are switched off one by one; more of them are not told apart. */
-const mostServices = 1000;
 
 export class HealingCounts {
   #records = 0;
@@ -33,7 +33,7 @@ export class HealingCounts {
   #rejected = 0;
   #breakerIsOpen = false;
   #hostIsOff = false;
-  readonly #servicesOff = new Set<string>();
+  #servicesOff = new Set<string>();
   readonly #ended = new LabelledCounts(['cause', 'outcome']);
   readonly #actions = new LabelledCounts(
     ['action', 'result'],
@@ -50,6 +50,13 @@ export class HealingCounts {
     if (!record) return;
     this.#records += 1;
     this.#count(record);
+  }
+
+  /** What the healer said of itself when it was reached: the records of it may be older than this proxy. */
+  stands({ off, servicesOff, breakerOpen }: Restraint): void {
+    this.#hostIsOff = off;
+    this.#servicesOff = new Set(servicesOff);
+    this.#breakerIsOpen = breakerOpen;
   }
 
   /** What there is to say, all of it from the first moment but incidents that have ended. */
@@ -113,7 +120,7 @@ export class HealingCounts {
   #switched(off: boolean, service: string | undefined): void {
     if (service === undefined) this.#hostIsOff = off;
     else if (!off) this.#servicesOff.delete(service);
-    else if (this.#servicesOff.size < mostServices) this.#servicesOff.add(service);
+    else if (this.#servicesOff.size < mostServicesOff) this.#servicesOff.add(service);
   }
 }
 
