@@ -63,7 +63,7 @@ export async function smallService(t: TestScope): Promise<SmallService> {
     watch: { every: '100ms' },
     rules: [{ name: 'Crashed, so start it', when: { cause: 'service.crashed' }, try: patientStart }],
     limits: { cooldown: '0s', max_attempts: { times: 1000, within: '1h' }, backoff: { initial: '100ms', factor: 1, max: '100ms' } },
-    verify: { within: '300ms', stable_for: '100ms', checks: [{ service: 'running' }] },
+    verify: { within: '10s', stable_for: '100ms', checks: [{ service: 'running' }] },
   };
   const host = {
     version: 1,
