@@ -146,14 +146,14 @@ async function startFilter(t: TestScope, api: string): Promise<string> {
     signal(running.pid, 'SIGTERM');
     await running.ended;
   });
-  await until(() => accepts({ path: socket }), { timeoutMs: 5000, what: () => `the filter to listen: ${running.output()}` });
+  await until(() => accepts({ path: socket }), { timeoutMs: 15_000, what: () => `the filter to listen: ${running.output()}` });
   return socket;
 }
 
 /** One request with its target as it is written here. */
 function ask(socketPath: string, method: string, path: string, body?: string): Promise<{ readonly status: number | undefined }> {
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath, method, path, timeout: 5000, agent: false }, (answer) => {
+    const asked = request({ socketPath, method, path, timeout: 30_000, agent: false }, (answer) => {
       answer.resume();
       resolve({ status: answer.statusCode });
     });

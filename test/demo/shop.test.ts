@@ -143,7 +143,7 @@ t.test('a shop that was told to end with another process ends soon after it', as
   const other = start(['/bin/sleep', '60']);
   const tied = start([...shop.argv, '--end-with', `${other.pid}`]);
   t.teardown(() => [other, tied].forEach(({ pid }) => signal(pid, 'SIGKILL')));
-  await until(() => accepts({ host: '127.0.0.1', port: shop.port }), { timeoutMs: 10_000, what: () => `the shop to accept: ${tied.output()}` });
+  await until(() => accepts({ host: '127.0.0.1', port: shop.port }), { timeoutMs: 20_000, what: () => `the shop to accept: ${tied.output()}` });
   signal(other.pid, 'SIGKILL');
   const gone = (): boolean => processInfo(tied.pid) === undefined;
   await until(gone, { timeoutMs: 15_000, what: 'the end of the shop' });

@@ -66,7 +66,7 @@ stays() { # number, command, what must work first
   local pid=$! tries=0
   until eval "$3" > /dev/null 2>&1; do
     tries=$((tries + 1))
-    [ $tries -lt 150 ] || { echo "it did not work within 15 s: $3" >> "$work/results/$1.out"; kill -KILL $pid; break; }
+    [ $tries -lt 400 ] || { echo "it did not work within 40 s: $3" >> "$work/results/$1.out"; kill -KILL $pid; break; }
     sleep 0.1
   done
   kill -TERM $pid
@@ -102,7 +102,7 @@ until [ "$(curl -fsS http://127.0.0.1:9180/readyz 2> /dev/null | head -c 1)" ] &
 done
 # an incident: what somebody asks about afterwards
 killall -q -9 php-fpm8.2 || pkill -9 -f '^php-fpm: '
-for _ in $(seq 150); do
+for _ in $(seq 600); do
   grep -qs '"event":"incident.recovered"' /var/log/goodgateway/*.jsonl && break
   sleep 0.1
 done
@@ -110,7 +110,10 @@ CODE=$(grep -ho '"incident":"[0-9A-Z]*"' /var/log/goodgateway/*.jsonl | head -n 
 [ "$CODE" ] || { cat /var/log/syslog; exit 5; }
 # what syslog would have of it, had this host one
 last=$(ls /var/log/goodgateway/audit-*.jsonl | tail -n 1)
-CHECKPOINT="$(wc -l < "$last"):$(tail -n 1 "$last" | sha256sum | cut -c 1-64)"
+# it may be written to meanwhile
+cp "$last" "$work/last"
+lines=$(wc -l < "$work/last")
+CHECKPOINT="$lines:$(head -n "$lines" "$work/last" | tail -n 1 | sha256sum | cut -c 1-64)"
 echo "Nov 27 09:00:00 web1 goodgateway: audit checkpoint seq=${CHECKPOINT%:*} head=${CHECKPOINT#*:} file=$last" >> /var/log/syslog
 export CODE CHECKPOINT
 

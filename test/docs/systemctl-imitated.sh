@@ -11,7 +11,7 @@ case "$*" in
     tries=0
     until curl -s http://127.0.0.1:9180/state | grep -q '"healer":"connected"'; do
       tries=$((tries + 1))
-      [ $tries -lt 150 ] || { cat /run/imitated.log; exit 1; }
+      [ $tries -lt 400 ] || { cat /run/imitated.log; exit 1; }
       sleep 0.1
     done
     ;;

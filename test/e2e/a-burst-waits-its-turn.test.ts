@@ -7,7 +7,7 @@ import { ask, startSite, type Site } from './site.ts';
 const skip = missing('nginx', 'php-fpm8.2');
 
 async function limitIs(site: Site, limit: number): Promise<void> {
-  await until(async () => (await site.gateway.state('shop'))['limit'] === limit, { timeoutMs: 10_000, what: `a limit of ${limit}` });
+  await until(async () => (await site.gateway.state('shop'))['limit'] === limit, { timeoutMs: 20_000, what: `a limit of ${limit}` });
 }
 
 function count(statuses: readonly number[]): Readonly<Record<number, number>> {
@@ -15,7 +15,7 @@ function count(statuses: readonly number[]): Readonly<Record<number, number>> {
 }
 
 t.test('ten times as many requests as workers wait in the gateway, and none gets an error', { skip }, async (t) => {
-  const site = await startSite(t, { fpm: { maxChildren: 20, pool: ['listen.backlog = 8'] }, failOpen: false });
+  const site = await startSite(t, { fpm: { maxChildren: 20, pool: ['listen.backlog = 8'] }, policy: { hung_after: '30s' }, failOpen: false });
   await limitIs(site, 20);
   for (let burst = 1; burst <= 2; burst++) {
     const answers = await Promise.all(Array.from({ length: 200 }, () => ask(`${site.nginx.url}/late.php?ms=200`)));
@@ -29,7 +29,7 @@ t.test('ten times as many requests as workers wait in the gateway, and none gets
 });
 
 t.test('who would wait longer than the hold time gets an honest 503, never a 502, and nothing is restarted', { skip }, async (t) => {
-  const site = await startSite(t, { fpm: { maxChildren: 2, pool: ['listen.backlog = 4'] }, gateway: { hold: { for: '1s' } }, failOpen: false });
+  const site = await startSite(t, { fpm: { maxChildren: 2, pool: ['listen.backlog = 4'] }, policy: { hung_after: '30s' }, gateway: { hold: { for: '1s' } }, failOpen: false });
   await limitIs(site, 2);
   const answers = await Promise.all(Array.from({ length: 30 }, () => ask(`${site.nginx.url}/late.php?ms=300`)));
   t.same(

@@ -37,7 +37,7 @@ function deaths({ fpm }: Site): readonly string[] {
 
 async function quarantined(site: Site, count: number): Promise<void> {
   const what = (): string => `${count} quarantined: ${site.gateway.log().slice(-3000)}`;
-  await until(async () => (await site.gateway.state('shop'))['quarantined'] === count, { timeoutMs: 10_000, what });
+  await until(async () => (await site.gateway.state('shop'))['quarantined'] === count, { timeoutMs: 20_000, what });
 }
 
 function isQuarantined(t: Test, site: Site, answer: Asked): void {
@@ -59,7 +59,7 @@ t.test('a GET that ends its worker by SIGSEGV: its one replay is the last, and t
   t.match(await ask(`${site.nginx.url}/hello.php`), { status: 200, text: 'hello' }, 'other pages are answered');
   t.match(await ask(`${site.nginx.url}/hello.php?page=s3cret`), { status: 200 }, 'so is another script with the same query');
 
-  const diagnosis = await until(() => site.records('diagnosis.made')[0], { timeoutMs: 10_000, what: 'a diagnosis' });
+  const diagnosis = await until(() => site.records('diagnosis.made')[0], { timeoutMs: 20_000, what: 'a diagnosis' });
   t.match(diagnosis, { cause: 'app.poison_request', confidence: 'certain', text: /GET \/recurses\.php ends the worker .*2 times by SIGSEGV/, remedy: /A restart does not help/ });
   await until(() => site.records('incident.recovered').length > 0, { timeoutMs: 30_000, what: () => `the end of the incident: ${site.gateway.log().slice(-3000)}` });
   t.same(
@@ -76,7 +76,8 @@ t.test('a GET that ends its worker by SIGSEGV: its one replay is the last, and t
   t.match(output, /GET \/recurses\.php/, 'why names the request');
   t.match(output, /Sent that request no more/);
   t.notMatch(output + JSON.stringify(site.gateway.audit()), /s3cret/, 'but not its query');
-  t.match(site.gateway.log(), new RegExp(`"outcome":"quarantined".*"incident":"${code}"`), 'the access record says it');
+  const isLogged = (): boolean => new RegExp(`"outcome":"quarantined".*"incident":"${code}"`).test(site.gateway.log());
+  await until(isLogged, { timeoutMs: 15_000, what: 'the access record to say it' });
   t.match(await site.gateway.command('audit', 'verify'), { code: 0 });
 });
 
@@ -115,7 +116,7 @@ t.test('a worker that was killed from outside puts nobody in quarantine', { skip
   for (const page of ['killed.php', 'terminated.php']) for (const _ of [1, 2]) t.equal((await ask(`${site.nginx.url}/${page}`)).status, 503);
   t.equal(deaths(site).length, 8, 'each was executed and replayed, twice');
   const what = (): string => `the other one's quarantine: ${site.gateway.log().slice(-3000)}`;
-  await until(async () => (await ask(`${site.nginx.url}/recurses.php`)).headers['proxy-status'] === 'goodgateway; error=http_request_denied', { timeoutMs: 10_000, what });
+  await until(async () => (await ask(`${site.nginx.url}/recurses.php`)).headers['proxy-status'] === 'goodgateway; error=http_request_denied', { timeoutMs: 20_000, what });
   t.equal((await site.gateway.state('shop'))['quarantined'], 1);
   t.match(site.records('request.quarantined'), [{ text: /^GET \/recurses\.php is answered/ }], 'only the one that died by its own fault');
 });
@@ -133,7 +134,7 @@ t.test('two requests that die at the same moment put nobody in quarantine, and t
     );
   }
   const diagnosis = await until(() => site.records('diagnosis.made').find(({ cause }) => cause === 'app.segfault'), {
-    timeoutMs: 10_000,
+    timeoutMs: 20_000,
     what: () => `a diagnosis: ${site.gateway.log().slice(-3000)}`,
   });
   t.match(diagnosis, { confidence: 'certain', text: /by SIGSEGV in the last minute, and no single request can be blamed/, remedy: /restart does not cure/ });

@@ -72,11 +72,12 @@ const get = (socketPath: string): Promise<number | undefined> =>
       .end();
   });
 
-const shows = (terminal: PseudoTerminal, what: RegExp, name: string): Promise<string> =>
+/** All of them at once: a frame may come in pieces, and what it shows becomes known one after the other. */
+const shows = (terminal: PseudoTerminal, what: readonly RegExp[], name: string): Promise<unknown> =>
   until(
     () => {
       const screen = terminal.screen().join('\n');
-      return terminal.isOtherScreen() && what.test(screen) ? screen : undefined;
+      return terminal.isOtherScreen() && what.every((one) => one.test(screen));
     },
     { timeoutMs: 30_000, what: () => `${name} on the screen:\n${terminal.screen().join('\n')}`, everyMs: 50 },
   );
@@ -88,31 +89,31 @@ t.test('the screen shows the incident, its step and who waits, and after it that
   const objects = start([...status, '--json']);
   t.teardown(() => [piped, objects].forEach(({ pid }) => signal(pid, 'SIGTERM')));
   const terminal = startInTerminal(t, status, { columns: 80, rows: 24 });
+  const tells = (what: RegExp): Promise<unknown> => until(() => what.test(piped.output()), { timeoutMs: 30_000, what: () => `${what} in the pipe:\n${piped.output()}` });
 
   t.equal(await get(`${gateway.folder}/shop.sock`), 200);
-  const well = await shows(terminal, /^ {2}shop +running +answered +0 +0 +0?\.?\d+ +0 +3\/3$/m, 'a service that is well');
-  t.match(well, /^goodgateway: healing is on, audit log: ok +\d\d:\d\d:\d\d$/m);
-  t.match(well, /^left on this host within \S+ \S+: \d+ of \d+ disruptive actions, \d+ of \d+ starts$/m);
+  const well = [
+    /^ {2}shop +running +answered +0 +0 +0?\.?\d+ +0 +3\/3$/m,
+    /^goodgateway: healing is on, audit log: ok +\d\d:\d\d:\d\d$/m,
+    /^left on this host within \S+ \S+: \d+ of \d+ disruptive actions, \d+ of \d+ starts$/m,
+  ];
+  await shows(terminal, well, 'a service that is well');
 
   await shop.kill();
   const answer = get(`${gateway.folder}/shop.sock`);
-  const acting = await shows(terminal, /acting: start/, 'the act');
-  t.match(acting, /^! shop +failed +wait +0 +1 /m, 'somebody waits');
-  t.match(acting, /^ {4}[0-9A-Z]{6} for \d+ s: .*shop/m);
-  t.match(acting, /^ {4}acting: start by the rule "Crashed, so start it", since \d+ s, at most until$\n {4}\d\d:\d\d:\d\d$/m);
+  const acting = [/^! shop +failed +wait +0 +1 /m, /^ {4}[0-9A-Z]{6} for \d+ s: .*shop/m, /^ {4}acting: start by the rule "Crashed, so start it", since \d+ s, at most until$\n {4}\d\d:\d\d:\d\d$/m];
+  await shows(terminal, acting, 'the act, and that somebody waits');
   t.match(await gateway.command('status'), { code: 1, output: /^ {2}now: acting: start by the rule/m }, 'and so does the command without --watch');
+  await tells(/^\S+ \S+ shop: failed \(act\); incident [0-9A-Z]{6}: .*; acting: start by the rule "Crashed, so start it"; shop: visitors wait; 0 in flight, /m);
   shop.mayStart();
-  await shows(terminal, /verifying that it is well, and stays so, since \d+ s/, 'the verification');
+  await shows(terminal, [/verifying that it is well, and stays so, since \d+ s/], 'the verification');
   await isWarm();
   t.equal(await answer, 200, 'who waited was served');
-  await shows(terminal, /^ {2}shop +running +answered +0 +0 +\S+ +\d+ +2\/3$/m, 'that all is well');
+  await shows(terminal, [/^ {2}shop +running +answered +0 +0 +\S+ +\d+ +2\/3$/m], 'that all is well');
 
   await terminal.resize({ columns: 40, rows: 10 });
-  const small = await until(() => (terminal.screen().length <= 10 && terminal.screen().every((line) => line.length <= 40) ? terminal.screen() : undefined), {
-    timeoutMs: 15_000,
-    what: 'the small screen',
-  });
-  t.match(small.join('\n'), /^ {2}shop +running +answered/m);
+  const isSmall = (screen: readonly string[]): boolean => screen.length <= 10 && screen.every((line) => line.length <= 40) && /^ {2}shop +running +answered/m.test(screen.join('\n'));
+  await until(() => isSmall(terminal.screen()), { timeoutMs: 15_000, what: () => `the small screen:\n${terminal.screen().join('\n')}` });
 
   await until(() => objects.output().split('\n').length > 3, { timeoutMs: 15_000, what: 'three objects' });
   const lines = objects.output().trim().split('\n').slice(0, -1);
@@ -120,14 +121,12 @@ t.test('the screen shows the incident, its step and who waits, and after it that
     lines.every((line) => 'services' in (JSON.parse(line) as object)),
     'one object a line',
   );
-  const told = piped.output();
-  t.notOk(told.includes('\u001b'), 'no escape in a pipe');
-  t.match(told, /^\S+ \S+ shop: failed \(act\); incident [0-9A-Z]{6}: .*; acting: start by the rule "Crashed, so start it"; shop: visitors wait; 0 in flight, /m);
-  t.match(told, /^\S+ \S+ shop: running \(act\); no open incident; shop: visitors are answered; .*\n$/m);
+  await tells(/^\S+ \S+ shop: running \(act\); no open incident; shop: visitors are answered; .*\n$/m);
+  t.notOk(piped.output().includes('\u001b'), 'no escape in a pipe');
 
   // politely: `stop` would end whoever has this configuration in its words
   await gateway.kill('supervisor', 'SIGTERM');
-  await shows(terminal, /^the healer does not run/m, 'that the healer is away');
+  await shows(terminal, [/^the healer does not run/m], 'that the healer is away');
   terminal.type('q');
   const { before, after, code } = await terminal.ended;
   t.equal(code, 0);
@@ -152,7 +151,7 @@ t.test('however it is ended, the terminal is given back', { skip }, async (t) =>
   await Promise.all(
     ends.map(async ([name, expected, end]) => {
       const terminal = startInTerminal(t, [...node, main, 'status', '--watch', '--config', config], { columns: 80, rows: 24 }, { NO_COLOR: '1' });
-      await shows(terminal, /^the healer does not run \(nobody listens on/m, 'that the healer is away');
+      await shows(terminal, [/^the healer does not run \(nobody listens on/m], 'that the healer is away');
       end(terminal);
       const { before, after, code } = await terminal.ended;
       t.equal(code, expected, name);

@@ -56,9 +56,9 @@ t.test('a request that ends its Apache worker twice is quarantined, although Apa
     t.equal((await post()).status, 503);
     t.equal(deaths(), tries);
     const what = (): string => `the strike: ${gateway.log().slice(-2000)} ${apache.errorLog()}`;
-    await until(() => gateway.log().includes(`POST /cgi-bin/deadly ended its worker (${tries} of 2 times)`), { timeoutMs: 10_000, what });
+    await until(() => gateway.log().includes(`POST /cgi-bin/deadly ended its worker (${tries} of 2 times)`), { timeoutMs: 20_000, what });
   }
-  await until(async () => (await gateway.state('site'))['quarantined'] === 1, { timeoutMs: 10_000, what: 'the quarantine' });
+  await until(async () => (await gateway.state('site'))['quarantined'] === 1, { timeoutMs: 20_000, what: 'the quarantine' });
   t.match(await post(), { status: 503, headers: { 'proxy-status': 'goodgateway; error=http_request_denied' } });
   t.equal(deaths(), 2);
   t.match(apache.errorLog().match(/AH0005\d: child pid \d+ exit signal Segmentation fault \(11\)/g), { length: 2 });

@@ -96,9 +96,11 @@ export async function startDebianHost(t: TestScope, values: Partial<Readonly<Rec
   const records = async (): Promise<readonly AuditRecord[]> =>
     (await systemd.try(['/bin/sh', '-c', 'cat /run/gg/audit/*.jsonl'])).output
       .split('\n')
-      .filter((line) => line.endsWith('}'))
+      // the last one may be in the middle of being written
+      .slice(0, -1)
+      .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line) as AuditRecord);
-  await until(async () => (await records()).filter(({ event }) => event === 'policy.loaded').length === 4, { timeoutMs: 20_000, everyMs: 100, what: 'the healer' });
+  await until(async () => (await records()).filter(({ event }) => event === 'policy.loaded').length === 4, { timeoutMs: 60_000, everyMs: 100, what: 'the healer' });
 
   const seen = new Map<UnitName, number>();
   let lastLog = '';

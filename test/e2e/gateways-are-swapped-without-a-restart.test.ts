@@ -1,6 +1,6 @@
 /** The gateways of a running goodgateway are changed under load, rightly and wrongly: nobody notices but the administrator. */
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -13,7 +13,7 @@ import { recordsEachExecution } from '../support/php-scripts.ts';
 import { accepts, freePort } from '../support/ports.ts';
 import { signal } from '../support/processes.ts';
 import { isRoot, missing } from '../support/skip.ts';
-import { tempFolder } from '../support/temp-folder.ts';
+import { replaceFile, tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 import { ask } from './site.ts';
 
@@ -103,7 +103,7 @@ async function startScene(t: Test): Promise<Scene> {
     open,
     elsewhere: tempFolder(t),
     executions: () => readFileSync(executed, 'utf8').trim().split('\n'),
-    write: (changed, rest = {}) => replace(gateway.config, stringify({ ...first, gateways: { shop: { ...shop(gateway.folder), ...changed } }, ...rest }, { aliasDuplicateObjects: false })),
+    write: (changed, rest = {}) => replaceFile(gateway.config, stringify({ ...first, gateways: { shop: { ...shop(gateway.folder), ...changed } }, ...rest }, { aliasDuplicateObjects: false })),
     texts,
     reload: async (event, change) => {
       const before = texts(event).length;
@@ -116,12 +116,6 @@ async function startScene(t: Test): Promise<Scene> {
   };
 }
 
-/** At one moment, as editors and package managers do: goodgateway also looks by itself. */
-function replace(file: string, text: string): void {
-  writeFileSync(`${file}~`, text);
-  renameSync(`${file}~`, file);
-}
-
 interface Mistake {
   /** Writes it; what it returns takes back what is not in goodgateway.yaml. */
   readonly make: (scene: Scene, upstream: string) => (() => void) | undefined | void;
@@ -132,7 +126,7 @@ interface Mistake {
 const at = String.raw`goodgateway\.yaml:\d+:\d+: `;
 /** Each would also move the upstream, if a part of it were taken. */
 const mistakes: readonly Mistake[] = [
-  { make: ({ gateway }) => replace(gateway.config, 'version: 1\ngateways:\n  shop: [\n'), said: new RegExp(`${at}.+`) },
+  { make: ({ gateway }) => replaceFile(gateway.config, 'version: 1\ngateways:\n  shop: [\n'), said: new RegExp(`${at}.+`) },
   { make: ({ write }, upstream) => write({ upstream, upstrem: 'x' }), said: new RegExp(`${at}.*upstrem`) },
   { make: ({ write }, upstream) => write({ upstream, hold: { for: 'soon' } }), said: new RegExp(`${at}.*for: expected a`) },
   { make: ({ write }, upstream) => write({ upstream, service: 'nobody' }), said: new RegExp(`${at}service: no policy has the name`) },
@@ -143,7 +137,7 @@ const mistakes: readonly Mistake[] = [
   {
     make: ({ write, gateway }, upstream) => {
       const file = join(gateway.folder, 'policies.d', '1.yaml');
-      replace(file, 'version: 1\nname: other\nrulez: []\n');
+      replaceFile(file, 'version: 1\nname: other\nrulez: []\n');
       write({ upstream });
       return () => rmSync(file);
     },
@@ -161,7 +155,7 @@ const mistakes: readonly Mistake[] = [
   {
     make: ({ write, gateway }, upstream) => {
       const file = join(gateway.folder, 'pages', 'en.txt');
-      replace(file, 'no_such_text = x\n');
+      replaceFile(file, 'no_such_text = x\n');
       write({ upstream });
       return () => rmSync(file);
     },
@@ -197,8 +191,9 @@ t.test('a hundred reloads under load, every second one wrong; then held requests
     for (const back of takeBack) back();
     t.match(await reload('policy.loaded', () => writeAll(other, i % 2 === 0)), /the gateways were read again: shop, extra/);
     now = other;
-    t.equal(await who(), now, 'the new one is in force');
-    t.equal(await accepts({ host: '127.0.0.1', port: scene.extraPort }), i % 2 === 0);
+    // the word to the proxy is on its way when the reload is on record
+    const isInForce = async (): Promise<boolean> => (await who()) === now && (await accepts({ host: '127.0.0.1', port: scene.extraPort })) === (i % 2 === 0);
+    await until(isInForce, { timeoutMs: 15_000, what: () => `pool ${now} to be in force` });
   }
   const results = await load.stop();
   t.same(
@@ -208,12 +203,13 @@ t.test('a hundred reloads under load, every second one wrong; then held requests
   );
   t.equal(new Set(scene.executions()).size, scene.executions().length, 'nothing was executed twice');
   t.same([gateway.pid('proxy'), gateway.pid('healer')], pids, 'nobody was restarted');
-  t.ok(Number(((await gateway.state('shop'))['total'] as { completed: number }).completed) >= results.length, 'what was counted is counted still');
+  const completed = async (): Promise<number> => ((await gateway.state('shop'))['total'] as { completed: number }).completed;
+  await until(async () => (await completed()) >= results.length, { timeoutMs: 15_000, what: 'what was counted to be counted still' });
 
   t.equal(now, 'A');
   await pools.A.stop();
   const held = Array.from({ length: 10 }, (_, n) => ask(`${nginx.url}/record.php?id=held-${n}`, { method: n % 2 === 0 ? 'POST' : 'GET', body: 'x' }));
-  await until(async () => (await gateway.state('shop'))['held'] === 10, { timeoutMs: 10_000, what: 'ten that wait' });
+  await until(async () => (await gateway.state('shop'))['held'] === 10, { timeoutMs: 20_000, what: 'ten that wait' });
   await reload('policy.loaded', () => write({ upstream: pools.B.address, hold: { for: '20s' } }));
   t.match(
     await Promise.all(held),
@@ -227,17 +223,16 @@ t.test('a hundred reloads under load, every second one wrong; then held requests
 
   await reload('policy.loaded', () => writeAll('B', true));
   const late = ask(`http://127.0.0.1:${scene.extraPort}/late`);
-  await until(() => scene.open.length === 1, { timeoutMs: 5000, what: 'a request in the backend' });
+  await until(() => scene.open.length === 1, { timeoutMs: 15_000, what: 'a request in the backend' });
   await reload('policy.loaded', () => writeAll('B', false));
-  // the word to the proxy is on its way when the reload is on record
   await until(async () => !(await accepts({ host: '127.0.0.1', port: scene.extraPort })), { timeoutMs: 15_000, what: 'a gateway that is gone to take nobody in' });
   scene.open[0]!.end('after all');
   t.match(await late, { status: 200, text: 'after all' }, 'and finishes what it has');
 
-  await reload('policy.rejected', () => replace(gateway.config, 'gateways: [\n'));
+  await reload('policy.rejected', () => replaceFile(gateway.config, 'gateways: [\n'));
   await gateway.kill('proxy');
   await until(async () => (await who()) === 'B', { timeoutMs: 15_000, what: 'the proxy to serve by what is in force' });
-  t.match(gateway.log(), /this proxy goes by what was in force, and not by .*goodgateway\.yaml: it has a mistake/);
+  await until(() => /this proxy goes by what was in force, and not by .*goodgateway\.yaml: it has a mistake/.test(gateway.log()), { timeoutMs: 15_000, what: 'the new proxy to say by what it goes' });
 
   // a healer that is away judges nothing: the proxy reads its own part
   await pools.A.start();
@@ -245,12 +240,12 @@ t.test('a hundred reloads under load, every second one wrong; then held requests
   signal(supervisor, 'SIGSTOP');
   t.teardown(() => signal(supervisor, 'SIGCONT'));
   signal(gateway.pid('healer')!, 'SIGKILL');
-  await until(async () => ((await (await fetch(`${gateway.adminUrl}/state`)).json()) as { healer: string }).healer === 'away', { timeoutMs: 5000, what: 'the healer to be missed' });
+  await until(async () => ((await (await fetch(`${gateway.adminUrl}/state`)).json()) as { healer: string }).healer === 'away', { timeoutMs: 15_000, what: 'the healer to be missed' });
   signal(gateway.pid('proxy')!, 'SIGHUP');
-  await until(() => /no healer is there.*those before stay in force/.test(gateway.log()), { timeoutMs: 5000, what: 'the refusal' });
+  await until(() => /no healer is there.*those before stay in force/.test(gateway.log()), { timeoutMs: 15_000, what: 'the refusal' });
   write({ upstream: pools.A.address });
   signal(gateway.pid('proxy')!, 'SIGHUP');
-  await until(async () => (await who()) === 'A', { timeoutMs: 5000, what: 'the new upstream' });
+  await until(async () => (await who()) === 'A', { timeoutMs: 15_000, what: 'the new upstream' });
   signal(supervisor, 'SIGCONT');
   await until(async () => ((await (await fetch(`${gateway.adminUrl}/state`)).json()) as { healer: string }).healer === 'connected', { timeoutMs: 15_000, what: 'the next healer' });
   t.equal(await who(), 'A');

@@ -87,7 +87,9 @@ t.test('receivers that are away delay nothing and miss nothing, over a kill of t
   const undelayed = story(small);
   const spool = (name: string): readonly string[] => (existsSync(join(small.folder, 'state/spool', name)) ? readdirSync(join(small.folder, 'state/spool', name)) : []);
   await until(() => spool('hook').length === 2 && spool('mail').length === 2 && spool('program').length === 0, { ...patience, what: () => `two messages that wait: ${first.log().slice(-3000)}` });
-  t.match((await command(small, 'status')).output, /2 messages wait for hook since .*cannot be reached \(ECONNREFUSED\); to try it: goodgateway notify --test hook/);
+  const says = async (): Promise<boolean> =>
+    /2 messages wait for hook since .*cannot be reached \(ECONNREFUSED\); to try it: goodgateway notify --test hook/.test((await command(small, 'status')).output);
+  await until(says, { timeoutMs: 30_000, what: 'the status to say who waits for whom' });
 
   await first.kill();
   t.equal(spool('hook').length, 2);

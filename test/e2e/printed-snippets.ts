@@ -94,13 +94,13 @@ export interface Backend {
   die(): Promise<void>;
 }
 
-/** Says what came to it, as JSON. `/slow`: after 2.5 s; `/evil`: what a terminal would obey; an upgrade: an echo. */
+/** Says what came to it, as JSON. `/slow`: after 6 s; `/evil`: what a terminal would obey; an upgrade: an echo. */
 async function startBackend(t: TestScope, seen: string[], identity?: { readonly key: string; readonly cert: string }): Promise<Backend> {
   const answer: RequestListener = (request, response) => {
     seen.push(`${request.method} ${request.url}`);
     request.resume();
     const end = (): void => void response.writeHead(200, { 'Content-Type': 'text/plain' }).end(request.url === '/evil' ? 'one\u001b]0;owned\u0007\u009b2Jtwo' : JSON.stringify(request.headers));
-    if (request.url?.startsWith('/slow')) setTimeout(end, 2500);
+    if (request.url?.startsWith('/slow')) setTimeout(end, 6000).unref();
     else end();
   };
   const server: Server = identity ? createTlsServer(identity, answer) : createServer(answer);

@@ -49,7 +49,7 @@ export function pidfileService(fpm: PhpFpm): Readonly<Record<string, unknown>> {
   return { type: 'process', pidfile: fpm.pidfile, start: fpm.startArgv, stop: { signal: 'QUIT', timeout: '2s' }, config_test: fpm.configTestArgv, log: fpm.log };
 }
 
-/** Everything started, in the order in which it must end. The line is long: how fast this machine repairs is not the question. */
+/** Everything started, in the order in which it must end. The line is long, and so is the patience in it: how fast this machine repairs is not the question. */
 export async function startSite(t: TestScope, options: SiteOptions = {}): Promise<Site> {
   const fpm = await preparePhpFpm(t, { ...options.fpm, scripts: { 'hello.php': answersHello, 'late.php': answersLate, ...options.fpm?.scripts } });
   const file = join(fpm.data, 'executions');
@@ -68,7 +68,15 @@ export async function startSite(t: TestScope, options: SiteOptions = {}): Promis
   });
   const gateway = await startGoodgateway(t, {
     gateways: (folder) => ({
-      shop: { listen: `unix:${folder}/shop.sock`, socket: { group: 'www-data' }, protocol: 'fastcgi', upstream: fpm.address, service: 'php-fpm', hold: { requests: 2000 }, ...options.gateway },
+      shop: {
+        listen: `unix:${folder}/shop.sock`,
+        socket: { group: 'www-data' },
+        protocol: 'fastcgi',
+        upstream: fpm.address,
+        service: 'php-fpm',
+        hold: { for: '60s', fetch_for: '60s', requests: 2000 },
+        ...options.gateway,
+      },
     }),
     policies: [policy],
     ...(options.host && { host: options.host }),

@@ -20,7 +20,7 @@ t.test('standby: nginx asks php-fpm itself', { skip: missing('nginx', 'php-fpm8.
   await fpm.start();
   const errorLog = join(fpm.folder, 'nginx.error.log');
   const gateway = await startGoodgateway(t, {
-    gateways: (folder) => ({ shop: documentedGateway(0, 'shop', { listen: `unix:${folder}/shop.sock`, upstream: fpm.address, nginx_error_log: errorLog }) }),
+    gateways: (folder) => ({ shop: documentedGateway(0, 'shop', { listen: `unix:${folder}/shop.sock`, upstream: fpm.address, nginx_error_log: errorLog, hold: { for: '60s' } }) }),
     policies: [phpPolicy(fpm)],
   });
   const places = {
@@ -119,7 +119,7 @@ t.test('standby: what only nginx sees is read in its error log', { skip: missing
     t.match(opened, {
       symptom: { seen_by: 'nginx_log', kind: 'http_response_timeout', gateway: 'app', text: /nginx wrote "upstream timed out while reading response header from upstream" about 127/ },
     });
-    const diagnosis = await until(() => records(gateway, 'diagnosis.made')[0], { timeoutMs: 10_000, what: 'a diagnosis' });
+    const diagnosis = await until(() => records(gateway, 'diagnosis.made')[0], { timeoutMs: 20_000, what: 'a diagnosis' });
     t.match(diagnosis, { cause: 'service.hung' });
     application.behave = 'well';
     await recovered(gateway, 'http-app', 0);
@@ -132,7 +132,7 @@ t.test('standby: what only nginx sees is read in its error log', { skip: missing
         t.match(await ask(nginx.url), { status: 502 });
         return records(gateway, 'incident.opened')[1];
       },
-      { timeoutMs: 10_000, everyMs: 100, what: 'an incident' },
+      { timeoutMs: 20_000, everyMs: 100, what: 'an incident' },
     );
     t.match(opened, { symptom: { seen_by: 'nginx_log', kind: 'http_response_header_section_size' } });
     application.behave = 'well';
@@ -143,7 +143,7 @@ t.test('standby: what only nginx sees is read in its error log', { skip: missing
 });
 
 t.test("inline: nginx's own trouble is told, and held against no service", { skip: missing('nginx', 'php-fpm8.2') || (!isRoot && 'needs root: nginx must be another user') }, async (t) => {
-  const fpm = await startPhpFpm(t, { scripts: { 'hello.php': answersHello, 'slow.php': '<?php sleep(3);' } });
+  const fpm = await startPhpFpm(t, { scripts: { 'hello.php': answersHello, 'slow.php': '<?php sleep(8);' } });
   const errorLog = join(fpm.folder, 'nginx.error.log');
   writeFileSync(errorLog, '');
   const gateway = await startGoodgateway(t, {
@@ -158,7 +158,7 @@ t.test("inline: nginx's own trouble is told, and held against no service", { ski
     'fastcgi_read_timeout 320s;': `fastcgi_read_timeout 1s; error_log ${errorLog};`,
   });
   const told = (text: RegExp) =>
-    until(() => records(gateway, 'evidence.captured').find((record) => text.test(String(record['text']))), { timeoutMs: 10_000, what: () => `${text}: ${gateway.log().slice(-2000)}` });
+    until(() => records(gateway, 'evidence.captured').find((record) => text.test(String(record['text']))), { timeoutMs: 20_000, what: () => `${text}: ${gateway.log().slice(-2000)}` });
 
   t.match(await ask(`${nginx.url}/slow.php`), { status: 504 });
   t.match(await told(/nginx gave up on gateway shop before its answer came: its read timeout must be at least 60s/), { service: 'php-fpm', evidence: [{ collector: 'nginx_log', source: errorLog }] });

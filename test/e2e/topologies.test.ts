@@ -16,6 +16,9 @@ import { until } from '../support/until.ts';
 import { ask, readyPolicy } from './site.ts';
 import { apachePolicy, documentedGateway, killAll, lines, moving, phpPolicy, records, recovered, severalSites, withoutHealer, yamls } from './topology.ts';
 
+/** Longer than any repair on a slow machine. */
+const hold = { for: '60s', requests: 64 };
+
 t.test('every configuration of the page passes the check', async (t) => {
   const folder = tempFolder(t);
   mkdirSync(join(folder, 'policies.d'));
@@ -33,9 +36,9 @@ t.test('several sites and backends: what happens to one is not felt at another',
   const apache = await startApache(t);
   const gateway = await startGoodgateway(t, {
     gateways: (folder) => ({
-      shop: documentedGateway(1, 'shop', { listen: `unix:${folder}/shop.sock`, upstream: fpm.address }),
-      blog: documentedGateway(1, 'blog', { listen: `unix:${folder}/blog.sock`, upstream: fpm.address }),
-      app: documentedGateway(1, 'app', { listen: `unix:${folder}/app.sock`, upstream: apache.address }),
+      shop: documentedGateway(1, 'shop', { listen: `unix:${folder}/shop.sock`, upstream: fpm.address, hold }),
+      blog: documentedGateway(1, 'blog', { listen: `unix:${folder}/blog.sock`, upstream: fpm.address, hold }),
+      app: documentedGateway(1, 'app', { listen: `unix:${folder}/app.sock`, upstream: apache.address, hold }),
     }),
     policies: [phpPolicy(fpm), apachePolicy(apache)],
   });
@@ -51,7 +54,7 @@ t.test('several sites and backends: what happens to one is not felt at another',
 
   await t.test('php-fpm dies: two gateways, one incident; Apache serves on', async (t) => {
     const others = startLoad(t, { port: nginx.port, rate: 100, posts: 0, path: () => '/', headers: { host: 'app.example.com' } });
-    await until(() => others.results.length > 20, { timeoutMs: 10_000, what: 'steady load' });
+    await until(() => others.results.length > 20, { timeoutMs: 20_000, what: 'steady load' });
     await killAll(fpm);
     const asked = await Promise.all(Array.from({ length: 10 }, (_, i) => askSite(i % 2 ? 'shop' : 'blog')));
     t.same(
@@ -96,7 +99,7 @@ t.test('a backend that moves is followed to an allowed place, and the place is r
   const apache = await startApache(t);
   const newPort = await freePort();
   const gateway = await startGoodgateway(t, {
-    gateways: (folder) => ({ app: documentedGateway(2, 'app', { listen: `unix:${folder}/app.sock`, upstream: apache.address, also_allowed: [`127.0.0.1:${newPort}`] }) }),
+    gateways: (folder) => ({ app: documentedGateway(2, 'app', { listen: `unix:${folder}/app.sock`, upstream: apache.address, hold, also_allowed: [`127.0.0.1:${newPort}`] }) }),
     policies: [apachePolicy(apache)],
   });
   const nginx = await startDocumentedNginx(t, moving, {

@@ -62,9 +62,9 @@ export async function withoutHealer(gateway: Goodgateway): Promise<() => void> {
 }
 
 /** Until the last process is gone its socket takes connections that nobody will answer. */
-export async function killAll(service: Pick<PhpFpm, 'processes'>): Promise<void> {
+export async function killAll(service: Pick<PhpFpm, 'processes' | 'crash'>): Promise<void> {
   const pids = service.processes().map(({ pid }) => pid);
-  for (const pid of pids) signal(pid, 'SIGKILL');
+  service.crash();
   await until(() => !service.processes().some(({ pid }) => pids.includes(pid)), { timeoutMs: 15_000, what: 'the end of every process' });
 }
 

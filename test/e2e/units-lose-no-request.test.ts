@@ -90,6 +90,7 @@ async function underLoad(t: Test, host: UnitHost, ports: readonly number[]): Pro
       const before = await Promise.all(renewed.map((one) => host.pid(one)));
       const fromMs = Date.now();
       await host.shell(`kill -KILL ${before[0]}; while kill -0 ${before[0]} 2>/dev/null; do :; done`);
+      await host.noticed();
       windows.push({ fromMs, toMs: Date.now() });
       const isNew = async (): Promise<boolean> => (await Promise.all(renewed.map((one) => host.pid(one)))).every((pid, i) => pid !== undefined && pid !== before[i]);
       await until(isNew, { timeoutMs: 30_000, everyMs: 50, what: `a new ${program}` });
@@ -122,5 +123,5 @@ async function underLoad(t: Test, host: UnitHost, ports: readonly number[]): Pro
 /** The proxy answers, and has its healer. */
 function ready(host: UnitHost): Promise<unknown> {
   const answers = async (): Promise<boolean> => (await (await fetch(`${host.admin}/readyz`, { signal: AbortSignal.timeout(2000) })).text()) === 'ok\n';
-  return until(() => answers().catch(() => false), { timeoutMs: 20_000, everyMs: 20, what: 'proxy and healer' });
+  return until(() => answers().catch(() => false), { timeoutMs: 40_000, everyMs: 20, what: 'proxy and healer' });
 }

@@ -22,7 +22,7 @@ let made = 0;
 export function cgroup(t: TestScope, controller: Controller): Cgroup {
   const path = join(rootOf(controller), `gg-fault-${process.pid}-${made++}`);
   mkdirSync(path);
-  t.teardown(() => until(() => removed(path), { timeoutMs: 10_000, what: `the processes in ${path} to be gone` }));
+  t.teardown(() => until(() => removed(path), { timeoutMs: 20_000, what: `the processes in ${path} to be gone` }));
   const group: Cgroup = {
     path,
     enter: `echo $$ > ${path}/cgroup.procs`,

@@ -22,7 +22,7 @@ export function hog(t: TestScope, argv: readonly string[], groups: readonly Cgro
     leader = undefined;
     // a moment after its start it has no group yet
     for (const pid of [-mine, mine]) signal(pid, 'SIGKILL');
-    await until(() => isGone(mine), { timeoutMs: 10_000, what: `the end of ${argv[0]}` });
+    await until(() => isGone(mine), { timeoutMs: 20_000, what: `the end of ${argv[0]}` });
   };
   t.teardown(end);
   const script = [...groups.map(({ enter }) => enter), 'exec "$@"'].join('; ');

@@ -10,7 +10,6 @@ import { runCommand } from '../../src/healer/run-command.ts';
 import { changeNginx, swapOf, type NginxControl } from '../../src/init/change-nginx.ts';
 import { ask } from '../e2e/site.ts';
 import { answersHello } from '../support/php-scripts.ts';
-import { signal } from '../support/processes.ts';
 import { isRoot, missing, programPath } from '../support/skip.ts';
 import { startRealSite, type RealSite } from './real-site.ts';
 
@@ -40,7 +39,7 @@ t.test('a site goes behind goodgateway, survives a crash, and comes back', { ski
   t.match(await ask(`${site.url}/index.php`), { status: 200, text: 'hello' });
 
   await t.test('php-fpm is killed, and the next visitor gets his page', async (t) => {
-    for (const { pid } of site.fpm.processes()) signal(pid, 'SIGKILL');
+    site.fpm.crash();
     t.match(await ask(`${site.url}/index.php`), { status: 200, text: 'hello' });
     t.equal(site.audit().find(({ event }) => event === 'action.intent')?.['cause'], 'service.crashed');
   });

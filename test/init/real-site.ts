@@ -67,7 +67,7 @@ async function startNginx(t: TestScope, config: string, port: number): Promise<v
   const running = start([programPath('nginx'), '-c', config, '-g', 'daemon off;']);
   const mine = (): readonly ProcessInfo[] => family(running.pid).flatMap(({ pid }) => processInfo(pid) ?? []);
   t.teardown(() => endAll(mine, 'SIGTERM'));
-  await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 5000, what: () => `nginx to accept: ${running.output()}` });
+  await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 20_000, what: () => `nginx to accept: ${running.output()}` });
 }
 
 async function runGoodgateway(t: TestScope, config: string, socket: string): Promise<void> {

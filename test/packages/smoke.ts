@@ -37,7 +37,7 @@ try {
 /** From its start to its end. */
 async function live(): Promise<void> {
   const running = start([...program, 'run', '--config', config]);
-  const hello = async (): Promise<string> => (await fetch(url, { signal: AbortSignal.timeout(15_000) })).text();
+  const hello = async (): Promise<string> => (await fetch(url, { signal: AbortSignal.timeout(60_000) })).text();
   const first = await until(async () => /^hello (\d+)$/.exec(await hello())?.[1], { timeoutMs: 30_000, everyMs: 50, what: () => `a first answer: ${running.output()}` });
   must('a request gets through, to a backend that it started', Number(first) > 0);
 
@@ -81,7 +81,7 @@ function writeScene(): void {
   writeFileSync(join(folder, 'policies.d', 'shop.yaml'), readyPolicy('demo.yaml', { service, 'limits.max_attempts.times': 3 }));
   const host = {
     version: 1,
-    gateways: { shop: { listen: `127.0.0.1:${port}`, protocol: 'http', upstream: `127.0.0.1:${backendPort}`, service: 'shop' } },
+    gateways: { shop: { listen: `127.0.0.1:${port}`, protocol: 'http', upstream: `127.0.0.1:${backendPort}`, service: 'shop', hold: { for: '60s', fetch_for: '60s' } } },
     // a package manager may be at work on the machine of the test, and is no part of it
     safety: { pause_when: [] },
     policies: 'policies.d/*.yaml',

@@ -37,7 +37,7 @@ export const fullDisks: readonly Scenario[] = [
       const site = await startSite(t, { ...logsTo(disk), failOpen: false });
       const meanwhile = (): void => {
         disk.fill();
-        kill(site);
+        site.fpm.crash();
       };
       return traffic(t, site, { path: '/hello.php', rate: 20, meanwhile, until: diagnosedAs('disk.full') });
     },
@@ -51,7 +51,7 @@ export const fullDisks: readonly Scenario[] = [
       const site = await startSite(t, { service: pidfileService, failOpen: false, auditFolder: join(disk.path, 'audit') });
       const meanwhile = (): void => {
         disk.fill();
-        kill(site);
+        site.fpm.crash();
       };
       const afterwards = async (): Promise<void> => {
         if (site.fpm.processes().length > 0) throw new Error('it was started, and nothing of that could be recorded');
@@ -78,8 +78,4 @@ function logsTo({ path }: SmallDisk) {
 function freeze(t: TestScope, site: Site): void {
   for (const { pid } of site.fpm.processes()) signal(pid, 'SIGSTOP');
   t.teardown(() => site.fpm.processes().forEach(({ pid }) => signal(pid, 'SIGCONT')));
-}
-
-function kill(site: Site): void {
-  for (const { pid } of site.fpm.processes()) signal(pid, 'SIGKILL');
 }

@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { accepts, freePort } from './ports.ts';
-import { endAll, processes, type ProcessInfo } from './processes.ts';
+import { crash, endAll, processes, type ProcessInfo } from './processes.ts';
 import { succeed } from './program.ts';
 import { isRoot, programPath } from './skip.ts';
 import { tempFolder, type TestScope } from './temp-folder.ts';
@@ -32,7 +32,10 @@ export interface Apache {
   processes(): readonly ProcessInfo[];
   errorLog(): string;
   start(): Promise<void>;
+  /** Ends it, and waits until it has been reaped: see `start`. */
   stop(): Promise<void>;
+  /** KILL for all of them at one moment. */
+  crash(): void;
 }
 
 /** Starts it as a daemon and waits until it accepts; every process of it is ended when the test is over. */
@@ -50,8 +53,10 @@ export async function startApache(t: TestScope, options: ApacheOptions = {}): Pr
   writeFileSync(config, configuration(folder, port, options.extra ?? ''));
   const program = [programPath('apache2'), '-f', config];
   const mine = (): ProcessInfo[] => processes(({ command }) => command.includes(config));
-  const stop = (): Promise<void> => endAll(mine, 'SIGTERM');
-  t.teardown(stop);
+  t.teardown(() => endAll(mine, 'SIGTERM'));
+  // Apache takes a zombie with the pid of its pidfile for itself, says "already running" and exits with 0.
+  const isReaped = (): boolean => !existsSync(pidfile) || !existsSync(`/proc/${readFileSync(pidfile, 'utf8').trim()}`);
+  const reaped = (): Promise<unknown> => until(isReaped, { timeoutMs: 15_000, what: 'the last Apache to be reaped' });
   const errorLog = (): string => (existsSync(join(folder, 'error.log')) ? readFileSync(join(folder, 'error.log'), 'utf8') : '');
   const apache: Apache = {
     folder,
@@ -60,7 +65,11 @@ export async function startApache(t: TestScope, options: ApacheOptions = {}): Pr
     pidfile,
     config,
     executions,
-    stop,
+    stop: async () => {
+      await endAll(mine, 'SIGTERM');
+      await reaped();
+    },
+    crash: () => crash(mine(), Number(readFileSync(pidfile, 'utf8'))),
     errorLog,
     address: `127.0.0.1:${port}`,
     startArgv: [...program, '-k', 'start'],
@@ -68,9 +77,7 @@ export async function startApache(t: TestScope, options: ApacheOptions = {}): Pr
     masterPid: () => Number(readFileSync(pidfile, 'utf8')),
     processes: mine,
     start: async () => {
-      // Apache takes a zombie with the pid of its pidfile for itself, says "already running" and exits with 0.
-      const reaped = (): boolean => !existsSync(pidfile) || !existsSync(`/proc/${readFileSync(pidfile, 'utf8').trim()}`);
-      await until(reaped, { timeoutMs: 15_000, what: 'the last Apache to be reaped' });
+      await reaped();
       await succeed([...program, '-k', 'start']);
       await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 15_000, what: () => `Apache to accept: ${errorLog()}` });
     },

@@ -4,7 +4,7 @@ import { startGoodgateway } from './goodgateway.ts';
 import { fastcgiLocation, startNginx, upstreamBlock } from './nginx.ts';
 import { startPhpFpm } from './php-fpm.ts';
 import { answersHello } from './php-scripts.ts';
-import { processInfo, signal } from './processes.ts';
+import { processInfo } from './processes.ts';
 import { isRoot, needs } from './skip.ts';
 import { until } from './until.ts';
 
@@ -13,7 +13,14 @@ t.test('goodgateway runs as an operator runs it: ready, seen, killed, audited, a
   const fpm = await startPhpFpm(t, { maxChildren: 2, scripts: { 'hello.php': answersHello } });
   const goodgateway = await startGoodgateway(t, {
     gateways: (folder) => ({
-      shop: { listen: `unix:${folder}/shop.sock`, protocol: 'fastcgi', upstream: fpm.address, service: 'php-fpm', ...(isRoot && { socket: { group: 'www-data' } }) },
+      shop: {
+        listen: `unix:${folder}/shop.sock`,
+        protocol: 'fastcgi',
+        upstream: fpm.address,
+        service: 'php-fpm',
+        hold: { for: '60s', fetch_for: '60s' },
+        ...(isRoot && { socket: { group: 'www-data' } }),
+      },
     }),
     policies: [
       {
@@ -36,10 +43,10 @@ t.test('goodgateway runs as an operator runs it: ready, seen, killed, audited, a
   t.match(await goodgateway.state('shop'), { gate: 'open', upstream: fpm.address });
   t.ok(goodgateway.pid('proxy') !== goodgateway.pid('healer') && goodgateway.pid('supervisor'));
 
-  for (const { pid } of fpm.processes()) signal(pid, 'SIGKILL');
+  fpm.crash();
   t.equal(await hello(), 'hello', 'the first request after the kill waits and is answered');
   await until(() => goodgateway.audit().some(({ event }) => event === 'incident.recovered'), {
-    timeoutMs: 10_000,
+    timeoutMs: 30_000,
     what: () => `the end of the incident: ${JSON.stringify(goodgateway.audit().map(({ event }) => event))}`,
   });
   t.equal((await goodgateway.command('audit', 'verify')).code, 0);

@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { NetConnectOpts } from 'node:net';
 import { basename, join } from 'node:path';
 import { accepts, freePort } from './ports.ts';
-import { endAll, processes, type ProcessInfo } from './processes.ts';
+import { crash, endAll, processes, type ProcessInfo } from './processes.ts';
 import { succeed } from './program.ts';
 import { isRoot, programPath } from './skip.ts';
 import { tempFolder, type TestScope } from './temp-folder.ts';
@@ -42,7 +42,7 @@ export interface PhpFpm {
   readonly configTestArgv: readonly string[];
   /** The pid in the pidfile, whether it runs or not. */
   masterPid(): number;
-  /** Every process of this instance that runs, whoever started it: masters, workers, orphans. */
+  /** Every process of this instance that runs, whoever started it: masters, workers, orphans. Not who only tests its configuration. */
   processes(): readonly ProcessInfo[];
   /** The same without the master. */
   workers(): readonly ProcessInfo[];
@@ -50,6 +50,8 @@ export interface PhpFpm {
   start(): Promise<void>;
   /** Ends every process of this instance. */
   stop(): Promise<void>;
+  /** KILL for all of them at one moment: one after the other, workers would be seen without their master. */
+  crash(): void;
 }
 
 /** Starts it and waits until it accepts connections; ended when the test is over. */
@@ -75,7 +77,7 @@ export async function preparePhpFpm(t: TestScope, options: PhpFpmOptions = {}): 
   writeFileSync(config, configuration(folder, socket ?? `${host}:${port}`, options));
 
   const pool = poolName(folder);
-  const mine = (): ProcessInfo[] => processes(({ command }) => command.includes(config) || command === `php-fpm: pool ${pool}`);
+  const mine = (): ProcessInfo[] => processes(({ command }) => (command.includes(config) && !command.endsWith(' -t')) || command === `php-fpm: pool ${pool}`);
   const workers = (): ProcessInfo[] => mine().filter(({ command }) => command === `php-fpm: pool ${pool}`);
   const startArgv = [programPath('php-fpm8.2'), '--fpm-config', config, '--daemonize'];
   const stop = (): Promise<void> => endAll(mine, 'SIGTERM');
@@ -95,6 +97,7 @@ export async function preparePhpFpm(t: TestScope, options: PhpFpmOptions = {}): 
     masterPid: () => Number(readFileSync(pidfile, 'utf8')),
     processes: mine,
     workers,
+    crash: () => crash(mine(), Number(readFileSync(pidfile, 'utf8'))),
     start: async () => {
       await succeed(startArgv);
       await until(() => accepts(where), { timeoutMs: 15_000, what: () => `php-fpm to accept: ${readFileSync(log, 'utf8')}` });

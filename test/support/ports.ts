@@ -1,16 +1,32 @@
-import { connect, createServer, type NetConnectOpts } from 'node:net';
+import { randomInt } from 'node:crypto';
+import { connect, createServer, type ListenOptions, type NetConnectOpts, type Server } from 'node:net';
 
-/** A TCP port of 127.0.0.1 that nobody listened on a moment ago. Another process may still be faster. */
+/** Below the ports that Linux gives to connections: one of these could take a port while its server is away. */
+const [lowest, howMany] = [20_000, 12_000];
+
+/**
+ * A TCP port of 127.0.0.1 on which nobody listens, and which no other test is given: until this process ends it keeps an
+ * abstract socket of that name, of which there can be one.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
+  for (;;) {
+    const port = lowest + randomInt(howMany);
+    const claim = await listening({ path: `\0goodgateway-test-port-${port}` });
+    const server = claim && (await listening({ host: '127.0.0.1', port }));
+    claim?.unref();
+    if (!server) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
+}
+
+/** `undefined` where somebody else listens. */
+function listening(where: ListenOptions): Promise<Server | undefined> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy());
+    server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error)));
+    server.listen(where, () => resolve(server));
   });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('a TCP listener has a port');
-  return address.port;
 }
 
 /** Does somebody accept a connection there? A full backlog counts as no, after one second. */

@@ -52,6 +52,12 @@ export function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
+/** KILL for all of a daemon at one moment, as the group of its master; for those that have no master any more, one by one. */
+export function crash(all: readonly ProcessInfo[], master: number): void {
+  if (all.some(({ pid }) => pid === master)) signal(-master, 'SIGKILL');
+  for (const { pid } of all) signal(pid, 'SIGKILL');
+}
+
 /**
  * Ends all that `find` finds: politely first, by KILL after `graceMs`, again and again until it finds nothing, because
  * a master may have started another worker meanwhile.

@@ -53,7 +53,7 @@ export async function nodeApplication(t: TestScope, options: NodeOptions = {}): 
   const mine = (): ProcessInfo[] => processes(({ command }) => command.includes(`${program} ${folder} `));
   t.teardown(() => endAll(mine));
   await succeed([startScript]);
-  await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 10_000, what: () => `the application to accept: ${readFileSync(log, 'utf8')}` });
+  await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 20_000, what: () => `the application to accept: ${readFileSync(log, 'utf8')}` });
   const service = { type: 'process', pidfile, start: [startScript], stop: { signal: 'TERM', timeout: '2s' }, log };
   return {
     folder,
