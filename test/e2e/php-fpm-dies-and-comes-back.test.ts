@@ -107,10 +107,10 @@ t.test("kill -STOP of all php-fpm processes is a hang, healed by the policy's la
   t.match(await answer, { status: 200, text: 'hello' });
 });
 
-t.test('all workers busy in a five-second sleep: no restart, and those who wait are served', { skip }, async (t) => {
+t.test('all workers busy in a long sleep: no restart, and those who wait are served', { skip }, async (t) => {
   const site = await startSite(t);
   const master = site.fpm.masterPid();
-  const busy = Array.from({ length: 5 }, () => ask(`${site.nginx.url}/late.php?ms=5000`));
+  const busy = Array.from({ length: 5 }, () => ask(`${site.nginx.url}/late.php?ms=12000`));
   await until(async () => (await site.gateway.state('shop'))['in_flight'] === 5, { timeoutMs: 15_000, what: 'five requests in php-fpm' });
   const waiting = Array.from({ length: 10 }, () => ask(`${site.nginx.url}/hello.php`));
   await until(() => site.records('diagnosis.made').length > 0, { timeoutMs: 20_000, what: 'a diagnosis' });
