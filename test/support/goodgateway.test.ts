@@ -39,7 +39,7 @@ t.test('goodgateway runs as an operator runs it: ready, seen, killed, audited, a
   for (const { pid } of fpm.processes()) signal(pid, 'SIGKILL');
   t.equal(await hello(), 'hello', 'the first request after the kill waits and is answered');
   await until(() => goodgateway.audit().some(({ event }) => event === 'incident.recovered'), {
-    timeoutMs: 10_000,
+    timeoutMs: 30_000,
     what: () => `the end of the incident: ${JSON.stringify(goodgateway.audit().map(({ event }) => event))}`,
   });
   t.equal((await goodgateway.command('audit', 'verify')).code, 0);

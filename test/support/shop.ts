@@ -37,7 +37,7 @@ export async function startShop(t: TestScope, options: ShopOptions = {}): Promis
 
   const begin = async (): Promise<Running> => {
     const begun = start(argv);
-    await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 10_000, what: () => `the shop to accept: ${begun.output()}` });
+    await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 30_000, what: () => `the shop to accept: ${begun.output()}` });
     return begun;
   };
   let running = await begin();

@@ -49,7 +49,13 @@ export async function smallService(t: TestScope): Promise<SmallService> {
   writeFileSync(script, lines.join('\n'), { mode: 0o755 });
   const pid = (): number => (existsSync(pidfile) ? Number(readFileSync(pidfile, 'utf8')) : 0);
   const isRunning = (): boolean => pid() > 0 && processInfo(pid())?.command.startsWith('sleep') === true;
+  /** Right after its start it is still the script's copy of itself, or setsid. */
+  const isBecoming = (): boolean => {
+    const command = pid() > 0 ? processInfo(pid())?.command : undefined;
+    return command !== undefined && (command.includes(script) || command.startsWith('setsid '));
+  };
   const crash = async (): Promise<void> => {
+    await until(() => !isBecoming(), { timeoutMs: 15_000, what: 'the service to be itself' });
     if (!isRunning()) return;
     signal(pid(), 'SIGKILL');
     await until(() => !isRunning(), { timeoutMs: 15_000, what: 'the end of the service' });
@@ -94,6 +100,7 @@ export async function smallService(t: TestScope): Promise<SmallService> {
   write(join(folder, 'policies.d', 'other.yaml'), { version: 1, name: 'other', mode: 'observe', service: { type: 'external' }, watch: { connect_every: '1h' } });
   writeFileSync(pidfile, '');
   await succeed([script]);
+  await until(isRunning, { timeoutMs: 15_000, what: 'the service to run' });
   writeFileSync(starts, '');
   return small;
 }

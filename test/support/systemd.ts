@@ -69,7 +69,7 @@ export async function bootSystemd(t: TestScope, options: SystemdOptions): Promis
   if (ownNetwork) await succeed([...enter, '/sbin/ip', 'link', 'set', 'lo', 'up']);
   const systemd: Systemd = { inside: (argv) => succeed([...enter, ...argv]), try: (argv) => finish([...enter, ...argv]), project: projectInside, root: `/proc/${first}/root` };
   await until(async () => /running|degraded/.test((await systemd.try(['/usr/bin/systemctl', 'is-system-running'])).output), {
-    timeoutMs: 15_000,
+    timeoutMs: 60_000,
     everyMs: 50,
     what: () => `systemd to be up: ${outer.output()}`,
   });
