@@ -83,6 +83,14 @@ t.test('a signal goes to the program, which gets all the time it needs, and the 
   t.same(await look(), []);
 });
 
+t.test('a signal that comes as soon as the program runs goes to the program, too', async (t) => {
+  const { begin, look } = scene(t);
+  // each asks for the signal with its first breath, while goodgateway has hardly started it
+  const all = Array.from({ length: 5 }, () => begin(['--wait', '--', '/bin/sh', '-c', "trap 'echo told; exit 7' TERM; kill -TERM $PPID; while :; do sleep 0.02; done"]));
+  for (const { ended } of all) t.match(await ended, { code: 7, output: /told/ });
+  t.same(await look(), []);
+});
+
 t.test('a second deploy is refused and told who runs, or waits if it is asked to', async (t) => {
   const { begin, long, folder } = scene(t);
   const deploy = await long('--reason', 'the first');
