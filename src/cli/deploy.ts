@@ -80,11 +80,12 @@ const fromTerminal: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGQUIT'])
 /** Runs it in the foreground, with our input, output and environment; its exit status as a shell says it. */
 async function runHere(argv: readonly [string, ...string[]]): Promise<number> {
   const exit = await new Promise<ProcessExit>((resolve) => {
-    const started = startProcess(argv, { interactive: true, onExit: resolve });
+    // before it is started: a signal that comes at once would end us and the lock, and leave the program at work
     for (const signal of passedOn)
       process.on(signal, () => {
         if (!(fromTerminal.has(signal) && process.stdin.isTTY)) started.kill(signal);
       });
+    const started = startProcess(argv, { interactive: true, onExit: resolve });
   });
   if (exit.startError !== undefined) {
     process.stderr.write(`goodgateway: ${plain(argv[0])} could not be started: ${exit.startError}\n`);

@@ -25,7 +25,7 @@ function scene(t: Test) {
   const long = async (...words: readonly string[]) => {
     const [began, go] = [join(folder, `began-${words.length}`), join(folder, 'go')];
     const running = begin([...words, '--', '/bin/sh', '-c', `echo $$ > ${began}; while [ ! -e ${go} ]; do sleep 0.02; done`]);
-    await until(() => existsSync(began) && readFileSync(began, 'utf8').endsWith('\n'), { timeoutMs: 10_000, what: () => `the deploy to begin: ${running.output()}` });
+    await until(() => existsSync(began) && readFileSync(began, 'utf8').endsWith('\n'), { timeoutMs: 30_000, what: () => `the deploy to begin: ${running.output()}` });
     const child = Number(readFileSync(began, 'utf8'));
     t.teardown(() => signal(child, 'SIGKILL'));
     return { ...running, child, letEnd: () => writeFileSync(go, '') };
@@ -76,10 +76,18 @@ t.test('a signal goes to the program, which gets all the time it needs, and the 
   const { begin, look, folder } = scene(t);
   const began = join(folder, 'began');
   const deploy = begin(['--', '/bin/sh', '-c', `trap 'sleep 5.3; echo cleaning up; trap - TERM; kill -TERM $$' TERM; echo $PPID > ${began}; while :; do sleep 0.02; done`]);
-  await until(() => existsSync(began) && readFileSync(began, 'utf8').endsWith('\n'), { timeoutMs: 10_000, what: () => `the deploy to begin: ${deploy.output()}` });
+  await until(() => existsSync(began) && readFileSync(began, 'utf8').endsWith('\n'), { timeoutMs: 30_000, what: () => `the deploy to begin: ${deploy.output()}` });
   signal(Number(readFileSync(began, 'utf8')), 'SIGTERM');
   t.equal((await look()).length, 1);
   t.match(await deploy.ended, { code: 128 + 15, output: /cleaning up/ });
+  t.same(await look(), []);
+});
+
+t.test('a signal that comes as soon as the program runs goes to the program, too', async (t) => {
+  const { begin, look } = scene(t);
+  // each asks for the signal with its first breath, while goodgateway has hardly started it
+  const all = Array.from({ length: 5 }, () => begin(['--wait', '--', '/bin/sh', '-c', "trap 'echo told; exit 7' TERM; kill -TERM $PPID; while :; do sleep 0.02; done"]));
+  for (const { ended } of all) t.match(await ended, { code: 7, output: /told/ });
   t.same(await look(), []);
 });
 
@@ -89,7 +97,7 @@ t.test('a second deploy is refused and told who runs, or waits if it is asked to
   t.match(await begin(['--', '/bin/touch', 'never']).ended, { code: 75, output: /another deploy is running: process \d+ of .* \(the first\). Wait for its end, or use --wait/ });
   t.notOk(existsSync(join(folder, 'never')));
   const waiting = begin(['--wait', '--', '/bin/touch', 'waited']);
-  await until(() => waiting.output().includes('waiting for another deploy to end: process'), { timeoutMs: 10_000, what: 'it to say that it waits' });
+  await until(() => waiting.output().includes('waiting for another deploy to end: process'), { timeoutMs: 30_000, what: 'it to say that it waits' });
   t.notOk(existsSync(join(folder, 'waited')));
   deploy.letEnd();
   t.match(await waiting.ended, { code: 0 });

@@ -38,6 +38,7 @@ t.test('diagnose names what is wrong now, what helps and what does not, and only
   t.match(well.output, /^shop\n {2}Nothing is known to be wrong with shop\.\n/);
 
   for (const { pid } of fpm.processes()) signal(pid, 'SIGSTOP');
+  await until(() => fpm.processes().every(({ state }) => state === 'T'), { timeoutMs: 15_000, what: 'all to be stopped' });
   const frozen = await diagnose('shop');
   for (const { pid } of fpm.processes()) signal(pid, 'SIGCONT');
   t.equal(frozen.code, 1);

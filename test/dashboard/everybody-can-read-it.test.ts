@@ -60,10 +60,10 @@ interface Looks {
 async function healedThenGivenUp({ gateway, crash, breakStart }: Scene): Promise<string> {
   const has = (event: string) => gateway.audit().find((record) => record.event === event);
   await crash();
-  await until(() => has('incident.recovered'), { timeoutMs: 20_000, what: () => `a recovery: ${gateway.log().slice(-2000)}` });
+  await until(() => has('incident.recovered'), { timeoutMs: 60_000, what: () => `a recovery: ${gateway.log().slice(-2000)}` });
   breakStart();
   await crash();
-  const gaveUp = await until(() => has('incident.gave_up'), { timeoutMs: 20_000, what: () => `the giving up: ${gateway.log().slice(-2000)}` });
+  const gaveUp = await until(() => has('incident.gave_up'), { timeoutMs: 60_000, what: () => `the giving up: ${gateway.log().slice(-2000)}` });
   return String(gaveUp['incident']).slice(-6);
 }
 
@@ -157,9 +157,10 @@ async function showsTextAsText(t: Test, { open, places }: Looks): Promise<void> 
   const requests: string[] = [];
   page.on('request', (request) => requests.push(new URL(request.url()).origin));
   for (const place of places) await goTo(page, place);
-  t.ok(await page.getByText(`"${markup}", step 1`).first().isVisible(), 'in a story');
+  // in a story
+  await page.getByText(`"${markup}", step 1`).first().waitFor();
   await goTo(page, '#/policies');
-  t.ok(await page.getByText(markup).first().isVisible(), 'in a policy');
+  await page.getByText(markup).first().waitFor();
   t.equal(await page.evaluate('document.images.length'), 0);
   t.same(errors, []);
   t.same(new Set(requests), new Set([new URL(page.url()).origin]), 'it asks nobody else');
@@ -195,9 +196,12 @@ async function worksBehindNginx(t: Test, { scene: { gateway } }: Looks): Promise
   const cookie = welcome.headers.get('set-cookie')?.split(';')[0] ?? '';
   const stop = new AbortController();
   const events = await fetch(`${nginx.url}/api/events`, { headers: { authorization, cookie }, signal: stop.signal });
-  const { value } = (await events.body?.getReader().read()) ?? {};
+  const [reader, text] = [events.body!.getReader(), new TextDecoder()];
+  let heard = '';
+  // in as many pieces as it likes to come
+  for (let part = await reader.read(); !part.done && !heard.includes('\n\nevent: state\n'); part = await reader.read()) heard += text.decode(part.value, { stream: true });
   stop.abort();
-  t.match(new TextDecoder().decode(value), /^retry: 1000\n\nevent: state\n/);
+  t.match(heard, /^retry: 1000\n\nevent: state\n/);
 }
 
 async function saysWhatIsLost(t: Test, { open, scene: { gateway } }: Looks): Promise<void> {
@@ -208,14 +212,16 @@ async function saysWhatIsLost(t: Test, { open, scene: { gateway } }: Looks): Pro
   t.teardown(() => signal(supervisor, 'SIGCONT'));
   await gateway.kill('healer');
   await status.getByText(/^The healer does not run, so nothing is repaired/).waitFor();
-  t.ok(await page.getByRole('heading', { name: 'shop', exact: true }).isVisible(), 'the gateways are shown all the same');
+  // the gateways are shown all the same
+  await page.getByRole('heading', { name: 'shop', exact: true }).waitFor();
   await gateway.kill('proxy');
   await status.getByText(/^No word from goodgateway since \d\d:\d\d:\d\d\.$/).waitFor();
-  t.ok(await page.getByText(/^Stale: as of/).isVisible());
+  // the foot is drawn with the next frame
+  await page.getByText(/^Stale: as of/).waitFor();
   signal(supervisor, 'SIGCONT');
   await status.getByText('small-shop needs a person.').waitFor();
   await status.getByText(/goodgateway gave up/).waitFor();
-  t.ok(await page.getByText(/^As of/).isVisible());
+  await page.getByText(/^As of/).waitFor();
 }
 
 /** Shows the view, with what it asks for. */

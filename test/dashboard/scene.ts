@@ -6,7 +6,7 @@ import type { AxeResults } from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { complaints } from '../support/browser.ts';
 import { startGoodgateway, type Goodgateway, type GoodgatewayOptions } from '../support/goodgateway.ts';
-import { freePort } from '../support/ports.ts';
+import { accepts, freePort } from '../support/ports.ts';
 import { processInfo, signal } from '../support/processes.ts';
 import { succeed } from '../support/program.ts';
 import { tempFolder, type TestScope } from '../support/temp-folder.ts';
@@ -37,6 +37,8 @@ export async function dashboardScene(t: TestScope, { policy = {}, ...options }: 
   const lines = ['#!/bin/sh', `[ -e ${broken} ] && exit 1`, `setsid ${process.execPath} ${server} ${backend} </dev/null >/dev/null 2>&1 &`, `echo $! > ${pidfile}`, ''];
   writeFileSync(script, lines.join('\n'), { mode: 0o755 });
   await succeed([script]);
+  // a service that is not up yet would be an incident of its own
+  await until(() => accepts({ host: '127.0.0.1', port: backend }), { timeoutMs: 15_000, what: 'the service to listen' });
   const pid = (): number => Number(readFileSync(pidfile, 'utf8'));
   const crash = async (): Promise<void> => {
     const ended = pid();
@@ -56,7 +58,7 @@ export async function dashboardScene(t: TestScope, { policy = {}, ...options }: 
         service: { type: 'process', pidfile, start: [script] },
         rules: [{ name: 'Crashed, so start it', when: { cause: 'service.crashed' }, try: [{ do: 'start', timeout: '10s' }] }],
         limits: { cooldown: '0s' },
-        verify: { within: '5s', stable_for: '500ms', checks: [{ service: 'running' }, { connect: 'ok' }] },
+        verify: { within: '20s', stable_for: '500ms', checks: [{ service: 'running' }, { connect: 'ok' }] },
         ...policy,
       },
     ],

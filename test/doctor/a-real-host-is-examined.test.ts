@@ -26,7 +26,7 @@ ip link set lo up
 php-fpm8.2 --fpm-config /etc/php/8.2/fpm/php-fpm.conf --daemonize
 nginx
 $goodgateway run --config "$config" > "$folder/run.log" 2>&1 &
-for try in $(seq 200); do
+for try in $(seq 1200); do
   if [ -S /run/goodgateway/app.sock ] && [ -S /run/goodgateway/shop.sock ]; then break; fi
   sleep 0.05
 done
@@ -69,7 +69,7 @@ t.test('real servers', { skip }, async (t) => {
   writeFileSync(join(folder, 'etc/resolv.conf'), '');
   const config = join(folder, 'etc/goodgateway/goodgateway.yaml');
   const environment = { folder, config, goodgateway: `${process.execPath} --disable-warning=ExperimentalWarning ${join(project, 'src/cli/main.ts')}`, PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
-  const scene = await finish(['/usr/bin/unshare', '--mount', '--pid', '--net', '--fork', '--kill-child=KILL', '--mount-proc', '/bin/sh', '-c', script], { environment, timeoutMs: 60_000 });
+  const scene = await finish(['/usr/bin/unshare', '--mount', '--pid', '--net', '--fork', '--kill-child=KILL', '--mount-proc', '/bin/sh', '-c', script], { environment, timeoutMs: 180_000 });
   t.equal(scene.code, 0, scene.output);
   const asked = (name: string): Asked => {
     const read = (end: string): string => readFileSync(join(folder, `${name}.${end}`), 'utf8');

@@ -40,7 +40,7 @@ unfinished`;
 });
 
 t.test('hostile text is read in bounded time and depth', async (t) => {
-  const began = performance.now();
+  const began = process.cpuUsage();
   for (const text of [
     '{'.repeat(200_000),
     '}'.repeat(200_000),
@@ -52,7 +52,7 @@ t.test('hostile text is read in bounded time and depth', async (t) => {
     'x_by_lua_block {'.repeat(50_000),
   ])
     parseNginx(text, 'f');
-  t.ok(performance.now() - began < 5000);
+  t.ok(process.cpuUsage(began).user < 5_000_000);
 });
 
 t.test('what is included stands where it is included, and a circle ends', async (t) => {

@@ -113,5 +113,7 @@ t.test('a log that is not there yet, or cannot be read, is said once and tried a
   await until(() => log.troubles.length > 2, { timeoutMs: 15_000, what: 'the first complaint again' });
   writeFileSync(log.file, 'at last\n');
   await log.came('at last');
+  // that it can be read is said when all of it was
+  await until(() => log.troubles.length > 3, { timeoutMs: 15_000, what: 'the end of the trouble' });
   t.same(log.troubles.slice(3), [undefined]);
 });

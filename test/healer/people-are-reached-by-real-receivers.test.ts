@@ -32,7 +32,7 @@ const message: Message = {
   audit: { seq: 4711, head: '9f86d081884c7d65' },
 };
 
-const send = (settings: object, more: Partial<Message> = {}, timeoutMs = 10_000) => sendBy(notifierSchema.parse(settings), { ...message, ...more }, AbortSignal.timeout(timeoutMs));
+const send = (settings: object, more: Partial<Message> = {}, signal = AbortSignal.timeout(20_000)) => sendBy(notifierSchema.parse(settings), { ...message, ...more }, signal);
 
 function secret(t: Test, text: string): string {
   const file = join(tempFolder(t), 'secret');
@@ -67,7 +67,7 @@ t.test('Slack gets one text that begins with the code, in which nobody else can 
 
 t.test('what a webhook answers says whether another try may help', async (t) => {
   const receiver = await webhookReceiver(t);
-  const settings = { type: 'webhook', url: receiver.url, timeout: '1s' };
+  const settings = { type: 'webhook', url: receiver.url };
   const table: readonly (readonly [answer: typeof receiver.answer, outcome: object])[] = [
     [
       { status: 500, body: 'out of\norder' },
@@ -101,7 +101,7 @@ t.test('what a webhook answers says whether another try may help', async (t) => 
   }
   t.equal(receiver.received.length, table.length, 'the redirect was not followed');
   receiver.answer = 'hang';
-  t.match(await send(settings, {}, 200), { kind: 'failed', retry: true, detail: /did not answer in time/ });
+  t.match(await send(settings, {}, AbortSignal.timeout(200)), { kind: 'failed', retry: true, detail: /did not answer in time/ });
   await receiver.away();
   t.match(await send(settings), { kind: 'failed', retry: true, detail: /cannot be reached \(ECONNREFUSED\)/ });
 });
@@ -236,8 +236,12 @@ t.test('a program finds the message on its standard input, and nothing in its ar
   const open = program('open', 'exit 0');
   chmodSync(open, 0o777);
   t.match(await send(runs(open)), { kind: 'failed', retry: true, detail: /is not run, because others may change the file/ });
-  t.match(await send(runs(program('hangs', `sleep 600 & echo $! > ${folder}/child`, 'wait'), '300ms')), { kind: 'failed', retry: true, detail: /hangs was ended, because its time was over/ });
-  t.ok(existsSync(join(folder, 'child')));
+  t.match(await send(runs(program('sleeps', 'exec sleep 600'), '300ms')), { kind: 'failed', retry: true, detail: /sleeps was ended, because its time was over/ });
+  const over = new AbortController();
+  const hanging = send(runs(program('hangs', `sleep 600 & echo $! > ${folder}/child.new`, `mv ${folder}/child.new ${folder}/child`, 'wait')), {}, over.signal);
+  await until(() => existsSync(join(folder, 'child')), { timeoutMs: 15_000, what: 'its child' });
+  over.abort();
+  t.match(await hanging, { kind: 'failed', retry: true, detail: /hangs was ended, because its time was over/ });
   await until(() => processInfo(Number(readFileSync(join(folder, 'child'), 'utf8'))) === undefined, { timeoutMs: 15_000, what: 'the end of its child' });
 });
 

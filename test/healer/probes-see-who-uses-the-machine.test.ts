@@ -84,20 +84,19 @@ t.test('limits of a group of its own are seen: no more processes, no more proces
   await until(() => existsSync(join(folder, 'full')), { timeoutMs: 15_000, what: 'three processes' });
   const limits = async (limit: string) => (await look(probes.tenantLimits, full)).find(({ facts }) => facts['limit'] === limit);
   t.match(await limits('processes'), { kind: 'tenant_limit', facts: { now: 3, most: 3 }, text: /has 3 of 3 processes and threads that it may have/ });
-  const held = await until(() => limits('cpu'), { timeoutMs: 10_000, what: 'a group that is held back' });
+  const held = await until(() => limits('cpu'), { timeoutMs: 20_000, what: 'a group that is held back' });
   t.match(held, { facts: { most: 0.04 }, text: /may use 0\.04 processors, and was held back in \d+ of \d+ periods just now\.$/ });
   shell(t, `while :; do sh -c 'echo $$ > ${pids}/cgroup.procs && (true)' 2> /dev/null; done`);
-  const refused = await until(async () => [await limits('processes')].find((one) => Number(one?.facts['refused']) > 0), { timeoutMs: 10_000, what: 'a refusal' });
+  const refused = await until(async () => [await limits('processes')].find((one) => Number(one?.facts['refused']) > 0), { timeoutMs: 20_000, what: 'a refusal' });
   t.match(refused.text, /\d+ more were refused just now\.$/);
-  t.match(
-    (await look(probes.kernelLog, full)).find(({ facts }) => facts['what'] === 'fork_rejected' && facts['group'] === refused.facts['group']),
-    { kind: 'kernel' },
-  );
+  // the kernel counts it, and then writes the line
+  const line = async () => (await look(probes.kernelLog, full)).find(({ facts }) => facts['what'] === 'fork_rejected' && facts['group'] === refused.facts['group']);
+  t.match(await until(line, { timeoutMs: 15_000, what: 'the line of the kernel' }), { kind: 'kernel' });
 });
 
 t.test('who computes is named, and that the service waits for a processor because of it', async (t) => {
   const { pid } = computesLater;
-  await until(async () => 'waitShare' in ((await look(probes.load, pid)).find(({ kind }) => kind === 'service_load')?.facts ?? {}), { timeoutMs: 10_000, what: 'a process that is old enough' });
+  await until(async () => 'waitShare' in ((await look(probes.load, pid)).find(({ kind }) => kind === 'service_load')?.facts ?? {}), { timeoutMs: 20_000, what: 'a process that is old enough' });
   const asleep = await look(probes.load, pid);
   signal(pid, 'SIGCONT');
   // of one name and user, and yet not of the same command
@@ -164,10 +163,10 @@ t.test("the kernel's lines are read as Linux writes them, and only at their begi
   for (const [text, what, fields] of rows) t.match(kernelWords([{ atMs: 1, text }]), [{ what, fields }], text);
   t.same(kernelWords([{ atMs: 1, text: '[UFW BLOCK] IN=eth0 INFO: task x:1 blocked for more than 9 seconds.' }]), []);
   const hostile = `INFO: task ${'a:1 '.repeat(2000)}`;
-  const beganMs = performance.now();
+  const began = process.cpuUsage();
   const long = [hostile, `traps: ${'x'.repeat(8000)}`, `[ ${'1 '.repeat(4000)}`].map((text) => ({ atMs: 1, text }));
   t.same([...oomKillsIn(long), ...kernelWords(long)], []);
-  t.ok(performance.now() - beganMs < 1000, 'long lines are read in no time');
+  t.ok(process.cpuUsage(began).user < 1_000_000, 'long lines cost no second of a processor');
   t.end();
 });
 

@@ -1,5 +1,4 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { gatewaySchema } from '../../src/config/host-schema.ts';
@@ -22,7 +21,7 @@ import { openStateStore } from '../../src/healer/state-store.ts';
 import { readyPolicy } from '../e2e/site.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock, filesAreRead } from './fake-clock.ts';
 
 const fingerprint = (letter: string): string => letter.repeat(32);
 
@@ -88,15 +87,10 @@ async function scene(t: Test, options: { readonly journal?: boolean; readonly of
   const pass = async (ms: number): Promise<void> => {
     for (let passed = 0; passed < ms; passed += 20) {
       clock.pass(20);
-      await turns();
+      await filesAreRead();
     }
   };
   return { line, workerEnds, clock, orders, errors, journal, seen, audit, ward, deaths, incidents, died, pass };
-}
-
-/** Long enough for a small file to be read, however busy the machine is. */
-async function turns(): Promise<void> {
-  for (let i = 0; i < 8; i++) await stat('/');
 }
 
 const quarantines = (orders: readonly Order[]) => orders.filter((order) => order.type === 'quarantine');

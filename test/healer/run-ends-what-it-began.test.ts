@@ -110,6 +110,7 @@ t.test('R23 kill the tree: what cannot be known without systemd is said, and wha
 
   const daemon = outliver(t, { end: 'true' });
   t.match(await run(daemon.command), { result: 'done', detail: /\(in a session of its own\); it left running: \d+ \(\w+/ });
+  await until(() => processInfo(daemon.pid()), { timeoutMs: 15_000, what: 'its pid, by which it is ended' });
 });
 
 t.test('R25 no shell: a program that somebody else could change is refused at load and at the run', async (t) => {

@@ -33,7 +33,6 @@ t.test('R21 fence: a container is known by its id and the moment of its start', 
   t.match(first, { state: 'running', fence: `${engine.id}:${engine.state.StartedAt}`, pids: [], text: /^the Engine says running/ });
   t.equal(first.changing, undefined);
   t.equal((await stateOf(target)).fence, first.fence);
-  await until(() => Date.parse(engine.state.StartedAt) < Date.now(), { timeoutMs: 15_000, what: 'the clock to go on' });
   t.match(await control(target, 'restart'), { result: 'done' });
   t.not((await stateOf(target)).fence, first.fence, 'a restart is another run');
   engine.replace('b'.repeat(64));
@@ -51,7 +50,7 @@ t.test('R17 change detection: a container that is paused, removed or newly made 
   engine.state.Status = 'removing';
   t.match(await stateOf(target), { state: 'stopping', changing: 'the container is being removed' });
   engine.exists = false;
-  t.match(await stateOf(target), { state: 'stopped', changing: /gone since less than 1 s/, text: /knows no container shop/ });
+  t.match(await stateOf(target), { state: 'stopped', changing: /gone since less than \d s/, text: /knows no container shop/ });
   engine.exists = true;
   engine.replace('c'.repeat(64));
   t.match(await stateOf(target), { state: 'running', changing: /made \d s ago/ });
@@ -93,7 +92,8 @@ t.test('without events the restart policy tells, and what nobody can tell counts
   const engine = await startFakeEngine(t);
   const target = targetOf(t, engine);
   engine.start();
-  engine.crash(1);
+  // a little in the future, so that it is new for a while
+  engine.crash(1, { FinishedAt: new Date(Date.now() + 1900).toISOString() });
   engine.forgetEvents();
   t.match(await stateOf(target), { state: 'stopping', text: /whether it was stopped is told in a moment/ }, 'the end is newer than its events');
   engine.filtered = /^\/events/;
@@ -127,10 +127,10 @@ t.test('states that the Engine has words for', async (t) => {
   delete engine.state.Health;
   engine.crash(1);
   engine.state.Status = 'restarting';
-  engine.restartCount = 5;
+  engine.restartCount = 9;
   const restarting = await stateOf(target);
   t.match(restarting, { state: 'failed', exitCode: 1, text: /about to restart it/ });
-  t.ok(restarting.supervisorActsInMs! > 2500 && restarting.supervisorActsInMs! <= 3200, `${restarting.supervisorActsInMs} ms: 100 ms, doubled five times`);
+  t.ok(restarting.supervisorActsInMs! > 26_000 && restarting.supervisorActsInMs! <= 51_200, `${restarting.supervisorActsInMs} ms: 100 ms, doubled nine times`);
   engine.state.Status = 'dead';
   t.match(await stateOf(target), { state: 'failed', text: /cannot start it/ });
   engine.state.Status = 'created';
@@ -181,8 +181,12 @@ t.test('R22 unknown outcome: the call waits longer than the container’s own en
 
   engine.state.StartedAt = new Date(Date.now() - 60_000).toISOString();
   engine.hangs = /restart/;
-  const slow = control(target, 'restart', AbortSignal.timeout(200));
+  const before = engine.asked.length;
+  const over = new AbortController();
+  const slow = control(target, 'restart', over.signal);
+  await until(() => engine.asked.slice(before).some((asked) => asked.includes('/restart')), { timeoutMs: 15_000, what: 'the restart to be asked for' });
   t.match(await stateOf(target), { state: 'running' }, 'the old run, seen while it takes its time to end, does not end the restart');
+  over.abort();
   t.match(await slow, { result: 'unknown', detail: /did not answer in time; it may go on/ });
   engine.stop();
   t.match(await stateOf(target), { state: 'failed', text: /goodgateway stopped it for a restart/ }, 'half of our restart is no deliberate stop');

@@ -1,6 +1,7 @@
 import { chmodSync, chownSync, existsSync, linkSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import type { RunCommand } from '../../src/healer/commands.ts';
 import { isAlive, isStopped, readStat } from '../../src/healer/proc.ts';
 import { runCommand } from '../../src/healer/run-command.ts';
 import type { ServiceState, ServiceTarget } from '../../src/healer/leaves.ts';
@@ -104,13 +105,13 @@ t.test('php-fpm whose master was killed: the orphans are seen, and a plain start
 
 t.test('a frozen php-fpm hears no signal, so a restart KILLs it, workers too, before the start', { skip: missing('php-fpm8.2') }, async (t) => {
   const fpm = await preparePhpFpm(t, { maxChildren: 2 });
-  const target = fpmTarget(fpm);
+  // who waited for an answer would wait for longer than there is time for the whole
+  const target = fpmTarget(fpm, { stop: { signal: 'QUIT', timeout: '1m' } });
   await fpm.start();
   const old = await freeze(fpm);
   t.match(await stateOf(target), { state: 'frozen', text: /all 3 processes of it are stopped \(state T\)/ });
   const restarted = await control(target, 'restart');
   t.match(restarted, { result: 'done', detail: /3 by KILL.*; started as process/ });
-  t.ok(restarted.durationMs < 4000, 'the stop did not wait for an answer');
   t.same(old.filter(lives), []);
   t.match(await stateOf(target), { state: 'running' });
   await twoWorkers(fpm);
@@ -123,7 +124,7 @@ t.test('a frozen master with living workers is KILLed after the stop timeout, wi
   const old = fpm.processes().map(({ pid }) => pid);
   signal(fpm.masterPid(), 'SIGSTOP');
   await until(() => isStopped(readStat(fpm.masterPid())!), { timeoutMs: 15_000, what: 'a frozen master' });
-  t.match(await control(fpmTarget(fpm, { stop: { signal: 'QUIT', timeout: '300ms' } }), 'restart'), { result: 'done', detail: /3 by KILL/ });
+  t.match(await control(fpmTarget(fpm, { stop: { signal: 'QUIT', timeout: '300ms' } }), 'restart'), { result: 'done', detail: /^ended 3 processes; [123] by KILL/ });
   t.same(old.filter(lives), []);
 });
 
@@ -223,8 +224,9 @@ t.test('a command that goodgateway starts itself is remembered', async (t) => {
   t.match(await stateOf(target), { state: 'failed', text: 'goodgateway has not started it yet' });
   t.match(await startRemembered(target, runCommand), { result: 'done', detail: /started as process/ });
   t.teardown(() => control(target, 'stop'));
-  const first = await stateOf(target);
-  t.match(first, { state: 'running', pids: { length: 2 } });
+  const both = () => until(async () => ((state) => (state.pids.length === 2 ? state : undefined))(await stateOf(target)), { timeoutMs: 15_000, what: 'the shell and its child' });
+  const first = await both();
+  t.equal(first.state, 'running');
   t.equal(readFileSync(join(folder, 'shop.out'), 'utf8'), 'begun\n');
   t.match(JSON.parse(readFileSync(join(folder, 'shop.process.json'), 'utf8')), { pid: first.mainPid, startTime: Number, startedAtMs: Number });
   t.match(await startRemembered(target, runCommand), { result: 'done', detail: /runs already/ });
@@ -235,7 +237,7 @@ t.test('a command that goodgateway starts itself is remembered', async (t) => {
   t.match(dead, { state: 'failed', lastMainPid: first.mainPid, pids: { length: 1 } });
   t.match(await control(target, 'restart'), { result: 'done' });
   t.same(dead.pids.filter(lives), [], 'what it had left behind is gone');
-  const second = await stateOf(target);
+  const second = await both();
   t.equal(second.state, 'running');
 
   t.match(await control(target, 'stop'), { result: 'done', detail: /ended 2 processes/ });
@@ -273,7 +275,16 @@ t.test('a command that cannot be remembered is not left running', async (t) => {
 
 t.test('a command that ends right away is a failed start', async (t) => {
   const target = serviceTarget({ type: 'process', start: ['/bin/sh', '-c', 'echo port taken; exit 1'] }, { stateFolder: tempFolder(t) });
-  t.match(await control(target, 'start'), { result: 'failed', detail: /ended right after its start; its output is in/ });
+  // the moment that it is given is short, and a program may take longer to its end
+  const toItsEnd: RunCommand = {
+    ...runCommand,
+    startDetached: async (argv, options) => {
+      const started = await runCommand.startDetached(argv, options);
+      if ('pid' in started) await until(() => !lives(started.pid), { timeoutMs: 15_000, what: 'its end' });
+      return started;
+    },
+  };
+  t.match(await types.process.control(target, 'start', toItsEnd, soon()), { result: 'failed', detail: /ended right after its start; its output is in/ });
 });
 
 t.test('php-fpm with an init script', { skip: missing('php-fpm8.2') }, async (t) => {
@@ -368,7 +379,6 @@ t.test('who just ended may have been stopped, unless it removes its pidfile itse
     t.match(await stateOf(one), { state: 'stopping', text: /just ended; whether it was stopped shows when its pidfile is gone or stays/ });
     await until(async () => (await stateOf(one)).state === 'failed', { timeoutMs: 15_000, what: 'the end to count as a crash' });
     t.ok(performance.now() - began >= 1000, 'not before its pidfile had time to go');
-    t.ok(performance.now() - began < 3000);
     rmSync(pidfile);
     t.match(await stateOf(one), { state: 'stopped' });
     writeFileSync(pidfile, gone.output);

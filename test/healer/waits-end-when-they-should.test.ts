@@ -130,12 +130,12 @@ t.test('progress is what the kernel counted for the processes, more than an idle
 });
 
 /** A service behind one gateway whose address nobody listens at, and the policy's rule for that. */
-async function scene(t: Test, tries: readonly object[]) {
+async function scene(t: Test, tries: readonly object[], within = '2s') {
   const folder = tempFolder(t);
   const socket = join(folder, 'app.sock');
   const policyFile = join(folder, 'policy.yaml');
   const rules = [{ name: 'Wait, then tell', when: { cause: ['unknown', 'service.crashed', 'config.socket_mismatch'], confidence: 'possible' }, try: tries }];
-  const verify = { within: '2s', stable_for: '100ms', checks: [{ connect: 'ok' }] };
+  const verify = { within, stable_for: '100ms', checks: [{ connect: 'ok' }] };
   writeFileSync(policyFile, readyPolicy('http-app.yaml', { service: { type: 'external' }, mode: 'act', rules, verify }));
   const { policies, problems } = await loadPolicyFile(policyFile, { actionOptions });
   if (!policies[0]) throw new Error(JSON.stringify(problems));
@@ -188,16 +188,14 @@ async function scene(t: Test, tries: readonly object[]) {
   };
 }
 
-const intentSoon = { timeoutMs: 10_000, what: 'the first step' };
+const intentSoon = { timeoutMs: 30_000, what: 'the first step' };
 
 t.test('a wait ends when the service is well again, and is no attempt', async (t) => {
-  const { ward, incidents, intents, comesBack, records } = await scene(t, [{ do: 'wait', with: { at_most: '20s' }, timeout: '1s' }, { do: 'page' }]);
-  const began = performance.now();
+  const { ward, incidents, intents, comesBack, records } = await scene(t, [{ do: 'wait', with: { at_most: '10m' }, timeout: '1s' }, { do: 'page' }], '20s');
   await until(() => intents().length === 1, intentSoon);
-  t.match(intents()[0], { action: 'wait', limits: { timeout_ms: 20_000 } }, "the step's timeout does not shorten it");
+  t.match(intents()[0], { action: 'wait', limits: { timeout_ms: 600_000 } }, "the step's timeout does not shorten it");
   await comesBack();
-  await until(() => incidents.openFor(ward.name) === undefined, { timeoutMs: 15_000, what: 'the end of the incident' });
-  t.ok(performance.now() - began < 15_000, 'nobody waited for the rest of the 20 s');
+  await until(() => incidents.openFor(ward.name) === undefined, { timeoutMs: 30_000, what: 'the end of the incident, long before the rest of the 10 min is over' });
   t.same(
     intents().map(({ action }) => action),
     ['wait'],

@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { accepts, freePort } from './ports.ts';
-import { crash, endAll, processes, type ProcessInfo } from './processes.ts';
+import { crash, endAll, processes, processInfo, type ProcessInfo } from './processes.ts';
 import { succeed } from './program.ts';
 import { isRoot, programPath } from './skip.ts';
 import { tempFolder, type TestScope } from './temp-folder.ts';
@@ -80,6 +80,8 @@ export async function startApache(t: TestScope, options: ApacheOptions = {}): Pr
       await reaped();
       await succeed([...program, '-k', 'start']);
       await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 15_000, what: () => `Apache to accept: ${errorLog()}` });
+      // it listens before it writes its pidfile
+      await until(() => processInfo(Number(readFileSync(pidfile, 'utf8'))), { timeoutMs: 15_000, what: 'the pidfile of Apache' });
     },
   };
   await apache.start();

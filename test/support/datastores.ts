@@ -74,6 +74,6 @@ export async function startPostgres(t: TestScope, options: readonly string[] = [
 async function begin(t: TestScope, { up, ...store }: Omit<Datastore, 'running'> & { readonly up: () => Promise<boolean> }): Promise<Datastore> {
   const running = start(store.argv);
   t.teardown(async () => endAll(() => (processInfo(running.pid) ? family(running.pid) : []), 'SIGTERM', 5000));
-  await until(up, { timeoutMs: 20_000, everyMs: 20, what: () => `${store.argv[0]} to answer: ${running.output()}` });
+  await until(up, { timeoutMs: 60_000, everyMs: 20, what: () => `${store.argv[0]} to answer: ${running.output()}` });
   return { ...store, running };
 }

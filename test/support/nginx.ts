@@ -54,7 +54,8 @@ export async function startNginx(t: TestScope, options: NginxOptions): Promise<N
   const stop = (): Promise<void> => endAll(mine, 'SIGTERM');
   t.teardown(stop);
   await until(() => accepts({ host: '127.0.0.1', port }), { timeoutMs: 15_000, what: () => `nginx to accept: ${running.output()}` });
-  mine();
+  // it listens before it writes its pidfile, and that before it forks its worker
+  await until(() => mine().length >= 2, { timeoutMs: 15_000, what: () => `the worker of nginx: ${running.output()}` });
 
   const log = (name: string): string => (existsSync(join(folder, name)) ? readFileSync(join(folder, name), 'utf8') : '');
   return {

@@ -34,7 +34,7 @@ t.test('nginx and php-fpm serve a mixed load, each request executed once, and le
     server: fastcgiLocation('php', fpm.docroot),
   });
   t.equal(fpm.workers().length, 3, 'a static pool');
-  t.equal(processInfo(fpm.masterPid())?.state, 'S', 'the pidfile names the master');
+  t.match(processInfo(fpm.masterPid())?.command, /master process/, 'the pidfile names the master');
 
   const echo = await fetch(`${nginx.url}/echo.php?a=1`, { method: 'POST', body: 'four' });
   t.match(await echo.json(), { method: 'POST', query: 'a=1', length: 4 });

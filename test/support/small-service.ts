@@ -96,6 +96,7 @@ export async function smallService(t: TestScope): Promise<SmallService> {
   write(join(folder, 'policies.d', 'other.yaml'), { version: 1, name: 'other', mode: 'observe', service: { type: 'external' }, watch: { connect_every: '1h' } });
   writeFileSync(pidfile, '');
   await succeed([script]);
+  await until(isRunning, { timeoutMs: 15_000, what: 'the service to run' });
   writeFileSync(starts, '');
   return small;
 }

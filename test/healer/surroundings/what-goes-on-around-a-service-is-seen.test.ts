@@ -86,7 +86,7 @@ t.test('R17 change detection: on overlayfs the lock is found under the device of
   ];
   const script = `cd ${folder}; mkdir lower upper merged; mount -t tmpfs a lower; mount -t tmpfs b upper; mkdir upper/u upper/w; touch lower/f
     mount -t overlay o -o lowerdir=lower,upperdir=upper/u,workdir=upper/w merged || { echo no overlayfs; exit 0; }
-    flock --no-fork merged/f sleep 1000 & while ! grep -q FLOCK.*$! /proc/locks; do sleep 0.02; done; "$@"; kill $!`;
+    flock --no-fork merged/f sleep 1000 & while ! { grep -q FLOCK.*$! /proc/locks && grep -qx sleep /proc/$!/comm; }; do sleep 0.02; done; "$@"; kill $!`;
   const seen = await succeed(['/usr/bin/unshare', '--mount', '/bin/sh', '-c', script, 'overlay', ...looks(join(folder, 'merged/f'))]);
   if (seen.includes('no overlayfs')) t.comment('no overlayfs here');
   else t.match(JSON.parse(seen), { changes: [{ text: /process \d+ \(sleep\) holds .*merged\/f/ }], warnings: [] });
