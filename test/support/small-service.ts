@@ -48,7 +48,8 @@ export async function smallService(t: TestScope): Promise<SmallService> {
   const lines = ['#!/bin/sh', `echo started >> ${starts}`, `[ -e ${folder}/broken ] && exit 1`, 'setsid sleep 600 </dev/null >/dev/null 2>&1 &', `echo $! > ${pidfile}`, ''];
   writeFileSync(script, lines.join('\n'), { mode: 0o755 });
   const pid = (): number => (existsSync(pidfile) ? Number(readFileSync(pidfile, 'utf8')) : 0);
-  const isRunning = (): boolean => pid() > 0 && processInfo(pid())?.command.startsWith('sleep') === true;
+  // from its fork on, before it is `setsid` and then `sleep`: what is not seen running cannot crash
+  const isRunning = (): boolean => pid() > 0 && new RegExp(`(^| )sleep 600$|${script}`).test(processInfo(pid())?.command ?? '');
   const crash = async (): Promise<void> => {
     if (!isRunning()) return;
     signal(pid(), 'SIGKILL');
