@@ -17,6 +17,7 @@ import * as services from '../../src/healer/services/registry.ts';
 import { readyPolicy } from '../e2e/site.ts';
 import { makeAuthority, type Authority } from '../fixtures/tls/certificates.ts';
 import { tempFolder } from '../support/temp-folder.ts';
+import { until } from '../support/until.ts';
 
 async function portOf(t: Test, server: ReturnType<typeof createPlainServer> | ReturnType<typeof createServer>): Promise<number> {
   server.listen(0, '127.0.0.1');
@@ -38,11 +39,24 @@ async function eyesOn(t: Test, gateways: Readonly<Record<string, object>>) {
   );
   const serviceTypes = new Map(Object.values(services).map((type) => [type.name as string, type]));
   const ward = await createWard({ loaded, gateways: Object.fromEntries(parsed), stateFolder: folder, serviceTypes, order: () => undefined });
-  const signal = AbortSignal.timeout(10_000);
-  const look = async () => (await httpAnswer.look({ target: ward.target(), run: runCommand, clock: systemClock, serviceType: ward.serviceType, lastGoodMs: 0, dependencies: [] }, signal))[0];
+  const { signal } = new AbortController();
+  const lookOnce = async () => (await httpAnswer.look({ target: ward.target(), run: runCommand, clock: systemClock, serviceType: ward.serviceType, lastGoodMs: 0, dependencies: [] }, signal))[0];
   const runCheck = createChecks({ target: () => ward.target(), serviceType: ward.serviceType, run: runCommand, traffic: () => [] });
-  const check = (url: string) => runCheck({ http: { url, status: '200' } }, { signal, firstPassWallMs: undefined });
+  const checkOnce = (url: string) => runCheck({ http: { url, status: '200' } }, { signal, firstPassWallMs: undefined });
+  // one that is late says nothing, and is made again, as the healer does
+  const look = () => inTime(lookOnce);
+  const check = (url: string) => inTime(() => checkOnce(url));
   return { ward, look, check };
+}
+
+function inTime<T extends { readonly text: string; readonly missing?: string | undefined }>(look: () => Promise<T | undefined>): Promise<T> {
+  return until(
+    async () => {
+      const seen = await look();
+      return seen?.missing === undefined && !/ in time| (within|for) \d+ ms/.test(seen?.text ?? '') ? seen : undefined;
+    },
+    { timeoutMs: 20_000, what: 'a look that was not late' },
+  );
 }
 
 function secureServer(authority: Authority, san = 'IP:127.0.0.1') {

@@ -17,6 +17,8 @@ interface Lives {
   /** Begins the next life, and waits until it looks after the service; one that is to die while it starts is not waited for. */
   live(atStart?: number): Promise<Running>;
   isAlive(): boolean;
+  /** Everything that the life that has ended printed, also what it printed as it died. */
+  lastWords(): Promise<string>;
   end(): Promise<void>;
 }
 
@@ -42,7 +44,7 @@ async function scene(t: Test): Promise<Lives> {
     if (atStart === undefined) await until(() => count(small, 'agent.started') > before, { ...patience, what: () => `the next life: ${running?.output()}` });
     return running;
   };
-  return { small, live, isAlive, end };
+  return { small, live, isAlive, lastWords: async () => (await running?.ended)?.output ?? '', end };
 }
 
 const count = (small: SmallService, event: string): number => small.audit().filter((record) => record.event === event).length;
@@ -69,30 +71,38 @@ async function atPeace(small: SmallService, what: () => string): Promise<void> {
   });
 }
 
+/** One incident; at this step of it the healer dies, and the next life goes on. The step; `undefined` when it came through. */
+async function dieAt(t: Test, armed: string, { small, live, isAlive, lastWords }: Lives): Promise<string | undefined> {
+  const before = numbers(small);
+  writeFileSync(join(small.folder, 'armed'), armed);
+  await small.crash();
+  const isOver = (): boolean => count(small, 'incident.recovered') > before.recoveries && small.state().incidents.length === 0;
+  await until(() => !isAlive() || isOver(), { ...patience, what: 'death, or recovery' });
+  if (isAlive()) return undefined;
+  const words = await lastWords();
+  const step = words.trim().split('\n').at(-1) ?? '';
+  const isBeforeTheAct = words.includes('action.intent') && !words.includes('after command');
+  await live();
+  await atPeace(small, () => `after death at ${step}`);
+  const after = numbers(small);
+  const intents = after.intents - before.intents;
+  // an act that may not have begun is verified all the same, and only when that fails another one follows
+  t.equal(intents, isBeforeTheAct ? 2 : 1, `${step}: as many intents as are needed`);
+  t.equal(after.starts - before.starts, 1, `${step}: one start`);
+  t.equal(after.attempts - before.attempts, intents, `${step}: every intent is counted, and once`);
+  t.equal(after.intents, after.outcomes, `${step}: no intent is without an outcome`);
+  return step.replace(/^\d+ /, '');
+}
+
 /** Each chain takes every second step, so that both processors have something to do. */
 async function dieAtEachStep(t: Test, first: number): Promise<readonly string[]> {
-  const { small, live, isAlive } = await scene(t);
+  const lives = await scene(t);
   const died: string[] = [];
-  let running = await live();
+  await lives.live();
   for (let n = first; ; n += 2) {
-    const before = numbers(small);
-    writeFileSync(join(small.folder, 'armed'), String(n));
-    await small.crash();
-    const isOver = (): boolean => count(small, 'incident.recovered') > before.recoveries && small.state().incidents.length === 0;
-    await until(() => !isAlive() || isOver(), { ...patience, what: 'death, or recovery' });
-    if (isAlive()) return died;
-    const step = running.output().trim().split('\n').at(-1) ?? '';
-    const isBeforeTheAct = running.output().includes('action.intent') && !running.output().includes('after command');
+    const step = await dieAt(t, String(n), lives);
+    if (step === undefined) return died;
     died.push(step);
-    running = await live();
-    await atPeace(small, () => `after death at ${step}`);
-    const after = numbers(small);
-    const intents = after.intents - before.intents;
-    // an act that may not have begun is verified all the same, and only when that fails another one follows
-    t.equal(intents, isBeforeTheAct ? 2 : 1, `${step}: as many intents as are needed`);
-    t.equal(after.starts - before.starts, 1, `${step}: one start`);
-    t.equal(after.attempts - before.attempts, intents, `${step}: every intent is counted, and once`);
-    t.equal(after.intents, after.outcomes, `${step}: no intent is without an outcome`);
   }
 }
 
@@ -108,10 +118,14 @@ function numbers(small: SmallService) {
 
 t.test('R22 unknown outcome: killed at every step of an incident, it repeats nothing and forgets nothing', async (t) => {
   const chains = await Promise.all([dieAtEachStep(t, 1), dieAtEachStep(t, 2)]);
-  const died = chains.flat().map((step) => step.replace(/^\d+ /, ''));
+  const died = chains.flat();
   const steps = ['incident.opened', 'openIncident', 'action.intent', 'startStep', 'command', 'action.finished', 'endVerification', 'verify.passed', 'incident.recovered', 'closeIncident'];
   const moments = ['before incident.opened', 'before command', ...steps.slice(0, -1).map((step) => `after ${step}`)];
-  for (const moment of moments) t.ok(died.includes(moment), `it died ${moment}`);
+  // a slow machine takes a step more in one life than in another, and what stood behind it was skipped
+  const skipped = moments.filter((moment) => !died.includes(moment));
+  const lives = skipped.length > 0 ? await scene(t) : undefined;
+  await lives?.live();
+  for (const moment of moments) t.equal(lives && skipped.includes(moment) ? await dieAt(t, moment, lives) : moment, moment, `it died ${moment}`);
 });
 
 /** A life that ends in the middle of the act. */
@@ -123,7 +137,7 @@ async function dieInTheAct({ small, isAlive }: Lives): Promise<void> {
 
 t.test('R22 unknown outcome: killed again at every step of taking up what it left', async (t) => {
   const lives = await scene(t);
-  const { small, live, isAlive } = lives;
+  const { small, live, isAlive, lastWords } = lives;
   const died: string[] = [];
   await live();
   for (let survived = false; !survived;) {
@@ -132,7 +146,8 @@ t.test('R22 unknown outcome: killed again at every step of taking up what it lef
     const second = await live(died.length + 1);
     await until(() => !isAlive() || (count(small, 'incident.recovered') > before.recoveries && small.state().incidents.length === 0), { ...patience, what: 'death, or peace' });
     survived = isAlive();
-    const step = second.output().trim().split('\n').at(-1) ?? '';
+    const words = survived ? second.output() : await lastWords();
+    const step = words.trim().split('\n').at(-1) ?? '';
     if (!survived) {
       died.push(step);
       await live();
@@ -187,7 +202,7 @@ t.test('R30 fail safe: the disk of the audit log is full: nothing is done, someb
   fill();
   await small.crash();
   await until(() => running.output().includes('Now: start is not done, because it could not be recorded'), { ...patience, what: () => `somebody to be told: ${running.output()}` });
-  t.match(running.output(), /no space left on the device/, 'with the reason');
+  t.match(running.output(), /no space left on (the )?device/, 'with the reason');
   t.equal(small.starts(), 0);
   rmSync(inside('filler'));
   await until(() => small.isRunning(), { ...patience, what: 'the start' });

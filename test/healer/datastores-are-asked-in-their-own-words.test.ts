@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseAddress } from '../../src/core/failure.ts';
@@ -11,7 +11,7 @@ import { systemClock } from '../../src/core/time.ts';
 import { serviceTarget } from '../fixtures/healer/case-file.ts';
 import { startMariadb, startMemcached, startPostgres, startRedis } from '../support/datastores.ts';
 import { freePort } from '../support/ports.ts';
-import { signal } from '../support/processes.ts';
+import { processInfo, signal } from '../support/processes.ts';
 import { start, succeed } from '../support/program.ts';
 import { isRoot, missing } from '../support/skip.ts';
 import { tempFolder } from '../support/temp-folder.ts';
@@ -21,26 +21,35 @@ const never = new AbortController().signal;
 
 const context = { target: serviceTarget(), run: runCommand, clock: systemClock, serviceType: services.external, lastGoodMs: Date.now(), dependencies: [] };
 
-function ask(kind: DatastoreKind, address: string, timeoutMs = 1000) {
+function ask(kind: DatastoreKind, address: string, timeoutMs = 10_000) {
   const parsed = parseAddress(address);
   if (!parsed) throw new Error(`no address: ${address}`);
   return askDatastore(kind, parsed, { timeoutMs, signal: never });
 }
 
+/** A guest who was let in and stays. */
+function takePlace(address: string, greeting: string | Buffer | undefined, isIn: (word: Buffer) => boolean): Promise<Socket> {
+  const comeIn = (): Promise<Socket | undefined> =>
+    new Promise((resolve) => {
+      const socket = connect({ path: address.slice('unix:'.length) });
+      if (greeting !== undefined) socket.write(greeting);
+      socket.once('data', (word: Buffer) => {
+        if (isIn(word)) return resolve(socket);
+        socket.destroy();
+        resolve(undefined);
+      });
+      socket.once('error', () => resolve(undefined));
+      socket.once('close', () => resolve(undefined));
+    });
+  return until(comeIn, { timeoutMs: 15_000, what: 'a place' });
+}
+
 t.test('MariaDB: its greeting; "Too many connections" is none; nor is a frozen one', { skip: missing('mariadbd') }, async (t) => {
-  const { address, running } = await startMariadb(t, ['--max-connections=10']);
+  const { address, running } = await startMariadb(t, ['--max-connections=10', '--connect-timeout=600']);
   t.match(await ask('mysql', address), { passed: true, text: /^greeted as .*MariaDB/ });
-  const path = address.slice('unix:'.length);
-  const guests = await Promise.all(
-    Array.from(
-      { length: 11 },
-      () =>
-        new Promise<ReturnType<typeof connect>>((resolve) => {
-          const socket = connect({ path });
-          socket.once('data', () => resolve(socket));
-        }),
-    ),
-  );
+  // a look before it may still be counted: then who comes last is sent away
+  const guests: Socket[] = [];
+  while (guests.length < 11) guests.push(await takePlace(address, undefined, (word) => word[4] === 10));
   t.match(await ask('mysql', address), { passed: false, text: 'answered with error 1040: Too many connections', meaning: 'full' });
   const needed = { name: 'mariadb', kind: 'database', trouble: undefined, address: parseAddress(address), speaks: 'mysql' } as const;
   const word = await datastores.look({ ...context, dependencies: [needed] }, never);
@@ -51,6 +60,7 @@ t.test('MariaDB: its greeting; "Too many connections" is none; nor is a frozen o
   await until(async () => (await ask('mysql', address)).passed, { timeoutMs: 15_000, what: 'room again' });
   t.same(await datastores.look({ ...context, dependencies: [needed] }, never), [], 'nothing is said of a database that answers');
   signal(running.pid, 'SIGSTOP');
+  await until(() => processInfo(running.pid)?.state === 'T', { timeoutMs: 15_000, what: 'it to be frozen' });
   t.match(await ask('mysql', address, 200), { passed: false, text: /took the connection and said nothing within 200 ms/ });
   signal(running.pid, 'SIGCONT');
 });
@@ -64,10 +74,8 @@ t.test('Redis: PONG, and that it wants a password; not while it loads, is full, 
   t.match(await ask('redis', (await startRedis(t, ['--requirepass', 'x'])).address), { passed: true, text: /^answered -NOAUTH/ });
 
   const full = await startRedis(t, ['--maxclients', '1']);
-  const guest = connect({ path: full.address.slice('unix:'.length) });
-  await new Promise((resolve) => guest.once('connect', resolve));
-  await until(async () => (await ask('redis', full.address)).text.includes('max number of clients'), { timeoutMs: 15_000, what: 'the only place to be taken' });
-  t.match(await ask('redis', full.address), { passed: false, meaning: 'full' });
+  const guest = await takePlace(full.address, 'PING\r\n', (word) => word.toString().startsWith('+PONG'));
+  t.match(await ask('redis', full.address), { passed: false, text: /max number of clients/, meaning: 'full' });
   guest.destroy();
 
   const folder = tempFolder(t, 'gg-redis');
@@ -99,10 +107,9 @@ t.test('memcached: its version', { skip: missing('memcached') }, async (t) => {
 t.test('PostgreSQL: that it asks who we are; not while it is full or not ready', { skip: isRoot ? missing('postgres') : 'needs root, to become postgres' }, async (t) => {
   const options = ['-c', 'max_connections=1', '-c', 'superuser_reserved_connections=0', '-c', 'max_wal_senders=0'];
   const { address, folder, argv, running } = await startPostgres(t, options);
-  await until(async () => (await ask('postgres', address)).passed, { timeoutMs: 10_000, what: 'PostgreSQL to be ready' });
-  t.match(await ask('postgres', address), { passed: true, text: 'began a login' });
-  const guest = connect({ path: address.slice('unix:'.length) });
-  await new Promise((resolve) => guest.once('data', resolve).write(Buffer.from('\0\0\0\x17\0\x03\0\0user\0postgres\0\0', 'latin1')));
+  // each look takes the only place for a moment
+  await until(async () => (await ask('postgres', address)).text === 'began a login', { timeoutMs: 15_000, what: 'PostgreSQL to be ready' });
+  const guest = await takePlace(address, Buffer.from('\0\0\0\x17\0\x03\0\0user\0postgres\0\0', 'latin1'), (word) => word.toString('latin1', 0, 1) === 'R');
   t.match(await ask('postgres', address), { passed: false, text: 'answered with 53300: sorry, too many clients already', meaning: 'full' });
   guest.destroy();
   signal(running.pid, 'SIGQUIT');
@@ -113,7 +120,7 @@ t.test('PostgreSQL: that it asks who we are; not while it is full or not ready',
     signal(standby.pid, 'SIGQUIT');
     await standby.ended;
   });
-  await until(async () => (await ask('postgres', address)).meaning === 'starting', { timeoutMs: 10_000, what: () => `a look while it is not ready: ${standby.output()}` });
+  await until(async () => (await ask('postgres', address)).meaning === 'starting', { timeoutMs: 15_000, what: () => `a look while it is not ready: ${standby.output()}` });
   t.match(await ask('postgres', address), { passed: false, text: /^answered with 57P03: the database system is / });
 });
 

@@ -58,7 +58,7 @@ export class FakeClock implements Clock {
     for (const sleeper of due) sleeper.wake();
   }
 
-  /** Resolves once somebody sleeps: what was awake has done what it had to. */
+  /** Resolves once somebody sleeps: what was awake has done what it had to, however long the disk took. */
   async isAsleep(): Promise<void> {
     const began = performance.now();
     while (this.#sleepers.length === 0 && performance.now() - began < longestMs) await new Promise<void>((resolve) => setImmediate(resolve));
@@ -70,8 +70,8 @@ export class FakeClock implements Clock {
   }
 
   /** Who was woken has done its work: somebody sleeps again. */
-  async settle(): Promise<void> {
-    while (this.#sleepers.length === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+  settle(): Promise<void> {
+    return this.isAsleep();
   }
 
   /** Goes from one wake-up to the next until the promise settles. */

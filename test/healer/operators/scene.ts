@@ -45,8 +45,8 @@ export async function operatorScene(t: Test, options: SceneOptions = {}) {
   const service = fakeService(clock);
   const events: AuditEvent[] = [];
   const told: string[] = [];
-  /** Set: the audit log cannot be written, as on a full disk. */
-  const disk = { full: false };
+  /** `full`: the audit log cannot be written. `busy`: so many writes are under way, during which no time passes: a slow disk is no pause of minutes. */
+  const disk = { full: false, busy: 0 };
   const policy = policySchema.parse({
     version: 1,
     name: 'php-fpm',
@@ -91,10 +91,10 @@ export async function operatorScene(t: Test, options: SceneOptions = {}) {
     /** Another text of the policy is read; it says the same. */
     reload: (sha256: string) => life.ward.adopt({ policy: life.ward.policy, file: 'policy.yaml', sha256 }),
     /** Lets time pass in small steps until it is so. */
-    passUntil: <T>(condition: () => T, what: string) =>
+    passUntil: <T>(condition: () => T | Promise<T>, what: string) =>
       until(
         () => {
-          clock.pass(50);
+          if (disk.busy === 0) clock.pass(50);
           return condition();
         },
         { timeoutMs: 10_000, what: () => `${what}; seen: ${events.map(({ event, text }) => `${event} ${text ?? ''}`).join('\n')}`, everyMs: 2 },
@@ -104,14 +104,19 @@ export async function operatorScene(t: Test, options: SceneOptions = {}) {
       const goal = (life.place.incidents.openFor('php-fpm')?.rounds ?? 0) + count;
       await this.passUntil(() => (life.place.incidents.openFor('php-fpm')?.rounds ?? Infinity) >= goal, `${count} rounds`);
     },
-    /** Two whole rounds of the open incident in which no time passes. */
+    /** Two whole rounds of the open incident in which no time passes; then it sleeps. */
     async lookNow() {
-      const goal = (life.place.incidents.openFor('php-fpm')?.rounds ?? 0) + 3;
+      const open = life.place.incidents.openFor('php-fpm');
+      if (!open) return;
+      const goal = open.rounds + 3;
       const looked = (): boolean => {
-        life.place.incidents.wake(life.ward);
-        return (life.place.incidents.openFor('php-fpm')?.rounds ?? Infinity) >= goal;
+        open.wake();
+        return open.rounds >= goal || life.place.incidents.openFor('php-fpm') !== open;
       };
       await until(looked, { timeoutMs: 15_000, what: 'two rounds', everyMs: 2 });
+      // each sleep has its own
+      const { wake } = open;
+      await until(() => open.wake !== wake || life.place.incidents.openFor('php-fpm') !== open, { timeoutMs: 15_000, what: 'the end of the round', everyMs: 2 });
     },
     /** kill -9, and a new start later with what is on the disk, perhaps with another text of the policy. */
     async restart(laterMs = 0, sha256 = world.sha256) {
@@ -128,7 +133,7 @@ interface World {
   readonly service: ReturnType<typeof fakeService>;
   readonly events: AuditEvent[];
   readonly told: string[];
-  readonly disk: { readonly full: boolean };
+  readonly disk: { readonly full: boolean; busy: number };
   readonly policy: ReturnType<typeof policySchema.parse>;
   readonly safety: ReturnType<typeof safetySchema.parse>;
   readonly sha256: string;
@@ -144,19 +149,33 @@ async function live({ folder, clock, service, events, told, disk, policy, safety
     head: () => log.head(),
     failure: () => log.failure(),
     close: () => log.close(),
-    append: async (event) => {
+    append: onDisk(disk, async (event) => {
       if (disk.full) return { kind: 'not_written', detail: 'the disk is full' };
       const appended = await log.append(event);
       if (appended.kind === 'appended') events.push(event);
       return appended;
-    },
+    }),
+  };
+  const store = await openStateStore(join(folder, 'state'), clock, () => 0.5);
+  const state: Healer['state'] = {
+    notice: store.notice,
+    state: () => store.state(),
+    openIncident: onDisk(disk, store.openIncident),
+    startStep: onDisk(disk, store.startStep),
+    endVerification: onDisk(disk, store.endVerification),
+    closeIncident: onDisk(disk, store.closeIncident),
+    giveUp: onDisk(disk, store.giveUp),
+    updateService: onDisk(disk, store.updateService),
+    updateHost: onDisk(disk, store.updateHost),
+    updateIncident: onDisk(disk, store.updateIncident),
+    pause: onDisk(disk, store.pause),
   };
   const wards = new Map<string, Ward>();
   const actions = new Map(Object.values(registeredActions).map((action) => [action.name, action as Action]));
   const healer: Healer = {
     wards,
     audit,
-    state: await openStateStore(join(folder, 'state'), clock, () => 0.5),
+    state,
     safety,
     collectors: [],
     probes: [],
@@ -191,6 +210,17 @@ async function live({ folder, clock, service, events, told, disk, policy, safety
       await incidents.settled();
       await log.close();
     },
+  };
+}
+
+function onDisk<A extends unknown[], R>(disk: { busy: number }, write: (...args: A) => Promise<R>): (...args: A) => Promise<R> {
+  return async (...args) => {
+    disk.busy += 1;
+    try {
+      return await write(...args);
+    } finally {
+      disk.busy -= 1;
+    }
   };
 }
 

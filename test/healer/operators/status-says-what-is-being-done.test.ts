@@ -1,5 +1,4 @@
 import t from 'tap';
-import { until } from '../../support/until.ts';
 import { operatorScene, type Scene } from './scene.ts';
 
 interface Service {
@@ -10,14 +9,10 @@ interface Service {
 const service = async (scene: Scene): Promise<Service> => (await scene.status()).services[0] as unknown as Service;
 const doing = async (scene: Scene) => (await service(scene)).incident?.step;
 const reaches = (scene: Scene, step: string) =>
-  until(
-    async () => {
-      scene.clock.pass(50);
-      const now = await doing(scene);
-      return now?.doing === step ? now : undefined;
-    },
-    { timeoutMs: 10_000, what: step, everyMs: 2 },
-  );
+  scene.passUntil(async () => {
+    const now = await doing(scene);
+    return now?.doing === step ? now : undefined;
+  }, step);
 
 t.test('the step of an incident is told while it lasts: looking, acting, verifying, and then none', async (t) => {
   const scene = await operatorScene(t);
