@@ -19,7 +19,7 @@ import { isRoot, needs, programPath } from '../support/skip.ts';
 import { tempFolder, type TestScope } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 
-const limits = { connectTimeoutMs: 2000, responseTimeoutMs: 20_000, idleTimeoutMs: 20_000 };
+const limits = { connectTimeoutMs: 20_000, responseTimeoutMs: 20_000, idleTimeoutMs: 20_000 };
 
 /** Attempts each request once and gives nginx what came of it; a failure before the head is a 502 with its kind. */
 function passTo(backend: Address): HandleRequest {

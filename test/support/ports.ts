@@ -1,16 +1,36 @@
-import { connect, createServer, type NetConnectOpts } from 'node:net';
+import { connect, createServer, type ListenOptions, type NetConnectOpts, type Server } from 'node:net';
 
-/** A TCP port of 127.0.0.1 that nobody listened on a moment ago. Another process may still be faster. */
+/** Below what Linux gives to connections (32768 and more), and without a port that browsers refuse. */
+const [first, count] = [20_000, 10_000];
+let next = (process.pid * 61) % count;
+
+/**
+ * A TCP port of 127.0.0.1 on which nobody listens, for whoever will, soon or never. As long as this process lives no
+ * other process of the tests gets it, and no connection: each port has a name of its own, which one process can hold.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
+  for (let tries = 0; tries < count; tries++) {
+    const port = first + (next++ % count);
+    const claim = await listening({ path: `\0goodgateway-test-port-${port}` });
+    if (claim === undefined) continue;
+    const probe = await listening({ host: '127.0.0.1', port });
+    if (probe !== undefined) {
+      claim.unref();
+      await new Promise((resolve) => probe.close(resolve));
+      return port;
+    }
+    await new Promise((resolve) => claim.close(resolve));
+  }
+  throw new Error('every port for tests is taken');
+}
+
+/** `undefined` where somebody else listens. */
+function listening(where: ListenOptions): Promise<Server | undefined> {
+  const server = createServer((socket) => socket.destroy());
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error)));
+    server.listen(where, () => resolve(server));
   });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('a TCP listener has a port');
-  return address.port;
 }
 
 /** Does somebody accept a connection there? A full backlog counts as no, after one second. */
@@ -21,7 +41,8 @@ export function accepts(where: NetConnectOpts): Promise<boolean> {
       socket.destroy();
       resolve(value);
     };
-    socket.setTimeout(1000, () => answer(false));
+    // where this process stood still, the answer may be there, and is read after the timers
+    socket.setTimeout(1000, () => setImmediate(answer, false));
     socket.once('connect', () => answer(true));
     socket.once('error', () => answer(false));
   });
