@@ -23,6 +23,7 @@ import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 
 type Protocol = 'http' | 'fastcgi';
+const patient = { connect: '15s', response: '15s', idle: '15s' };
 const protocols: readonly Protocol[] = ['http', 'fastcgi'];
 const kinds: readonly Address['kind'][] = ['tcp', 'unix'];
 
@@ -59,7 +60,8 @@ async function gatewayTo(t: Test, protocol: Protocol, upstream: Address, setting
     protocol,
     upstream: formatAddress(upstream),
     service: 'app',
-    timeouts: { connect: '150ms', response: '300ms', idle: '300ms' },
+    // what a row is about is made short in the row: another limit must not end it first, however slow the machine is
+    timeouts: patient,
     hold: { for: '250ms', fetch_for: '250ms' },
     fallback: { status: 'exact' },
     ...settings,
@@ -126,9 +128,24 @@ const connectRows: readonly ConnectRow[] = [
   { name: 'nobody listens on a stale socket', address: staleSocket, status: 502, error: 'connection_refused', held: true },
   { name: 'a regular file at the path', address: regularFile, status: 502, error: 'connection_refused', held: true },
   { name: 'unix backlog full', address: (t) => fullBacklog(t, 'unix'), status: 503, error: 'destination_unavailable', held: true },
-  { name: 'TCP backlog full, or a firewall that drops', address: (t) => fullBacklog(t, 'tcp'), status: 504, error: 'connection_timeout', held: true },
-  { name: 'no permission on the socket', address: forbiddenSocket, status: 500, error: 'proxy_configuration_error', held: false, skip: isRoot ? false : 'needs root, to become another user' },
-  { name: 'no route', address: async () => ({ kind: 'tcp', host: '255.255.255.255', port: 80 }), status: 502, error: 'destination_ip_unroutable', held: false },
+  {
+    name: 'TCP backlog full, or a firewall that drops',
+    address: (t) => fullBacklog(t, 'tcp'),
+    status: 504,
+    error: 'connection_timeout',
+    held: true,
+    settings: { timeouts: { ...patient, connect: '150ms' } },
+  },
+  {
+    name: 'no permission on the socket',
+    address: forbiddenSocket,
+    status: 500,
+    error: 'proxy_configuration_error',
+    held: false,
+    settings: { hold: { for: '10m' } },
+    skip: isRoot ? false : 'needs root, to become another user',
+  },
+  { name: 'no route', address: async () => ({ kind: 'tcp', host: '255.255.255.255', port: 80 }), status: 502, error: 'destination_ip_unroutable', held: false, settings: { hold: { for: '10m' } } },
 ];
 
 for (const row of connectRows) {
@@ -140,16 +157,18 @@ for (const row of connectRows) {
         const reply = await asNobody(row.error === 'proxy_configuration_error', () => ask(question));
         t.match(reply, { status: row.status, error: row.error, cut: false }, `${protocol} ${question.method ?? 'GET'}`);
       }
-      t.ok(
-        log.every((line) => Number(line['held_ms']) >= 200 === row.held),
-        `${protocol}: ${row.held ? 'it waited' : 'nobody waits for what waiting does not cure'} (${JSON.stringify(log.map((line) => line['held_ms']))})`,
-      );
+      if (row.held)
+        t.ok(
+          log.every((line) => Number(line['held_ms']) >= 200),
+          `${protocol}: it waited (${JSON.stringify(log.map((line) => line['held_ms']))})`,
+        );
+      else t.match(log, Array(2).fill({ outcome: 'failed', attempts: 1, resend: 'waiting does not cure this' }), `${protocol}: nobody waits for what waiting does not cure`);
     }
   });
 }
 
 t.test('DNS: no such name: dns_error or, without a name server, dns_timeout; held', async (t) => {
-  const { ask, log } = await gatewayTo(t, 'http', { kind: 'tcp', host: 'no-such-host.invalid', port: 80 });
+  const { ask, log } = await gatewayTo(t, 'http', { kind: 'tcp', host: 'no-such-host.invalid', port: 80 }, { timeouts: { ...patient, connect: '150ms' } });
   const reply = await ask();
   t.ok([502, 504].includes(reply.status));
   t.equal(reply.error, reply.status === 502 ? 'dns_error' : 'dns_timeout');
@@ -168,7 +187,7 @@ interface AnswerRow {
   readonly gets: 1 | 2;
   /** A reset exists on TCP only. */
   readonly only?: Address['kind'];
-  readonly body?: Buffer;
+  readonly settings?: object;
 }
 
 const ok = 'HTTP/1.1 200 OK\r\n';
@@ -209,7 +228,15 @@ const answerRows: readonly AnswerRow[] = [
     gets: 1,
   },
   { name: 'one header too big', http: does.answers(`${ok}X-Big: ${'x'.repeat(70_000)}\r\n\r\n`), status: 502, error: 'http_response_header_size', gets: 1 },
-  { name: 'no head within the limit', http: does.neverAnswers, fastcgi: () => undefined, status: 504, error: 'http_response_timeout', gets: 1 },
+  {
+    name: 'no head within the limit',
+    http: does.neverAnswers,
+    fastcgi: () => undefined,
+    status: 504,
+    error: 'http_response_timeout',
+    gets: 1,
+    settings: { timeouts: { ...patient, response: '300ms' } },
+  },
 ];
 
 for (const row of answerRows) {
@@ -218,7 +245,7 @@ for (const row of answerRows) {
       for (const kind of kinds) {
         if (row[protocol] === undefined || (row.only !== undefined && row.only !== kind)) continue;
         const { address, hits } = await backendOf(t, row, protocol, kind);
-        const { ask, failed } = await gatewayTo(t, protocol, address);
+        const { ask, failed } = await gatewayTo(t, protocol, address, row.settings);
         t.match(await ask({ method: 'POST', body: Buffer.from('order=1') }), { status: row.status, error: row.error, cut: false }, `${protocol} ${kind} POST`);
         t.equal(hits(), 1, `${protocol} ${kind}: the POST was sent once`);
         t.match(await ask(), { status: row.status, error: row.error, cut: false }, `${protocol} ${kind} GET`);
@@ -251,17 +278,23 @@ t.test('the backend says itself that it did not take the request (OVERLOADED): a
 
 t.test('the backend takes no more of the request: connection_write_timeout', async (t) => {
   const { address } = await startBackend(t, 'unix', does.neverReads);
-  const { ask, log } = await gatewayTo(t, 'http', address);
+  const { ask, log } = await gatewayTo(t, 'http', address, { timeouts: { ...patient, idle: '300ms' } });
   t.match(await ask({ method: 'POST', body: Buffer.alloc(4_000_000, 0x78) }), { status: 504, error: 'connection_write_timeout' });
   t.match(log, [{ failure: 'connection_write_timeout', phase: 'send', replays: 0 }]);
 });
 
 // ---- the head was passed on: only a visible cut is honest
 
-const cutRows: readonly { readonly name: string; readonly http?: does.Behaviour; readonly fastcgi?: Behaviour; readonly error: FailureKind }[] = [
+const cutRows: readonly { readonly name: string; readonly http?: does.Behaviour; readonly fastcgi?: Behaviour; readonly error: FailureKind; readonly settings?: object }[] = [
   { name: 'body cut, length known', http: does.cutsTheBody, fastcgi: sends(stdout(`Content-Length: 100\r\n\r\nseven b`), end()), error: 'http_response_incomplete' },
   { name: 'body cut, length unknown', http: does.cutsTheChunkedBody, fastcgi: sends(stdout(`${fcgiHead}seven b`)), error: 'http_response_incomplete' },
-  { name: 'no new byte of the body within the limit', http: does.stallsInsideTheBody, fastcgi: (socket) => void socket.write(stdout(`${fcgiHead}seven b`)), error: 'connection_read_timeout' },
+  {
+    name: 'no new byte of the body within the limit',
+    http: does.stallsInsideTheBody,
+    fastcgi: (socket) => void socket.write(stdout(`${fcgiHead}seven b`)),
+    error: 'connection_read_timeout',
+    settings: { timeouts: { ...patient, idle: '300ms' } },
+  },
   {
     name: 'one trailer too big',
     http: does.answersInPieces([Buffer.from(`${ok}Transfer-Encoding: chunked\r\n\r\n7\r\nseven b\r\n`), Buffer.from(`0\r\nX-A: ${'x'.repeat(20_000)}\r\n\r\n`)]),
@@ -281,7 +314,7 @@ for (const row of cutRows) {
       for (const kind of kinds) {
         if (row[protocol] === undefined) continue;
         const { address, hits } = await backendOf(t, { ...row, status: 200, gets: 1 }, protocol, kind);
-        const { ask, log, failed } = await gatewayTo(t, protocol, address);
+        const { ask, log, failed } = await gatewayTo(t, protocol, address, row.settings);
         t.match(await ask(), { error: undefined, cut: true }, `${protocol} ${kind}`);
         await until(() => log.length === 1, { timeoutMs: 15_000, what: 'the access record' });
         t.match(log, [{ outcome: 'cut', failure: row.error }], `${protocol} ${kind}`);
@@ -302,23 +335,22 @@ t.test('upgrade refused badly: http_upgrade_failed', async (t) => {
 
 t.test('hold queue full: connection_limit_reached, at once', async (t) => {
   for (const protocol of protocols) {
-    const { ask, gate, log } = await gatewayTo(t, protocol, { kind: 'tcp', host: '127.0.0.1', port: await freePort() }, { hold: { for: '2s', requests: 1 } });
+    const { ask, gate, log } = await gatewayTo(t, protocol, { kind: 'tcp', host: '127.0.0.1', port: await freePort() }, { hold: { for: '10m', requests: 1 } });
     const waiting = ask();
     await until(() => gate.held === 1, { timeoutMs: 15_000, what: 'a held request' });
     t.match(await ask(), { status: 503, error: 'connection_limit_reached' }, protocol);
-    t.match(log, [{ outcome: 'queue_full', attempts: 0 }]);
-    t.ok(Number(log[0]?.['held_ms']) < 1000, 'it did not wait');
+    t.match(log, [{ outcome: 'queue_full', attempts: 0 }], 'it did not wait');
+    gate.fallBack({ until: 'order', say: '' });
     await waiting;
   }
 });
 
 t.test('the healer says that nothing will heal: destination_unavailable, at once', async (t) => {
   for (const protocol of protocols) {
-    const { ask, gate, log } = await gatewayTo(t, protocol, { kind: 'tcp', host: '127.0.0.1', port: await freePort() });
+    const { ask, gate, log } = await gatewayTo(t, protocol, { kind: 'tcp', host: '127.0.0.1', port: await freePort() }, { hold: { for: '10m' } });
     gate.fallBack({ until: 'order', say: 'it was stopped on purpose' });
     t.match(await ask(), { status: 503, error: 'destination_unavailable' }, protocol);
-    t.match(log, [{ outcome: 'upstream_down', attempts: 0 }]);
-    t.ok(Number(log[0]?.['held_ms']) < 1000, 'it did not wait');
+    t.match(log, [{ outcome: 'upstream_down', attempts: 0 }], 'it did not wait');
   }
 });
 

@@ -5,6 +5,7 @@ import t from 'tap';
 import * as does from '../fixtures/backends/behaviours.ts';
 import { startBackend } from '../fixtures/backends/start-backend.ts';
 import { rawExchange, startHttpGateway, type Place } from '../fixtures/proxy/http-gateway.ts';
+import { withoutStandstill } from '../support/standstill.ts';
 import type { TestScope } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 
@@ -119,9 +120,10 @@ t.test("100 Continue is the backend's to say, and opens the body", async (t) => 
   const backend = await startBackend(t, 'tcp', (socket) => void socket.on('data', () => (asked = socket)).resume());
   const { places } = await startHttpGateway(t, backend.address);
   const client = talk(t, places.tcp);
+  const began = performance.now();
   client.say(upload);
-  await until(() => /Expect: 100-continue\r\n[^]*\r\n\r\n$/.test(backend.received()), { timeoutMs: 900, what: 'the head alone' });
-  t.equal(client.heard(), '', 'nobody has said 100 yet');
+  await until(() => /Expect: 100-continue\r\n[^]*\r\n\r\n$/.test(backend.received()), { timeoutMs: 15_000, what: 'the head alone' });
+  t.ok(client.heard() === '' || performance.now() - began > 900, 'nobody has said 100 yet, unless a second is over');
   asked!.write('HTTP/1.1 100 Continue\r\n\r\n');
   await client.hears(/^HTTP\/1\.1 100 Continue\r\n\r\n$/);
   client.say('body');
@@ -149,7 +151,8 @@ t.test('a final answer instead of 100 is passed on without the body, and ends th
       does.afterRequest((socket) => socket.write(answer)),
     );
     const { places } = await startHttpGateway(t, backend.address);
-    const { text, reset } = await rawExchange(places.tcp, upload);
+    // after a second without an answer the gateway says 100 itself
+    const { text, reset } = await withoutStandstill({ shorterThanMs: 500 }, () => rawExchange(places.tcp, upload));
     t.notMatch(text, /100 Continue/);
     t.match(text, /^HTTP\/1\.1 (413|200) [^]*\r\nConnection: close\r\n/i);
     t.match(text, /no(\r\n0\r\n\r\n)?$/);
@@ -228,8 +231,8 @@ t.test('a POST never goes out on a kept connection, a GET does', async (t) => {
     await until(() => /\r\n\r\n(?:5\r\n)?\d{4,5}(?:\r\n0\r\n\r\n)?$/.test(client.heard().slice(before)), { timeoutMs: 15_000, what: 'the answer' });
     return /\r\n\r\n(\d+)/.exec(client.heard().slice(before))![1]!;
   };
-  const first = await ask('GET');
-  t.equal(await ask('GET'), first);
+  const [first, again] = await withoutStandstill({ shorterThanMs: 500 }, async () => [await ask('GET'), await ask('GET')] as const);
+  t.equal(again, first);
   const posts = [await ask('POST'), await ask('PATCH')];
   t.notOk(posts.includes(first));
   t.not(posts[0], posts[1]);

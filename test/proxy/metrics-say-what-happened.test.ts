@@ -6,40 +6,46 @@ import t from 'tap';
 import { expose } from '../../src/proxy/admin/exposition.ts';
 import { observedProxy } from '../fixtures/proxy/observed-proxy.ts';
 import { finish } from '../support/program.ts';
-import { readExposition, valueOf } from '../support/prometheus.ts';
+import { readExposition, valueOf, type Metric } from '../support/prometheus.ts';
 import { until } from '../support/until.ts';
 
 const promtool = '/usr/bin/promtool';
 
 t.test('every request is counted by how it ended, how long it took and how long it waited', async (t) => {
-  const { ask, metrics, admin, startBackend, url, proxy } = await observedProxy(t, { gateway: { hold: { for: '300ms' } } });
+  const { ask, metrics, admin, startBackend, url, proxy } = await observedProxy(t, { gateway: { hold: { for: '10m', fetch_for: '300ms' } } });
+  const gate = proxy.gateways.get('app')!.gate;
   const value = async (key: string): Promise<number | undefined> => valueOf(await metrics(), key);
   t.equal(await value('goodgateway_requests_total{gateway="app",outcome="answered"}'), 0, 'there from the start');
 
-  t.match(await ask({ path: '/away' }), { status: 503 });
+  gate.hold({ until: 'connect', say: '' });
+  t.match(await ask({ path: '/away', headers: { 'sec-fetch-mode': 'cors' } }), { status: 503 });
   const backend = await startBackend((request, response) => {
     if (request.url === '/cut') return void request.socket.destroy();
     response.writeHead(request.url === '/broken' ? 500 : 200).end('x');
   });
-  await until(() => proxy.gateways.get('app')?.gate.state.kind === 'open', { timeoutMs: 15_000, what: 'an open gate' });
+  await until(() => gate.state.kind === 'open', { timeoutMs: 15_000, what: 'an open gate' });
   t.match([await ask(), await ask({ path: '/broken' })], [{ status: 200 }, { status: 500 }]);
   t.match(await ask({ path: '/cut' }), { status: 503 }, 'sent again, and cut again');
   await backend.stop();
-  await until(() => proxy.gateways.get('app')?.gate.inFlight === 0, { timeoutMs: 15_000, what: 'nothing in the backend' });
+  await until(() => gate.inFlight === 0, { timeoutMs: 15_000, what: 'nothing in the backend' });
+  const heldBefore = heldIn(await metrics());
+  t.equal(heldBefore.upTo(0.25) - heldBefore.upTo(0.05), 1, 'the pause of 100 ms before a replay');
+  t.equal(heldBefore.all - heldBefore.upTo(0.25), 1, 'the one whose patience of 300 ms ended');
   const second = ask();
-  await until(() => proxy.gateways.get('app')?.gate.held === 1, { timeoutMs: 15_000, what: 'a request that waits' });
+  await until(() => gate.held === 1, { timeoutMs: 15_000, what: 'a request that waits' });
   t.equal(await value('goodgateway_held{gateway="app"}'), 1);
   t.equal(await value('goodgateway_gate_state{gateway="app",state="holding"}'), 1);
+  gate.fallBack({ until: 'connect', say: '' });
   t.match(await second, { status: 503 });
 
   const now = await metrics();
   const counted: Readonly<Record<string, number>> = {
     'goodgateway_requests_total{gateway="app",outcome="answered"}': 2,
     'goodgateway_requests_total{gateway="app",outcome="failed"}': 1,
-    'goodgateway_requests_total{gateway="app",outcome="hold_expired"}': 2,
+    'goodgateway_requests_total{gateway="app",outcome="hold_expired"}': 1,
+    'goodgateway_requests_total{gateway="app",outcome="upstream_down"}': 1,
     'goodgateway_requests_total{gateway="app",outcome="shed"}': 0,
     'goodgateway_request_duration_seconds_count{gateway="app"}': 5,
-    'goodgateway_request_duration_seconds_bucket{gateway="app",le="0.1"}': 2,
     'goodgateway_replays_total{gateway="app"}': 1,
     'goodgateway_failures_total{gateway="app",kind="connection_terminated"}': 2,
     'goodgateway_backend_responses_total{gateway="app",code_class="2xx"}': 1,
@@ -48,9 +54,9 @@ t.test('every request is counted by how it ended, how long it took and how long 
     'goodgateway_quarantined{gateway="app"}': 0,
   };
   t.same(Object.fromEntries(Object.keys(counted).map((key) => [key, valueOf(now, key)])), counted);
-  const heldAtMost = (seconds: number): number => valueOf(now, `goodgateway_hold_duration_seconds_bucket{gateway="app",le="${seconds}"}`) ?? NaN;
-  t.equal(heldAtMost(0.5) - heldAtMost(0.25), 2, 'those whose patience of 300 ms ended');
-  t.equal(heldAtMost(0.25) - heldAtMost(0.05), 1, 'the pause of 100 ms before a replay');
+  t.equal(heldIn(now).all, 3);
+  t.ok((valueOf(now, 'goodgateway_request_duration_seconds_bucket{gateway="app",le="0.25"}') ?? NaN) <= 4, 'the one that waited for 300 ms took longer');
+  t.equal(valueOf(now, 'goodgateway_request_duration_seconds_bucket{gateway="app",le="60"}'), 5);
   t.ok((valueOf(now, 'goodgateway_failures_total{gateway="app",kind="connection_refused"}') ?? 0) > 0);
   t.equal(now.has('goodgateway_concurrency_limit'), false, 'no limit is known');
   t.equal(now.has('goodgateway_access_log_lines_dropped_total'), false, 'there is no access record');
@@ -59,12 +65,18 @@ t.test('every request is counted by how it ended, how long it took and how long 
   t.ok((valueOf(now, 'process_resident_memory_bytes') ?? 0) > 1e7);
   t.match((await admin('/metrics')).headers, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'cache-control': 'no-store' });
 
-  await startBackend(() => undefined).then(() => until(() => proxy.gateways.get('app')?.gate.state.kind === 'open', { timeoutMs: 15_000, what: 'an open gate' }));
+  await startBackend(() => undefined).then(() => until(() => gate.state.kind === 'open', { timeoutMs: 15_000, what: 'an open gate' }));
   const impatient = http.get(url, { agent: false }).on('error', () => undefined);
-  await until(() => proxy.gateways.get('app')?.gate.inFlight === 1, { timeoutMs: 15_000, what: 'the request in the backend' });
+  await until(() => gate.inFlight === 1, { timeoutMs: 15_000, what: 'the request in the backend' });
   impatient.destroy();
   await until(async () => (await value('goodgateway_requests_total{gateway="app",outcome="client_gone"}')) === 1, { timeoutMs: 15_000, what: 'its client to be missed' });
 });
+
+/** How many waited: `upTo` so many seconds, and all. */
+function heldIn(metrics: ReadonlyMap<string, Metric>): { readonly upTo: (seconds: number) => number; readonly all: number } {
+  const value = (key: string): number => valueOf(metrics, `goodgateway_hold_duration_seconds_${key}`) ?? NaN;
+  return { upTo: (seconds) => value(`bucket{gateway="app",le="${seconds}"}`), all: value('count{gateway="app"}') };
+}
 
 t.test('an upgraded connection is counted at its end, and is no request that took hours', async (t) => {
   const { metrics, startBackend, url } = await observedProxy(t);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { existsSync, rmSync } from 'node:fs';
 import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
@@ -48,7 +48,7 @@ async function gateway(t: Test, settings: object = {}) {
   const log: { outcome?: string; replays?: number }[] = [];
   const host = hostSchema.parse({
     version: 1,
-    gateways: { app: { listen: [`127.0.0.1:${listen}`, `unix:${folder}/app.sock`], protocol: 'http', upstream: `127.0.0.1:${port}`, service: 'app', hold: { for: '5s' }, ...settings } },
+    gateways: { app: { listen: [`127.0.0.1:${listen}`, `unix:${folder}/app.sock`], protocol: 'http', upstream: `127.0.0.1:${port}`, service: 'app', hold: { for: '1m' }, ...settings } },
     runtime: folder,
     state: folder,
     audit: { folder },
@@ -169,10 +169,21 @@ t.test('health checks of load balancers are answered at once, not held', async (
 t.test('a health check whose kept connection ends under it is asked again at once', async (t) => {
   const { ask, backend } = await gateway(t, { hold: { never: { paths: ['/health'] } } });
   await backend.start();
-  t.equal((await ask({ path: '/health' })).status, 200);
-  backend.answerWith((request, response) => (backend.seen.length === 2 ? request.socket.resetAndDestroy() : response.end('ok')));
-  t.equal((await ask({ path: '/health' })).status, 200);
-  t.equal(backend.seen.length, 3);
+  let [last, resets, asked]: [Socket | undefined, number, number] = [undefined, 0, 0];
+  backend.answerWith((request, response) => {
+    const isKept = request.socket === last;
+    last = request.socket;
+    if (isKept) resets += 1;
+    return isKept ? request.socket.resetAndDestroy() : response.end('ok');
+  });
+  // the second comes on the connection of the first, unless that was given back in between: after a second
+  const onKept = async (): Promise<boolean> => {
+    asked += 1;
+    t.equal((await ask({ path: '/health' })).status, 200);
+    return resets === 1;
+  };
+  await until(onKept, { timeoutMs: 15_000, what: 'a request on a kept connection' });
+  t.equal(backend.seen.length, asked + 1);
 });
 
 t.test('a cut answer is visible: HTTP/1.0 and chunked, by a reset', async (t) => {
@@ -219,6 +230,7 @@ t.test('a response timeout is answered 504 where exact codes are asked for, and 
   backend.answerWith(() => undefined);
   const answer = await ask({});
   t.match(answer, { status: 504, headers: { 'proxy-status': 'goodgateway; error=http_response_timeout' } });
+  await until(() => backend.seen.length > 0, { timeoutMs: 15_000, what: 'the request at the backend' });
   t.equal(backend.seen.length, 1);
 });
 
@@ -300,12 +312,12 @@ t.test('a stop lets those who wait be served, and does not wait for kept connect
   await backend.stop();
   const waiting = ask({ socketPath: join(folder, 'app.sock') });
   await until(() => gate.held === 1, { timeoutMs: 15_000, what: 'a held request' });
-  const began = performance.now();
-  const closed = proxy.close(AbortSignal.timeout(8000));
+  const deadline = AbortSignal.timeout(30_000);
+  const closed = proxy.close(deadline);
   await backend.start();
   t.equal((await waiting).status, 200);
   await closed;
-  t.ok(performance.now() - began < 4000, 'long before the deadline');
+  t.notOk(deadline.aborted, 'before the deadline');
   t.ok(port);
 });
 
@@ -436,7 +448,7 @@ t.test('an answer whose status the configuration lists is asked for once more; i
 t.test('an answer that waits for a better one gives its place in the backend to others, and goes with its client', async (t) => {
   const { ask, backend, gate, listen } = await gateway(t, { replay: { statuses: [503] }, concurrency: 1 });
   await backend.start();
-  backend.answerWith((request, response) => (request.url === '/busy' ? response.writeHead(503, { 'Retry-After': '4' }).end('busy') : response.end('ok')));
+  backend.answerWith((request, response) => (request.url === '/busy' ? response.writeHead(503, { 'Retry-After': '30' }).end('busy') : response.end('ok')));
   const client = http.get({ host: '127.0.0.1', port: listen, path: '/busy', agent: false });
   client.on('error', () => undefined);
   await until(() => backend.seen.length === 1 && gate.inFlight === 0, { timeoutMs: 15_000, what: 'a free place' });

@@ -1,29 +1,33 @@
-import { randomInt } from 'node:crypto';
 import { connect, createServer, type ListenOptions, type NetConnectOpts, type Server } from 'node:net';
 
-/** Below the ports that Linux gives to connections: one of these could take a port while its server is away. */
-const [lowest, howMany] = [20_000, 12_000];
+/** Below what Linux gives to connections (32768 and more), and without a port that browsers refuse. */
+const [first, count] = [20_000, 10_000];
+let next = (process.pid * 61) % count;
 
 /**
- * A TCP port of 127.0.0.1 on which nobody listens, and which no other test is given: until this process ends it keeps an
- * abstract socket of that name, of which there can be one.
+ * A TCP port of 127.0.0.1 on which nobody listens, for whoever will, soon or never. As long as this process lives no
+ * other process of the tests gets it, and no connection: each port has a name of its own, which one process can hold.
  */
 export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = lowest + randomInt(howMany);
+  for (let tries = 0; tries < count; tries++) {
+    const port = first + (next++ % count);
     const claim = await listening({ path: `\0goodgateway-test-port-${port}` });
-    const server = claim && (await listening({ host: '127.0.0.1', port }));
-    claim?.unref();
-    if (!server) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
+    if (claim === undefined) continue;
+    const probe = await listening({ host: '127.0.0.1', port });
+    if (probe !== undefined) {
+      claim.unref();
+      await new Promise((resolve) => probe.close(resolve));
+      return port;
+    }
+    await new Promise((resolve) => claim.close(resolve));
   }
+  throw new Error('every port for tests is taken');
 }
 
 /** `undefined` where somebody else listens. */
 function listening(where: ListenOptions): Promise<Server | undefined> {
+  const server = createServer((socket) => socket.destroy());
   return new Promise((resolve, reject) => {
-    const server = createServer((socket) => socket.destroy());
     server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(undefined) : reject(error)));
     server.listen(where, () => resolve(server));
   });
@@ -37,7 +41,8 @@ export function accepts(where: NetConnectOpts): Promise<boolean> {
       socket.destroy();
       resolve(value);
     };
-    socket.setTimeout(1000, () => answer(false));
+    // where this process stood still, the answer may be there, and is read after the timers
+    socket.setTimeout(1000, () => setImmediate(answer, false));
     socket.once('connect', () => answer(true));
     socket.once('error', () => answer(false));
   });

@@ -5,6 +5,7 @@ import t from 'tap';
 import { ConnectionPool } from '../../src/upstream/connection-pool.ts';
 import { answer, failure, readBody, type Question } from '../fixtures/backends/ask.ts';
 import { startBackend, type Backend } from '../fixtures/backends/start-backend.ts';
+import { withoutStandstill } from '../support/standstill.ts';
 import type { TestScope } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 
@@ -36,6 +37,9 @@ function pool(t: TestScope, kept = 4): ConnectionPool {
   return connections;
 }
 
+/** An idle connection is given back after a second: a process that stood still for so long has none to be seen. */
+const inOneGo = <T>(run: () => Promise<T>): Promise<T> => withoutStandstill({ shorterThanMs: 200 }, run);
+
 async function whole(backend: Backend, connections: ConnectionPool, question: Question & { fresh?: boolean } = {}): Promise<string> {
   const { fresh = false } = question;
   const { text } = await readBody(await answer(backend.address, { ...question, limits: { connections, fresh, ...question.limits } }));
@@ -56,13 +60,16 @@ t.test('a connection serves again after a whole answer of known end', async (t) 
   ];
   for (const kind of bothKinds) {
     for (const [what, bytes, question] of rows) {
-      const backend = await startBackend(
-        t,
-        kind,
-        serves((socket) => socket.write(bytes, 'latin1')),
-      );
-      const connections = pool(t);
-      for (let n = 0; n < 3; n++) await whole(backend, connections, question);
+      const backend = await inOneGo(async () => {
+        const serving = await startBackend(
+          t,
+          kind,
+          serves((socket) => socket.write(bytes, 'latin1')),
+        );
+        const connections = pool(t);
+        for (let n = 0; n < 3; n++) await whole(serving, connections, question);
+        return serving;
+      });
       t.equal(backend.accepted(), 1, `${what} (${kind})`);
       t.notMatch(backend.received(), /^Connection:/im, 'nothing asks the backend to close');
     }
@@ -101,19 +108,21 @@ t.test('it is closed whenever the next answer could be mistaken', async (t) => {
 
 t.test('an answer that nobody asked for closes the idle connection, and is never the answer to the next request', async (t) => {
   for (const kind of bothKinds) {
-    const backend = await startBackend(
-      t,
-      kind,
-      serves((socket, nth, head) => {
-        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n${head.includes('/a') ? 'aa' : 'bb'}`);
-        if (nth === 1 && head.includes('/a')) setImmediate(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil'));
-      }),
-    );
-    const connections = pool(t);
-    t.equal(await whole(backend, connections, { target: '/a' }), 'aa');
-    await until(() => connections.idle === 0, { timeoutMs: 900, what: 'the poisoned connection to be closed' });
-    t.equal(await whole(backend, connections, { target: '/b' }), 'bb', kind);
-    t.equal(backend.accepted(), 2);
+    const seen = await inOneGo(async () => {
+      const backend = await startBackend(
+        t,
+        kind,
+        serves((socket, nth, head) => {
+          socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n${head.includes('/a') ? 'aa' : 'bb'}`);
+          if (nth === 1 && head.includes('/a')) setImmediate(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil'));
+        }),
+      );
+      const connections = pool(t);
+      const first = await whole(backend, connections, { target: '/a' });
+      await until(() => connections.idle === 0, { timeoutMs: 900, what: 'the poisoned connection to be closed' });
+      return { texts: [first, await whole(backend, connections, { target: '/b' })], accepted: backend.accepted() };
+    });
+    t.same(seen, { texts: ['aa', 'bb'], accepted: 2 }, kind);
   }
 });
 
@@ -125,14 +134,16 @@ t.test('the backend closes when it gets the second request: a race, told from an
   for (const kind of bothKinds) {
     for (const [way, ends] of ways) {
       if (kind === 'unix' && way === 'resets') continue; // unix sockets have no reset
-      const backend = await startBackend(
-        t,
-        kind,
-        serves((socket, nth) => (nth === 1 ? socket.write(ok) : ends(socket))),
-      );
-      const connections = pool(t);
-      await whole(backend, connections);
-      const failed = await failure(backend.address, { limits: { connections } });
+      const { backend, connections, failed } = await inOneGo(async () => {
+        const serving = await startBackend(
+          t,
+          kind,
+          serves((socket, nth) => (nth === 1 ? socket.write(ok) : ends(socket))),
+        );
+        const kept = pool(t);
+        await whole(serving, kept);
+        return { backend: serving, connections: kept, failed: await failure(serving.address, { limits: { connections: kept } }) };
+      });
       t.match(failed, { kind: 'connection_terminated', resend: 'if_idempotent', staleConnection: true, bytesRead: 0, phase: 'await_head' }, `${way} (${kind})`);
       t.ok(failed.bytesWritten > 20 && failed.bytesWritten < 200, `the bytes of this request alone: ${failed.bytesWritten}`);
       t.equal(await whole(backend, connections, { fresh: true }), 'ok', 'a new connection works');
@@ -148,30 +159,34 @@ t.test('the backend closes when it gets the second request: a race, told from an
 });
 
 t.test('what came of the second answer is no race any more', async (t) => {
-  const backend = await startBackend(
-    t,
-    'tcp',
-    serves((socket, nth) => (nth === 1 ? socket.write(ok) : socket.end('HTTP/1.1 2'))),
-  );
-  const connections = pool(t);
-  await whole(backend, connections);
-  const failed = await failure(backend.address, { limits: { connections } });
+  const failed = await inOneGo(async () => {
+    const backend = await startBackend(
+      t,
+      'tcp',
+      serves((socket, nth) => (nth === 1 ? socket.write(ok) : socket.end('HTTP/1.1 2'))),
+    );
+    const connections = pool(t);
+    await whole(backend, connections);
+    return failure(backend.address, { limits: { connections } });
+  });
   t.match(failed, { kind: 'http_response_incomplete', bytesRead: 10 });
   t.equal(failed.staleConnection, undefined);
 });
 
 t.test('a backend that was started again is found by a new connection', async (t) => {
-  const backend = await startBackend(
-    t,
-    'tcp',
-    serves((socket, nth) => (socket.write(ok), nth === 2 && socket.end())),
-  );
-  const connections = pool(t);
-  await whole(backend, connections);
-  await whole(backend, connections);
-  await until(() => connections.idle === 0, { timeoutMs: 900, what: 'the ended connection to be forgotten' });
-  t.equal(await whole(backend, connections), 'ok');
-  t.equal(backend.accepted(), 2);
+  const found = await inOneGo(async () => {
+    const backend = await startBackend(
+      t,
+      'tcp',
+      serves((socket, nth) => (socket.write(ok), nth === 2 && socket.end())),
+    );
+    const connections = pool(t);
+    await whole(backend, connections);
+    await whole(backend, connections);
+    await until(() => connections.idle === 0, { timeoutMs: 900, what: 'the ended connection to be forgotten' });
+    return { text: await whole(backend, connections), accepted: backend.accepted() };
+  });
+  t.same(found, { text: 'ok', accepted: 2 });
 });
 
 t.test('an idle connection is given back after a second', async (t) => {
@@ -185,8 +200,11 @@ t.test('an idle connection is given back after a second', async (t) => {
     }),
   );
   const connections = pool(t);
-  await whole(backend, connections);
-  t.equal(connections.idle, 1);
+  const idle = await inOneGo(async () => {
+    await whole(backend, connections);
+    return connections.idle;
+  });
+  t.equal(idle, 1);
   await Promise.all(closed);
   t.equal(connections.idle, 0);
 });
@@ -232,14 +250,16 @@ t.test('while no request will come, nothing is kept: a worker that was told to e
   let isOpen = true;
   const connections = new ConnectionPool({ kept: 4, served: undefined }, () => isOpen);
   t.teardown(() => connections.close());
-  await whole(backend, connections);
-  t.equal(connections.idle, 1);
+  const idleAfterOne = (): Promise<number> =>
+    inOneGo(async () => {
+      await whole(backend, connections);
+      return connections.idle;
+    });
+  t.equal(await idleAfterOne(), 1);
   connections.closeIdle();
   t.equal(connections.idle, 0);
   isOpen = false;
-  await whole(backend, connections);
-  t.equal(connections.idle, 0, 'nor is one whose answer ends meanwhile');
+  t.equal(await idleAfterOne(), 0, 'nor is one whose answer ends meanwhile');
   isOpen = true;
-  await whole(backend, connections);
-  t.equal(connections.idle, 1, 'and then they are again');
+  t.equal(await idleAfterOne(), 1, 'and then they are again');
 });

@@ -9,6 +9,7 @@ import { encodeParams } from '../../../src/upstream/fastcgi/params.ts';
 import { encodeRecord, encodeStreamEnd, recordType } from '../../../src/upstream/fastcgi/record.ts';
 import { stdout } from '../../fixtures/fastcgi/records.ts';
 import { servesMany, type ServedRequest } from '../../fixtures/fastcgi/serves-many.ts';
+import { withoutStandstill } from '../../support/standstill.ts';
 import { until } from '../../support/until.ts';
 
 const head = 'Content-Type: text/plain\r\n\r\n';
@@ -37,7 +38,7 @@ function attempt(target: Address, { connections, fresh = false, method = 'GET', 
       clientGone: new AbortController().signal,
     },
     target,
-    { connectTimeoutMs: 2000, responseTimeoutMs: 5000, idleTimeoutMs: 5000, connections, fresh },
+    { connectTimeoutMs: 15_000, responseTimeoutMs: 15_000, idleTimeoutMs: 15_000, connections, fresh },
   );
 }
 
@@ -53,18 +54,27 @@ async function read(result: AttemptResult): Promise<{ text: string; cut?: string
   return { text };
 }
 
+/** An idle connection is given back after a second: a process that stood still for so long has none to be seen. */
+const inOneGo = <T>(run: () => Promise<T>): Promise<T> => withoutStandstill({ shorterThanMs: 200 }, run);
+
 const pool = (kept = 4): ConnectionPool => new ConnectionPool({ kept, served: undefined });
 
 for (const kind of ['unix', 'tcp'] as const) {
   t.test(`requests follow each other on one connection over ${kind}, each with its own number and its own count of bytes`, async (t) => {
-    const backend = await servesMany(t, kind, ({ socket, id, nth }) => void socket.write(answer(id, `page ${nth}`)));
-    const connections = pool();
-    const written = new Set<number>();
-    for (let i = 0; i < 300; i++) {
-      const result = await attempt(backend.address, { connections });
-      t.equal((await read(result)).text, `page ${i}`);
-      if (result.kind === 'response') written.add(result.bytesWritten);
-    }
+    const { backend, connections, texts, written } = await inOneGo(async () => {
+      const serving = await servesMany(t, kind, ({ socket, id, nth }) => void socket.write(answer(id, `page ${nth}`)));
+      const [kept, pages, bytes] = [pool(), [] as string[], new Set<number>()];
+      for (let i = 0; i < 300; i++) {
+        const result = await attempt(serving.address, { connections: kept });
+        pages.push((await read(result)).text);
+        if (result.kind === 'response') bytes.add(result.bytesWritten);
+      }
+      return { backend: serving, connections: kept, texts: pages, written: bytes };
+    });
+    t.same(
+      texts,
+      Array.from({ length: 300 }, (_, i) => `page ${i}`),
+    );
     t.same([...new Set(backend.requests.map(({ connection }) => connection))], [0]);
     t.ok(backend.requests.every((request, i) => request.keep && request.id === 1 + (i % 255)));
     t.equal(written.size, 1, 'the bytes of one request, not of the connection');
@@ -78,10 +88,12 @@ for (const kind of ['unix', 'tcp'] as const) {
       ...(kind === 'tcp' && { resets: (socket: ServedRequest['socket']) => void socket.resetAndDestroy() }),
     };
     for (const [how, end] of Object.entries(ends)) {
-      const backend = await servesMany(t, kind, ({ socket, id, nth }) => (nth === 0 ? void socket.write(answer(id, 'first')) : end(socket)));
-      const connections = pool();
-      await read(await attempt(backend.address, { connections }));
-      const lost = await attempt(backend.address, { connections });
+      const { backend, connections, lost } = await inOneGo(async () => {
+        const serving = await servesMany(t, kind, ({ socket, id, nth }) => (nth === 0 ? void socket.write(answer(id, 'first')) : end(socket)));
+        const kept = pool();
+        await read(await attempt(serving.address, { connections: kept }));
+        return { backend: serving, connections: kept, lost: await attempt(serving.address, { connections: kept }) };
+      });
       t.match(lost, { kind: 'failure', failure: { kind: 'connection_terminated', source: 'upstream', staleConnection: true, resend: 'if_idempotent', bytesRead: 0 } }, how);
       t.equal((await read(await attempt(backend.address, { connections }))).text, 'first', 'a new one serves');
     }
@@ -97,13 +109,15 @@ for (const kind of ['unix', 'tcp'] as const) {
       'a whole answer to it': (id) => answer(id, 'SECRET'),
     };
     for (const [what, bytes] of Object.entries(late)) {
-      const backend = await servesMany(t, kind, ({ socket, id, nth }) => {
-        if (nth === 0) socket.write(answer(id, 'first'));
-        else socket.write(Buffer.concat([bytes(id - 1), answer(id, 'second')]));
+      const { text, cut } = await inOneGo(async () => {
+        const backend = await servesMany(t, kind, ({ socket, id, nth }) => {
+          if (nth === 0) socket.write(answer(id, 'first'));
+          else socket.write(Buffer.concat([bytes(id - 1), answer(id, 'second')]));
+        });
+        const connections = pool();
+        await read(await attempt(backend.address, { connections }));
+        return read(await attempt(backend.address, { connections }));
       });
-      const connections = pool();
-      await read(await attempt(backend.address, { connections }));
-      const { text, cut } = await read(await attempt(backend.address, { connections }));
       t.match(cut, /answered request 1 where only request 2 was asked/, `${what} comes first`);
       t.equal(text, '');
 
@@ -125,11 +139,13 @@ for (const kind of ['unix', 'tcp'] as const) {
 }
 
 t.test('a request that must not meet the end of a kept connection gets a new one, which may be kept', async (t) => {
-  const backend = await servesMany(t, 'unix', ({ socket, id, connection }) => void socket.write(answer(id, String(connection))));
-  const connections = pool();
-  const ask = async (fresh: boolean): Promise<string> => (await read(await attempt(backend.address, { connections, fresh }))).text;
-  t.same([await ask(false), await ask(true), await ask(true), await ask(false)], ['0', '1', '2', '2']);
-  t.equal(connections.idle, 3);
+  const seen = await inOneGo(async () => {
+    const backend = await servesMany(t, 'unix', ({ socket, id, connection }) => void socket.write(answer(id, String(connection))));
+    const connections = pool();
+    const ask = async (fresh: boolean): Promise<string> => (await read(await attempt(backend.address, { connections, fresh }))).text;
+    return { texts: [await ask(false), await ask(true), await ask(true), await ask(false)], idle: connections.idle };
+  });
+  t.same(seen, { texts: ['0', '1', '2', '2'], idle: 3 });
 });
 
 t.test('only what ended cleanly and wholly sent is kept', async (t) => {
@@ -142,9 +158,12 @@ t.test('only what ended cleanly and wholly sent is kept', async (t) => {
   const kept = [];
   for (const make of Object.values(never)) {
     const backend = await servesMany(t, 'unix', (request) => void request.socket.write(make(request)));
-    const connections = pool();
-    await read(await attempt(backend.address, { connections }));
-    kept.push(connections.idle);
+    const idle = await inOneGo(async () => {
+      const connections = pool();
+      await read(await attempt(backend.address, { connections }));
+      return connections.idle;
+    });
+    kept.push(idle);
   }
   t.same(kept, [1, 1, 0, 0]);
 
@@ -180,10 +199,12 @@ t.test('a visitor who reads slowly does not keep the connection from serving oth
     socket.write(stdout(head, id));
     setImmediate(() => socket.write(Buffer.concat([stdout('x'.repeat(60_000), id), ending(id)])));
   });
-  const connections = pool();
-  const slow = await attempt(backend.address, { connections });
-  if (slow.kind !== 'response') throw new Error('no answer');
-  await until(() => connections.idle === 1, { timeoutMs: 15_000, what: 'the connection to be given back' });
-  t.equal((await read(await attempt(backend.address, { connections }))).text.length, 60_000);
-  t.equal((await read(slow)).text.length, 60_000);
+  const [other, slow] = await inOneGo(async () => {
+    const connections = pool();
+    const unread = await attempt(backend.address, { connections });
+    await until(() => connections.idle === 1, { timeoutMs: 900, what: 'the connection to be given back' });
+    return [await read(await attempt(backend.address, { connections })), await read(unread)];
+  });
+  t.equal(other.text.length, 60_000);
+  t.equal(slow.text.length, 60_000);
 });
