@@ -210,6 +210,7 @@ async function openMemory(
       index.appended(appended);
       onAppended?.(appended);
     },
+    onSealed: index.begin,
   });
   index.begin();
   const state = await openState(host.state, systemClock);

@@ -28,7 +28,7 @@ function request(folder: string, more: Partial<CaptureRequest> = {}, context: Pa
     wanted: collectorNames,
     collectors,
     signal: never,
-    context: { target: external, state: { state: 'unknown', text: '', pids: [], fence: '' }, run: runCommand, sinceMs: 0, maxBytes: 8 * 1024 ** 2, timeoutMs: 5000, ...context },
+    context: { target: external, state: { state: 'unknown', text: '', pids: [], fence: '' }, run: runCommand, sinceMs: 0, maxBytes: 8 * 1024 ** 2, timeoutMs: 60_000, ...context },
     ...more,
   };
 }
@@ -166,7 +166,7 @@ t.test('R11: a cut beginning is left out: of half a line nobody can say whether 
   t.equal(readFileSync(join(folder, 'evidence/INCIDENT/1/log-tail.txt'), 'utf8').includes('HALF'), false);
   const printed = await readCommand(
     ['/bin/echo', 'Environment=SECRET=1\nActiveState=active'],
-    { target, state: { state: 'unknown', text: '', pids: [], fence: '' }, run: runCommand, sinceMs: 0, maxBytes: 30, timeoutMs: 5000 },
+    { target, state: { state: 'unknown', text: '', pids: [], fence: '' }, run: runCommand, sinceMs: 0, maxBytes: 30, timeoutMs: 60_000 },
     never,
   );
   t.equal(printed, 'ActiveState=active');

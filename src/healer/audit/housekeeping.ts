@@ -11,6 +11,8 @@ export interface HousekeepingOptions extends Keeping {
   readonly wallMs: () => number;
   /** Writes a record that is on the disk when it resolves; rejects otherwise. */
   readonly write: (event: AuditEvent) => Promise<unknown>;
+  /** A file was made read-only. */
+  readonly onSealed?: () => void;
 }
 
 /** Runs when it is asked to: at opening, and whenever the log goes on in the next file, which is at least once a day. */
@@ -47,8 +49,8 @@ export class Housekeeping {
   }
 
   async #keepHouse(): Promise<void> {
-    const { folder, wallMs, write } = this.#options;
-    for (const { file, problem } of await sealFiles(folder, this.#stop.signal)) {
+    const { folder, wallMs, write, onSealed = () => undefined } = this.#options;
+    for (const { file, problem } of await sealFiles(folder, { signal: this.#stop.signal, onSealed })) {
       if (this.#told.has(file)) continue;
       await write({ event: 'audit.rotated', text: `${file} could not be sealed and compressed, and stays as it is: ${problem}` });
       this.#told.add(file);

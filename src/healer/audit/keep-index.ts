@@ -13,7 +13,7 @@ import { indexPath, readIndex, stampOf } from './index-file.ts';
 import { asItStands, linesIn } from './lines-in.ts';
 
 export interface IndexKeeper {
-  /** To be called when the log is open: catches up with what is there. */
+  /** To be called when the log is open, and when a file that was left was made read-only, which changes how it looks: catches up with what is there. */
   begin(): void;
   /** To be called for each record that stands in the log; cheap. */
   appended(record: { readonly file: string; readonly offset: number }): void;
@@ -27,9 +27,6 @@ export interface IndexKeeping {
   readonly onTrouble: (text: string) => void;
 }
 
-/** A file that was just left is made read-only a moment later, which changes how it looks: then its stamp is made anew. */
-const lookAgainMs = 1000;
-
 /** Keeps the index of a folder that this process writes to. Never rejects or throws. */
 export function keepIndex({ folder, onTrouble }: IndexKeeping): IndexKeeper {
   const stop = new AbortController();
@@ -38,15 +35,12 @@ export function keepIndex({ folder, onTrouble }: IndexKeeping): IndexKeeper {
   let running: Promise<void> | undefined;
   let isDue = false;
   let inTrouble = false;
-  let again: NodeJS.Timeout | undefined;
   const run = async (): Promise<void> => {
     while (isDue && !stop.signal.aborted) {
       isDue = false;
       try {
-        const isStampNew = await updateIndex(folder, { covered, signal: stop.signal });
+        await updateIndex(folder, { covered, signal: stop.signal });
         inTrouble = false;
-        clearTimeout(again);
-        if (isStampNew && !stop.signal.aborted) again = setTimeout(begin, lookAgainMs).unref();
       } catch (error) {
         if (!inTrouble) onTrouble(`the index of the audit log cannot be kept, so questions take longer: ${error instanceof Error ? error.message : String(error)}`);
         inTrouble = true;
@@ -69,7 +63,6 @@ export function keepIndex({ folder, onTrouble }: IndexKeeping): IndexKeeper {
     },
     close: async () => {
       stop.abort();
-      clearTimeout(again);
       await running;
     },
   };
@@ -132,27 +125,24 @@ async function shorten(path: string, bytes: number): Promise<void> {
 
 /**
  * Covers every finished file to its end, and the newest in whole blocks. Removes indexes whose log file is gone. Rejects
- * with the system's error; what was covered until then stays. Resolves with whether a file was covered to its end just now.
+ * with the system's error; what was covered until then stays.
  */
 export async function updateIndex(
   folder: string,
   { covered = new Covered(), signal = new AbortController().signal }: { readonly covered?: Covered; readonly signal?: AbortSignal } = {},
-): Promise<boolean> {
+): Promise<void> {
   const files = await listAuditFiles(folder);
-  let isStampNew = false;
   for (const listed of files) {
-    if (signal.aborted) return isStampNew;
+    if (signal.aborted) return;
     const file = await asItStands(listed);
     if (await covered.isDone(file)) continue;
-    const position = covered.set(file, await (listed === files.at(-1) ? coverNewest : finish)(file, { covered, signal }));
-    isStampNew ||= listed !== files.at(-1) && position.isStamped;
+    covered.set(file, await (listed === files.at(-1) ? coverNewest : finish)(file, { covered, signal }));
   }
   const wanted = new Set(files.map(indexPath));
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
     if (/^audit-\d{8}-\d{2,6}\.index$/.test(name) && !wanted.has(path)) await rm(path, { force: true });
   }
-  return isStampNew;
 }
 
 interface Covering {

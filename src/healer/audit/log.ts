@@ -31,6 +31,8 @@ export interface AuditLogOptions extends Keeping {
   readonly rotateBytes?: number;
   /** Told of each record once it stands in the file, in the order of the chain: the line without its newline, and where it begins. Must not throw. */
   readonly onAppended?: (appended: { readonly line: string; readonly seq: number; readonly file: string; readonly offset: number }) => void;
+  /** Told of each file that was left once it is read-only. Must not throw. */
+  readonly onSealed?: () => void;
 }
 
 /** A record that stands in the file; of a gating event, on the disk. `seq` is what another record's `parent` names. */

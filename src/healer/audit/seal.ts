@@ -38,15 +38,24 @@ export interface SealTrouble {
   readonly problem: string;
 }
 
+export interface Sealing {
+  readonly signal: AbortSignal;
+  /** A file was made read-only. */
+  readonly onSealed: () => void;
+}
+
 /** Seals every file but the newest, and compresses all but the newest two, oldest first. Never rejects; ends early when `signal` aborts. */
-export async function sealFiles(folder: string, signal: AbortSignal): Promise<readonly SealTrouble[]> {
+export async function sealFiles(folder: string, { signal, onSealed }: Sealing): Promise<readonly SealTrouble[]> {
   const troubles: SealTrouble[] = [];
   // best effort: a folder that is gone is told by whoever wants to write there
   const files = await listAuditFiles(folder).catch(() => []);
   for (const [i, file] of files.slice(0, -1).entries()) {
     if (isCompressed(file)) continue;
     try {
-      if (((await stat(file.path)).mode & 0o777) !== sealedMode) await chmod(file.path, sealedMode);
+      if (((await stat(file.path)).mode & 0o777) !== sealedMode) {
+        await chmod(file.path, sealedMode);
+        onSealed();
+      }
       if (i < files.length - filesKeptPlain) await compress(file, signal);
     } catch (error) {
       if (signal.aborted) break;

@@ -156,9 +156,11 @@ t.test('no text makes the search slow', async (t) => {
     'requirepass ',
   ];
   for (const piece of nasty) {
-    const from = performance.now();
+    // of the processor: what other programs take of it says nothing
+    const from = process.cpuUsage();
     redact(piece.repeat(200_000));
-    t.ok(performance.now() - from < 2000, `${piece}: ${Math.round(performance.now() - from)} ms for text that nobody sends`);
+    const tookMs = process.cpuUsage(from).user / 1000;
+    t.ok(tookMs < 2000, `${piece}: ${Math.round(tookMs)} ms for text that nobody sends`);
   }
 });
 

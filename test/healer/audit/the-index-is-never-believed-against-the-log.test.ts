@@ -213,9 +213,14 @@ t.test('a file that is compressed between the listing and the reading is read', 
 t.test('the healer keeps the index while it writes, and goes on with it after a restart', async (t) => {
   const folder = join(tempFolder(t), 'log');
   const trouble: string[] = [];
+  let sealed = 0;
   const run = async (from: number) => {
     const index = keepIndex({ folder, onTrouble: (text) => trouble.push(text) });
-    const log = await openAuditLog({ folder, host: 'web1', agent: 'goodgateway test', clock: systemClock, bootId: 'b', rotateBytes: 700_000, onAppended: index.appended });
+    const onSealed = (): void => {
+      sealed += 1;
+      index.begin();
+    };
+    const log = await openAuditLog({ folder, host: 'web1', agent: 'goodgateway test', clock: systemClock, bootId: 'b', rotateBytes: 700_000, onAppended: index.appended, onSealed });
     index.begin();
     for (let i = from; i < from + 1800; i += 300)
       await Promise.all(Array.from({ length: 300 }, (_, k) => log.append({ event: 'incident.updated', incident: crash.id, text: `${i + k} ${'x'.repeat(400)}` })));
@@ -233,6 +238,7 @@ t.test('the healer keeps the index while it writes, and goes on with it after a 
   await run(1800);
   t.ok((await listAuditFiles(folder)).length >= 3);
   t.match(await findIncident(await listAuditFiles(folder), crash.id), { isIndexWrong: false, records: { length: 2000 }, leftOut: Number });
+  t.ok(sealed > 0, 'it is told of each file that was made read-only: such a one looks otherwise than when it was stamped');
   t.same(trouble, []);
 });
 
