@@ -11,6 +11,7 @@ import { isCompressed, listAuditFiles, type AuditFile } from './files.ts';
 import { blockBytes, BlockBuilder, encodeLine } from './index-block.ts';
 import { indexPath, readIndex, stampOf } from './index-file.ts';
 import { asItStands, linesIn } from './lines-in.ts';
+import { errnoOf } from './open-file.ts';
 
 export interface IndexKeeper {
   /** To be called when the log is open: catches up with what is there. */
@@ -140,12 +141,21 @@ export async function updateIndex(
 ): Promise<boolean> {
   const files = await listAuditFiles(folder);
   let isStampNew = false;
-  for (const listed of files) {
-    if (signal.aborted) return isStampNew;
+  const cover = async (listed: AuditFile): Promise<void> => {
     const file = await asItStands(listed);
-    if (await covered.isDone(file)) continue;
+    if (await covered.isDone(file)) return;
     const position = covered.set(file, await (listed === files.at(-1) ? coverNewest : finish)(file, { covered, signal }));
     isStampNew ||= listed !== files.at(-1) && position.isStamped;
+  };
+  for (const listed of files) {
+    if (signal.aborted) return isStampNew;
+    try {
+      await cover(listed);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+      // It was compressed since it was looked at; or removed, and then there is nothing to cover.
+      if (isCompressed(await asItStands(listed))) await cover(listed);
+    }
   }
   const wanted = new Set(files.map(indexPath));
   for (const name of await readdir(folder)) {
