@@ -41,7 +41,7 @@ export interface IncidentPart {
 
 /** Was this request among them? */
 export function isAmong(request: string, { requests }: Pick<IncidentPart, 'requests'>): boolean {
-  return requests.includes(request) && requests.split(' ').includes(request);
+  return request !== '' && requests.includes(request) && requests.split(' ').includes(request);
 }
 
 /** So much of the log is one block: what a reader reads itself behind the last one, and what is held in memory. */
