@@ -149,7 +149,7 @@ function extend(spans: number[], [from, to]: readonly [number, number]): void {
 
 function addToPart(part: GrowingPart, record: AuditRecord, span: readonly [number, number]): void {
   part.records += 1;
-  part.lastMs = Date.parse(record.ts);
+  part.lastMs = Math.max(part.lastMs, Date.parse(record.ts));
   extend(part.spans, span);
   for (const request of record.symptom?.requests ?? []) part.requests.add(request);
   if (changesSummary(part, record)) part.short.push(shortOf(record));

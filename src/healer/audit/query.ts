@@ -164,7 +164,7 @@ class Summaries {
   addBlock({ incidents }: IndexBlock): void {
     for (const [id, { short, lastMs }] of Object.entries(incidents)) {
       const summary = short.reduce<IncidentSummary | undefined>((before, record) => addToSummary(before, id, record), this.#summaries.get(id));
-      if (summary) this.#set({ ...summary, lastAtMs: lastMs });
+      if (summary) this.#set({ ...summary, lastAtMs: Math.max(summary.lastAtMs, lastMs) });
     }
   }
 

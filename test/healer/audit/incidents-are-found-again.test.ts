@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { listAuditFiles } from '../../../src/healer/audit/files.ts';
 import { findIncident } from '../../../src/healer/audit/find-incident.ts';
+import { updateIndex } from '../../../src/healer/audit/keep-index.ts';
 import { findAuditFiles, readRecords, summarizeIncidents, type Selection } from '../../../src/healer/audit/query.ts';
 import { append, crash, crashEvents, openStory, StoryClock } from '../../fixtures/audit/story.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
@@ -61,6 +62,23 @@ t.test('a selection takes a time and a service; an incident over midnight keeps 
   t.same(await ids({ sinceMs: Date.parse('2027-01-01T00:00:00Z') }), []);
   const { incidents } = await summarizeIncidents(files, { sinceMs: Date.parse('2026-11-22T00:00:00Z') });
   t.equal(incidents[0]?.openedAtMs, Date.parse('2026-11-21T23:59:59Z'));
+});
+
+t.test('an incident in which the clock was set back is told of the time in which it was opened', async (t) => {
+  const own = tempFolder(t);
+  const clock = new StoryClock('2026-11-22T03:12:00Z');
+  const log = await openStory(own, clock, 1000);
+  const [opened, ...rest] = crashEvents();
+  await append(log, clock, opened ? [opened] : []);
+  clock.now -= 3_600_000;
+  await append(log, clock, rest);
+  await log.close();
+  const of = async (since: string) => (await summarizeIncidents(await listAuditFiles(own), { sinceMs: Date.parse(since) })).incidents;
+  t.match(await of('2026-11-22T03:00:00Z'), [{ id: crash.id, outcome: 'recovered' }]);
+  await updateIndex(own);
+  t.ok(readdirSync(own).some((name) => name.endsWith('.index')));
+  t.match(await of('2026-11-22T03:00:00Z'), [{ id: crash.id, outcome: 'recovered' }], 'by its index');
+  t.same(await of('2026-11-22T03:12:01Z'), []);
 });
 
 t.test('records come in the order of the chain, byte for byte', async (t) => {
