@@ -13,6 +13,7 @@ import { productVersion } from '../config/product-version.ts';
 import type { AuditFile } from '../healer/audit/files.ts';
 import type { IncidentStory } from '../healer/audit/find-incident.ts';
 import { readRecords } from '../healer/audit/query.ts';
+import type { AuditRecord } from '../healer/audit/record.ts';
 import { readRegularText } from '../healer/probes/read-regular-file.ts';
 import { tellIncident } from './incident-story.ts';
 import { redactConfiguration, redactFile, redactRecord } from './redact-file.ts';
@@ -46,8 +47,9 @@ const mostFiles = 500;
 export async function bundleMembers(source: BundleSource): Promise<BundleContents> {
   const collected = new Collected();
   await addRecords(source, collected);
-  const told = redactFile(tellIncident(source.story, { all: true }).map(stripVTControlCharacters).join('\n'));
-  collected.add('story.txt', `${told.text}\n`, told.replaced);
+  const cleaned = cleanRecords(source.story);
+  const told = tellIncident(cleaned.story, { all: true }).map(stripVTControlCharacters).join('\n');
+  collected.add('story.txt', `${told}\n`, cleaned.replaced);
   collected.add('host.json', `${JSON.stringify(hostFacts(), undefined, 2)}\n`);
   const { host } = source;
   if (!host) collected.leave('configuration, evidence, doctor.json', 'no configuration could be read');
@@ -87,13 +89,26 @@ class Collected implements BundleContents {
   }
 }
 
+/** Before the story is told: its lines end in the middle of what would look like a secret. */
+function cleanRecords(story: IncidentStory): { readonly story: IncidentStory; readonly replaced: number } {
+  let replaced = 0;
+  const records = story.records.map((record): AuditRecord => {
+    const found = redactRecord(JSON.stringify(record));
+    replaced += found.replaced;
+    return found.replaced === 0 ? record : JSON.parse(found.text);
+  });
+  return { story: { ...story, records }, replaced };
+}
+
 /** The lines as they stand in the log, so that their hashes can be compared, unless a secret was found in one. */
 async function addRecords({ story, files }: BundleSource, collected: Collected): Promise<void> {
   const [first, last] = [story.records[0], story.records.at(-1)];
   if (!first || !last) return;
   const lines: string[] = [];
   let secrets = 0;
-  for await (const { line, record } of readRecords(files, { incidents: new Set([story.id]), sinceMs: Date.parse(first.ts), useIndex: !story.isIndexWrong })) {
+  // The clock may have been set back meanwhile.
+  const sinceMs = story.records.reduce((earliest, { ts }) => Math.min(earliest, Date.parse(ts)), Infinity);
+  for await (const { line, record } of readRecords(files, { incidents: new Set([story.id]), sinceMs, useIndex: !story.isIndexWrong })) {
     if (record.seq < first.seq || record.seq > last.seq) continue;
     const found = redactRecord(line);
     lines.push(found.text);

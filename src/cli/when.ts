@@ -15,7 +15,7 @@ export function parseWhen(text: string, nowMs: number, edge: 'start' | 'end' = '
   if (text === 'now') return nowMs;
   const day = dayOf(text, new Date(nowMs));
   if (day) return edge === 'start' ? day.getTime() : new Date(day.getFullYear(), day.getMonth(), day.getDate() + 1).getTime() - 1;
-  if (!/^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/.test(text)) return undefined;
+  if (!/^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/.test(text) || !dayOf(text.slice(0, 10), new Date(nowMs))) return undefined;
   const at = Date.parse(text.replace(' ', 'T'));
   return Number.isNaN(at) ? undefined : at;
 }

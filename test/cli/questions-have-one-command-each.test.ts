@@ -162,6 +162,25 @@ t.test('bundle: what a ticket needs, without secrets, whole and checkable', asyn
   t.equal(existsSync(join(root, 'none.tgz')), false);
 });
 
+t.test('bundle: all records of an incident in which the clock was set back, and no secret that an older version let stand', async (t) => {
+  const place = tempFolder(t);
+  const own = join(place, 'log');
+  const clock = new StoryClock();
+  const log = await openStory(own, clock);
+  const [opened, ...rest] = crashEvents();
+  await append(log, clock, opened ? [opened] : []);
+  clock.now -= 3_600_000;
+  await append(log, clock, rest);
+  await log.close();
+  const file = join(own, 'audit-20261122-01.jsonl');
+  const cookie = `it sent Cookie: ${'abc=def; '.repeat(9)}sid=hunter2`;
+  writeFileSync(file, readFileSync(file, 'utf8').replace('no status path is configured', cookie));
+  t.match(await run('bundle', crash.id, '--folder', own, '--output', join(place, 'out.tgz')), { code: 0 });
+  const inBundle = (name: string) => succeed(['/bin/tar', '-xzOf', join(place, 'out.tgz'), `goodgateway-X7K3FQ/${name}`]);
+  t.equal((await inBundle('incident.ndjson')).trimEnd().split('\n').length, 7);
+  for (const name of ['incident.ndjson', 'story.txt']) t.notMatch(await inBundle(name), /hunter2/, name);
+});
+
 t.test('audit export: the lines as they stand, or a table that no spreadsheet calculates with', async (t) => {
   t.equal(await inLog('audit', 'export'), `${written.join('\n')}\n`);
   const rows = (await inLog('audit', 'export', '--format', 'csv', '--since', '2026-11-22T03:12:06Z')).split('\r\n');

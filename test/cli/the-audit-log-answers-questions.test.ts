@@ -238,6 +238,7 @@ t.test('times are said as people say them', async (t) => {
     ['2026-11-22T03:12:05Z', 'start', Date.UTC(2026, 10, 22, 3, 12, 5)],
     ['2026-11-22T03:12:05.250+01:00', 'end', Date.UTC(2026, 10, 22, 2, 12, 5, 250)],
     ['2026-02-31', 'start', undefined],
+    ['2026-02-31T03:12', 'start', undefined],
     ['2026-11-22T25:00', 'start', undefined],
     ['2 hours', 'start', undefined],
     ['', 'start', undefined],

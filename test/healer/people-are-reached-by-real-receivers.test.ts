@@ -1,6 +1,7 @@
 /** Each way of telling against a real server of its kind on loopback: what arrives, what is refused, and what is said of it. */
 import { createHmac } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { parse } from 'yaml';
@@ -138,6 +139,34 @@ t.test('a secret is in nothing that is said of a failure, also where the receive
   const said = JSON.stringify([answered, unreachable]);
   t.match(said, /answered 401: no Bearer \[redacted\] at \[redacted\]/);
   for (const word of [...planted, Buffer.from(planted[0]).toString('base64').slice(0, -2)]) t.notOk(said.includes(word), word);
+});
+
+t.test('what gives an address away is not said either, in whatever form the receiver says it back', async (t) => {
+  const receiver = await webhookReceiver(t);
+  const path = '/services/T0LONGENOUGH/planted-path-4716';
+  const settings = { type: 'webhook', url_file: secret(t, `${receiver.url.slice(0, -1)}${path}`) };
+  for (const body of [`{"path":"${path.replaceAll('/', String.raw`\/`)}"}`, 'no hook planted-path-4716', `no hook ${encodeURIComponent(path)}`]) {
+    receiver.answer = { status: 404, body };
+    const said = JSON.stringify(await send(settings));
+    t.match(said, /answered 404: .*\[redacted\]/, body);
+    t.notOk(said.includes('planted-path-4716'), said);
+  }
+});
+
+t.test('a mail server that says the login back does not give the password away', async (t) => {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined).write('220 mail\r\n');
+    socket.on('data', (bytes) => {
+      const said = bytes.toString().trim();
+      socket.write(said.startsWith('EHLO') ? '250-mail\r\n250 AUTH PLAIN\r\n' : `535 5.7.8 not understood: ${said}\r\n`);
+    });
+  });
+  const port = await new Promise<number>((resolve) => server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)));
+  t.teardown(() => server.close());
+  const settings = { type: 'email', host: '127.0.0.1', port, tls: 'none', user: 'gateway', password_file: secret(t, 'planted-pass-4717'), from: 'gw@web1.example', to: ['ops@example.com'] };
+  const said = JSON.stringify(await send(settings));
+  t.match(said, /535 5\.7\.8 not understood: AUTH PLAIN \[redacted\]/);
+  for (const word of said.match(/[\w+/]{16,}={0,2}/g) ?? []) t.notOk(Buffer.from(word, 'base64').toString().includes('planted'), word);
 });
 
 t.test('a secret that is missing, open to others or no secret is a failure that says what to do', async (t) => {

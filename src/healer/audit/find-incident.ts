@@ -114,26 +114,31 @@ async function gather({ id, files }: Found, indexOf: IndexOf): Promise<Pick<Inci
   for (const file of files.toReversed()) {
     const here = await recordsOf(file, id, await indexOf(file));
     if (!here) return undefined;
-    records = [...here, ...records];
-    leftOut += Math.max(0, records.length - maxRecordsOfIncident);
-    records = records.slice(-maxRecordsOfIncident);
-    if (here.some((record) => record.event === 'incident.opened')) break;
+    leftOut += here.leftOut + Math.max(0, here.records.length + records.length - maxRecordsOfIncident);
+    records = [...here.records, ...records].slice(-maxRecordsOfIncident);
+    if (here.hasOpening) break;
   }
   return records.length > 0 ? { records, leftOut } : undefined;
 }
 
-async function recordsOf(file: AuditFile, id: string, index: Believed): Promise<readonly AuditRecord[] | undefined> {
+interface PartOfStory extends Pick<IncidentStory, 'records' | 'leftOut'> {
+  readonly hasOpening: boolean;
+}
+
+async function recordsOf(file: AuditFile, id: string, index: Believed): Promise<PartOfStory | undefined> {
   const parts = index.blocks.flatMap((block) => (block.incidents[id] ? [{ block, part: block.incidents[id] }] : []));
   const expected = parts.reduce((sum, { part }) => sum + part.records, 0);
   const records: AuditRecord[] = [];
-  let found = 0;
+  let [found, leftOut, hasOpening] = [0, 0, false];
   for await (const { bytes, end } of linesIn(file, [...parts.flatMap(({ block, part }) => absolute(block, part.spans)), ...behind(index)])) {
     const record = bytes.includes(id) ? readRecord(bytes) : undefined;
     if (record?.incident !== id) continue;
     if (end <= index.to) found += 1;
+    hasOpening ||= record.event === 'incident.opened';
     records.push(record);
-    // One more than is kept: so the caller sees that something was left out.
-    if (records.length > maxRecordsOfIncident + 1) records.shift();
+    if (records.length <= maxRecordsOfIncident) continue;
+    records.shift();
+    leftOut += 1;
   }
-  return found === expected ? records : undefined;
+  return found === expected ? { records, leftOut, hasOpening } : undefined;
 }

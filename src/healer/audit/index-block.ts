@@ -41,7 +41,7 @@ export interface IncidentPart {
 
 /** Was this request among them? */
 export function isAmong(request: string, { requests }: Pick<IncidentPart, 'requests'>): boolean {
-  return requests.includes(request) && requests.split(' ').includes(request);
+  return request !== '' && requests.includes(request) && requests.split(' ').includes(request);
 }
 
 /** So much of the log is one block: what a reader reads itself behind the last one, and what is held in memory. */
@@ -149,7 +149,7 @@ function extend(spans: number[], [from, to]: readonly [number, number]): void {
 
 function addToPart(part: GrowingPart, record: AuditRecord, span: readonly [number, number]): void {
   part.records += 1;
-  part.lastMs = Date.parse(record.ts);
+  part.lastMs = Math.max(part.lastMs, Date.parse(record.ts));
   extend(part.spans, span);
   for (const request of record.symptom?.requests ?? []) part.requests.add(request);
   if (changesSummary(part, record)) part.short.push(shortOf(record));

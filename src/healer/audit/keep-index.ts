@@ -11,6 +11,7 @@ import { isCompressed, listAuditFiles, type AuditFile } from './files.ts';
 import { blockBytes, BlockBuilder, encodeLine } from './index-block.ts';
 import { indexPath, readIndex, stampOf } from './index-file.ts';
 import { asItStands, linesIn } from './lines-in.ts';
+import { errnoOf } from './open-file.ts';
 
 export interface IndexKeeper {
   /** To be called when the log is open, and when a file that was left was made read-only, which changes how it looks: catches up with what is there. */
@@ -132,11 +133,20 @@ export async function updateIndex(
   { covered = new Covered(), signal = new AbortController().signal }: { readonly covered?: Covered; readonly signal?: AbortSignal } = {},
 ): Promise<void> {
   const files = await listAuditFiles(folder);
+  const cover = async (listed: AuditFile): Promise<void> => {
+    const file = await asItStands(listed);
+    if (await covered.isDone(file)) return;
+    covered.set(file, await (listed === files.at(-1) ? coverNewest : finish)(file, { covered, signal }));
+  };
   for (const listed of files) {
     if (signal.aborted) return;
-    const file = await asItStands(listed);
-    if (await covered.isDone(file)) continue;
-    covered.set(file, await (listed === files.at(-1) ? coverNewest : finish)(file, { covered, signal }));
+    try {
+      await cover(listed);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+      // It was compressed since it was looked at; or removed, and then there is nothing to cover.
+      if (isCompressed(await asItStands(listed))) await cover(listed);
+    }
   }
   const wanted = new Set(files.map(indexPath));
   for (const name of await readdir(folder)) {

@@ -12,7 +12,7 @@ import { asItStands, linesIn, type Range } from './lines-in.ts';
 import { errnoOf } from './open-file.ts';
 import { readRecord } from './read-record.ts';
 import type { AuditRecord } from './record.ts';
-import { addToSummary, type IncidentSummary } from './summary.ts';
+import { addToSummary, type IncidentSummary, type SummaryFields } from './summary.ts';
 
 /** A part of the log. Times are wall milliseconds, both ends included. */
 export interface Selection {
@@ -124,7 +124,7 @@ function isSelected(record: AuditRecord, { sinceMs, untilMs, service, kind, inci
 }
 
 const maxSummaries = 10_000;
-/** So far before the selected time an incident may have begun and still be told from its beginning. */
+/** So far before the selected time an incident may have begun and still be told from its beginning at once. */
 const lookBackMs = 86_400_000;
 
 /** Every incident of which something was recorded in the selected time, by its opening; the newest 10,000. `cause`: its last. */
@@ -133,29 +133,44 @@ export async function summarizeIncidents(
   selection: Omit<Selection, 'kind' | 'incidents'> & { readonly cause?: string | undefined },
 ): Promise<{ readonly incidents: readonly IncidentSummary[]; readonly leftOut: number }> {
   const { sinceMs = 0, untilMs, service, cause, useIndex } = selection;
-  const time = { sinceMs: Math.max(0, sinceMs - lookBackMs), untilMs };
-  const summaries = new Summaries();
-  for await (const { file, index } of withIndexes(filesOf(files, time), useIndex)) {
-    for (const block of index.blocks) {
-      if (!overlaps(block, time)) continue;
-      if (block.minMs >= time.sinceMs && block.maxMs <= (untilMs ?? Infinity)) summaries.addBlock(block);
-      else await summaries.addLines(file, [[block.from, block.to]], time);
-    }
-    await summaries.addLines(file, behind(index), time);
-  }
-  const wanted = (one: IncidentSummary): boolean => one.lastAtMs >= sinceMs && (service === undefined || one.service === service) && (cause === undefined || one.cause === cause);
+  const time = { sinceMs: Math.max(0, sinceMs - lookBackMs), untilMs, useIndex };
+  const found = await summarize(files, time);
+  const ofThatTime = found.all().filter((one) => one.lastAtMs >= sinceMs);
+  const begunBefore = new Set(ofThatTime.flatMap(({ id }) => (found.opened.has(id) ? [] : [id])));
+  // Of a long incident only the end was seen: when it began, and what was done, stands further back.
+  const whole = begunBefore.size === 0 || time.sinceMs === 0 ? undefined : await summarize(files, { untilMs, useIndex, incidents: begunBefore });
   return {
-    incidents: summaries
-      .all()
-      .filter(wanted)
+    incidents: [...ofThatTime.filter(({ id }) => !whole || !begunBefore.has(id)), ...(whole?.all() ?? [])]
+      .filter((one) => (service === undefined || one.service === service) && (cause === undefined || one.cause === cause))
       .toSorted((a, b) => a.openedAtMs - b.openedAtMs),
-    leftOut: summaries.leftOut,
+    leftOut: found.leftOut,
   };
 }
 
+async function summarize(files: readonly AuditFile[], selection: Selection): Promise<Summaries> {
+  const { sinceMs = 0, untilMs = Infinity, useIndex } = selection;
+  const summaries = new Summaries(selection);
+  for await (const { file, index } of withIndexes(filesOf(files, selection), useIndex)) {
+    for (const block of index.blocks) {
+      if (!overlaps(block, selection)) continue;
+      if (block.minMs >= sinceMs && block.maxMs <= untilMs) summaries.addBlock(block);
+      else await summaries.addLines(file, rangesIn(block, selection));
+    }
+    await summaries.addLines(file, behind(index));
+  }
+  return summaries;
+}
+
 class Summaries {
+  readonly #selection: Selection;
   readonly #summaries = new Map<string, IncidentSummary>();
+  /** Those whose beginning was seen. */
+  readonly opened = new Set<string>();
   leftOut = 0;
+
+  constructor(selection: Selection) {
+    this.#selection = selection;
+  }
 
   all(): readonly IncidentSummary[] {
     return [...this.#summaries.values()];
@@ -163,16 +178,23 @@ class Summaries {
 
   addBlock({ incidents }: IndexBlock): void {
     for (const [id, { short, lastMs }] of Object.entries(incidents)) {
-      const summary = short.reduce<IncidentSummary | undefined>((before, record) => addToSummary(before, id, record), this.#summaries.get(id));
-      if (summary) this.#set({ ...summary, lastAtMs: lastMs });
+      if (this.#selection.incidents && !this.#selection.incidents.has(id)) continue;
+      for (const record of short) this.#add(id, record);
+      const summary = this.#summaries.get(id);
+      if (summary) this.#set({ ...summary, lastAtMs: Math.max(summary.lastAtMs, lastMs) });
     }
   }
 
-  async addLines(file: AuditFile, ranges: readonly Range[], time: Selection): Promise<void> {
+  async addLines(file: AuditFile, ranges: readonly Range[]): Promise<void> {
     for await (const { bytes, complete } of linesIn(file, ranges)) {
       const record = complete ? readRecord(bytes) : undefined;
-      if (record?.incident !== undefined && isSelected(record, time)) this.#set(addToSummary(this.#summaries.get(record.incident), record.incident, record));
+      if (record?.incident !== undefined && isSelected(record, this.#selection)) this.#add(record.incident, record);
     }
+  }
+
+  #add(id: string, record: SummaryFields): void {
+    if (record.event === 'incident.opened') this.opened.add(id);
+    this.#set(addToSummary(this.#summaries.get(id), id, record));
   }
 
   #set(summary: IncidentSummary): void {
@@ -180,6 +202,7 @@ class Summaries {
     const [oldest] = this.#summaries.keys();
     if (this.#summaries.size <= maxSummaries || oldest === undefined) return;
     this.#summaries.delete(oldest);
+    this.opened.delete(oldest);
     this.leftOut += 1;
   }
 }

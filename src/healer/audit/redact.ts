@@ -9,6 +9,13 @@ const mark = '[redacted]';
 /** A value as shells and configuration files write it; with quotes it may hold blanks. */
 const value = String.raw`(?!["']?\[redacted\])(?:"[^"\n]{0,4096}"?|'[^'\n]{0,4096}'?|[^\s"']\S{0,4095})`;
 const secretWord = 'passw(?:or)?d|passphrase|pass|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key';
+/** What stands between a name, which may have quotes of its own, and its value, which may be the first of a list. */
+const equals = String.raw`(?:\\{0,3}["'])?\s{0,4}(?:=>|[=:](?!>))\s{0,4}(?:\[\s{0,4})?`;
+/**
+ * A text in quotes. In JSON that is quoted in JSON they have backslashes: the same ones begin and end it, those within it
+ * have one more. Where it is cut off it ends with its line.
+ */
+const quoted = String.raw`(?<quotes>\\{0,3}["'])[^\n]{0,4096}?(?:(?<!\\)\k<quotes>|(?=\n)|$)`;
 /** `--db-password`, `-token`; but `--no-ask-password` takes no value, and of `--token-file` the value is a path. */
 const secretFlag = String.raw`(?!--?(?:no|ask|skip|use)-)--?(?:[\w-]{0,40}[_-])?(?:${secretWord}|requirepass)`;
 /** Programs with a short option for the password, or for user and password in one. */
@@ -30,8 +37,12 @@ const patterns: readonly RegExp[] = [
   /(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)(?!\[redacted\])[\s\S]*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|$)/g,
   // The end of a key whose beginning was cut off with the beginning of the output.
   /^()[\s\S]*?-----END [A-Z ]{0,30}PRIVATE KEY-----/g,
-  /(\b(?:set-)?cookie:\s{0,8})(?!\s{0,8}\[redacted\])[^\r\n]+/gi,
-  /(\b(?:proxy-)?authorization["']?\s{0,8}[:=]\s{0,8})(?!\s{0,8}\[redacted\])[^\r\n,}]+/gi,
+  /(\b(?:(?:set-)?cookie:|http_cookie["'\]]{0,2}\s{0,4}(?:=>|[=:](?!>)))\s{0,8})(?!\s{0,8}\[redacted\])[^\r\n]+/gi,
+  new RegExp(String.raw`(\b(?:set-)?cookie${equals})${quoted}`, 'gi'),
+  new RegExp(String.raw`(\b(?:proxy-)?authorization${equals})${quoted}`, 'gi'),
+  new RegExp(String.raw`((?:passw(?:or)?d|passphrase|(?<![a-z])pass(?![a-z])|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)[\w-]{0,32}${equals})${quoted}`, 'gi'),
+  // Of some schemes the secret stands behind a comma.
+  /(\b(?:proxy-)?authorization["']?\s{0,8}[:=]\s{0,8})(?!\s{0,8}\[redacted\])(?:(?:digest|oauth|hawk)\s[^\r\n]+|[^\r\n,}]+)/gi,
   // User and password of an address, up to the last @ before a blank; but host:port/path?mail=a@b is none.
   /(\b[a-z][a-z0-9+.-]{0,20}:\/\/)(?!\[redacted\])[^\s/"'<>@:]{0,200}(?::(?!\d{1,5}[/?#])[^\s"'<>]{1,200})?(?=@)/gi,
   /(\bbearer\s{1,8})[\w.~+/=-]{6,}/gi,
@@ -44,6 +55,8 @@ const patterns: readonly RegExp[] = [
   // Redis' own words, in its configuration and on the wire; its errors ("AUTH <password> called …") are evidence.
   new RegExp(String.raw`(\b(?:requirepass|masterauth)["']?[ \t]{1,8})(?!(?:is|was|not)\b)${value}`, 'gi'),
   /(\bAUTH["']?[ \t]{1,4})(?!["']?\[redacted\]|["']?<|(?:LOGIN|PLAIN|CRAM-MD5|XOAUTH2|failed|failure|required|error|command|called|is|was|not|has)\b)\S{1,4096}(?:[ \t]{1,4}\S{1,4096})?/g,
+  // PostgreSQL's, and MySQL's function.
+  new RegExp(String.raw`(\bPASSWORD(?:[ \t]{1,4}|[ \t]{0,4}\([ \t]{0,4}))(?=')${value}`, 'gi'),
   new RegExp(String.raw`(\bIDENTIFIED\s{1,8}(?:WITH\s{1,8}\S{1,64}\s{1,8})?BY\s{1,8})${value}`, 'gi'),
   // define('DB_PASSWORD', 'hunter2') and DB_PASS=hunter2; but bypass=1 is none. MySQL says "(using password: YES)": the
   // word itself is evidence.

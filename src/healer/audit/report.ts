@@ -73,6 +73,8 @@ export async function buildReport(
   for await (const { record } of records) {
     if (record.event === 'human.acted' && record.incident === undefined) noteHuman(incidents, record);
     if (record.incident === undefined || record.service === undefined) continue;
+    // What was opened before all this, or left out, is not counted by its end.
+    if (record.event !== 'incident.opened' && !incidents.has(record.incident)) continue;
     incidents.set(record.incident, addToReportIncident(incidents.get(record.incident), record, { id: record.incident, service: record.service }));
     const [oldest] = incidents.keys();
     if (incidents.size <= maxIncidents || oldest === undefined) continue;

@@ -49,19 +49,28 @@ export async function sealFiles(folder: string, { signal, onSealed }: Sealing): 
   const troubles: SealTrouble[] = [];
   // best effort: a folder that is gone is told by whoever wants to write there
   const files = await listAuditFiles(folder).catch(() => []);
-  for (const [i, file] of files.slice(0, -1).entries()) {
-    if (isCompressed(file)) continue;
-    try {
-      if (((await stat(file.path)).mode & 0o777) !== sealedMode) {
-        await chmod(file.path, sealedMode);
-        onSealed();
+  const plain = files.slice(0, -1).filter((file) => !isCompressed(file));
+  const tryAll = async (some: readonly AuditFile[], work: (file: AuditFile) => Promise<void>): Promise<void> => {
+    for (const file of some) {
+      try {
+        await work(file);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!troubles.some((one) => one.file === file.name)) troubles.push({ file: file.name, problem: error instanceof Error ? error.message : String(error) });
       }
-      if (i < files.length - filesKeptPlain) await compress(file, signal);
-    } catch (error) {
-      if (signal.aborted) break;
-      troubles.push({ file: file.name, problem: error instanceof Error ? error.message : String(error) });
     }
-  }
+  };
+  // All of them first: compressing takes seconds, in which the one that was just left would not be read-only yet.
+  await tryAll(plain, async ({ path }) => {
+    if (((await stat(path)).mode & 0o777) === sealedMode) return;
+    await chmod(path, sealedMode);
+    onSealed();
+  });
+  const older = new Set(files.slice(0, -filesKeptPlain));
+  await tryAll(
+    plain.filter((file) => older.has(file)),
+    (file) => compress(file, signal),
+  );
   return troubles;
 }
 

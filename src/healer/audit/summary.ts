@@ -11,7 +11,7 @@ export interface IncidentSummary {
   readonly code: string;
   readonly service: string | undefined;
   readonly openedAtMs: number;
-  /** Of the newest record. */
+  /** The latest moment of its records; the clock may have been set back since. */
   readonly lastAtMs: number;
   readonly cause: string | undefined;
   /** What was done, in order, neighbours of one kind joined; at most 20. What did not work says so. */
@@ -29,7 +29,7 @@ export function addToSummary(before: IncidentSummary | undefined, id: string, re
   return {
     ...base,
     ...addEnd(base, record),
-    lastAtMs: Date.parse(record.ts),
+    lastAtMs: Math.max(base.lastAtMs, Date.parse(record.ts)),
     service: base.service ?? record.service,
     cause: record.cause ?? base.cause,
     done: addDone(base.done, record),

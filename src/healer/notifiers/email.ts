@@ -46,7 +46,9 @@ async function hand(message: Message, { settings, password, ca }: Access, signal
     const { rejectedErrors = [] } = await transport.sendMail({ ...mailOf(message, settings), signal });
     return judgeRefusals(rejectedErrors, settings.to.length);
   } catch (error) {
-    return failed(error, { server: `${host}:${port}`, late: signal.aborted, secrets: [password] });
+    // as AUTH PLAIN sends them: some servers say back what they did not understand
+    const login = password === undefined ? undefined : `\0${user ?? ''}\0${password}`;
+    return failed(error, { server: `${host}:${port}`, late: signal.aborted, secrets: [login, password] });
   } finally {
     transport.close();
   }

@@ -44,7 +44,10 @@ function usable(secret: string, place: string): SecretRead {
 
 /** What a receiver answered, short, on one line, and without any of these secrets in the forms in which they were sent. */
 export function wordsWithout(secrets: readonly (string | undefined)[], text: string): string {
-  const forms = secrets.flatMap((secret) => (secret ? [secret, Buffer.from(secret).toString('base64').replace(/=+$/, ''), encodeURIComponent(secret)] : []));
+  const forms = secrets.flatMap((secret) =>
+    // the last as PHP's JSON has it
+    secret ? [secret, Buffer.from(secret).toString('base64').replace(/=+$/, ''), encodeURIComponent(secret), secret.replaceAll('/', String.raw`\/`)] : [],
+  );
   const clean = forms.reduce((rest, form) => rest.replaceAll(form, '[redacted]'), text);
   return clean
     .replaceAll(/\p{Cc}+/gu, ' ')

@@ -55,7 +55,16 @@ async function prepare(message: Message, settings: WebhookConfig): Promise<Prepa
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     ...(key === undefined ? {} : { 'x-goodgateway-signature': `sha256=${createHmac('sha256', key).update(body).digest('hex')}` }),
   };
-  return { url, headers, body, ca, secrets: [address, url.pathname.length > 1 ? url.pathname : undefined, url.search.slice(1), token, key] };
+  return { url, headers, body, ca, secrets: [address, ...secretsOf(url), token, key] };
+}
+
+/** A part that is shorter is a word such as `hooks`, which is no secret. */
+const shortestSecretPart = 8;
+
+/** A receiver may say back the whole path, or the one part of it that is the secret. */
+function secretsOf({ pathname, search, searchParams }: URL): readonly string[] {
+  const parts = [...pathname.split('/'), ...searchParams.values()].filter((part) => part.length >= shortestSecretPart);
+  return [...(pathname.length > 1 ? [pathname] : []), search.slice(1), ...parts];
 }
 
 /** The code leads, because an incoming webhook cannot reply in a thread. */

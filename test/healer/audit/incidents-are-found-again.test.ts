@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { listAuditFiles } from '../../../src/healer/audit/files.ts';
 import { findIncident } from '../../../src/healer/audit/find-incident.ts';
+import { updateIndex } from '../../../src/healer/audit/keep-index.ts';
 import { findAuditFiles, readRecords, summarizeIncidents, type Selection } from '../../../src/healer/audit/query.ts';
+import { buildReport } from '../../../src/healer/audit/report.ts';
 import { append, crash, crashEvents, openStory, StoryClock } from '../../fixtures/audit/story.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 
@@ -61,6 +63,53 @@ t.test('a selection takes a time and a service; an incident over midnight keeps 
   t.same(await ids({ sinceMs: Date.parse('2027-01-01T00:00:00Z') }), []);
   const { incidents } = await summarizeIncidents(files, { sinceMs: Date.parse('2026-11-22T00:00:00Z') });
   t.equal(incidents[0]?.openedAtMs, Date.parse('2026-11-21T23:59:59Z'));
+});
+
+t.test('an incident in which the clock was set back is told of the time in which it was opened', async (t) => {
+  const own = tempFolder(t);
+  const clock = new StoryClock('2026-11-22T03:12:00Z');
+  const log = await openStory(own, clock, 1000);
+  const [opened, ...rest] = crashEvents();
+  await append(log, clock, opened ? [opened] : []);
+  clock.now -= 3_600_000;
+  await append(log, clock, rest);
+  await log.close();
+  const of = async (since: string) => (await summarizeIncidents(await listAuditFiles(own), { sinceMs: Date.parse(since) })).incidents;
+  t.match(await of('2026-11-22T03:00:00Z'), [{ id: crash.id, outcome: 'recovered' }]);
+  await updateIndex(own);
+  t.ok(readdirSync(own).some((name) => name.endsWith('.index')));
+  t.match(await of('2026-11-22T03:00:00Z'), [{ id: crash.id, outcome: 'recovered' }], 'by its index');
+  t.same(await of('2026-11-22T03:12:01Z'), []);
+});
+
+t.test('of an incident that lasted for days the whole is told, also where only its end is in the selected time', async (t) => {
+  const own = tempFolder(t);
+  const clock = new StoryClock('2026-11-20T22:00:00Z');
+  const log = await openStory(own, clock, 3000);
+  const [opened, evidence, diagnosis, intent, finished, , recovered] = crashEvents(late, 'shop');
+  await append(
+    log,
+    clock,
+    [opened, evidence, diagnosis, intent, finished].filter((one) => one !== undefined),
+  );
+  await append(log, clock, [{ event: 'incident.gave_up', incident: late, service: 'shop' }]);
+  clock.now = Date.parse('2026-11-23T08:00:00Z');
+  await append(log, clock, [...crashEvents(other), ...(recovered ? [recovered] : [])]);
+  await log.close();
+  const sinceMs = Date.parse('2026-11-23T00:00:00Z');
+  const expected = [
+    { id: late, openedAtMs: Date.parse('2026-11-20T22:00:00Z'), cause: 'service.crashed', done: [{ what: 'start', times: 1 }], outcome: 'recovered' },
+    { id: other, openedAtMs: Date.parse('2026-11-23T08:00:00Z') },
+  ];
+  const of = async (selection: Parameters<typeof summarizeIncidents>[1]) => (await summarizeIncidents(await listAuditFiles(own), selection)).incidents;
+  t.match(await of({ sinceMs }), expected);
+  await updateIndex(own);
+  t.match(await of({ sinceMs }), expected, 'by the index');
+  t.match(await of({ sinceMs, cause: 'service.crashed', service: 'shop' }), expected.slice(0, 1));
+  t.match(await of({ sinceMs, untilMs: Date.parse('2026-11-23T07:59:59Z') }), []);
+  const report = await buildReport(readRecords(await listAuditFiles(own), { sinceMs: sinceMs - 86_400_000 }), { sinceMs });
+  t.match(report.services, [{ service: 'php-fpm', incidents: 1 }], 'what was opened earlier is not counted by its end');
+  t.equal(report.services.length, 1);
 });
 
 t.test('records come in the order of the chain, byte for byte', async (t) => {
@@ -126,7 +175,7 @@ t.test('of a very long incident the newest records are kept', async (t) => {
   const story = await findIncident(await listAuditFiles(long), crash.id);
   t.equal(story?.records.length, 2000);
   t.equal(story?.records.at(-1)?.text, '2499');
-  t.ok((story?.leftOut ?? 0) > 0);
+  t.equal(story?.leftOut, 507, 'of 2507');
   t.ok(readdirSync(long).length > 1);
 });
 

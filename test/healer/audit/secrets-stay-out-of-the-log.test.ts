@@ -42,6 +42,17 @@ const secrets: readonly (readonly [string, string, number])[] = [
   ['ghp_16C7e42F292c6912E7710c838347Ae178B4a', '[redacted]', 1],
   ['key sk_live_4eC39HqLyjWDarjtT1zdp7dc!', 'key [redacted]!', 1],
   ['jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P end', 'jwt [redacted] end', 1],
+  [String.raw`{"cookie":"sid=\"hunter2\"; x=y","host":"shop"}`, '{"cookie":[redacted],"host":"shop"}', 1],
+  ["{'Cookie': 'sid=hunter2', 'Host': 'shop'}", "{'Cookie': [redacted], 'Host': 'shop'}", 1],
+  ['"headers":{"Cookie":["sid=hunter2"],"Host":["shop"]}', '"headers":{"Cookie":[[redacted]],"Host":["shop"]}', 1],
+  ['[HTTP_COOKIE] => sid=hunter2; x=y\nnext', '[HTTP_COOKIE] => [redacted]\nnext', 1],
+  [String.raw`{"log":"{\"password\":\"hunter2\",\"user\":\"shop\"}"}`, String.raw`{"log":"{\"password\":[redacted],\"user\":\"shop\"}"}`, 1],
+  [String.raw`{"log":"{\"authorization\": \"Basic c2hvcDpodW50ZXIy\"}"}`, String.raw`{"log":"{\"authorization\": [redacted]}"}`, 1],
+  [String.raw`{"log":"login password=\"hunter2\" user=\"shop\""}`, String.raw`{"log":"login password=[redacted] user=\"shop\""}`, 1],
+  [String.raw`password: "hun\"ter2" next`, 'password: [redacted] next', 1],
+  ['Authorization: Digest username="shop", realm="x", response="6629fae4"\nAccept: */*', 'Authorization: [redacted]\nAccept: */*', 1],
+  ["STATEMENT:  ALTER ROLE shop WITH PASSWORD 'hunter2';", 'STATEMENT:  ALTER ROLE shop WITH PASSWORD [redacted];', 1],
+  ["SET PASSWORD FOR 'shop' = PASSWORD('hunter2')", "SET PASSWORD FOR 'shop' = PASSWORD([redacted])", 1],
 ];
 for (const [text, clean, replaced] of secrets) {
   t.test(`replaced: ${text.replaceAll('\n', ' ').replaceAll('#', '')}`, async (t) => {
@@ -61,6 +72,8 @@ const harmless = [
   '/usr/bin/systemctl --no-ask-password start php8.2-fpm.service',
   'docker exec -u www-data:www-data shop mysql -P 3306 -h db',
   'proxy_pass http://127.0.0.1:7080; bypass=1, compass: north',
+  'compass="north", proxy_cache_bypass: "$http_pragma"',
+  'session.cookie_secure = 1; a cookie was set; authorization failed for user "shop"',
   'ERR AUTH <password> called without any password configured for the default user',
   'ERR Client sent AUTH, but no password is set; SMTP AUTH LOGIN failed',
   'curl --unix-socket /run/x.sock http://localhost:80/',
@@ -154,6 +167,11 @@ t.test('no text makes the search slow', async (t) => {
     'ghp_',
     '--password ',
     'requirepass ',
+    'pass="',
+    'pass=\\"',
+    "pass='\\'",
+    "PASSWORD '",
+    'cookie":"\\"',
   ];
   for (const piece of nasty) {
     // of the processor: what other programs take of it says nothing

@@ -56,7 +56,7 @@ const selections: readonly Selection[] = [
   { kind: 'notable', sinceMs: Date.parse('2026-11-21T00:00:00Z') },
   { incidents: new Set([crash.id]) },
 ];
-const wanted = [crash.id, 'X7K3FQ', crash.requestId, other, long, 'req-3', 'req-599', 'ZZZZZZ', 'req-600'];
+const wanted = [crash.id, 'X7K3FQ', crash.requestId, other, long, 'req-3', 'req-599', 'ZZZZZZ', 'req-600', ''];
 
 /** Everything that can be asked. */
 async function answers(folder: string, useIndex?: false): Promise<unknown> {

@@ -6,6 +6,7 @@ import t from 'tap';
 import { listAuditFiles } from '../../../src/healer/audit/files.ts';
 import type { AuditEvent } from '../../../src/healer/audit/record.ts';
 import { auditRecordSchema } from '../../../src/healer/audit/record.ts';
+import { sealFiles } from '../../../src/healer/audit/seal.ts';
 import { verifyAuditFolder } from '../../../src/healer/audit/verify-audit-folder.ts';
 import { recordsIn } from '../../fixtures/audit/records-in.ts';
 import { append, crash, crashEvents, openStory, StoryClock } from '../../fixtures/audit/story.ts';
@@ -86,6 +87,18 @@ t.test('a new day and a full file begin the next file, the chain goes on', async
   const last = linesOf(join(folder, 'audit-20261122-02.jsonl')).at(-1);
   const first = auditRecordSchema.parse(JSON.parse(linesOf(join(folder, 'audit-20261123-01.jsonl'))[0] ?? ''));
   t.equal(first.prev, createHash('sha256').update(`${last}\n`).digest('hex'));
+});
+
+t.test('every file that was left is read-only before any of them is compressed', async (t) => {
+  const folder = tempFolder(t);
+  const names = ['audit-20261120-01.jsonl', 'audit-20261121-01.jsonl', 'audit-20261122-01.jsonl'];
+  for (const each of names) writeFileSync(join(folder, each), '{}\n', { mode: 0o640 });
+  t.same(await sealFiles(folder, AbortSignal.abort()), []);
+  t.same(
+    names.map((each) => (statSync(join(folder, each)).mode & 0o777).toString(8)),
+    ['440', '440', '640'],
+    'the stop came while the oldest was compressed',
+  );
 });
 
 t.test('a file that is left is read-only and then compressed, and its hash as a whole stands in the next one', async (t) => {
