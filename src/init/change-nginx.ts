@@ -51,15 +51,23 @@ export async function swapOf(file: string, before: string | undefined, after: st
 /** All files, then `nginx -t`, a reload, and a look at each site. */
 export async function changeNginx(swaps: readonly FileSwap[], questions: readonly SiteQuestion[], control: NginxControl): Promise<ChangeOutcome> {
   const before = control.master === undefined ? [] : await askSites(questions);
-  const wrong = (await put(swaps, 'after')) ?? (await takeConfiguration(control));
+  const refused = (await put(swaps, 'after')) ?? (await testConfiguration(control));
+  if (refused !== undefined) return backUnread(swaps, refused);
+  const wrong = await takeConfiguration(control);
   if (wrong !== undefined) return back(swaps, control, [wrong]);
   if (control.master === undefined) return { kind: 'changed', reloaded: false, asked: 0 };
   const different = differences(questions, before, await askSites(questions));
   return different.length > 0 ? back(swaps, control, different) : { kind: 'changed', reloaded: true, asked: questions.length };
 }
 
+/** nginx was not told to read anything, so whether it would take these files makes no difference. */
+async function backUnread(swaps: readonly FileSwap[], why: string): Promise<ChangeOutcome> {
+  const wrong = await put(swaps, 'before');
+  return wrong === undefined ? { kind: 'reverted', why: [why] } : { kind: 'stuck', why: [why, `and on the way back: ${wrong}`] };
+}
+
 async function back(swaps: readonly FileSwap[], control: NginxControl, why: readonly string[]): Promise<ChangeOutcome> {
-  const wrong = (await put(swaps, 'before')) ?? (await takeConfiguration(control));
+  const wrong = (await put(swaps, 'before')) ?? (await testConfiguration(control)) ?? (await takeConfiguration(control));
   return wrong === undefined ? { kind: 'reverted', why } : { kind: 'stuck', why: [...why, `and on the way back: ${wrong}`] };
 }
 
@@ -76,10 +84,13 @@ async function put(swaps: readonly FileSwap[], side: 'before' | 'after'): Promis
   return undefined;
 }
 
-/** Test, reload, and wait until no old worker takes connections any more. */
-async function takeConfiguration(control: NginxControl): Promise<string | undefined> {
+async function testConfiguration(control: NginxControl): Promise<string | undefined> {
   const refused = await nginxSays(['-t'], control);
-  if (refused !== undefined) return `nginx -t: ${refused}`;
+  return refused === undefined ? undefined : `nginx -t: ${refused}`;
+}
+
+/** Reload, and wait until no old worker takes connections any more. */
+async function takeConfiguration(control: NginxControl): Promise<string | undefined> {
   if (control.master === undefined) return undefined;
   const old = await servingWorkers(control);
   const unloaded = await nginxSays(['-s', 'reload'], control);

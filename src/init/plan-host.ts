@@ -70,7 +70,8 @@ function proxyLines({ isRoot, hasOwnUser, nginx }: Machine, { proxy }: Places): 
 }
 
 function errorLogOf({ passes, passedAlready }: Backend): string | undefined {
-  const written = inForce([...passes, ...passedAlready][0]?.scope, 'error_log')[0]?.words[0];
+  // what is new since must not change what was written
+  const written = inForce([...passedAlready, ...passes][0]?.scope, 'error_log')[0]?.words[0];
   return written?.startsWith('/') && !written.startsWith('/dev/') ? written : undefined;
 }
 
