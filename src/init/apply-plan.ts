@@ -22,10 +22,11 @@ export async function applyPlan(options: ApplyOptions): Promise<ChangeOutcome> {
   const recorded: NginxChange[] = [];
   for (const change of changes) {
     const swap = await swapOf(change.file, change.before, change.after);
-    if (typeof swap === 'string') {
-      await forgetCopies(recorded, record);
-      return { kind: 'reverted', why: [swap] };
-    }
+    if (typeof swap === 'string') return unmade(swap, recorded, record);
+    // nginx may read one file by several links
+    const known = swaps.find(({ file }) => file === swap.file);
+    if (known && !known.after?.equals(Buffer.from(change.after))) return unmade(`${swap.file} is read by several names, and needs different lines there`, recorded, record);
+    if (known) continue;
     swaps.push(swap);
     recorded.push({ file: swap.file, backup: await keep(swap, config), after_sha256: sha256Of(change.after), hunks: [...change.hunks] });
   }
@@ -36,6 +37,11 @@ export async function applyPlan(options: ApplyOptions): Promise<ChangeOutcome> {
     await forgetCopies(recorded, record);
   }
   return outcome;
+}
+
+async function unmade(why: string, recorded: readonly NginxChange[], record: InstallRecord): Promise<ChangeOutcome> {
+  await forgetCopies(recorded, record);
+  return { kind: 'reverted', why: [why] };
 }
 
 /** Of a change that was not made nobody needs a copy, and no record names it. */

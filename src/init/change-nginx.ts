@@ -71,17 +71,25 @@ async function back(swaps: readonly FileSwap[], control: NginxControl, why: read
   return wrong === undefined ? { kind: 'reverted', why } : { kind: 'stuck', why: [...why, `and on the way back: ${wrong}`] };
 }
 
-/** Why one of them could not be written, as a sentence. */
+/** Why one of them could not be written, as a sentence; on the way back all others are, and what was never changed needs nothing. */
 async function put(swaps: readonly FileSwap[], side: 'before' | 'after'): Promise<string | undefined> {
+  let wrong: string | undefined;
   for (const swap of swaps) {
-    try {
-      const content = swap[side];
-      await (content === undefined ? rm(swap.file, { force: true }) : writeFileAtomically(swap.file, content));
-    } catch (error) {
-      return `${swap.file} could not be written: ${error instanceof Error ? error.message : String(error)}`;
-    }
+    if (wrong !== undefined && side === 'after') break;
+    wrong = (await putOne(swap.file, swap[side])) ?? wrong;
   }
-  return undefined;
+  return wrong;
+}
+
+async function putOne(file: string, content: Buffer | undefined): Promise<string | undefined> {
+  try {
+    const there = await readFile(file).catch(() => undefined);
+    if (content === undefined ? there === undefined : there?.equals(content)) return undefined;
+    await (content === undefined ? rm(file, { force: true }) : writeFileAtomically(file, content));
+    return undefined;
+  } catch (error) {
+    return `${file} could not be written: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }
 
 async function testConfiguration(control: NginxControl): Promise<string | undefined> {

@@ -53,7 +53,7 @@ export function changePass(change: PassChange): readonly Edit[] | undefined {
 function passLine({ pass, target }: PassChange): string | undefined {
   if (pass.upstream) return undefined;
   const [url = ''] = pass.line.words;
-  return pass.protocol === 'fastcgi' ? `fastcgi_pass ${target};  # before: ${url}` : `proxy_pass http://${target}${uriOf(url)};  # before: ${url}`;
+  return pass.protocol === 'fastcgi' ? `fastcgi_pass ${target};  # before: ${url}` : `proxy_pass ${word(`http://${target}${uriOf(url)}`)};  # before: ${url}`;
 }
 
 /** Of `http://HOST/uri` and `http://unix:/path:/uri` the last part; empty where there is none. */

@@ -10,7 +10,7 @@ import { isLoopback, isSame } from '../doctor/who-passes.ts';
 import { leadsTo, type Backend, type Behind, type LeftAlone } from './backend.ts';
 import { writerOf } from './control-panels.ts';
 import type { Machine } from './machine.ts';
-import { nameServices } from './name-services.ts';
+import { nameServices, plainName } from './name-services.ts';
 import { listensAtAddress } from './who-listens.ts';
 
 /** nginx's own default for fastcgi_read_timeout and proxy_read_timeout. */
@@ -165,10 +165,6 @@ function nameFor({ upstream }: Pass, address: Address, behind: Behind): string {
   if (upstream) return plainName(upstream.name);
   if (behind.kind === 'unit') return plainName(behind.unit.replace(/\.service$/, ''));
   return plainName(address.kind === 'unix' ? (/([^/]+?)(\.sock(et)?)?$/.exec(address.path)?.[1] ?? 'app') : isLoopback(address.host) ? `app-${address.port}` : formatAddress(address));
-}
-
-function plainName(text: string): string {
-  return text.replaceAll(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'app';
 }
 
 function freeName(wanted: string, taken: ReadonlySet<string>): string {

@@ -153,7 +153,7 @@ t.test("redirects to the address of the application stay the site's in every kin
     location @app { proxy_pass http://127.0.0.1:3000; }
     location =/c { proxy_pass http://127.0.0.1:3000/; }
     location ^~/d/ { proxy_pass http://127.0.0.1:3000/d/; }
-    location "/two words/" { proxy_pass http://127.0.0.1:3000/t/; }
+    location "/two words/" { proxy_pass "http://127.0.0.1:3000/t t/"; }
     location = /e { proxy_pass http://127.0.0.1:3000/e; }
     location ~ ^/f(.*) { proxy_pass http://127.0.0.1:3000/$1; }
     location /g { proxy_redirect off; proxy_pass http://127.0.0.1:3000; }
@@ -163,6 +163,7 @@ t.test("redirects to the address of the application stay the site's in every kin
   const { diff } = await lookAt(t, debianNginx({ app: site }));
   const to = 'http://127.0.0.1:3000';
   t.same(diff.match(/proxy_redirect [^;]+;/g)?.toSorted(), [
+    `proxy_redirect "${to}/t t/" "/two words/";`,
     'proxy_redirect default;',
     'proxy_redirect default;',
     `proxy_redirect ${to}/ /;`,
@@ -171,10 +172,10 @@ t.test("redirects to the address of the application stay the site's in every kin
     `proxy_redirect ${to}/d/ /d/;`,
     `proxy_redirect ${to}/e /e;`,
     `proxy_redirect ${to}/h/ /h/;`,
-    `proxy_redirect ${to}/t/ "/two words/";`,
     'proxy_redirect off;',
     'proxy_redirect off;',
   ]);
+  t.match(diff, /^\+.*proxy_pass "http:\/\/app-3000\/t t\/"; {2}# before/m, 'one word stays one');
   t.equal(diff.match(/^\+.*# before/gm)?.length, 9);
 });
 
@@ -306,6 +307,24 @@ t.test('an nginx that was built from its sources is known by its pid file below 
   t.equal((await lookAt(t, { ...running, '/etc/logs/nginx.pid': '77\n' })).machine.nginx?.master, 77);
   const named = { ...running, '/etc/nginx/nginx.conf': 'pid run/nginx.pid;\nhttp { }\n', '/etc/nginx/run/nginx.pid': '77\n' };
   t.equal((await lookAt(t, named)).machine.nginx?.master, 77);
+});
+
+t.test('whatever nginx calls it, the configuration takes the name', async (t) => {
+  const long = 'a-name-of-many-words-'.repeat(5);
+  const names = ['3000', '1e3', 'true', `${long}1`, `${long}2`];
+  const site = `${names.map((name, index) => `upstream ${name} { server 127.0.0.1:${index + 1}; }\n`).join('')}server {${names.map((name, index) => ` location /${index} { proxy_pass http://${name}; }`).join('')} }\n`;
+  const { plan } = await lookAt(t, debianNginx({ site }));
+  t.same(plan.checked.problems, []);
+  t.same(
+    Object.entries(plan.checked.host?.gateways ?? {}).map(([name, { upstream, service }]) => [name, upstream.kind === 'tcp' && upstream.port, service]),
+    [
+      ['3000', 1],
+      ['1e3', 2],
+      ['true', 3],
+      [long.slice(0, 60), 4],
+      [`${long.slice(0, 60)}-2`, 5],
+    ].map(([name, port]) => [name, port, name]),
+  );
 });
 
 t.test('machines on which nothing can be done: what they lack is said, and nothing is planned', async (t) => {
