@@ -327,6 +327,16 @@ t.test('whatever nginx calls it, the configuration takes the name', async (t) =>
   );
 });
 
+t.test('links of another root lead to files below it', async (t) => {
+  const site = 'server { location / { proxy_pass http://127.0.0.1:3000; } }\n';
+  const links = { first: '-> /etc/nginx/sites-available/shop', second: '-> ../sites-available/blog' };
+  const available = { '/etc/nginx/sites-available/shop': site, '/etc/nginx/sites-available/blog': '-> /srv/blog', '/srv/blog': site.replace('3000', '4000') };
+  const { plan } = await lookAt(t, { ...debianNginx(links), ...available });
+  t.same(Object.keys(plan.checked.host?.gateways ?? {}), ['app-3000', 'app-4000']);
+  const round = await lookAt(t, debianNginx({ one: '-> /etc/nginx/sites-enabled/two', two: '-> /etc/nginx/sites-enabled/one' }));
+  t.same(round.plan.backends, []);
+});
+
 t.test('machines on which nothing can be done: what they lack is said, and nothing is planned', async (t) => {
   const scenes = [
     { what: 'no PHP, static files only', files: debianNginx({ default: 'server { root /var/www/html; }\n' }), says: /passes nothing on that goodgateway could look after[^]*no php-fpm/ },
