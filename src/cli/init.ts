@@ -56,13 +56,15 @@ async function init(options: InitOptions): Promise<void> {
   const machine = await lookAtMachine({ files, fpmFiles, nginxFile, run: runCommand, isRoot: process.getuid?.() === 0, cpus: availableParallelism() });
   const scene: Scene = { options, config, files, machine, record, nginxFile };
   const plan = await planWith(scene, options.actOnCrash);
+  const unknown = namesIn(options)?.filter((name) => !plan.names.includes(name)) ?? [];
+  if (unknown.length > 0 && plan.names.length > 0) return complain(`--only: no gateway has the name ${unknown.map((name) => `"${plain(name)}"`).join(', ')}; there are ${plan.names.join(', ')}`, 2);
   await (options.json ? carryOutInJson(scene, plan) : carryOut(scene, plan));
 }
 
 async function planWith({ options, config, files, machine }: Scene, actOnCrash: boolean | undefined): Promise<InitPlan> {
   const { actionOptions } = await import('../healer/action-options.ts');
   const { runtime, state, audit, admin, force } = options;
-  const only = options.only?.split(',').map((name) => name.trim());
+  const only = namesIn(options);
   const snippetOf = (gateway: Parameters<typeof nginxSnippet>[0]) => nginxSnippet(gateway, 'inline');
   return planInit(machine, { config, places: { runtime, state, audit, admin }, only, actOnCrash, force: force ?? false }, { files, snippetOf, bindings: { actionOptions } });
 }
@@ -90,7 +92,7 @@ async function carryOutInJson(scene: Scene, plan: InitPlan): Promise<void> {
   const done = await write(scene, plan, false);
   const outcome = done === undefined ? undefined : await applyOrNot(scene, plan, { record: done, asks: false });
   await printLine(JSON.stringify(initJson(scene, plan, { advice: adviceFor(scene.machine, plan, scene.nginxFile), written: done !== undefined && !isTrial(scene.options), outcome })));
-  if (plan.backends.length === 0 || (outcome && outcome.kind !== 'changed')) fail();
+  if (plan.backends.length === 0 || (outcome && outcome.kind !== 'changed') || plan.checked.files.some(({ fate }) => fate === 'left')) fail();
 }
 
 /** The record with what was written; `undefined` when nothing may, or can, be written, and why was said. */
@@ -122,6 +124,10 @@ async function applyOrNot(scene: Scene, { nginx }: InitPlan, { record, asks }: {
   if (why !== undefined || found.program === undefined) return { kind: 'reverted', why: [why ?? 'its program is not known'] };
   const control = { run: runCommand, files, program: found.program, main: found.file, master: found.master };
   return applyPlan({ config, record, changes: nginx.changes, questions: questionsFor(nginx.changed), control });
+}
+
+function namesIn({ only }: InitOptions): readonly string[] | undefined {
+  return only?.split(',').map((name) => name.trim());
 }
 
 function isTrial({ dryRun, yes }: InitOptions): boolean {

@@ -2,7 +2,7 @@
  * The host's files as the checks read them: only regular ones, bounded, never executed, and every refusal remembered, so
  * that what was not seen can be listed. In tests another folder stands for `/`, also for /proc.
  */
-import { lstat, readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, readlink, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { openRegularFile } from '../healer/probes/read-regular-file.ts';
 
@@ -10,6 +10,8 @@ const fileLimitBytes = 1024 ** 2;
 const partBytes = 16 * 1024;
 const endBytes = 256 * 1024;
 const entriesAtMost = 100_000;
+/** As the kernel. */
+const linksAtMost = 40;
 
 /** Reads below one root. A path that does not exist is simply empty; one that is refused is also in {@link refused}. */
 export class HostFiles {
@@ -28,7 +30,7 @@ export class HostFiles {
   /** The text, at most 1 MiB of it; `undefined` when there is none to read. */
   async text(path: string): Promise<string | undefined> {
     try {
-      await using file = await openRegularFile(this.root + path);
+      await using file = await openRegularFile(await this.#below(path));
       const parts: Buffer[] = [];
       // files of /proc have no size, and give a part at a time
       for (let length = 0, got = -1; got !== 0 && length < fileLimitBytes; length += got) {
@@ -45,7 +47,7 @@ export class HostFiles {
   /** The last 256 KiB of a text, such as a log; `undefined` when there is none to read. */
   async end(path: string): Promise<string | undefined> {
     try {
-      await using file = await openRegularFile(this.root + path);
+      await using file = await openRegularFile(await this.#below(path));
       const { size } = await file.stat();
       const buffer = Buffer.alloc(Math.min(size, endBytes));
       const { bytesRead } = await file.read(buffer, 0, buffer.length, size - buffer.length);
@@ -64,7 +66,7 @@ export class HostFiles {
   /** Names in a folder, sorted, at most 100,000. */
   async list(folder: string): Promise<readonly string[]> {
     try {
-      return (await readdir(this.root + folder)).toSorted().slice(0, entriesAtMost);
+      return (await readdir(await this.#below(folder))).toSorted().slice(0, entriesAtMost);
     } catch (error) {
       return this.#absent(folder, error) ?? [];
     }
@@ -84,7 +86,7 @@ export class HostFiles {
 
   /** What a path leads to; `undefined` when there is nothing. */
   async stat(path: string): Promise<Stats | undefined> {
-    return stat(this.root + path).catch((error: unknown) => this.#absent(path, error));
+    return stat(await this.#below(path)).catch((error: unknown) => this.#absent(path, error));
   }
 
   /** The same of a link itself. */
@@ -96,6 +98,26 @@ export class HostFiles {
   async first(paths: readonly string[]): Promise<string | undefined> {
     for (const path of paths) if (await this.stat(path)) return path;
     return undefined;
+  }
+
+  /** Of another root the links are that machine's, too: Debian's in sites-enabled begin with a slash. */
+  async #below(path: string): Promise<string> {
+    if (this.root === '') return path;
+    const left = path.split('/');
+    let at = '';
+    for (let links = 0; left.length > 0;) {
+      const part = left.shift()!;
+      if (part === '' || part === '.') continue;
+      const target = part === '..' || links >= linksAtMost ? undefined : await readlink(`${this.root}${at}/${part}`).catch(() => undefined);
+      if (target === undefined) {
+        at = part === '..' ? at.slice(0, Math.max(0, at.lastIndexOf('/'))) : `${at}/${part}`;
+        continue;
+      }
+      links++;
+      if (target.startsWith('/')) at = '';
+      left.unshift(...(target.startsWith(`${this.root}/`) ? target.slice(this.root.length) : target).split('/'));
+    }
+    return this.root + at;
   }
 
   #absent(path: string, error: unknown): undefined {

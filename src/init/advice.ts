@@ -1,16 +1,21 @@
 /** What a person has to do, because `init` cannot or should not: each a sentence with the cure. */
 import { formatAddress } from '../core/failure.ts';
-import { inForce, type Pass } from '../doctor/nginx/passes.ts';
+import type { Directive } from '../doctor/nginx/parse-nginx.ts';
+import { blocks, inForce, placeOf, type Nginx, type Pass } from '../doctor/nginx/passes.ts';
 import { isSame } from '../doctor/who-passes.ts';
 import type { FoundNginx, Machine } from './machine.ts';
 import type { InitPlan } from './plan-init.ts';
 
 export function adviceFor(machine: Machine, { backends, policies, nginx }: Pick<InitPlan, 'backends' | 'policies' | 'nginx'>, nginxFile: string): readonly string[] {
   if (!machine.nginx) return [withoutNginx(machine, nginxFile)];
+  const unknown = unknownPasses(machine.nginx.read);
   return [
     ...brokenNginx(machine.nginx),
-    ...(backends.length === 0
-      ? [withoutBackends(machine)]
+    ...unknown.map(spokenPass),
+    ...(backends.length === 0 && unknown.length === 0 ? [withoutBackends(machine)] : []),
+    // where a variable leads is not known: it may be there
+    ...(backends.length === 0 || unknown.some(({ name }) => name === 'fastcgi_pass')
+      ? []
       : unpassedPools(
           machine,
           backends.map(({ address }) => address),
@@ -40,6 +45,21 @@ function withoutBackends({ pools }: Machine): string {
   const pool = pools[0]?.pool;
   if (!pool) return 'nginx passes nothing on that goodgateway could look after: no fastcgi_pass, and no proxy_pass to a known address; and there is no php-fpm. Static files need no gateway';
   return `nginx passes nothing on, although php-fpm listens at ${formatAddress(pool.listen)}: let a location do so (Debian's sites-available/default has one behind "#": location ~ \\.php$), with fastcgi_pass ${formatAddress(pool.listen)}; then: goodgateway init`;
+}
+
+/** Places that pass to something, and are not among those that were looked at. */
+function unknownPasses(nginx: Nginx): readonly Directive[] {
+  const known = new Set(nginx.passes.map(({ line }) => line));
+  const places = ['location', 'if', 'limit_except'].flatMap((name) => blocks(nginx, name)).flatMap(({ directives }) => directives);
+  const unknown = places.filter((one) => ['uwsgi_pass', 'scgi_pass', 'grpc_pass', 'fastcgi_pass', 'proxy_pass'].includes(one.name) && !known.has(one));
+  return [...new Map(unknown.map((one) => [placeOf(one), one])).values()];
+}
+
+function spokenPass(line: Directive): string {
+  const place = `${placeOf(line)}: ${line.name} ${line.words[0] ?? ''} stays as it is`;
+  const [, protocol] = /^(uwsgi|scgi|grpc)_pass$/.exec(line.name) ?? [];
+  if (protocol !== undefined) return `${place}: goodgateway speaks HTTP and FastCGI, and no ${protocol}`;
+  return `${place}: where it leads only a request tells. With an address in the place of the variable it can get a gateway: then goodgateway init again`;
 }
 
 function unpassedPools({ pools }: Machine, addresses: readonly Parameters<typeof isSame>[0][]): readonly string[] {

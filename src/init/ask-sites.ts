@@ -41,11 +41,11 @@ export async function askSites(questions: readonly SiteQuestion[]): Promise<read
   return answers;
 }
 
-/** What answers otherwise than before, as sentences. A site that failed before may fail as it likes. */
+/** What answers otherwise than before, as sentences. A site that failed before may answer as it likes. */
 export function differences(questions: readonly SiteQuestion[], before: readonly SiteAnswer[], after: readonly SiteAnswer[]): readonly string[] {
   return questions.flatMap((question, index) => {
     const [then, now] = [before[index] ?? 'nothing', after[index] ?? 'nothing'];
-    return then === now || (failed(then) && failed(now)) ? [] : [`${spokenQuestion(question)} answered ${then} before, and ${now} now`];
+    return then === now || failed(then) ? [] : [`${spokenQuestion(question)} answered ${then} before, and ${now} now`];
   });
 }
 

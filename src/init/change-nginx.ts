@@ -51,35 +51,54 @@ export async function swapOf(file: string, before: string | undefined, after: st
 /** All files, then `nginx -t`, a reload, and a look at each site. */
 export async function changeNginx(swaps: readonly FileSwap[], questions: readonly SiteQuestion[], control: NginxControl): Promise<ChangeOutcome> {
   const before = control.master === undefined ? [] : await askSites(questions);
-  const wrong = (await put(swaps, 'after')) ?? (await takeConfiguration(control));
+  const refused = (await put(swaps, 'after')) ?? (await testConfiguration(control));
+  if (refused !== undefined) return backUnread(swaps, refused);
+  const wrong = await takeConfiguration(control);
   if (wrong !== undefined) return back(swaps, control, [wrong]);
   if (control.master === undefined) return { kind: 'changed', reloaded: false, asked: 0 };
   const different = differences(questions, before, await askSites(questions));
   return different.length > 0 ? back(swaps, control, different) : { kind: 'changed', reloaded: true, asked: questions.length };
 }
 
+/** nginx was not told to read anything, so whether it would take these files makes no difference. */
+async function backUnread(swaps: readonly FileSwap[], why: string): Promise<ChangeOutcome> {
+  const wrong = await put(swaps, 'before');
+  return wrong === undefined ? { kind: 'reverted', why: [why] } : { kind: 'stuck', why: [why, `and on the way back: ${wrong}`] };
+}
+
 async function back(swaps: readonly FileSwap[], control: NginxControl, why: readonly string[]): Promise<ChangeOutcome> {
-  const wrong = (await put(swaps, 'before')) ?? (await takeConfiguration(control));
+  const wrong = (await put(swaps, 'before')) ?? (await testConfiguration(control)) ?? (await takeConfiguration(control));
   return wrong === undefined ? { kind: 'reverted', why } : { kind: 'stuck', why: [...why, `and on the way back: ${wrong}`] };
 }
 
-/** Why one of them could not be written, as a sentence. */
+/** Why one of them could not be written, as a sentence; on the way back all others are, and what was never changed needs nothing. */
 async function put(swaps: readonly FileSwap[], side: 'before' | 'after'): Promise<string | undefined> {
+  let wrong: string | undefined;
   for (const swap of swaps) {
-    try {
-      const content = swap[side];
-      await (content === undefined ? rm(swap.file, { force: true }) : writeFileAtomically(swap.file, content));
-    } catch (error) {
-      return `${swap.file} could not be written: ${error instanceof Error ? error.message : String(error)}`;
-    }
+    if (wrong !== undefined && side === 'after') break;
+    wrong = (await putOne(swap.file, swap[side])) ?? wrong;
   }
-  return undefined;
+  return wrong;
 }
 
-/** Test, reload, and wait until no old worker takes connections any more. */
-async function takeConfiguration(control: NginxControl): Promise<string | undefined> {
+async function putOne(file: string, content: Buffer | undefined): Promise<string | undefined> {
+  try {
+    const there = await readFile(file).catch(() => undefined);
+    if (content === undefined ? there === undefined : there?.equals(content)) return undefined;
+    await (content === undefined ? rm(file, { force: true }) : writeFileAtomically(file, content));
+    return undefined;
+  } catch (error) {
+    return `${file} could not be written: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+async function testConfiguration(control: NginxControl): Promise<string | undefined> {
   const refused = await nginxSays(['-t'], control);
-  if (refused !== undefined) return `nginx -t: ${refused}`;
+  return refused === undefined ? undefined : `nginx -t: ${refused}`;
+}
+
+/** Reload, and wait until no old worker takes connections any more. */
+async function takeConfiguration(control: NginxControl): Promise<string | undefined> {
   if (control.master === undefined) return undefined;
   const old = await servingWorkers(control);
   const unloaded = await nginxSays(['-s', 'reload'], control);

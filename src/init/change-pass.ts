@@ -53,7 +53,7 @@ export function changePass(change: PassChange): readonly Edit[] | undefined {
 function passLine({ pass, target }: PassChange): string | undefined {
   if (pass.upstream) return undefined;
   const [url = ''] = pass.line.words;
-  return pass.protocol === 'fastcgi' ? `fastcgi_pass ${target};  # before: ${url}` : `proxy_pass http://${target}${uriOf(url)};  # before: ${url}`;
+  return pass.protocol === 'fastcgi' ? `fastcgi_pass ${target};  # before: ${url}` : `proxy_pass ${word(`http://${target}${uriOf(url)}`)};  # before: ${url}`;
 }
 
 /** Of `http://HOST/uri` and `http://unix:/path:/uri` the last part; empty where there is none. */
@@ -94,7 +94,9 @@ function hostOf(url: string): string {
 /** nginx makes the application's own address in redirects the site's, by the text of proxy_pass; not where that holds a variable. */
 function redirect({ scope, upstream, line }: Pass): readonly string[] {
   const [url = ''] = line.words;
-  if (upstream || url.includes('$') || inForce(scope, 'proxy_redirect').length > 0) return [];
+  // `default` is the text of proxy_pass, too
+  const isDefault = scope.directives.some(({ name, words }) => name === 'proxy_redirect' && words[0] === 'default');
+  if (upstream || url.includes('$') || (inForce(scope, 'proxy_redirect').length > 0 && !isDefault)) return [];
   if (uriOf(url) === '') return [`proxy_redirect ${word(`${url}/`)} /;`];
   const [first = '', second] = scope.directive?.words ?? [];
   // nginx takes `=/path` and `^~/path`, too

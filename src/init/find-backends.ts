@@ -4,12 +4,13 @@
  */
 import type { GatewayConfig } from '../config/host-schema.ts';
 import { formatAddress, type Address } from '../core/failure.ts';
-import { inForce, nginxTimeMs, placeOf, type Pass } from '../doctor/nginx/passes.ts';
+import type { Directive } from '../doctor/nginx/parse-nginx.ts';
+import { inForce, nginxTimeMs, placeOf, type Pass, type Scope } from '../doctor/nginx/passes.ts';
 import { isLoopback, isSame } from '../doctor/who-passes.ts';
 import { leadsTo, type Backend, type Behind, type LeftAlone } from './backend.ts';
 import { writerOf } from './control-panels.ts';
 import type { Machine } from './machine.ts';
-import { nameServices } from './name-services.ts';
+import { nameServices, plainName } from './name-services.ts';
 import { listensAtAddress } from './who-listens.ts';
 
 /** nginx's own default for fastcgi_read_timeout and proxy_read_timeout. */
@@ -64,10 +65,18 @@ function whyLeftAlone(pass: Pass, { panels }: Machine, runtime: string): Reason 
   const balancing = upstream?.line.block?.find(({ name }) => ['hash', 'ip_hash', 'random'].includes(name));
   if (balancing) return { why: `\`${balancing.name}\` takes no backup server`, instead: `remove \`${balancing.name}\`, which does nothing with one server` };
   if (inForce(pass.scope, 'proxy_bind').length > 0) return { why: '`proxy_bind` does not work with a unix socket', instead: 'remove proxy_bind, or write the gateway by hand' };
+  const made = upstream ? undefined : madeOfPass(pass.scope);
+  if (made) return { why: `\`${made.name} ${made.words.join(' ')}\` would say another address`, instead: 'write there what it is today, or `$host`, then ask again', needsGateway: true };
   const included = pass.scope.directives.find((one) => one.file !== pass.line.file && mayNotStandTwice(pass).includes(one.name));
   if (included)
     return { why: `\`${included.name}\` comes from an included file, ${placeOf(included)}`, instead: `take it out there, or make the change by hand: goodgateway nginx --inline`, needsGateway: true };
   return undefined;
+}
+
+/** What is made of the text of proxy_pass, which is about to change. */
+function madeOfPass(scope: Scope): Directive | undefined {
+  const inherited = ['proxy_set_header', 'proxy_redirect'].flatMap((name) => inForce(scope, name));
+  return [...scope.directives, ...inherited].find(({ words }) => words.some((word) => /\$\{?proxy_(host|port)\b/.test(word)));
 }
 
 /** Directives that the change sets, and that nginx takes only once in a block. */
@@ -156,10 +165,6 @@ function nameFor({ upstream }: Pass, address: Address, behind: Behind): string {
   if (upstream) return plainName(upstream.name);
   if (behind.kind === 'unit') return plainName(behind.unit.replace(/\.service$/, ''));
   return plainName(address.kind === 'unix' ? (/([^/]+?)(\.sock(et)?)?$/.exec(address.path)?.[1] ?? 'app') : isLoopback(address.host) ? `app-${address.port}` : formatAddress(address));
-}
-
-function plainName(text: string): string {
-  return text.replaceAll(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'app';
 }
 
 function freeName(wanted: string, taken: ReadonlySet<string>): string {

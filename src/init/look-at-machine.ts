@@ -1,5 +1,6 @@
 /** Reads the machine once, from its files; only `nginx -t` is asked, and only by root on the machine itself. */
 import { readlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { readAccounts, type Accounts } from '../doctor/accounts.ts';
 import type { Unseen } from '../doctor/finding.ts';
 import type { HostFiles } from '../doctor/host-files.ts';
@@ -72,8 +73,15 @@ async function findNginx(options: LookOptions, accounts: Accounts, processes: re
 /** The running nginx of this configuration, by its pid file. */
 async function masterOf(read: Nginx, files: HostFiles, processes: readonly HostProcess[]): Promise<number | undefined> {
   const written = inForce(read.main, 'pid')[0]?.words[0];
-  const pid = Number((await files.text(written ?? '/run/nginx.pid'))?.trim());
-  return processes.find((one) => one.pid === pid && one.command.startsWith('nginx: master'))?.pid;
+  const names = written === undefined ? ['/run/nginx.pid', 'logs/nginx.pid'] : [written];
+  // relative names are below the prefix that nginx was built with: of its sources, of nginx.org, of distributions
+  const prefixes = [dirname(dirname(read.file)), dirname(read.file), '/usr/share/nginx'];
+  for (const path of names.flatMap((name) => (name.startsWith('/') ? [name] : prefixes.map((prefix) => `${prefix}/${name}`)))) {
+    const pid = Number((await files.text(path))?.trim());
+    const master = processes.find((one) => one.pid === pid && one.command.startsWith('nginx: master'));
+    if (master) return master.pid;
+  }
+  return undefined;
 }
 
 /** Of other users' processes only root sees it; a removed program's name has a note behind it. */

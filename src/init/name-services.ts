@@ -23,6 +23,16 @@ export function nameServices(backends: readonly Named[]): readonly string[] {
   });
 }
 
+/** As the configuration takes it: at most 64 characters, and some are left for a number behind it. */
+export function plainName(text: string): string {
+  return (
+    text
+      .replaceAll(/[^A-Za-z0-9._-]+/g, '-')
+      .replace(/^[^A-Za-z0-9]+/, '')
+      .slice(0, 60) || 'app'
+  );
+}
+
 function nameFor({ behind, name }: Named): string {
   switch (behind.kind) {
     case 'php':
@@ -30,7 +40,7 @@ function nameFor({ behind, name }: Named): string {
     case 'apache':
       return 'apache';
     case 'unit':
-      return behind.unit.replace(/\.service$/, '').replaceAll(/[^A-Za-z0-9._-]/g, '-');
+      return plainName(behind.unit.replace(/\.service$/, ''));
     case 'elsewhere':
       return name;
   }

@@ -1,4 +1,5 @@
 /** Backends → the text of goodgateway.yaml. The same machine gives the same text. */
+import { parse } from 'yaml';
 import { formatAddress } from '../core/failure.ts';
 import { inForce } from '../doctor/nginx/passes.ts';
 import type { Backend } from './backend.ts';
@@ -50,12 +51,12 @@ function gatewayLines(backend: Backend, { nginx }: Machine, { requests, runtime 
   const response = seconds(readTimeoutMs);
   const log = errorLogOf(backend);
   return [
-    `  ${name}:`,
+    `  ${quoted(name)}:`,
     `    listen: ${quoted(`unix:${runtime}/${name}.sock`)}`,
     ...(nginx?.group === undefined ? [] : [`    socket: { group: ${nginx.group} }          # nginx's: it must be able to open the socket`]),
     `    protocol: ${protocol}`,
     `    upstream: ${quoted(formatAddress(address))}`,
-    `    service: ${service}              # the policy: policies.d/${service}.yaml`,
+    `    service: ${quoted(service)}              # the policy: policies.d/${service}.yaml`,
     `    timeouts: { response: ${response}, idle: ${response} }     # as long as nginx waits today`,
     `    hold: { requests: ${requests} }              # nginx's worker_connections x workers / 8, for all gateways together`,
     ...(log === undefined ? [] : [`    nginx_error_log: ${quoted(log)}`]),
@@ -70,7 +71,8 @@ function proxyLines({ isRoot, hasOwnUser, nginx }: Machine, { proxy }: Places): 
 }
 
 function errorLogOf({ passes, passedAlready }: Backend): string | undefined {
-  const written = inForce([...passes, ...passedAlready][0]?.scope, 'error_log')[0]?.words[0];
+  // what is new since must not change what was written
+  const written = inForce([...passedAlready, ...passes][0]?.scope, 'error_log')[0]?.words[0];
   return written?.startsWith('/') && !written.startsWith('/dev/') ? written : undefined;
 }
 
@@ -80,5 +82,5 @@ function seconds(ms: number): string {
 
 /** Plain YAML where that is the same text. */
 function quoted(text: string): string {
-  return /^[A-Za-z0-9/._:-]+$/.test(text) ? text : JSON.stringify(text);
+  return /^[A-Za-z0-9/._:-]+$/.test(text) && parse(text) === text ? text : JSON.stringify(text);
 }

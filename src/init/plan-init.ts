@@ -34,6 +34,8 @@ export interface InitTools {
 
 export interface InitPlan {
   readonly backends: readonly Backend[];
+  /** The names of all gateways that there could be. */
+  readonly names: readonly string[];
   readonly policies: readonly PlannedPolicy[];
   readonly leftAlone: readonly LeftAlone[];
   readonly checked: CheckedPlan;
@@ -46,7 +48,8 @@ export async function planInit(machine: Machine, choices: InitChoices, tools: In
   const now = loaded.ok ? loaded.host : undefined;
   const found = findBackends(machine, choices.places.runtime, now?.gateways);
   const backends = found.backends.filter(({ name }) => choices.only?.includes(name) ?? true);
-  if (backends.length === 0) return { backends, policies: [], leftAlone: found.leftAlone, checked: { files: [], host: undefined, problems: [], warnings: [] }, nginx: undefined };
+  const names = found.backends.map(({ name }) => name);
+  if (backends.length === 0) return { backends, names, policies: [], leftAlone: found.leftAlone, checked: { files: [], host: undefined, problems: [], warnings: [] }, nginx: undefined };
   const policyFile = (name: string): string => join(dirname(choices.config), 'policies.d', `${name}.yaml`);
   const thereNow = (name: string): Promise<string | undefined> => readFile(policyFile(name), 'utf8').catch(() => undefined);
   const policies = await planPolicies(backends, machine, { acting: choices.actOnCrash, thereNow });
@@ -55,7 +58,7 @@ export async function planInit(machine: Machine, choices: InitChoices, tools: In
   const checked = await checkPlan(await compareFiles(wanted, choices.force), tools.bindings);
   const { host } = checked;
   const nginx = host && machine.nginx ? await planNginx({ nginx: machine.nginx, backends, gateways: host.gateways, ...tools }) : undefined;
-  return { backends, policies, leftAlone: [...found.leftAlone, ...(nginx?.leftAlone ?? [])], checked, nginx };
+  return { backends, names, policies, leftAlone: [...found.leftAlone, ...(nginx?.leftAlone ?? [])], checked, nginx };
 }
 
 /** What an earlier run chose stays chosen; a port that somebody else has is not taken from him. */

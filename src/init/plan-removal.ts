@@ -38,6 +38,8 @@ export async function planRemoval(record: InstallRecord): Promise<Removal> {
     const known = nginx.get(change.file);
     const bytes = known ? known.after : await readFile(change.file).catch(() => undefined);
     const undone = bytes === undefined ? undefined : await undo(change, bytes);
+    // a file of ours that is gone leaves nothing to do
+    if (bytes === undefined && change.backup === null) continue;
     if (bytes === undefined) left.push({ file: change.file, why: 'it is not there any more', isNginx: true });
     else if (undone === 'edited') {
       edited.add(change.file);
@@ -74,11 +76,13 @@ export async function planRemoval(record: InstallRecord): Promise<Removal> {
 
 /** The bytes before; `undefined` for a file that was not there; `edited` when what init wrote cannot be found in it. */
 async function undo({ backup, after_sha256: after, hunks }: NginxChange, bytes: Buffer): Promise<Buffer | undefined | 'edited'> {
+  const kept = backup === null ? undefined : await readFile(backup).catch(() => undefined);
   if (sha256Of(bytes) === after) {
     if (backup === null) return undefined;
-    const kept = await readFile(backup).catch(() => undefined);
     if (kept) return kept;
   }
+  // the change was on record, and not made: init was ended in between
+  if (kept?.equals(bytes)) return bytes;
   // somebody has added to a file that is ours: that may be needed
   if (backup === null) return 'edited';
   const text = takeBack(bytes.toString('utf8'), hunks);

@@ -70,6 +70,14 @@ export async function addLead(lead: Lead, { texts, nginx, files }: BlockTools): 
   if (at !== undefined) texts.add(nginx.file, [{ start: at, end: at, to: `\n${['# made by `goodgateway init`', ...lead.lines].map((line) => `    ${line}`).join('\n')}` }]);
 }
 
+/** Whether a new block has a place. */
+export async function hasRoom({ texts, nginx, files }: BlockTools): Promise<boolean> {
+  if ((await confFolder(nginx, files)) !== undefined) return true;
+  const http = nginx.main.find((one) => one.name === 'http');
+  const text = await texts.of(nginx.file);
+  return http !== undefined && text !== undefined && insideBlock(text, http) !== undefined;
+}
+
 function fileIn(folder: string, name: string): string {
   return `${folder}/goodgateway-${name}.conf`;
 }

@@ -2,7 +2,7 @@
  * The whole way on real servers, in one scene: a site of nginx and php-fpm, `init`, `run`, a crash that no visitor sees,
  * a second `init`, `uninstall`. On the way what must not work, and must leave nothing behind.
  */
-import { readdirSync, readFileSync, existsSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { HostFiles } from '../../src/doctor/host-files.ts';
@@ -25,6 +25,7 @@ t.test('a site goes behind goodgateway, survives a crash, and comes back', { ski
   await t.test('while nobody says yes nothing is written', async (t) => {
     const asked = await site.init();
     t.match(asked, { code: 1, output: /nobody is there to ask; with --yes the files are written/ });
+    t.match(await site.init('--yes', '--only', `${name},shpo`), { code: 2, output: `--only: no gateway has the name "shpo"; there are ${name}` });
     t.same(filesOf(site), before);
     t.notOk(existsSync(site.config));
   });
@@ -52,6 +53,7 @@ t.test('a site goes behind goodgateway, survives a crash, and comes back', { ski
     writeFileSync(site.config, yaml.replace('idle: 60s', 'idle: 61s'));
     const left = await site.init('--yes', '--apply');
     t.match(left, { code: 1, output: /LEFT {6}.*goodgateway\.yaml[^]*^-.*idle: 61s[^]*^\+.*idle: 60s/m }, left.output);
+    t.match(await site.init('--yes', '--json'), { code: 1 }, 'also for programs');
     t.match(readFileSync(site.config, 'utf8'), 'idle: 61s');
     t.match(await site.init('--yes', '--force'), { code: 0 });
     t.match(readFileSync(`${site.config}.before-init`, 'utf8'), 'idle: 61s', 'and keeps it when it is told to write');
@@ -70,6 +72,11 @@ t.test('a site goes behind goodgateway, survives a crash, and comes back', { ski
     });
     t.ok(existsSync(site.config));
     writeFileSync(upstream, ours);
+    const broken = join(site.folder, 'conf.d', 'broken.conf');
+    writeFileSync(broken, 'no_such_directive on;\n');
+    t.match(await site.goodgateway('uninstall', '--yes'), { code: 1, output: /Nothing was taken out, and nginx is as it was:\n {2}nginx -t: .*"no_such_directive"/ }, 'which nginx itself was before');
+    t.equal(readFileSync(upstream, 'utf8'), ours);
+    rmSync(broken);
     const done = await site.goodgateway('uninstall', '--yes', '--purge', '--units', join(site.folder, 'units'));
     t.match(done, { code: 0, output: /nginx: leads to the backends themselves, reloaded, its sites answer as before/ }, done.output);
     t.match(await ask(`${site.url}/index.php`), { status: 200, text: 'hello' });

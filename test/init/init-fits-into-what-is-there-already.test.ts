@@ -58,6 +58,16 @@ t.test('a second site goes through the block that leads to its gateway, wherever
   t.notMatch(diff, /^\+.*upstream \S+ \{/m);
 });
 
+t.test('a second site with an error log of its own changes nothing of the gateway', async (t) => {
+  const first = await lookAt(t, debianNginx({ b: site(3000) }));
+  const log = 'server { error_log /var/log/nginx/a.log; location / { proxy_pass http://127.0.0.1:3000; } }\n';
+  const { plan } = await lookAgain(t, first, { a: log, b: 'server { location / { proxy_pass http://app-3000; proxy_read_timeout 80s; } }\n' });
+  t.same(
+    plan.checked.files.map(({ fate }) => fate),
+    ['same', 'same'],
+  );
+});
+
 t.test('no name of a block is given twice', async (t) => {
   const first = await lookAt(t, debianNginx({ a: site(3000) }));
   const taken = { a: `upstream app-3000 { server 127.0.0.1:1; server 127.0.0.1:2; }\n${site(3000)}` };

@@ -153,25 +153,30 @@ t.test("redirects to the address of the application stay the site's in every kin
     location @app { proxy_pass http://127.0.0.1:3000; }
     location =/c { proxy_pass http://127.0.0.1:3000/; }
     location ^~/d/ { proxy_pass http://127.0.0.1:3000/d/; }
-    location "/two words/" { proxy_pass http://127.0.0.1:3000/t/; }
+    location "/two words/" { proxy_pass "http://127.0.0.1:3000/t t/"; }
     location = /e { proxy_pass http://127.0.0.1:3000/e; }
     location ~ ^/f(.*) { proxy_pass http://127.0.0.1:3000/$1; }
     location /g { proxy_redirect off; proxy_pass http://127.0.0.1:3000; }
+    location /h/ { proxy_pass http://127.0.0.1:3000/h/; proxy_redirect default; }
 }
 `;
   const { diff } = await lookAt(t, debianNginx({ app: site }));
   const to = 'http://127.0.0.1:3000';
   t.same(diff.match(/proxy_redirect [^;]+;/g)?.toSorted(), [
+    `proxy_redirect "${to}/t t/" "/two words/";`,
+    'proxy_redirect default;',
+    'proxy_redirect default;',
     `proxy_redirect ${to}/ /;`,
     `proxy_redirect ${to}/ /;`,
     `proxy_redirect ${to}/ /c;`,
     `proxy_redirect ${to}/d/ /d/;`,
     `proxy_redirect ${to}/e /e;`,
-    `proxy_redirect ${to}/t/ "/two words/";`,
+    `proxy_redirect ${to}/h/ /h/;`,
     'proxy_redirect off;',
     'proxy_redirect off;',
   ]);
-  t.equal(diff.match(/^\+.*# before/gm)?.length, 8);
+  t.match(diff, /^\+.*proxy_pass "http:\/\/app-3000\/t t\/"; {2}# before/m, 'one word stays one');
+  t.equal(diff.match(/^\+.*# before/gm)?.length, 9);
 });
 
 t.test('Plesk: its Apache gets a gateway, its generated files are not touched', async (t) => {
@@ -220,6 +225,116 @@ server {
     ],
   );
   t.equal(diff, '');
+});
+
+t.test('what is made of the address of the application is not changed behind its back', async (t) => {
+  const site = `proxy_set_header X-Asked $host:$proxy_port;
+server {
+    location /a { proxy_set_header Host $proxy_host; proxy_pass http://127.0.0.1:1; }
+    location /b { proxy_pass http://127.0.0.1:2; }
+    location /c { proxy_set_header Host $host; proxy_pass http://127.0.0.1:3; }
+}
+`;
+  const { plan, diff } = await lookAt(t, debianNginx({ all: site }));
+  t.same(
+    plan.leftAlone.map(({ what, why }) => `${what}: ${why}`),
+    [
+      'proxy_pass http://127.0.0.1:1: `proxy_set_header Host $proxy_host` would say another address',
+      'proxy_pass http://127.0.0.1:2: `proxy_set_header X-Asked $host:$proxy_port` would say another address',
+    ],
+  );
+  t.same(diff.match(/# before: .*$/gm), ['# before: http://127.0.0.1:3']);
+  t.same(Object.keys(plan.checked.host?.gateways ?? {}), ['app-1', 'app-2', 'app-3'], 'and there is a gateway for a person who changes it');
+});
+
+t.test('an upstream that a place goes through which stays as it is stays, too', async (t) => {
+  const site = `upstream rails { server 127.0.0.1:3000; }
+upstream both { server 127.0.0.1:4000; }
+upstream torn { server 127.0.0.1:5000; }
+server {
+    location / { if (!-f $request_filename) { proxy_pass http://rails; } }
+    location /cable { proxy_pass http://rails; }
+    location /direct { proxy_pass http://127.0.0.1:3000; }
+    location /b { proxy_pass http://both; }
+    location /grpc { grpc_pass grpc://both; }
+    location /t { proxy_pass http://torn; }
+    include snippets/torn.conf;
+}
+server { proxy_set_header A b; include snippets/torn.conf; }
+`;
+  const { plan, diff } = await lookAt(t, { ...debianNginx({ all: site }), '/etc/nginx/snippets/torn.conf': 'location /u { proxy_pass http://torn; }\n' });
+  t.same(
+    plan.leftAlone.map(({ place, what, why }) => `${place}: ${what}: ${why}`),
+    [
+      '/etc/nginx/sites-enabled/all:5: proxy_pass http://rails: it stands in `if`, where nginx takes no time limits',
+      '/etc/nginx/sites-enabled/all:1: upstream rails: another place that stays as it is goes through the same upstream',
+      '/etc/nginx/sites-enabled/all:2: upstream both: another place that stays as it is goes through the same upstream',
+      '/etc/nginx/snippets/torn.conf:1: proxy_pass http://torn: several sites include it, and need different lines there',
+      '/etc/nginx/sites-enabled/all:10: proxy_pass http://torn: another place that stays as it is goes through the same upstream',
+    ],
+  );
+  t.same(diff.match(/^-.*_pass.*$/gm), ['-    location /direct { proxy_pass http://127.0.0.1:3000; }']);
+  t.notMatch(diff, /# goodgateway$/m, 'no block is changed in its place');
+});
+
+t.test('what goodgateway does not speak, and what only a request knows, is named', async (t) => {
+  const site = `server {
+    location /a { uwsgi_pass 127.0.0.1:1; }
+    location /b { grpc_pass grpc://127.0.0.1:2; }
+    location ~ \\.php$ { fastcgi_pass $fpm; }
+}
+`;
+  const { plan, advice } = await lookAt(t, { ...debianNginx({ all: site }), ...php('8.2') });
+  t.same(plan.backends, []);
+  t.match(advice, /sites-enabled\/all:2: uwsgi_pass 127\.0\.0\.1:1 stays as it is: goodgateway speaks HTTP and FastCGI, and no uwsgi\n/);
+  t.match(advice, /sites-enabled\/all:3: grpc_pass .* and no grpc\n/);
+  t.match(advice, /sites-enabled\/all:4: fastcgi_pass \$fpm stays as it is: where it leads only a request tells/);
+  t.notMatch(advice, /nginx passes nothing/, 'because it does');
+  t.equal((await lookAt(t, debianNginx({ all: 'server { location / { proxy_pass http://127.0.0.1:3000/$1; proxy_set_header X-Real-IP a; } }\n' }))).advice.includes('stays as it is'), false);
+});
+
+t.test('a file that cannot be changed is named with the reason', async (t) => {
+  const site = { all: 'server { location / { proxy_pass http://127.0.0.1:3000; } }\n' };
+  const elsewhere = await lookAt(t, { ...debianNginx(site), '/etc/nginx/nginx.conf': 'include http.conf;\n', '/etc/nginx/http.conf': 'http { include sites-enabled/*; }\n' });
+  t.match(elsewhere.plan.leftAlone, [{ place: '/etc/nginx/sites-enabled/all:1', why: /main file has no `http \{ \}`/ }]);
+  t.equal(elsewhere.diff, '');
+  const notText = await lookAt(t, debianNginx({ all: `# \ufffd\n${site.all}` }));
+  t.match(notText.plan.leftAlone, [{ place: '/etc/nginx/sites-enabled/all:2', why: 'its file is not UTF-8, or is larger than 1 MiB' }]);
+});
+
+t.test('an nginx that was built from its sources is known by its pid file below its prefix', async (t) => {
+  const running = { '/proc/77/cmdline': 'nginx: master process /usr/local/nginx/sbin/nginx\0', '/proc/77/stat': `77 (nginx) S 1 ${'0 '.repeat(48)}\n`, '/etc/nginx/nginx.conf': 'http { }\n' };
+  t.equal((await lookAt(t, { ...running, '/etc/logs/nginx.pid': '77\n' })).machine.nginx?.master, 77);
+  const named = { ...running, '/etc/nginx/nginx.conf': 'pid run/nginx.pid;\nhttp { }\n', '/etc/nginx/run/nginx.pid': '77\n' };
+  t.equal((await lookAt(t, named)).machine.nginx?.master, 77);
+});
+
+t.test('whatever nginx calls it, the configuration takes the name', async (t) => {
+  const long = 'a-name-of-many-words-'.repeat(5);
+  const names = ['3000', '1e3', 'true', `${long}1`, `${long}2`];
+  const site = `${names.map((name, index) => `upstream ${name} { server 127.0.0.1:${index + 1}; }\n`).join('')}server {${names.map((name, index) => ` location /${index} { proxy_pass http://${name}; }`).join('')} }\n`;
+  const { plan } = await lookAt(t, debianNginx({ site }));
+  t.same(plan.checked.problems, []);
+  t.same(
+    Object.entries(plan.checked.host?.gateways ?? {}).map(([name, { upstream, service }]) => [name, upstream.kind === 'tcp' && upstream.port, service]),
+    [
+      ['3000', 1],
+      ['1e3', 2],
+      ['true', 3],
+      [long.slice(0, 60), 4],
+      [`${long.slice(0, 60)}-2`, 5],
+    ].map(([name, port]) => [name, port, name]),
+  );
+});
+
+t.test('links of another root lead to files below it', async (t) => {
+  const site = 'server { location / { proxy_pass http://127.0.0.1:3000; } }\n';
+  const links = { first: '-> /etc/nginx/sites-available/shop', second: '-> ../sites-available/blog' };
+  const available = { '/etc/nginx/sites-available/shop': site, '/etc/nginx/sites-available/blog': '-> /srv/blog', '/srv/blog': site.replace('3000', '4000') };
+  const { plan } = await lookAt(t, { ...debianNginx(links), ...available });
+  t.same(Object.keys(plan.checked.host?.gateways ?? {}), ['app-3000', 'app-4000']);
+  const round = await lookAt(t, debianNginx({ one: '-> /etc/nginx/sites-enabled/two', two: '-> /etc/nginx/sites-enabled/one' }));
+  t.same(round.plan.backends, []);
 });
 
 t.test('machines on which nothing can be done: what they lack is said, and nothing is planned', async (t) => {

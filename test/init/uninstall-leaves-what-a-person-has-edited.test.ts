@@ -1,5 +1,5 @@
 /** What `init` has changed and somebody has edited since: it stays, it is named, and what it needs stays with it. Nothing runs. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { HostFiles } from '../../src/doctor/host-files.ts';
@@ -76,4 +76,15 @@ t.test('where nothing was edited nothing stays', async (t) => {
   t.match(removal, { left: [], record: { wrote: [], nginx: null } });
   t.equal(removal.backups.length, 1);
   t.same(byHand, []);
+});
+
+t.test('a change that is on record and was never made, or a block that is gone, leaves nothing to do', async (t) => {
+  const { folder, removal } = await removalOf(t, [
+    { name: 'a', before: direct, after: through, now: direct },
+    { name: 'block', before: undefined, after: block },
+  ]);
+  t.same(removal.left, []);
+  rmSync(join(folder, 'conf/block'));
+  const record: InstallRecord = { version: 1, wrote: [], nginx: { main: '', changes: [{ file: join(folder, 'conf/block'), backup: null, after_sha256: sha256Of(block), hunks: [] }] } };
+  t.match(await planRemoval(record), { nginx: [], left: [], record: { nginx: null } });
 });

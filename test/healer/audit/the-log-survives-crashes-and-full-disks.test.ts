@@ -93,7 +93,9 @@ t.test('every file that was left is read-only before any of them is compressed',
   const folder = tempFolder(t);
   const names = ['audit-20261120-01.jsonl', 'audit-20261121-01.jsonl', 'audit-20261122-01.jsonl'];
   for (const each of names) writeFileSync(join(folder, each), '{}\n', { mode: 0o640 });
-  t.same(await sealFiles(folder, AbortSignal.abort()), []);
+  let sealed = 0;
+  t.same(await sealFiles(folder, { signal: AbortSignal.abort(), onSealed: () => (sealed += 1) }), []);
+  t.equal(sealed, 2, 'told of each');
   t.same(
     names.map((each) => (statSync(join(folder, each)).mode & 0o777).toString(8)),
     ['440', '440', '640'],
@@ -111,7 +113,7 @@ t.test('a file that is left is read-only and then compressed, and its hash as a 
     clock.now += 86_400_000;
   }
   const modes = (paths: string[]) => paths.map((path) => statSync(path).mode & 0o777);
-  // the files are taken up in turn: the second one may still be writable when the first is compressed
+  // the first may be compressed before the second is left
   await until(() => !existsSync(first) && modes([second])[0] === 0o440, { timeoutMs: 15_000, what: 'the first file to be compressed and the second to be read-only' });
   t.same(modes([`${first}.gz`, third]), [0o440, 0o640]);
   const [sealed1, sealed2] = (await recordsIn(folder)).flatMap(({ event, sealed }) => (event === 'audit.rotated' && sealed ? [sealed] : []));

@@ -1,0 +1,67 @@
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { HostFiles } from '../../src/doctor/host-files.ts';
+import { runCommand } from '../../src/healer/run-command.ts';
+import { applyPlan } from '../../src/init/apply-plan.ts';
+import { differences } from '../../src/init/ask-sites.ts';
+import { changeNginx } from '../../src/init/change-nginx.ts';
+import { emptyRecord, readRecord } from '../../src/init/install-record.ts';
+import type { FileChange } from '../../src/init/nginx-texts.ts';
+import { planRemoval } from '../../src/init/plan-removal.ts';
+import { tempFolder } from '../support/temp-folder.ts';
+
+const question = { address: '127.0.0.1', port: 80, tls: false, host: 'shop', path: '/' };
+
+t.test('what failed before may answer as it likes', async (t) => {
+  t.same(differences([question], [200], [404]), ['http://shop:80/ answered 200 before, and 404 now']);
+  t.same(differences([question], [404], ['ECONNREFUSED']), ['http://shop:80/ answered 404 before, and ECONNREFUSED now']);
+  for (const before of [502, 'ECONNREFUSED']) for (const now of [200, 404, 504, 'ECONNRESET']) t.same(differences([question], [before], [now]), [], `${before}, ${now}`);
+});
+
+t.test('of a change that nginx refuses nothing stays, and no copy', async (t) => {
+  const folder = tempFolder(t, 'gg-refused');
+  const [config, site, other] = ['gg/goodgateway.yaml', 'site', 'other'].map((name) => join(folder, name)) as [string, string, string];
+  writeFileSync(site, 'before\n');
+  writeFileSync(other, 'edited since\n');
+  const control = { run: runCommand, files: new HostFiles(), program: '/bin/false', main: '/nginx.conf', master: undefined };
+  const changes = [{ file: site, before: 'before\n', after: 'after\n', hunks: [] }];
+  const apply = (more: readonly FileChange[]): ReturnType<typeof applyPlan> => applyPlan({ config, record: emptyRecord, changes: [...changes, ...more], questions: [], control });
+  t.same(await apply([]), { kind: 'reverted', why: ['nginx -t: '] });
+  t.match(await apply([{ file: other, before: 'read\n', after: 'after\n', hunks: [] }]), { kind: 'reverted', why: [/is not what it was when it was read/] });
+  t.equal(readFileSync(site, 'utf8'), 'before\n');
+  t.same(readdirSync(join(folder, 'gg', 'nginx-before')), []);
+});
+
+t.test('one file that nginx reads by two links is one change', async (t) => {
+  const folder = tempFolder(t, 'gg-links');
+  const [config, site, link] = ['gg/goodgateway.yaml', 'site', 'link'].map((name) => join(folder, name)) as [string, string, string];
+  writeFileSync(site, 'before\n');
+  symlinkSync(site, link);
+  const control = { run: runCommand, files: new HostFiles(), program: '/bin/true', main: '/nginx.conf', master: undefined };
+  const apply = (other: string): ReturnType<typeof applyPlan> => {
+    const changes = [site, link].map((file) => ({ file, before: 'before\n', after: file === link ? other : 'after\n', hunks: [{ from: 'before', to: 'after' }] }));
+    return applyPlan({ config, record: emptyRecord, changes, questions: [], control });
+  };
+  t.match(await apply('other\n'), { kind: 'reverted', why: [/is read by several names, and needs different lines there/] });
+  t.match(await apply('after\n'), { kind: 'changed' });
+  const record = await readRecord(config);
+  const removal = typeof record === 'string' ? undefined : await planRemoval(record);
+  t.match(removal, { left: [], nginx: [{ file: site, after: Buffer.from('before\n') }] });
+});
+
+t.test('a file that cannot be written stops the change, and not the way back', async (t) => {
+  const folder = tempFolder(t, 'gg-unwritable');
+  const swaps = ['a', 'b', 'c'].map((name) => ({ file: join(folder, name), before: Buffer.from('before\n'), after: Buffer.from('after\n') }));
+  for (const { file, before } of swaps) writeFileSync(file, before);
+  // also root cannot write b: a folder is where its new text goes first
+  mkdirSync(join(folder, '.b.goodgateway-new'));
+  const control = { run: runCommand, files: new HostFiles(), program: '/bin/true', main: '/nginx.conf', master: undefined };
+  const texts = (): readonly string[] => swaps.map(({ file }) => readFileSync(file, 'utf8'));
+  t.match(await changeNginx(swaps, [], control), { kind: 'reverted', why: [/\/b could not be written/] });
+  t.same(texts(), ['before\n', 'before\n', 'before\n']);
+  for (const { file, after } of swaps) writeFileSync(file, after);
+  const others = swaps.map((one, index) => ({ ...one, after: index === 2 ? Buffer.from('other\n') : one.after }));
+  t.match(await changeNginx(others, [], { ...control, program: '/bin/false' }), { kind: 'stuck', why: ['nginx -t: ', /and on the way back: .*\/b could not be written/] });
+  t.same(texts(), ['before\n', 'after\n', 'before\n'], 'all but the one');
+});
