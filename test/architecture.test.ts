@@ -144,7 +144,8 @@ const rooms: readonly Room[] = [
     // it looks at the machine as the doctor does, and changes files only; nginx it asks by the one way in which programs are run
     may: ['init', 'core', 'config', 'doctor', 'healer/commands.ts', 'healer/socket-tables.ts'],
     node: true,
-    packages: { zod: anywhere },
+    // what has to be quoted in YAML, only its parser knows
+    packages: { zod: anywhere, yaml: /^init\/plan-host\.ts$/ },
   },
   { room: 'supervisor', may: ['supervisor'], node: true, packages: { execa: /^supervisor\/start-process\.ts$/, ...processPackages } },
   {
