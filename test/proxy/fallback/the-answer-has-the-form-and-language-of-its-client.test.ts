@@ -141,8 +141,7 @@ t.test('only what was asked for by GET comes back by itself, not all at once, an
   const { ask, gateway } = await gatewayInFront(t);
   gateway.gate.hold({ until: 'order', incident, say: 'it is being repaired right now', estimateMs: 20_000 });
   const refreshes: number[] = [];
-  for (let i = 0; i < 12; i++) {
-    const page = await ask(navigation);
+  for (const page of await Promise.all(Array.from({ length: 12 }, () => ask(navigation)))) {
     const [seconds, soonest] = [Number(page.headers['refresh']), Number(page.headers['retry-after'])];
     t.ok(soonest > 5 && soonest <= 20 && seconds >= soonest && seconds <= 1.5 * soonest, `${seconds} s, where ${soonest} s are left of the usual time`);
     t.match(page.body, `This page tries again by itself in about ${5 * Math.ceil(seconds / 5)} seconds.`);
