@@ -51,7 +51,8 @@ export function findBackends(machine: Machine, runtime: string, gateways: Readon
 type Reason = Pick<LeftAlone, 'why' | 'instead'> & { readonly needsGateway?: true };
 
 /** Only what can be changed without a doubt is changed. */
-function whyLeftAlone(pass: Pass, { panels }: Machine, runtime: string): Reason | undefined {
+function whyLeftAlone(pass: Pass, machine: Machine, runtime: string): Reason | undefined {
+  const { panels } = machine;
   if (gatewayOf(pass, runtime) !== undefined) return undefined;
   const panel = writerOf(pass.line.file, panels);
   if (panel) return { why: `${panel.name} writes this file again`, instead: panel.instead, needsGateway: true };
@@ -67,10 +68,29 @@ function whyLeftAlone(pass: Pass, { panels }: Machine, runtime: string): Reason 
   if (inForce(pass.scope, 'proxy_bind').length > 0) return { why: '`proxy_bind` does not work with a unix socket', instead: 'remove proxy_bind, or write the gateway by hand' };
   const made = upstream ? undefined : madeOfPass(pass.scope);
   if (made) return { why: `\`${made.name} ${made.words.join(' ')}\` would say another address`, instead: 'write there what it is today, or `$host`, then ask again', needsGateway: true };
+  const heir = upstream ? undefined : heirOf(pass, machine, runtime);
+  if (heir)
+    return {
+      why: `${placeOf(heir)} stays as it is, and would take over its new Host`,
+      instead: 'give that place a location of its own, or both a proxy_set_header Host, then ask again',
+      needsGateway: true,
+    };
   const included = pass.scope.directives.find((one) => one.file !== pass.line.file && mayNotStandTwice(pass).includes(one.name));
   if (included)
     return { why: `\`${included.name}\` comes from an included file, ${placeOf(included)}`, instead: `take it out there, or make the change by hand: goodgateway nginx --inline`, needsGateway: true };
   return undefined;
+}
+
+/** A proxy_pass inside of this one's location that stays, and has no headers of its own: nginx makes its Host up, too. */
+function heirOf({ protocol, scope }: Pass, machine: Machine, runtime: string): Directive | undefined {
+  if (protocol !== 'http' || inForce(scope, 'proxy_set_header').some(({ words }) => words[0]?.toLowerCase() === 'host')) return undefined;
+  const stays = (line: Directive): boolean => {
+    const known = machine.nginx?.read.passes.find((pass) => pass.line === line);
+    return !known || whyLeftAlone(known, machine, runtime) !== undefined;
+  };
+  const inside = (directives: readonly Directive[]): readonly Directive[] =>
+    directives.flatMap(({ block = [] }) => (block.some(({ name }) => name === 'proxy_set_header') ? [] : [...block.filter(({ name }) => name === 'proxy_pass'), ...inside(block)]));
+  return inside(scope.directives).find(stays);
 }
 
 /** What is made of the text of proxy_pass, which is about to change. */

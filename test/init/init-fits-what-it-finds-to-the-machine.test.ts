@@ -247,6 +247,37 @@ server {
   t.same(Object.keys(plan.checked.host?.gateways ?? {}), ['app-1', 'app-2', 'app-3'], 'and there is a gateway for a person who changes it');
 });
 
+t.test('what stays inside of a location takes nothing over', async (t) => {
+  const site = `server {
+    location /a {
+        if ($arg_beta) { proxy_pass http://127.0.0.1:1; }
+        proxy_pass http://127.0.0.1:2;
+    }
+    location /b {
+        proxy_set_header Host $host;
+        if ($arg_beta) { proxy_pass http://127.0.0.1:3; }
+        proxy_pass http://127.0.0.1:4;
+    }
+    location /c {
+        location /c/d { proxy_pass http://$where; }
+        location /c/e { proxy_pass http://127.0.0.1:5; }
+        proxy_pass http://127.0.0.1:6;
+    }
+}
+`;
+  const { plan, diff } = await lookAt(t, debianNginx({ all: site }));
+  t.same(
+    plan.leftAlone.map(({ what, why }) => `${what}: ${why}`),
+    [
+      'proxy_pass http://127.0.0.1:2: /etc/nginx/sites-enabled/all:3 stays as it is, and would take over its new Host',
+      'proxy_pass http://127.0.0.1:1: it stands in `if`, where nginx takes no time limits',
+      'proxy_pass http://127.0.0.1:3: it stands in `if`, where nginx takes no time limits',
+      'proxy_pass http://127.0.0.1:6: /etc/nginx/sites-enabled/all:12 stays as it is, and would take over its new Host',
+    ],
+  );
+  t.same(diff.match(/# before: .*$/gm), ['# before: http://127.0.0.1:4', '# before: http://127.0.0.1:5']);
+});
+
 t.test('an upstream that a place goes through which stays as it is stays, too', async (t) => {
   const site = `upstream rails { server 127.0.0.1:3000; }
 upstream both { server 127.0.0.1:4000; }
