@@ -32,7 +32,7 @@ export function findBackends(machine: Machine, runtime: string, gateways: Readon
   const groups: Pass[][] = [];
   for (const pass of machine.nginx?.read.passes ?? []) {
     const reason = whyLeftAlone(pass, machine, runtime);
-    if (reason) leftAlone.push({ place: placeOf(pass.line), what: `${pass.line.name} ${pass.line.words[0]}`, ...reason });
+    if (reason) leftAlone.push({ place: placeOf(pass.line), what: whatOf(pass), ...reason });
     const group = groups.find(([first]) => first && first.protocol === pass.protocol && isSame(backendOf(first, runtime), backendOf(pass, runtime)));
     // what cannot be changed by us still needs a gateway, for a person who changes it
     if (reason && !reason.needsGateway) continue;
@@ -41,11 +41,15 @@ export function findBackends(machine: Machine, runtime: string, gateways: Readon
   }
   const given = groups.map((passes) => nameThere(passes, runtime, gateways));
   const taken = new Set(given.flatMap((name) => name ?? []));
-  const untouched = new Set(leftAlone.map(({ place }) => place));
+  const untouched = new Set(leftAlone.map(({ place, what }) => `${place} ${what}`));
   const found = groups.map((passes, index) => backendFrom(passes, { machine, runtime, taken, untouched, given: given[index] }));
   const services = nameServices(found);
   const backends = found.map((backend, index) => ({ ...backend, service: services[index]! }));
   return { backends, leftAlone: leftAlone.map(({ place, what, why, instead }) => ({ place, what, why, instead })) };
+}
+
+function whatOf({ line }: Pass): string {
+  return `${line.name} ${line.words[0]}`;
 }
 
 type Reason = Pick<LeftAlone, 'why' | 'instead'> & { readonly needsGateway?: true };
@@ -139,7 +143,7 @@ function backendFrom(passes: readonly Pass[], naming: Naming): Omit<Backend, 'se
   const [first] = passes;
   const address = backendOf(first!, runtime);
   const behind = first!.protocol === 'fastcgi' ? behindFastcgi(address, machine) : behindHttp(address, machine);
-  const direct = passes.filter((pass) => gatewayOf(pass, runtime) === undefined && !untouched.has(placeOf(pass.line)));
+  const direct = passes.filter((pass) => gatewayOf(pass, runtime) === undefined && !untouched.has(`${placeOf(pass.line)} ${whatOf(pass)}`));
   // a new block of nginx gets the gateway's name
   const blocks = first!.upstream ? [] : (machine.nginx?.read.upstreams ?? []).map((upstream) => upstream.name);
   const name = given ?? freeName(nameFor(first!, address, behind), new Set([...taken, ...blocks]));
