@@ -23,6 +23,8 @@ interface ProbeOptions extends QuestionOptions {
   readonly json?: true;
 }
 
+/** It need not be there, where nobody has named it. */
+const usualNginx = '/etc/nginx/nginx.conf';
 /** Longer than a held request waits, so that the page that ends the wait is seen. */
 const beyondHoldMs = 30_000;
 
@@ -36,7 +38,7 @@ export function probeCommand(): Command {
     .option('--document-root <folder>', "FastCGI: the site's folder (default: as nginx's configuration says)")
     .option('--script <path>', 'FastCGI: the script below that folder (default: the path where it ends in .php, else /index.php)')
     .option('--no-direct', 'do not ask the backend itself, to compare')
-    .option('--nginx <file>', "nginx's main file, to find the site in", '/etc/nginx/nginx.conf')
+    .option('--nginx <file>', "nginx's main file, to find the site in", usualNginx)
     .option('--timeout <duration>', 'for each answer, such as 10s (default: 30s longer than the gateway holds)')
     .option('--config <file>', 'goodgateway.yaml (default: /etc/goodgateway/goodgateway.yaml, then ./goodgateway.yaml)')
     .option('--json', 'the result as one JSON object')
@@ -57,6 +59,7 @@ async function probe(name: string, options: ProbeOptions): Promise<void> {
   if (wrong !== undefined) return complain(plain(wrong), 2);
   const files = new HostFiles();
   const nginx = await nginxOf(files, options.nginx);
+  if (!nginx && options.nginx !== usualNginx) return complain(`--nginx: there is no ${plain(options.nginx)} that this user may read`, 2);
   const asking = questionFor(config, { options, nginx, timeoutMs: timeoutMs ?? 0 });
   if (typeof asking === 'string') return complain(plain(`${asking}${files.refused.length > 0 ? ` (This user may not read ${files.refused.slice(0, 3).join(', ')}.)` : ''}`), 2);
   const probed = await ask({ name, config, question: asking.question, compare: options.direct }, nginx && (await nginxUser(nginx, files)));

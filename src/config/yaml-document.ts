@@ -82,6 +82,7 @@ function tabIn(text: string, offset: number): number | undefined {
 function syntaxMessage(code: string, message: string): string {
   if (code === 'RESOURCE_EXHAUSTION') return 'nested too deeply';
   if (code === 'BLOCK_AS_IMPLICIT_KEY') return 'the indentation is wrong, or a text that contains ": " is not in quotes';
+  if (code === 'MULTILINE_IMPLICIT_KEY' || message.startsWith('Implicit map keys')) return 'expected a key, a colon and a blank, such as `mode: observe`';
   return `not YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
 }
 

@@ -32,7 +32,7 @@ export function findBackends(machine: Machine, runtime: string, gateways: Readon
   const groups: Pass[][] = [];
   for (const pass of machine.nginx?.read.passes ?? []) {
     const reason = whyLeftAlone(pass, machine, runtime);
-    if (reason) leftAlone.push({ place: placeOf(pass.line), what: `${pass.line.name} ${pass.line.words[0]}`, ...reason });
+    if (reason) leftAlone.push({ place: placeOf(pass.line), what: whatOf(pass), ...reason });
     const group = groups.find(([first]) => first && first.protocol === pass.protocol && isSame(backendOf(first, runtime), backendOf(pass, runtime)));
     // what cannot be changed by us still needs a gateway, for a person who changes it
     if (reason && !reason.needsGateway) continue;
@@ -41,17 +41,22 @@ export function findBackends(machine: Machine, runtime: string, gateways: Readon
   }
   const given = groups.map((passes) => nameThere(passes, runtime, gateways));
   const taken = new Set(given.flatMap((name) => name ?? []));
-  const untouched = new Set(leftAlone.map(({ place }) => place));
+  const untouched = new Set(leftAlone.map(({ place, what }) => `${place} ${what}`));
   const found = groups.map((passes, index) => backendFrom(passes, { machine, runtime, taken, untouched, given: given[index] }));
   const services = nameServices(found);
   const backends = found.map((backend, index) => ({ ...backend, service: services[index]! }));
   return { backends, leftAlone: leftAlone.map(({ place, what, why, instead }) => ({ place, what, why, instead })) };
 }
 
+function whatOf({ line }: Pass): string {
+  return `${line.name} ${line.words[0]}`;
+}
+
 type Reason = Pick<LeftAlone, 'why' | 'instead'> & { readonly needsGateway?: true };
 
 /** Only what can be changed without a doubt is changed. */
-function whyLeftAlone(pass: Pass, { panels }: Machine, runtime: string): Reason | undefined {
+function whyLeftAlone(pass: Pass, machine: Machine, runtime: string): Reason | undefined {
+  const { panels } = machine;
   if (gatewayOf(pass, runtime) !== undefined) return undefined;
   const panel = writerOf(pass.line.file, panels);
   if (panel) return { why: `${panel.name} writes this file again`, instead: panel.instead, needsGateway: true };
@@ -67,10 +72,29 @@ function whyLeftAlone(pass: Pass, { panels }: Machine, runtime: string): Reason 
   if (inForce(pass.scope, 'proxy_bind').length > 0) return { why: '`proxy_bind` does not work with a unix socket', instead: 'remove proxy_bind, or write the gateway by hand' };
   const made = upstream ? undefined : madeOfPass(pass.scope);
   if (made) return { why: `\`${made.name} ${made.words.join(' ')}\` would say another address`, instead: 'write there what it is today, or `$host`, then ask again', needsGateway: true };
+  const heir = upstream ? undefined : heirOf(pass, machine, runtime);
+  if (heir)
+    return {
+      why: `${placeOf(heir)} stays as it is, and would take over its new Host`,
+      instead: 'give that place a location of its own, or both a proxy_set_header Host, then ask again',
+      needsGateway: true,
+    };
   const included = pass.scope.directives.find((one) => one.file !== pass.line.file && mayNotStandTwice(pass).includes(one.name));
   if (included)
     return { why: `\`${included.name}\` comes from an included file, ${placeOf(included)}`, instead: `take it out there, or make the change by hand: goodgateway nginx --inline`, needsGateway: true };
   return undefined;
+}
+
+/** A proxy_pass inside of this one's location that stays, and has no headers of its own: nginx makes its Host up, too. */
+function heirOf({ protocol, scope }: Pass, machine: Machine, runtime: string): Directive | undefined {
+  if (protocol !== 'http' || inForce(scope, 'proxy_set_header').some(({ words }) => words[0]?.toLowerCase() === 'host')) return undefined;
+  const stays = (line: Directive): boolean => {
+    const known = machine.nginx?.read.passes.find((pass) => pass.line === line);
+    return !known || whyLeftAlone(known, machine, runtime) !== undefined;
+  };
+  const inside = (directives: readonly Directive[]): readonly Directive[] =>
+    directives.flatMap(({ block = [] }) => (block.some(({ name }) => name === 'proxy_set_header') ? [] : [...block.filter(({ name }) => name === 'proxy_pass'), ...inside(block)]));
+  return inside(scope.directives).find(stays);
 }
 
 /** What is made of the text of proxy_pass, which is about to change. */
@@ -119,7 +143,7 @@ function backendFrom(passes: readonly Pass[], naming: Naming): Omit<Backend, 'se
   const [first] = passes;
   const address = backendOf(first!, runtime);
   const behind = first!.protocol === 'fastcgi' ? behindFastcgi(address, machine) : behindHttp(address, machine);
-  const direct = passes.filter((pass) => gatewayOf(pass, runtime) === undefined && !untouched.has(placeOf(pass.line)));
+  const direct = passes.filter((pass) => gatewayOf(pass, runtime) === undefined && !untouched.has(`${placeOf(pass.line)} ${whatOf(pass)}`));
   // a new block of nginx gets the gateway's name
   const blocks = first!.upstream ? [] : (machine.nginx?.read.upstreams ?? []).map((upstream) => upstream.name);
   const name = given ?? freeName(nameFor(first!, address, behind), new Set([...taken, ...blocks]));

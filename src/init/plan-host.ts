@@ -1,5 +1,4 @@
 /** Backends → the text of goodgateway.yaml. The same machine gives the same text. */
-import { parse } from 'yaml';
 import { formatAddress } from '../core/failure.ts';
 import { inForce } from '../doctor/nginx/passes.ts';
 import type { Backend } from './backend.ts';
@@ -80,7 +79,10 @@ function seconds(ms: number): string {
   return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
 }
 
+/** What YAML takes for a number, a truth or nothing. */
+const noText = /^(null|true|false|\d[\da-fox.e+-]*)$/i;
+
 /** Plain YAML where that is the same text. */
 function quoted(text: string): string {
-  return /^[A-Za-z0-9/._:-]+$/.test(text) && parse(text) === text ? text : JSON.stringify(text);
+  return /^[A-Za-z0-9/._:-]+$/.test(text) && !noText.test(text) ? text : JSON.stringify(text);
 }

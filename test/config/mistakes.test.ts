@@ -294,6 +294,8 @@ const inPolicy: readonly Row[] = [
   ['a tag', 'name: php-fpm', 'name: ▸!!str php-fpm', 'tags (!)'],
   ['a merge key', '  cooldown: 60s', '  ▸<<: { cooldown: 60s }', 'merge keys (<<)'],
   ['a directive', 'version: 1\n', '▸%YAML 1.1\n---\nversion: 1\n', 'directives (%)'],
+  ['no blank behind a colon', '  cooldown: 60s', '  ▸cooldown:60s', 'expected a key, a colon and a blank'],
+  ['no colon', 'name: php-fpm', '▸name php-fpm', 'expected a key, a colon and a blank'],
   ['an open bracket', 'notify: { to: [ops] }\n', 'notify: { to: [ops ▸}\n', 'not YAML'],
   ['a colon without quotes', 'name: Crashed, so start it', 'name: ▸Crashed: so start it', 'not in quotes'],
   ['a reserved character', 'name: php-fpm', 'name: ▸@php', 'not YAML'],

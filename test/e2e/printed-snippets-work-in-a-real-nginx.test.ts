@@ -94,6 +94,7 @@ t.test('what goodgateway prints for nginx', { skip: missing('nginx', 'php-fpm8.2
     t.match(evil, { code: 0, output: /one�\]0;owned��?2Jtwo/ });
     // oxlint-disable-next-line no-control-regex
     t.notMatch(evil.output, /[\u001b\u0007\u009b]/);
+    t.match(await said('probe', 'app', '--nginx', '/no/nginx.conf'), { code: 2, output: /--nginx: there is no \/no\/nginx\.conf that this user may read/ });
     t.match(await said('probe', 'shop', '--nginx', stage.config), {
       code: 2,
       output: /No location in \S+, and what it includes, passes requests to unix:\S+ and has a root: say it with --document-root/,

@@ -247,6 +247,36 @@ server {
   t.same(Object.keys(plan.checked.host?.gateways ?? {}), ['app-1', 'app-2', 'app-3'], 'and there is a gateway for a person who changes it');
 });
 
+t.test('what stays inside of a location takes nothing over', async (t) => {
+  const site = `server {
+    location /a {
+        if ($arg_beta) { proxy_pass http://127.0.0.1:1; }
+        proxy_pass http://127.0.0.1:2;
+    }
+    location /b {
+        proxy_set_header Host $host;
+        if ($arg_beta) { proxy_pass http://127.0.0.1:3; } proxy_pass http://127.0.0.1:4;
+    }
+    location /c {
+        location /c/d { proxy_pass http://$where; }
+        location /c/e { proxy_pass http://127.0.0.1:5; }
+        proxy_pass http://127.0.0.1:6;
+    }
+}
+`;
+  const { plan, diff } = await lookAt(t, debianNginx({ all: site }));
+  t.same(
+    plan.leftAlone.map(({ what, why }) => `${what}: ${why}`),
+    [
+      'proxy_pass http://127.0.0.1:2: /etc/nginx/sites-enabled/all:3 stays as it is, and would take over its new Host',
+      'proxy_pass http://127.0.0.1:1: it stands in `if`, where nginx takes no time limits',
+      'proxy_pass http://127.0.0.1:3: it stands in `if`, where nginx takes no time limits',
+      'proxy_pass http://127.0.0.1:6: /etc/nginx/sites-enabled/all:11 stays as it is, and would take over its new Host',
+    ],
+  );
+  t.same(diff.match(/# before: .*$/gm), ['# before: http://127.0.0.1:4', '# before: http://127.0.0.1:5']);
+});
+
 t.test('an upstream that a place goes through which stays as it is stays, too', async (t) => {
   const site = `upstream rails { server 127.0.0.1:3000; }
 upstream both { server 127.0.0.1:4000; }
@@ -311,7 +341,7 @@ t.test('an nginx that was built from its sources is known by its pid file below 
 
 t.test('whatever nginx calls it, the configuration takes the name', async (t) => {
   const long = 'a-name-of-many-words-'.repeat(5);
-  const names = ['3000', '1e3', 'true', `${long}1`, `${long}2`];
+  const names = ['3000', '1e3', '0x1F', 'Null', 'true', `${long}1`, `${long}2`];
   const site = `${names.map((name, index) => `upstream ${name} { server 127.0.0.1:${index + 1}; }\n`).join('')}server {${names.map((name, index) => ` location /${index} { proxy_pass http://${name}; }`).join('')} }\n`;
   const { plan } = await lookAt(t, debianNginx({ site }));
   t.same(plan.checked.problems, []);
@@ -320,9 +350,11 @@ t.test('whatever nginx calls it, the configuration takes the name', async (t) =>
     [
       ['3000', 1],
       ['1e3', 2],
-      ['true', 3],
-      [long.slice(0, 60), 4],
-      [`${long.slice(0, 60)}-2`, 5],
+      ['0x1F', 3],
+      ['Null', 4],
+      ['true', 5],
+      [long.slice(0, 60), 6],
+      [`${long.slice(0, 60)}-2`, 7],
     ].map(([name, port]) => [name, port, name]),
   );
 });
