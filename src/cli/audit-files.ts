@@ -25,7 +25,17 @@ export async function openAudit(source: AuditSource): Promise<{ readonly folder:
   const chosen = await chooseFolder(source);
   if ('problem' in chosen) return complain(chosen.problem, 2);
   const found = await findAuditFiles(chosen.folder);
-  return found.kind === 'found' ? { folder: chosen.folder, files: found.files } : complain(found.detail, 1);
+  return found.kind === 'found' ? { folder: chosen.folder, files: found.files.map(withComplaint) } : complain(found.detail, 1);
+}
+
+/** One damaged file must not hide all the others. */
+function withComplaint(file: AuditFile): AuditFile {
+  let isTold = false;
+  const onDamaged = (problem: string): void => {
+    if (!isTold) complain(`${file.name} is damaged (${problem}): what stands behind the damage is left out; "goodgateway audit verify" says where it is`, 1);
+    isTold = true;
+  };
+  return { ...file, onDamaged };
 }
 
 /**

@@ -47,11 +47,14 @@ export function startCourier(options: CourierOptions): Courier {
   return new Carrier(options);
 }
 
+/** `sinceMs`: when it was said, on the monotonic clock: a wall clock that is set right makes no message old. */
+type Kept = Waiting & { readonly sinceMs: number };
+
 class Carrier implements Courier {
   readonly #options: CourierOptions;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
-  #queue: Waiting[];
+  #queue: Kept[];
   #wake = new AbortController();
   #problem: string | undefined;
   #fails = 0;
@@ -60,7 +63,8 @@ class Carrier implements Courier {
 
   constructor(options: CourierOptions) {
     this.#options = options;
-    this.#queue = [...options.spool.found];
+    const { clock, spool } = options;
+    this.#queue = spool.found.map((one) => ({ ...one, sinceMs: clock.monotonicMs() - Math.max(0, clock.wallMs() - Date.parse(one.message.at)) }));
     for (const problem of options.spool.problems) options.log.error({ notifier: options.name }, problem);
     this.#running = this.#run();
   }
@@ -86,7 +90,7 @@ class Carrier implements Courier {
     const leftOut = this.#queue.length < mostWaiting ? 0 : await this.#makeRoom();
     const kept = await this.#options.spool.add(leftOut === 0 ? message : { ...message, left_out: leftOut });
     if (kept.problem !== undefined) this.#options.log.error({ notifier: this.#options.name }, `a message is kept in memory only, and would be lost with the healer: ${kept.problem}`);
-    this.#queue.push(kept);
+    this.#queue.push({ ...kept, sinceMs: this.#options.clock.monotonicMs() });
     this.#wake.abort();
   }
 
@@ -110,7 +114,7 @@ class Carrier implements Courier {
       const [next] = this.#queue;
       if (!next) await this.#idle();
       else {
-        const outcome = await this.#try(next.message);
+        const outcome = await this.#try(next);
         const pauseMs = await this.#conclude(next, outcome);
         if (pauseMs > 0) await clock.sleep(pauseMs, this.#stop.signal);
       }
@@ -122,7 +126,7 @@ class Carrier implements Courier {
     if (this.#queue.length === 0) await this.#options.clock.sleep(oldestMs, AbortSignal.any([this.#wake.signal, this.#stop.signal]));
   }
 
-  async #try(message: Message): Promise<SendOutcome> {
+  async #try(tried: Kept): Promise<SendOutcome> {
     const { clock, send, timeoutMs } = this.#options;
     const over = new AbortController();
     const late = new AbortController();
@@ -133,14 +137,14 @@ class Carrier implements Courier {
       await clock.sleep(limitMs + graceMs, AbortSignal.any([over.signal, this.#stop.signal]));
       return { kind: 'failed', retry: true, detail: `no end within ${formatDuration(limitMs)}` };
     })();
-    const outcome = await Promise.race([send(this.#asSent(message), ends), silent]);
+    const outcome = await Promise.race([send(this.#asSent(tried), ends), silent]);
     over.abort();
     return outcome;
   }
 
   /** With what only shows when it is sent. */
-  #asSent(message: Message): Message {
-    const isLate = this.#options.clock.wallMs() - Date.parse(message.at) > lateMs;
+  #asSent({ message, sinceMs }: Kept): Message {
+    const isLate = this.#options.clock.monotonicMs() - sinceMs > lateMs;
     const { left_out: leftOut } = message;
     const notes = [
       ...(isLate ? [`(Late: this was said at ${message.at.slice(0, 16).replace('T', ' ')} UTC, and could not be told before.)`] : []),
@@ -150,7 +154,7 @@ class Carrier implements Courier {
   }
 
   /** The pause until the next try. */
-  async #conclude(tried: Waiting, outcome: SendOutcome): Promise<number> {
+  async #conclude(tried: Kept, outcome: SendOutcome): Promise<number> {
     const { name, clock, log } = this.#options;
     if (outcome.kind === 'sent') {
       if (outcome.detail !== undefined) log.warn({ notifier: name }, `${name} was told, but ${outcome.detail}`);
@@ -158,7 +162,7 @@ class Carrier implements Courier {
       return this.#finish(tried);
     }
     if (this.#stop.signal.aborted) return 0;
-    const ageMs = clock.wallMs() - Date.parse(tried.message.at);
+    const ageMs = clock.monotonicMs() - tried.sinceMs;
     if (!outcome.retry || ageMs >= oldestMs) {
       const why = outcome.retry ? `nobody could be told for ${formatDuration(ageMs)}: ${outcome.detail}` : outcome.detail;
       log.error({ notifier: name, id: tried.message.id }, `${name} is not told, and it is not tried again (${why}): ${tried.message.lines[0]}`);
@@ -172,7 +176,7 @@ class Carrier implements Courier {
     return pauseAfter(this.#fails, { random: this.#options.random(), askedMs: outcome.retryAfterMs });
   }
 
-  async #finish(tried: Waiting): Promise<number> {
+  async #finish(tried: Kept): Promise<number> {
     this.#queue = this.#queue.filter((one) => one !== tried);
     this.#fails = 0;
     this.#problem = undefined;

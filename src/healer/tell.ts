@@ -36,13 +36,17 @@ export async function tell(text: string, { healer, event, ward, open }: ToldPlac
   await healer.outbox?.post(messageFor(lines, { healer, event, ward, open }), to);
 }
 
+/** Unicode's line ends, and what turns the direction of a text. */
+const steering = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu;
+
 /** What was quoted in it cannot pass for a line of ours, is no control character, and is no secret. */
 function linesOf(text: string): readonly string[] {
   const lines = redact(text)
     .text.split('\n')
-    .map((line) => line.replaceAll(/\p{Cc}+/gu, ' ').trim())
+    .map((line) => line.replaceAll(steering, ' ').trim())
     .filter((line) => line !== '');
-  return lines.slice(0, mostLines).map((line) => (line.length > longestLine ? `${line.slice(0, longestLine - 1)}…` : line));
+  // a pair that is cut in two is no JSON to some receivers, who would refuse the message for good
+  return lines.slice(0, mostLines).map((line) => (line.length > longestLine ? `${line.slice(0, longestLine - 1).toWellFormed()}…` : line));
 }
 
 /** A message with these lines, of now. */

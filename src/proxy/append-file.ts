@@ -3,6 +3,7 @@
  * file takes nothing (a full disk, a folder that is gone) it is tried again every second; what does not fit into memory
  * meanwhile is dropped and counted. No line is ever mixed with another.
  */
+import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -116,6 +117,7 @@ export class AppendFile {
     // best effort: what was written to it is in it
     await before?.close().catch(() => undefined);
     this.#file = await open(this.#path, 'a', mode);
+    if (await endsInHalfALine(this.#path)) this.#rest = Buffer.concat([Buffer.from('\n'), this.#rest]);
     return this.#file;
   }
 
@@ -141,3 +143,16 @@ export class AppendFile {
 }
 
 const newline = 0x0a;
+
+/** Whoever wrote it last was killed, or its disk was full. Best effort: where it cannot be found out, it does not. */
+async function endsInHalfALine(path: string): Promise<boolean> {
+  try {
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const about = await file.stat();
+    if (!about.isFile() || about.size === 0) return false;
+    const { buffer } = await file.read(Buffer.alloc(1), 0, 1, about.size - 1);
+    return buffer[0] !== newline;
+  } catch {
+    return false;
+  }
+}

@@ -176,6 +176,19 @@ t.test('what a receiver refuses for good, and what nobody got for a day, is give
   t.equal(courier.status().waiting, 0);
 });
 
+t.test('a wall clock that is set right makes no message old', async (t) => {
+  const place = await scene(t);
+  const { receiver, say, lost, clock, tries } = place;
+  receiver.send = async () => refused;
+  await say('down');
+  clock.setWall(1000 * 24 * hour);
+  await pass(10 * second, place);
+  t.same(lost, []);
+  receiver.send = async () => ({ kind: 'sent' });
+  await pass(10 * second, place);
+  t.same(tries.at(-1)?.lines, ['down'], 'it arrives, and is not called late');
+});
+
 t.test('where too many wait, the oldest that asks for nobody is dropped, and the next message says how many', async (t) => {
   const place = await scene(t);
   const { receiver, say, tries, rest, courier, folder } = place;

@@ -6,6 +6,7 @@ import { createAfterRecovery } from '../../src/healer/after-recovery.ts';
 import type { OpenCase } from '../../src/healer/healer.ts';
 import { noteAsked, notify, page, remind } from '../../src/healer/notices.ts';
 import { noteRecovery } from '../../src/healer/repetition.ts';
+import { tell } from '../../src/healer/tell.ts';
 import { openCase, scene, type Scene } from '../fixtures/healer/scene.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
@@ -221,4 +222,10 @@ t.test("R20 dependents: a dependent is restarted by its own policy's rule and li
     [/^app - a person is needed.*app did not come back by itself within 5 s of the recovery of redis[^]*no rule is for service\.hung/],
     'a policy without a rule does nothing, and says so',
   );
+});
+
+t.test('what is quoted in a message cannot steer it, and no character of it is cut in two', async (t) => {
+  const { healer, told } = await scene(t, { policies: [php()] });
+  await tell(`down: a\u2028b\u202ec\u2066d\n${'x'.repeat(298)}😀${'y'.repeat(10)}`, { healer, event: 'incident.page' });
+  t.same(told[0]?.text.split('\n'), ['down: a b c d', `${'x'.repeat(298)}\ufffd…`]);
 });

@@ -58,6 +58,7 @@ t.test('every five minutes while something is written, then every hour; in the l
     findCheckpoints(told.map((line) => `Nov 22 10:05:00 web1 goodgateway: ${line}`).join('\n'), folder),
     checkpoints.map(({ checkpoint }) => ({ seq: checkpoint?.seq, hash: checkpoint?.head })),
   );
+  t.equal(findCheckpoints(told.join('\n'), `${folder}/`).length, checkpoints.length, 'also where the configuration writes the folder with a slash at its end');
   t.same(findCheckpoints(told.join('\n'), '/another/log'), [], 'of another log on the same machine nothing is taken');
   for (const { checkpoint } of checkpoints) t.equal(records.find(({ seq }) => seq === (checkpoint?.seq ?? 0) + 1)?.prev, checkpoint?.head);
 });

@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { AppendFile } from '../../src/proxy/append-file.ts';
@@ -66,6 +66,15 @@ t.test('one line a request: what was asked, what came of it, and nothing of the 
     'nothing is written twice',
   );
   await t.rejects(metrics());
+});
+
+t.test('a line that its writer could not finish is not mixed with the first one of the next', async (t) => {
+  const path = join(tempFolder(t), 'access.log');
+  writeFileSync(path, '{"whole":1}\n{"ha');
+  const file = new AppendFile(path, () => undefined);
+  file.write('{"next":1}\n');
+  await file.close();
+  t.equal(readFileSync(path, 'utf8'), '{"whole":1}\n{"ha\n{"next":1}\n');
 });
 
 t.test('of healthy requests a share, always the same ones; of the others every one', async (t) => {

@@ -3,6 +3,8 @@
  * and the hash of its line.
  */
 
+import { resolve } from 'node:path';
+
 /** `hash`: of the record's line, or its beginning (at least eight digits), as messages carry it. */
 export interface Checkpoint {
   readonly seq: number;
@@ -19,7 +21,7 @@ export function findCheckpoints(text: string, folder: string): readonly Checkpoi
   const found: Checkpoint[] = [];
   for (const line of text.split('\n')) {
     const parts = /audit checkpoint seq=(\d{1,15}) head=([0-9a-f]{64}) file=(\S.*)\/audit-[\d-]+\.jsonl$/.exec(line.trimEnd());
-    if (parts && parts[3] === folder) found.push({ seq: Number(parts[1]), hash: parts[2]! });
+    if (parts && resolve(parts[3]!) === resolve(folder)) found.push({ seq: Number(parts[1]), hash: parts[2]! });
   }
   return found;
 }

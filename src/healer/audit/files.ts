@@ -17,6 +17,13 @@ export interface AuditFile {
   readonly day: string;
   /** From 1. */
   readonly number: number;
+  /** Told where its compressed bytes are damaged; what stands before that is read. Absent: whoever reads it gets the error. */
+  readonly onDamaged?: (problem: string) => void;
+}
+
+/** Is it what zlib says of damaged bytes? */
+export function isDamage(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('Z_');
 }
 
 /** The n-th file of a day: `audit-20261122-01.jsonl`. */

@@ -7,7 +7,7 @@ import { constants } from 'node:fs';
 import { open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { isCompressed, listAuditFiles, type AuditFile } from './files.ts';
+import { isCompressed, isDamage, listAuditFiles, type AuditFile } from './files.ts';
 import { blockBytes, BlockBuilder, encodeLine } from './index-block.ts';
 import { indexPath, readIndex, stampOf } from './index-file.ts';
 import { asItStands, linesIn } from './lines-in.ts';
@@ -143,6 +143,11 @@ export async function updateIndex(
     try {
       await cover(listed);
     } catch (error) {
+      // Its damage is for `audit verify` to tell; the others are covered all the same.
+      if (isDamage(error)) {
+        covered.set(listed, { to: 0, crc: 0, isStamped: true, stamp: undefined });
+        continue;
+      }
       if (errnoOf(error) !== 'ENOENT') throw error;
       // It was compressed since it was looked at; or removed, and then there is nothing to cover.
       if (isCompressed(await asItStands(listed))) await cover(listed);

@@ -54,8 +54,8 @@ function clean(event: AuditEvent, bound: Bounds): { readonly body: string; reado
   return { body, redacted };
 }
 
-/** Of a program's output the end matters, of everything else the beginning. */
+/** Of a program's output the end matters, of everything else the beginning. A pair that is cut in two is no text that every reader of JSON takes. */
 function shorten(key: string, text: string, length: number): string {
   if (text.length <= length) return text;
-  return key === 'output' ? `…${text.slice(1 - length)}` : `${text.slice(0, length - 1)}…`;
+  return (key === 'output' ? `…${text.slice(1 - length)}` : `${text.slice(0, length - 1)}…`).toWellFormed();
 }

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { access, open, type FileHandle } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
-import { isCompressed, maxLineBytes, type AuditFile } from './files.ts';
+import { isCompressed, isDamage, maxLineBytes, type AuditFile } from './files.ts';
 
 /** From the first byte of a line up to behind the last byte of one; `Infinity`: to the end of the file. */
 export type Range = readonly [from: number, to: number];
@@ -120,6 +120,9 @@ async function* unpacked(file: AuditFile, ranges: readonly Range[]): AsyncGenera
       if (next >= ranges.length) return;
     }
     yield { bytes: Buffer.alloc(0), at, isLast: true };
+  } catch (error) {
+    if (!file.onDamaged || !isDamage(error)) throw error;
+    file.onDamaged(error.message);
   } finally {
     packed.destroy();
     unpacking.destroy();

@@ -5,7 +5,7 @@
 import { rm, stat } from 'node:fs/promises';
 import { formatDuration } from '../../core/time.ts';
 import { hashLine, readLink } from './chain.ts';
-import { listAuditFiles, plainPath, readLines, type AuditFile } from './files.ts';
+import { isDamage, listAuditFiles, plainPath, readLines, type AuditFile } from './files.ts';
 import type { AuditEvent } from './record.ts';
 import { partPath } from './seal.ts';
 
@@ -34,8 +34,9 @@ const dayMs = 86_400_000;
  */
 export async function retireFiles(retirement: Retirement): Promise<void> {
   const { folder, write } = retirement;
-  for (const { file, why } of await chooseFiles(await listAuditFiles(folder), retirement)) {
-    await write({ event: 'audit.rotated', removed: await describe(file), text: `${file.name} ${why} and is removed` });
+  const files = await listAuditFiles(folder);
+  for (const { file, why } of await chooseFiles(files, retirement)) {
+    await write({ event: 'audit.rotated', removed: await describe(file, files[files.indexOf(file) + 1]), text: `${file.name} ${why} and is removed` });
     const problem = await remove(file);
     if (problem === undefined) continue;
     await write({ event: 'audit.rotated', text: `${file.name} could not be removed: ${problem}` });
@@ -81,15 +82,34 @@ function inMebibytes(bytes: number): string {
   return bytes % 1024 ** 2 === 0 ? `${bytes / 1024 ** 2} MiB` : `${bytes} bytes`;
 }
 
-async function describe(file: AuditFile): Promise<NonNullable<AuditEvent['removed']>> {
+/** Of one that is damaged the file behind it knows how it ended: it must not keep itself and all others from being removed. */
+async function describe(file: AuditFile, next: AuditFile | undefined): Promise<NonNullable<AuditEvent['removed']>> {
   let last: Buffer | undefined;
   let bytes = 0;
-  for await (const line of readLines(file.path)) {
-    bytes = line.end;
-    if (line.complete) last = line.bytes;
+  try {
+    for await (const line of readLines(file.path)) {
+      bytes = line.end;
+      if (line.complete) last = line.bytes;
+    }
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return { file: file.name, bytes, ...(next && (await endBefore(next))) };
   }
   const link = last && readLink(last);
   return { file: file.name, bytes, ...(last && link ? { last_seq: link.seq, sha256: hashLine(last) } : {}) };
+}
+
+/** What the first line of a file says of the line before it. */
+async function endBefore(file: AuditFile): Promise<{ readonly last_seq: number; readonly sha256: string } | undefined> {
+  try {
+    for await (const { bytes } of readLines(file.path)) {
+      const link = readLink(bytes);
+      return link && { last_seq: link.seq - 1, sha256: link.prev };
+    }
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+  }
+  return undefined;
 }
 
 /** The file, and what a crash once left behind its end. In plain words why not, where it stays. */

@@ -7,7 +7,7 @@ import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { follow, parseObject, readLink, type ChainBreak, type ChainHead } from './chain.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { isCompressed, readLines, type AuditFile, type AuditLine } from './files.ts';
+import { isCompressed, isDamage, readLines, type AuditFile, type AuditLine } from './files.ts';
 
 export interface Verification {
   readonly ok: boolean;
@@ -72,7 +72,7 @@ async function walkFile(walk: Walk, file: AuditFile): Promise<BadLine | undefine
     }
     return undefined;
   } catch (error) {
-    if (!isCompressed(file) || !(error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))) throw error;
+    if (!isCompressed(file) || !isDamage(error)) throw error;
     return walk.bad(file, { what: 'damaged', text: `the compressed file cannot be read to its end (${error.message}): bytes of it were changed or are missing` });
   }
 }

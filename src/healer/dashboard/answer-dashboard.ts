@@ -66,11 +66,17 @@ async function answerNow(question: Question, sources: Sources): Promise<string> 
   }
 }
 
+/** That one is damaged is said where the log is checked; what the others hold is shown. */
+async function findFiles({ audit }: DashboardFolders): ReturnType<typeof findAuditFiles> {
+  const found = await findAuditFiles(audit);
+  return found.kind === 'none' ? found : { kind: 'found', files: found.files.map((file) => ({ ...file, onDamaged: () => undefined })) };
+}
+
 type Answer = (question: Question, sources: Sources) => Promise<object>;
 
 const about: Readonly<Record<(typeof questionKinds)[number], Answer>> = {
   async incidents({ before }, { folders, place }) {
-    const found = await findAuditFiles(folders.audit);
+    const found = await findFiles(folders);
     if (found.kind === 'none') return { incidents: [], more: false };
     const nowMs = place?.healer.clock.wallMs() ?? 0;
     const { incidents } = await summarizeIncidents(found.files, { sinceMs: Math.max(0, nowMs - lookBackMs) });
@@ -79,7 +85,7 @@ const about: Readonly<Record<(typeof questionKinds)[number], Answer>> = {
   },
 
   async incident({ code = '' }, { folders }) {
-    const found = await findAuditFiles(folders.audit);
+    const found = await findFiles(folders);
     const story = found.kind === 'found' ? await findIncident(found.files, code) : undefined;
     return story ?? { error: `no incident ${code} is on record` };
   },

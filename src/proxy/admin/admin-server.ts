@@ -63,7 +63,8 @@ export async function listenAdmin(options: AdminOptions, log: { warn(fields: obj
   app.get('/metrics', (_request, reply) => reply.type(expositionType).send(options.metrics()));
   app.get('/state', () => describeState(options));
   app.get('/api/state', () => stateOf(options));
-  app.get('/api/events', async (_request, reply) => {
+  // HEAD would wait for the end of what never ends, and take a reader's place
+  app.get('/api/events', { exposeHeadRoute: false }, async (_request, reply) => {
     if (live.add(reply.raw, headers)) return reply.hijack();
     return reply.code(503).send({ error: 'too many look already' });
   });

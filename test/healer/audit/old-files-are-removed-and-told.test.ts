@@ -1,8 +1,11 @@
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { listAuditFiles } from '../../../src/healer/audit/files.ts';
+import { readIndex } from '../../../src/healer/audit/index-file.ts';
+import { updateIndex } from '../../../src/healer/audit/keep-index.ts';
 import { openAuditLog, type AuditLog } from '../../../src/healer/audit/log.ts';
+import { readRecords, summarizeIncidents } from '../../../src/healer/audit/query.ts';
 import type { AuditRecord } from '../../../src/healer/audit/record.ts';
 import type { Keeping } from '../../../src/healer/audit/retire.ts';
 import { verifyAuditFolder } from '../../../src/healer/audit/verify-audit-folder.ts';
@@ -129,4 +132,25 @@ t.test('a file that cannot be removed is told, and the log goes on', async (t) =
   t.match(await log.append({ event: 'agent.started' }), { kind: 'appended' });
   t.equal(namesIn(folder).includes(`${name(1)}.gz`), true);
   t.match(await verify(folder), { ok: true, firstSeq: 1 });
+});
+
+t.test('a compressed file that is damaged keeps neither itself nor others from being removed, nor from being read', async (t) => {
+  const { folder, clock } = await days(t, 8);
+  const [first = '', second = ''] = (await listAuditFiles(folder)).map(({ path }) => path);
+  truncateSync(first, 60);
+  writeFileSync(second, 'no gzip');
+  const told: string[] = [];
+  const files = (await listAuditFiles(folder)).map((file) => ({ ...file, onDamaged: (problem: string) => void told.push(`${file.name}: ${problem}`) }));
+  const seen = [];
+  for await (const { record } of readRecords(files, {})) seen.push(record.seq);
+  t.ok(seen.includes(7 + 8 + 8 + 1), 'the third day');
+  t.equal(told.length, 2);
+  await t.rejects(summarizeIncidents(await listAuditFiles(folder), {}), 'without somebody to tell it is an error');
+  await updateIndex(folder);
+  t.match(await readIndex(files[4]!), { isStamped: true }, 'the index goes on behind it');
+  const log = await openAuditLog({ folder, host: 'web1', agent: 'goodgateway test', clock, bootId: 'boot-2', keepMs: 4 * dayMs });
+  await soon('three files are removed', async () => (await removedFrom(folder)).length === 3);
+  await log.close();
+  t.same(await removedFrom(folder), [name(1), name(2), name(3)]);
+  t.match(await verify(folder), { ok: true, removedBy: Number });
 });

@@ -217,6 +217,18 @@ t.test('secrets in any field of an event are replaced and counted, and fields ar
   t.equal(captured?.evidence?.length, 20, 'a record that is too long even so is cut harder');
 });
 
+t.test('a text that is cut is cut between characters', async (t) => {
+  const folder = tempFolder(t);
+  const log = await openStory(folder, new StoryClock());
+  await append(log, new StoryClock(), [
+    { event: 'agent.started', text: `${'x'.repeat(4094)}😀 and more` },
+    { event: 'action.finished', service: 'shop', action: 'start', action_id: crash.actionId, outcome: { result: 'done', output: `😀${'x'.repeat(4094)}` } },
+    { event: 'action.finished', service: 'shop', action: 'start', action_id: crash.actionId, outcome: { result: 'done', output: `more 😀${'x'.repeat(4094)}` } },
+  ]);
+  await log.close();
+  t.notMatch(readFileSync((await listAuditFiles(folder))[0]?.path ?? '', 'utf8'), /\\ud8/);
+});
+
 t.test('the published schema is the one that records are checked by', async (t) => {
   const path = join(import.meta.dirname, '../../../docs/schema/audit-record.json');
   const schema = `${JSON.stringify(auditRecordJsonSchema(), null, 2)}\n`;

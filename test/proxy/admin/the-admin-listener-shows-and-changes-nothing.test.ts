@@ -60,6 +60,7 @@ async function refusesInWords(t: Test, { goodgateway }: Place): Promise<void> {
   t.match(await ask('/api/incidents?before=x&before=y'), [400, /expected the id of an incident/]);
   for (const method of ['POST', 'PUT', 'DELETE', 'PATCH'])
     for (const path of ['/state', '/api/state', '/api/services', '/api/incidents/AAAAAA']) t.match(await ask(path, { method }), [404, String], `${method} ${path}`);
+  t.match(await ask('/api/events', { method: 'HEAD', signal: AbortSignal.timeout(10_000) }), [404, '']);
   const { headers } = await fetch(`${goodgateway.adminUrl}/api/state`);
   t.match(headers.get('content-security-policy'), /^default-src 'none'/);
   t.equal(headers.get('cache-control'), 'no-store');
