@@ -76,7 +76,7 @@ export async function startGoodgateway(t: TestScope, options: GoodgatewayOptions
   const stop = async (): Promise<number | null> => {
     mine();
     signal(running.pid, 'SIGTERM');
-    await until(() => processInfo(running.pid) === undefined, { timeoutMs: 15_000, what: 'a polite end' }).catch(() => undefined);
+    await until(() => processInfo(running.pid) === undefined, { timeoutMs: 45_000, what: 'a polite end' }).catch(() => undefined);
     await endAll(mine);
     return (await running.ended).code;
   };
