@@ -108,6 +108,8 @@ export interface AdminRecord {
   readonly avoid?: readonly string[] | undefined;
   /** The end of a file of the log, in the first record of the next. */
   readonly sealed?: object | undefined;
+  /** The old file of the log that is removed. */
+  readonly removed?: object | undefined;
   readonly changes?: readonly string[] | undefined;
 }
 
