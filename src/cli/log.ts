@@ -105,6 +105,7 @@ async function printIncidents(files: readonly AuditFile[], selection: Chosen): P
 async function showOne(wanted: string, audit: { readonly folder: string; readonly files: readonly AuditFile[] }, { requests, json, index }: LogOptions): Promise<void> {
   const story = await findIncident(audit.files, wanted, { useIndex: index });
   if (!story) return complain(`no incident ${plain(wanted)} in ${audit.folder}; "goodgateway log" lists those that there are`, 1);
+  if (story.leftOut > 0) process.stderr.write(`goodgateway: the oldest ${story.leftOut} records of this incident are left out: it began earlier than this says\n`);
   if (requests) return printRequests(story.records, json === true);
   if (json) {
     for (const record of story.records) await printLine(JSON.stringify(record));
