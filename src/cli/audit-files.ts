@@ -29,7 +29,7 @@ export async function openAudit(source: AuditSource): Promise<{ readonly folder:
 }
 
 /** One damaged file must not hide all the others. */
-function withComplaint(file: AuditFile): AuditFile {
+export function withComplaint(file: AuditFile): AuditFile {
   let isTold = false;
   const onDamaged = (problem: string): void => {
     if (!isTold) complain(`${file.name} is damaged (${problem}): what stands behind the damage is left out; "goodgateway audit verify" says where it is`, 1);

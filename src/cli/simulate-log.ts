@@ -10,6 +10,7 @@ import { readRecorded, type Recorded } from '../healer/simulate/read-recorded.ts
 import { simulate } from '../healer/simulate/simulate.ts';
 import { tally, type Tally } from '../healer/simulate/tally.ts';
 import { incidentCode } from '../core/ids.ts';
+import { withComplaint } from './audit-files.ts';
 import { simulatedJson, tellSimulated, tellTally } from './simulated-story.ts';
 import { complain, plain, printLine, wrap } from './terminal.ts';
 
@@ -25,7 +26,7 @@ export interface LogSimulation {
 /** What is spent before `--since` counts too: so much of the log before it is simulated and not shown. */
 const lookBackMs = 86_400_000;
 
-/** Plays the incidents of an audit log through the current policies, and prints what would be done. Exit status 1: there is no log. */
+/** Plays the incidents of an audit log through the current policies, and prints what would be done. Exit status 1: there is no log, or a file of it is damaged. */
 export async function simulateLog({ policies, safety }: Configuration, options: LogSimulation): Promise<void> {
   const files = await filesAt(options.log);
   if (!files) return;
@@ -57,9 +58,9 @@ async function filesAt(log: string): Promise<readonly AuditFile[] | undefined> {
   const path = resolve(log);
   const about = await stat(path).catch(() => undefined);
   // The day of a single file does not matter: there is no other to choose from.
-  if (about?.isFile()) return [{ path, name: basename(path), day: '00000000', number: 1 }];
+  if (about?.isFile()) return [withComplaint({ path, name: basename(path), day: '00000000', number: 1 })];
   const found = await findAuditFiles(path);
-  return found.kind === 'found' ? found.files : complain(found.detail, 1);
+  return found.kind === 'found' ? found.files.map(withComplaint) : complain(found.detail, 1);
 }
 
 function asJson({ recorded, shown, counted, strange, observing }: Found, assume: 'helps' | 'fails'): object {
