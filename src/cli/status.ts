@@ -5,7 +5,7 @@ import { toAct } from '../core/story-words.ts';
 import { formatDuration } from '../core/time.ts';
 import { findIncident } from '../healer/audit/find-incident.ts';
 import { findAuditFiles } from '../healer/audit/query.ts';
-import { withComplaint } from './audit-files.ts';
+import { Gaps } from './audit-files.ts';
 import { askHealer, type NoAnswer } from './ask-healer.ts';
 import { hostOrExplain } from './host-or-explain.ts';
 import { tellNow, type IncidentNow } from './incident-now.ts';
@@ -51,23 +51,25 @@ export function statusCommand(): Command {
 }
 
 type Known = IncidentNow & {
-  /** From its beginning: where that stands in a damaged file, the log does not know all that was done. */
+  /** From its beginning, and understood: otherwise the log does not know all that was done. */
   readonly isWhole: boolean;
 };
 
 /** By incident. Best effort: who may ask the healer may not always read the log, and then status says less. */
 async function readNow({ services }: Status, folder: string): Promise<ReadonlyMap<string, Known>> {
   const now = new Map<string, Known>();
+  const gaps = new Gaps();
   try {
     const found = await findAuditFiles(folder);
-    const files = found.kind === 'found' ? found.files.map(withComplaint) : [];
+    const files = found.kind === 'found' ? found.files.map(gaps.in) : [];
     for (const { incident } of services) {
       const story = incident && (await findIncident(files, incident.id));
-      if (story) now.set(story.id, { ...tellNow(story.records, Date.now()), isWhole: story.records[0]?.event === 'incident.opened' });
+      if (story) now.set(story.id, { ...tellNow(story.records, Date.now()), isWhole: story.records[0]?.event === 'incident.opened' && story.notUnderstood === 0 });
     }
   } catch {
     // best effort: see above
   }
+  gaps.tell();
   return now;
 }
 

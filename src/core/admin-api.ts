@@ -75,6 +75,8 @@ export interface AdminStory {
   readonly records: readonly AdminRecord[];
   /** How many of the oldest records are not in `records`. */
   readonly leftOut: number;
+  /** How many are of a later version, which cannot be told. */
+  readonly notUnderstood: number;
 }
 
 /** One audit record, as far as a story tells it (docs/schema/audit-record.json has all); also the data of a `record` event. */
