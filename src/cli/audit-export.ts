@@ -4,7 +4,7 @@ import { Option } from 'commander';
 import { incidentCode } from '../core/ids.ts';
 import { readRecords } from '../healer/audit/query.ts';
 import type { AuditRecord } from '../healer/audit/record.ts';
-import { openAudit, readingCommand, type AuditSource } from './audit-files.ts';
+import { readingCommand, withAudit, type AuditSource } from './audit-files.ts';
 import { complain, plain, printLine } from './terminal.ts';
 import { parseWhen, whenExpected } from './when.ts';
 
@@ -34,10 +34,10 @@ async function exportAudit(options: ExportOptions): Promise<void> {
   const untilMs = until === undefined ? undefined : parseWhen(until, nowMs, 'end');
   if (since !== undefined && sinceMs === undefined) return complain(`--since: expected a time ${whenExpected}, and got "${plain(since)}"`, 2);
   if (until !== undefined && untilMs === undefined) return complain(`--until: expected a time ${whenExpected}, and got "${plain(until)}"`, 2);
-  const audit = await openAudit(options);
-  if (!audit) return;
-  if (format === 'csv') await printLine(`${Object.keys(columns).join(',')}\r`);
-  for await (const { record, line } of readRecords(audit.files, { sinceMs, untilMs, service })) await printLine(format === 'csv' ? `${csvRow(record)}\r` : line);
+  return withAudit(options, async ({ files }) => {
+    if (format === 'csv') await printLine(`${Object.keys(columns).join(',')}\r`);
+    for await (const { record, line } of readRecords(files, { sinceMs, untilMs, service })) await printLine(format === 'csv' ? `${csvRow(record)}\r` : line);
+  });
 }
 
 /** Name and content of each column; the names and their order are a public interface, new ones come at the end. */

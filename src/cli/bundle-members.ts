@@ -115,6 +115,7 @@ async function addRecords({ story, files }: BundleSource, collected: Collected):
     secrets += found.replaced;
   }
   if (story.leftOut > 0) collected.leave('incident.ndjson', `the oldest ${story.leftOut} records of this incident`);
+  if (story.notUnderstood > 0) collected.leave('incident.ndjson', `${story.notUnderstood} of its records, which this version does not understand`);
   collected.add('incident.ndjson', `${lines.join('\n')}\n`, secrets);
 }
 

@@ -10,7 +10,7 @@ import { findConfiguration } from '../config/load.ts';
 import { productVersion } from '../config/product-version.ts';
 import { incidentCode } from '../core/ids.ts';
 import { findIncident, type IncidentStory } from '../healer/audit/find-incident.ts';
-import { openAudit, readingCommand, type AuditSource } from './audit-files.ts';
+import { readingCommand, withAudit, type AuditSource, type OpenAudit } from './audit-files.ts';
 import { bundleMembers, type BundleContents, type BundleSource } from './bundle-members.ts';
 import { tarArchive, type TarMember } from './tar-archive.ts';
 import { complain, plain, printLine } from './terminal.ts';
@@ -26,12 +26,10 @@ export function bundleCommand(): Command {
     .argument('<incident>', 'its id, its code, or the id of a request that met it')
     .option('--output <file>', 'where to; never over a file that is there (default: ./goodgateway-CODE.tar.gz)')
     .addHelpText('after', '\nExample: goodgateway bundle 7K3FQX --output /root/ticket-4711.tar.gz\nRead it before you send it: secrets are found by patterns, which can miss one.')
-    .action((incident: string, options: BundleOptions) => writeBundle(incident, options));
+    .action((incident: string, options: BundleOptions) => withAudit(options, (audit) => writeBundle(audit, incident, options)));
 }
 
-async function writeBundle(wanted: string, options: BundleOptions): Promise<void> {
-  const audit = await openAudit(options);
-  if (!audit) return;
+async function writeBundle(audit: OpenAudit, wanted: string, options: BundleOptions): Promise<void> {
   const story = await findIncident(audit.files, wanted);
   if (!story) return complain(`no incident ${plain(wanted)} in ${audit.folder}; "goodgateway log" lists those that there are`, 1);
   const contents = await bundleMembers({ story, files: audit.files, host: await findHost(options) });

@@ -12,7 +12,15 @@ export function tellIncident(story: IncidentStory, { all }: { readonly all: bool
   if (!first) return [];
   const startMs = Date.parse(first.ts);
   const lines = [styled('bold', `Incident ${incidentCode(story.id)} of ${plain(first.service ?? 'an unknown service')}, ${formatWhen(startMs)} ${formatZone(startMs)}`), styled('dim', story.id)];
-  for (const { afterMs, records, told } of tellStory(story.records, { all, when: formatWhen })) {
+  const { notUnderstood, leftOut } = story;
+  if (notUnderstood > 0)
+    lines.push(
+      '',
+      ...wrap(`Not told here: ${notUnderstood === 1 ? '1 record' : `${notUnderstood} records`} of it that this version does not understand. More may have been done than this says.`).map((line) =>
+        styled('yellow', line),
+      ),
+    );
+  for (const { afterMs, records, told } of tellStory(story.records, { all, when: formatWhen, isPartial: notUnderstood + leftOut > 0 })) {
     const repeated = records.length > 1 ? `  (${records.length} times the same)` : '';
     const at = `+${formatDuration(afterMs)}`.padStart(8);
     lines.push('', `${styled('dim', at)}  ${styled('bold', plain(told.heading))}${repeated}`, ...bodyOf(told));

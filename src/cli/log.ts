@@ -7,7 +7,7 @@ import { findIncident } from '../healer/audit/find-incident.ts';
 import { readRecords, summarizeIncidents, type FoundRecord, type Selection } from '../healer/audit/query.ts';
 import type { AuditRecord } from '../healer/audit/record.ts';
 import { addToSummary, type IncidentSummary } from '../healer/audit/summary.ts';
-import { openAudit, readingCommand, type AuditSource } from './audit-files.ts';
+import { readingCommand, withAudit, type AuditSource, type OpenAudit } from './audit-files.ts';
 import { actionHeading, actionRows, incidentHeading, incidentRow, isByPerson, personHeading, personRows, requestHeading, requestsOf } from './log-rows.ts';
 import { printRows } from './print-rows.ts';
 import { complain, plain, printLine } from './terminal.ts';
@@ -51,8 +51,10 @@ async function showLog(incident: string | undefined, options: LogOptions): Promi
   const selection = select(options, Date.now());
   if ('wrong' in selection) return complain(selection.wrong, 2);
   if (options.requests && incident === undefined) return complain('--requests: expected an incident as well, such as: goodgateway log 7K3FQX --requests', 2);
-  const audit = await openAudit(options);
-  if (!audit) return;
+  return withAudit(options, (audit) => answer(audit, incident, { selection, options }));
+}
+
+async function answer(audit: OpenAudit, incident: string | undefined, { selection, options }: { readonly selection: Chosen; readonly options: LogOptions }): Promise<void> {
   if (incident !== undefined) return showOne(incident, audit, options);
   const of = options.cause === undefined ? selection : { ...selection, incidents: await withCause(audit.files, selection) };
   if (options.json) return printRecords(audit.files, of, options);
@@ -102,9 +104,10 @@ async function printIncidents(files: readonly AuditFile[], selection: Chosen): P
   await printRows(incidentHeading, incidents.map(incidentRow), 'no incident in that time');
 }
 
-async function showOne(wanted: string, audit: { readonly folder: string; readonly files: readonly AuditFile[] }, { requests, json, index }: LogOptions): Promise<void> {
+async function showOne(wanted: string, audit: OpenAudit, { requests, json, index }: LogOptions): Promise<void> {
   const story = await findIncident(audit.files, wanted, { useIndex: index });
   if (!story) return complain(`no incident ${plain(wanted)} in ${audit.folder}; "goodgateway log" lists those that there are`, 1);
+  if (story.leftOut > 0) process.stderr.write(`goodgateway: the oldest ${story.leftOut} records of this incident are left out: it began earlier than this says\n`);
   if (requests) return printRequests(story.records, json === true);
   if (json) {
     for (const record of story.records) await printLine(JSON.stringify(record));

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { formatDuration } from '../core/time.ts';
 import { readRecords } from '../healer/audit/query.ts';
 import { buildReport, type DoneRow, type Report, type ServiceReport, type WouldRow } from '../healer/audit/report.ts';
-import { openAudit, readingCommand, type AuditSource } from './audit-files.ts';
+import { readingCommand, withAudit, type AuditSource } from './audit-files.ts';
 import { complain, plain, printLine, styled, table, wrap } from './terminal.ts';
 import { formatWhen, parseWhen, whenExpected } from './when.ts';
 
@@ -31,11 +31,12 @@ async function showReport(options: ReportOptions): Promise<void> {
   const { since, service } = options;
   const sinceMs = parseWhen(since, Date.now());
   if (sinceMs === undefined) return complain(`--since: expected a time ${whenExpected}, and got "${plain(since)}"`, 2);
-  const audit = await openAudit(options);
-  if (!audit) return;
-  const report = await buildReport(readRecords(audit.files, { sinceMs: Math.max(0, sinceMs - lookBackMs) }), { sinceMs, service });
-  if (options.json) return printLine(JSON.stringify({ since: new Date(sinceMs).toISOString(), ...report }));
-  for (const line of tellReport(report, sinceMs)) await printLine(line);
+  return withAudit(options, async ({ files }, gaps) => {
+    const report = await buildReport(readRecords(files, { sinceMs: Math.max(0, sinceMs - lookBackMs) }), { sinceMs, service });
+    if (options.json) return printLine(JSON.stringify({ since: new Date(sinceMs).toISOString(), ...report, notUnderstood: gaps.strange }));
+    if (gaps.strange > 0) await printLine('! Not everything is counted: there are records that this version does not understand.');
+    for (const line of tellReport(report, sinceMs)) await printLine(line);
+  });
 }
 
 function tellReport({ services, repeated, leftOut }: Report, sinceMs: number): readonly string[] {

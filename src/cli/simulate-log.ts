@@ -10,6 +10,7 @@ import { readRecorded, type Recorded } from '../healer/simulate/read-recorded.ts
 import { simulate } from '../healer/simulate/simulate.ts';
 import { tally, type Tally } from '../healer/simulate/tally.ts';
 import { incidentCode } from '../core/ids.ts';
+import { Gaps } from './audit-files.ts';
 import { simulatedJson, tellSimulated, tellTally } from './simulated-story.ts';
 import { complain, plain, printLine, wrap } from './terminal.ts';
 
@@ -25,23 +26,26 @@ export interface LogSimulation {
 /** What is spent before `--since` counts too: so much of the log before it is simulated and not shown. */
 const lookBackMs = 86_400_000;
 
-/** Plays the incidents of an audit log through the current policies, and prints what would be done. Exit status 1: there is no log. */
+/** Plays the incidents of an audit log through the current policies, and prints what would be done. Exit status 1: there is no log, or not all of it can be read. */
 export async function simulateLog({ policies, safety }: Configuration, options: LogSimulation): Promise<void> {
-  const files = await filesAt(options.log);
-  if (!files) return;
+  const found = await filesAt(options.log);
+  if (!found) return;
+  const gaps = new Gaps();
+  const files = found.map(gaps.in);
   const selection = options.sinceMs === undefined ? {} : { sinceMs: Math.max(0, options.sinceMs - lookBackMs) };
   const recorded = await readRecorded(readRecords(files, selection), (action) => {
     return actionTable.has(action) && touches(limitsOf(actionTable, action));
   });
+  gaps.tell();
   const all = simulate(recorded.events, { policies, safety, actions: actionTable, assume: options.assume }, recorded.endMs);
   const isWanted = (one: { readonly openedAtMs: number; readonly service: string }) => one.openedAtMs >= (options.sinceMs ?? 0) && (options.service === undefined || one.service === options.service);
   const shown = all.filter(isWanted);
   const counted = tally(shown, recorded.incidents);
   const strange = [...new Set([...recorded.incidents.values()].filter((one) => isWanted(one) && !policies.has(one.service)).map(({ service }) => service))];
   const observing = [...new Set(shown.map(({ service }) => service))].filter((name) => policies.get(name)?.policy.mode === 'observe');
-  const found: Found = { recorded, shown, counted, strange, observing };
-  if (options.json) return printLine(JSON.stringify(asJson(found, options.assume)));
-  for (const line of tellLog(found, options.assume)) await printLine(line);
+  const told: Found = { recorded, shown, counted, strange, observing };
+  if (options.json) return printLine(JSON.stringify(asJson(told, options.assume)));
+  for (const line of tellLog(told, options.assume)) await printLine(line);
 }
 
 interface Found {

@@ -5,6 +5,7 @@ import { toAct } from '../core/story-words.ts';
 import { formatDuration } from '../core/time.ts';
 import { findIncident } from '../healer/audit/find-incident.ts';
 import { findAuditFiles } from '../healer/audit/query.ts';
+import { Gaps } from './audit-files.ts';
 import { askHealer, type NoAnswer } from './ask-healer.ts';
 import { hostOrExplain } from './host-or-explain.ts';
 import { tellNow, type IncidentNow } from './incident-now.ts';
@@ -49,22 +50,30 @@ export function statusCommand(): Command {
     });
 }
 
+type Known = IncidentNow & {
+  /** From its beginning, and understood: otherwise the log does not know all that was done. */
+  readonly isWhole: boolean;
+};
+
 /** By incident. Best effort: who may ask the healer may not always read the log, and then status says less. */
-async function readNow({ services }: Status, folder: string): Promise<ReadonlyMap<string, IncidentNow>> {
-  const now = new Map<string, IncidentNow>();
+async function readNow({ services }: Status, folder: string): Promise<ReadonlyMap<string, Known>> {
+  const now = new Map<string, Known>();
+  const gaps = new Gaps();
   try {
     const found = await findAuditFiles(folder);
-    for (const { incident } of found.kind === 'found' ? services : []) {
-      const story = incident && found.kind === 'found' ? await findIncident(found.files, incident.id) : undefined;
-      if (story) now.set(story.id, tellNow(story.records, Date.now()));
+    const files = found.kind === 'found' ? found.files.map(gaps.in) : [];
+    for (const { incident } of services) {
+      const story = incident && (await findIncident(files, incident.id));
+      if (story) now.set(story.id, { ...tellNow(story.records, Date.now()), isWhole: story.records[0]?.event === 'incident.opened' && story.notUnderstood === 0 });
     }
   } catch {
     // best effort: see above
   }
+  gaps.tell();
   return now;
 }
 
-function describe(status: Status, now: ReadonlyMap<string, IncidentNow>): string {
+function describe(status: Status, now: ReadonlyMap<string, Known>): string {
   const { gateways } = status;
   const lines = status.services.flatMap((service) => [
     `${service.name}: ${service.state} (${service.mode}) ${service.upstream ?? ''}`.trimEnd(),
@@ -94,11 +103,11 @@ function describeHost(status: Status): readonly string[] {
   return [...hostRestraints(status), ...(budget ? [`used on this host within ${formatDuration(budget.within_ms)}: ${use}`] : [])];
 }
 
-function describeIncident({ incident, gave_up: gaveUp }: ServiceStatus, now: IncidentNow | undefined): readonly string[] {
+function describeIncident({ incident, gave_up: gaveUp }: ServiceStatus, now: Known | undefined): readonly string[] {
   if (!incident) return ['  no open incident'];
   const { refused, told = false, next } = now ?? {};
   // The healer's list holds what was tried; the log knows what failed.
-  const deeds = now ? now.done : collapse(incident.done).join(', ');
+  const deeds = now?.isWhole ? now.done : collapse(incident.done).join(', ');
   const done = [deeds, told ? 'told somebody' : undefined].filter(Boolean).join(', ');
   return [
     `  incident ${incident.code} since ${incident.opened_at}: ${incident.sentence ?? incident.symptom}`,

@@ -7,7 +7,7 @@ import { findIncident } from '../healer/audit/find-incident.ts';
 import { readRecords, summarizeIncidents } from '../healer/audit/query.ts';
 import type { IncidentSummary } from '../healer/audit/summary.ts';
 import { askHealer } from './ask-healer.ts';
-import { openAudit, readingCommand, type AuditSource } from './audit-files.ts';
+import { readingCommand, withAudit, type AuditSource, type OpenAudit } from './audit-files.ts';
 import { statusSchema, type Status } from './status-answer.ts';
 import { complain, plain, printLine } from './terminal.ts';
 import { heldBackBy, notDoneIn, questionsIn } from './why-not-facts.ts';
@@ -27,14 +27,12 @@ export function whyNotCommand(): Command {
     .option('--json', 'as one JSON object')
     .option('--no-index', 'read the whole log, not what its index says')
     .addHelpText('after', '\nExample: goodgateway why-not php-fpm')
-    .action((service: string, options: WhyNotOptions) => showWhyNot(service, options));
+    .action((service: string, options: WhyNotOptions) => withAudit(options, (audit) => showWhyNot(audit, service, options)));
 }
 
 const answerWithinMs = 5000;
 
-async function showWhyNot(service: string, options: WhyNotOptions): Promise<void> {
-  const audit = await openAudit(options);
-  if (!audit) return;
+async function showWhyNot(audit: OpenAudit, service: string, options: WhyNotOptions): Promise<void> {
   const useIndex = options.index;
   const now = await askNow(options);
   const { incidents } = await summarizeIncidents(audit.files, { service, useIndex });

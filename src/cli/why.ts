@@ -1,7 +1,7 @@
 /** `goodgateway why`: one incident as a story, with the proof. */
 import type { Command } from 'commander';
 import { findIncident } from '../healer/audit/find-incident.ts';
-import { openAudit, readingCommand, type AuditSource } from './audit-files.ts';
+import { readingCommand, withAudit, type AuditSource, type OpenAudit } from './audit-files.ts';
 import { tellIncident } from './incident-story.ts';
 import { complain, plain, printLine } from './terminal.ts';
 
@@ -21,12 +21,10 @@ export function whyCommand(): Command {
     .option('--all', 'the gates that passed one by one, too')
     .option('--no-index', 'read the whole log, not what its index says')
     .addHelpText('after', '\nExample: goodgateway why 7K3FQX')
-    .action((incident: string, options: WhyOptions) => showIncident(incident, options));
+    .action((incident: string, options: WhyOptions) => withAudit(options, (audit) => showIncident(audit, incident, options)));
 }
 
-async function showIncident(wanted: string, options: WhyOptions): Promise<void> {
-  const audit = await openAudit(options);
-  if (!audit) return;
+async function showIncident(audit: OpenAudit, wanted: string, options: WhyOptions): Promise<void> {
   const story = await findIncident(audit.files, wanted, { useIndex: options.index });
   if (!story) return complain(`no incident ${plain(wanted)} in ${audit.folder}; "goodgateway log" lists those that there are`, 1);
   if (story.isIndexWrong) process.stderr.write('goodgateway: the index of the log differs from the log; this is what the log says\n');

@@ -75,6 +75,8 @@ export interface AdminStory {
   readonly records: readonly AdminRecord[];
   /** How many of the oldest records are not in `records`. */
   readonly leftOut: number;
+  /** How many are of a later version, which cannot be told. */
+  readonly notUnderstood: number;
 }
 
 /** One audit record, as far as a story tells it (docs/schema/audit-record.json has all); also the data of a `record` event. */
@@ -108,6 +110,8 @@ export interface AdminRecord {
   readonly avoid?: readonly string[] | undefined;
   /** The end of a file of the log, in the first record of the next. */
   readonly sealed?: object | undefined;
+  /** The old file of the log that is removed. */
+  readonly removed?: object | undefined;
   readonly changes?: readonly string[] | undefined;
 }
 

@@ -69,7 +69,7 @@ const headings: Readonly<Record<string, string | ((record: AdminRecord) => strin
   'agent.stopped': 'goodgateway stopped',
   'agent.crashed': 'goodgateway ended unexpectedly',
   'audit.checkpoint': 'Noted the end of the log',
-  'audit.rotated': ({ sealed }) => (sealed ? 'Began the next file of the log' : 'Removed an old file of the log'),
+  'audit.rotated': ({ sealed, removed }) => (sealed ? 'Began the next file of the log' : removed ? 'Removed an old file of the log' : 'Left an old file of the log as it is'),
   'audit.gap': 'The log has a gap',
 };
 

@@ -38,6 +38,8 @@ export interface Telling {
   readonly all: boolean;
   /** How a moment is said to whoever reads it. */
   readonly when: (wallMs: number) => string;
+  /** Records of the incident are missing here: what is not among the others may have been done all the same. */
+  readonly isPartial?: boolean;
 }
 
 /** One chapter for each record, equal neighbours joined. */
@@ -58,7 +60,7 @@ type Context = Telling & { readonly records: readonly AdminRecord[] };
 function tellRecord(record: AdminRecord, context: Context): Told {
   return {
     heading: headingOf(record),
-    sentence: record.event === 'incident.recovered' ? howItEnded(record, context.records) : textOf(record),
+    sentence: record.event === 'incident.recovered' ? howItEnded(record, context) : textOf(record),
     items: [
       ...symptomOf(record),
       ...evidenceOf(record),
@@ -98,7 +100,7 @@ function inSingular(text: string): string {
  * What was done, and what came of it. The record's own sentence says the fault in the present tense, as if it lasted,
  * and calls a step done that may have failed.
  */
-function howItEnded({ service, seq }: AdminRecord, records: readonly AdminRecord[]): string {
+function howItEnded({ service, seq }: AdminRecord, { records, isPartial = false }: Context): string {
   const ended = records.filter((each) => each.seq < seq && (each.event === 'action.finished' || each.event === 'action.unknown'));
   const of = (wanted: readonly string[], say: (action: ActionName) => string) => {
     const chosen = ended.flatMap(({ action, outcome }) => (action !== undefined && isRepair(action) && wanted.includes(outcome?.result ?? 'unknown') ? [say(action)] : []));
@@ -112,7 +114,9 @@ function howItEnded({ service, seq }: AdminRecord, records: readonly AdminRecord
     ...(failed === undefined ? [] : [`Tried, and failed: ${failed}.`]),
     ...(unknown === undefined ? [] : [`Nobody knows whether it had its effect: ${unknown}.`]),
     ...(quarantined ? ['What killed its workers is not sent for a while.'] : []),
-    ...(done === undefined && unknown === undefined && !quarantined ? ['It came back without a repair by goodgateway.'] : []),
+    ...(done === undefined && unknown === undefined && !quarantined
+      ? [isPartial ? 'Whether goodgateway repaired it cannot be said: not all of its records are told here.' : 'It came back without a repair by goodgateway.']
+      : []),
     ...(ended.some(({ action }) => action === 'page' || action === 'notify') ? ['Somebody was told.'] : []),
   ].join(' ');
 }

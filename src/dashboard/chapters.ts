@@ -12,14 +12,14 @@ export type Detail = 'brief' | 'whole';
 const briefLabels: ReadonlySet<string> = new Set(['rule:', 'result:', 'failed:', 'visitors:']);
 
 /** A list of chapters that grows with the records; what was opened in it stays open. */
-export function createChapters(detail: Detail): { readonly element: HTMLOListElement; show(records: readonly AdminRecord[]): void } {
+export function createChapters(detail: Detail): { readonly element: HTMLOListElement; show(records: readonly AdminRecord[], isPartial?: boolean): void } {
   const element = el('ol', { class: `chapters ${detail}` });
   const keep = keepList<Chapter, HTMLLIElement>(element, {
     // neighbours that say the same are one chapter, whose last record changes
     key: ({ records }) => `${records[0]?.seq}-${records.length}`,
     make: (chapter) => chapterOf(chapter, detail),
   });
-  return { element, show: (records) => keep(tellStory(records, { all: false, when: formatMoment })) };
+  return { element, show: (records, isPartial = false) => keep(tellStory(records, { all: false, when: formatMoment, isPartial })) };
 }
 
 function chapterOf({ afterMs, told, records }: Chapter, detail: Detail): HTMLLIElement {

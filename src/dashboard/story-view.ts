@@ -24,15 +24,23 @@ function tellIncident(story: AdminStory): { readonly element: HTMLElement; updat
   const summary = el('div', { class: 'summary' });
   const chapters = createChapters('whole');
   const left = story.leftOut > 0 ? el('p', { class: 'quiet' }, `${plural(story.leftOut, 'older record')} of it are not shown: goodgateway why ${incidentCode(story.id)}`) : undefined;
+  const strange =
+    story.notUnderstood > 0
+      ? el(
+          'p',
+          {},
+          `${plural(story.notUnderstood, 'record')} of it ${story.notUnderstood === 1 ? 'is' : 'are'} of a later version of goodgateway and not shown: more may have been done than this says.`,
+        )
+      : undefined;
   let { records } = story;
   const show = (): void => {
     const [incident] = takeStory([], { ...story, records });
     if (incident) fill(summary, ...summaryOf(incident));
-    chapters.show(records);
+    chapters.show(records, story.leftOut + story.notUnderstood > 0);
   };
   show();
   return {
-    element: el('div', {}, summary, left, chapters.element),
+    element: el('div', {}, summary, left, strange, chapters.element),
     update: ({ incidents }) => {
       const fresh = newer(incidents.find(({ id }) => id === story.id)?.records ?? [], records);
       if (fresh.length === 0) return;

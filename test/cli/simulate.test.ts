@@ -157,6 +157,22 @@ t.test('a recorded log: what would be done now, and where that differs from what
   t.match((await withConfig('--log', log, '--service', 'php-fpm', '--since', '2027-01-01')).output, /^0 incidents\nwould do: nothing/);
 });
 
+t.test('a recorded log with a damaged file: it is named, and the others are simulated', async (t) => {
+  const log = join(folder, 'damaged');
+  const clock = new StoryClock();
+  const audit = await openStory(log, clock);
+  await append(audit, clock, crashEvents());
+  await audit.close();
+  const damaged = join(log, 'audit-20261121-01.jsonl.gz');
+  writeFileSync(damaged, 'no gzip');
+  const says = /goodgateway: audit-20261121-01\.jsonl\.gz is damaged \(incorrect header check\): /;
+  const { code, output } = await withConfig('--log', log);
+  t.equal(code, 1);
+  t.match(output, says);
+  t.match(output, /\n1 incident\nwould do: 1 × start\n/);
+  t.match(await withConfig('--log', damaged), { code: 1, output: says });
+});
+
 t.test('a cause without a healer: from the configuration alone, and it says so', async (t) => {
   const { code, output } = await withConfig('php-fpm', '--cause', 'service.crashed', '--confidence', 'certain');
   t.equal(code, 0);

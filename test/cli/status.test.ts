@@ -1,6 +1,7 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { tellNow } from '../../src/cli/incident-now.ts';
 import type { AuditEvent } from '../../src/healer/audit/record.ts';
@@ -72,6 +73,22 @@ t.test('status says the next step where it was given up', async (t) => {
   t.match(output, / {2}given up: the ladder is at its end\n/);
   t.match(output, / {2}done: start; more: goodgateway why X7K3FQ\n {2}next: Look into its journal\. goodgateway sees by itself when it is well again\.\n$/);
   t.notMatch(output, /told|refused:/);
+});
+
+t.test('a damaged file of the log is named, and what the others say is said', async (t) => {
+  const config = await machine(t, [...started('failed'), ...told], null);
+  const audit = join(config, '../audit');
+  const clock = new StoryClock('2026-11-23T03:12:05.000Z');
+  const log = await openStory(audit, clock);
+  await append(log, clock, [refusedUntil('2036-11-22T03:13:05.000Z')]);
+  await log.close();
+  const first = join(audit, 'audit-20261122-01.jsonl');
+  writeFileSync(`${first}.gz`, gzipSync(readFileSync(first)).subarray(0, 60));
+  rmSync(first);
+  const { code, output } = await status(config);
+  t.equal(code, 1);
+  t.match(output, /goodgateway: audit-20261122-01\.jsonl\.gz is damaged \(unexpected end of file\): /);
+  t.match(output, / {2}done: 2 × start; more: .*\n {2}refused: to restart until 2036-11-22 03:13:05/, 'what was done is what the healer says');
 });
 
 t.test('a log that cannot be read makes status say less, not fail', async (t) => {

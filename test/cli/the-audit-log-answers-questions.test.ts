@@ -146,6 +146,23 @@ t.test('why --json: the records of the incident', async (t) => {
   );
 });
 
+t.test('log and why of a very long incident say that its oldest records are left out', async (t) => {
+  const long = tempFolder(t);
+  const many = await openStory(long, new StoryClock());
+  const of = { incident: crash.id, service: 'php-fpm' } as const;
+  await many.append({ ...of, event: 'incident.opened' });
+  for (let i = 0; i < 4; i++) await Promise.all(Array.from({ length: 501 }, () => many.append({ ...of, event: 'incident.updated' })));
+  await many.close();
+  for (const argv of [
+    ['log', 'X7K3FQ'],
+    ['log', 'X7K3FQ', '--json'],
+    ['log', 'X7K3FQ', '--requests'],
+    ['why', 'X7K3FQ'],
+  ]) {
+    t.match(await run(...argv, '--folder', long), { code: 0, output: /goodgateway: the oldest 5 records of this incident are left out/ }, argv.join(' '));
+  }
+});
+
 t.test('why: an incident that there is not', async (t) => {
   t.match(await run('why', 'ZZZZZZ', '--folder', folder), { code: 1, output: /no incident ZZZZZZ in .*"goodgateway log" lists/ });
 });

@@ -99,3 +99,11 @@ t.test('every event and every action has its plain words', async (t) => {
     }
   }
 });
+
+t.test('an old file of the log is called removed only where it is', async (t) => {
+  const record: AuditRecord = { v: 1, seq: 1, ts: '2026-11-22T03:12:05.000Z', mono_ms: 0, boot: 'b', host: 'h', agent: 'a', event: 'audit.rotated', prev: '0'.repeat(64) };
+  const file = { file: 'audit-20261122-01.jsonl', bytes: 1 };
+  t.equal(headingOf({ ...record, removed: file }), 'Removed an old file of the log');
+  t.equal(headingOf({ ...record, sealed: { ...file, last_seq: 1, sha256: '0'.repeat(64) } }), 'Began the next file of the log');
+  t.equal(headingOf({ ...record, text: `${file.file} could not be sealed and compressed, and stays as it is: EIO` }), 'Left an old file of the log as it is');
+});

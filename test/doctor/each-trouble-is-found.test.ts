@@ -86,6 +86,13 @@ t.test('limit-reached-again: the same limit, three times in a month', async (t) 
   t.same((await stack.examine(scene)).findings, [], 'twice may be chance');
   await told('capacity.workers_exhausted', 'likely');
   t.match((await stack.examine(scene)).findings, [{ id: 'limit-reached-again', subject: 'php-fpm: capacity.workers_exhausted', what: /3 incidents/, change: /^see what the workers wait for/ }]);
+  writeFileSync(join(audit, 'audit-20261121-01.jsonl.gz'), 'no gzip');
+  const { findings, unseen } = await stack.examine(scene);
+  t.match(findings, [{ id: 'limit-reached-again', what: /3 incidents/ }], 'a damaged file hides no other');
+  t.match(
+    unseen.filter(({ subject }) => subject.startsWith('past')),
+    [{ subject: 'past incidents in audit-20261121-01.jsonl.gz', why: /the file is damaged \(incorrect header check\)/ }],
+  );
   t.same((await stack.examine({ outside: { clock: { ...systemClock, wallMs: () => clock.now + 60 * 86_400_000 } } })).findings, [], 'and long ago is over');
 });
 

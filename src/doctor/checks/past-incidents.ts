@@ -2,6 +2,7 @@
 import { findAuditFiles, readRecords } from '../../healer/audit/query.ts';
 import type { AuditRecord } from '../../healer/audit/record.ts';
 import type { Check, CheckResult, DoctorContext } from '../check.ts';
+import type { Unseen } from '../finding.ts';
 
 const windowMs = 30 * 86_400_000;
 /** Twice may be chance. */
@@ -21,11 +22,16 @@ export const pastIncidents: Check = {
     // before its first run there is none
     if (found.kind === 'none') return { findings: [], ...((await context.files.stat(folder)) && !context.outside.isRoot ? { unseen: [{ subject: 'past incidents', why: found.detail }] } : {}) };
     const counted = new Map<string, Map<string, AuditRecord>>();
-    for await (const { record } of readRecords(found.files, { sinceMs: context.outside.clock.wallMs() - windowMs })) {
+    const damaged = new Map<string, Unseen>();
+    const files = found.files.map((file) => ({
+      ...file,
+      onDamaged: (problem: string) => void damaged.set(file.name, { subject: `past incidents in ${file.name}`, why: `the file is damaged (${problem}); "goodgateway audit verify" says where` }),
+    }));
+    for await (const { record } of readRecords(files, { sinceMs: context.outside.clock.wallMs() - windowMs })) {
       if (signal.aborted) break;
       count(counted, record);
     }
-    return { findings: [...counted].flatMap(([key, incidents]) => judge(context, key, [...incidents.values()])) };
+    return { findings: [...counted].flatMap(([key, incidents]) => judge(context, key, [...incidents.values()])), unseen: [...damaged.values()] };
   },
 };
 

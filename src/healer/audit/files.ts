@@ -19,6 +19,19 @@ export interface AuditFile {
   readonly number: number;
   /** Told where its compressed bytes are damaged; what stands before that is read. Absent: whoever reads it gets the error. */
   readonly onDamaged?: (problem: string) => void;
+  /** Told of each record that was to be read and is of a later version. */
+  readonly onStrange?: (record: StrangeRecord) => void;
+}
+
+/** What can be said of a record that stands in the chain and has words or fields that this version does not know. */
+export interface StrangeRecord {
+  readonly seq: number;
+  /** Wall time; NaN where it says none. */
+  readonly atMs: number;
+  readonly incident?: string | undefined;
+  readonly service?: string | undefined;
+  /** Product and version that wrote it. */
+  readonly agent?: string | undefined;
 }
 
 /** Is it what zlib says of damaged bytes? */

@@ -4,7 +4,7 @@ import { isAmong, type IndexBlock } from './index-block.ts';
 import { readIndex, type Believed } from './index-file.ts';
 import { linesIn, type Range } from './lines-in.ts';
 import { absolute, behind, noIndex } from './query.ts';
-import { readRecord } from './read-record.ts';
+import { readRecord, readStrange } from './read-record.ts';
 import type { AuditRecord } from './record.ts';
 
 /** All that is recorded of one incident, in order. */
@@ -13,6 +13,8 @@ export interface IncidentStory {
   readonly records: readonly AuditRecord[];
   /** Oldest records that were left out of a very long incident. */
   readonly leftOut: number;
+  /** How many of its records are of a later version; they are not among `records`. */
+  readonly notUnderstood: number;
   /** The index led astray, so the log itself was read. */
   readonly isIndexWrong: boolean;
 }
@@ -101,6 +103,7 @@ async function newestIn(file: AuditFile, ranges: readonly Range[], wanted: strin
     // Cheap first: most lines hold neither.
     if (!bytes.includes(wanted) && !(code !== undefined && bytes.includes(`${code}"`))) continue;
     const record = readRecord(bytes);
+    if (!record) tellStrange(file, bytes);
     const id = record?.incident;
     if (id !== undefined && ((code !== undefined && id.endsWith(code)) || record?.symptom?.requests?.includes(wanted))) newest = id;
   }
@@ -108,30 +111,33 @@ async function newestIn(file: AuditFile, ranges: readonly Range[], wanted: strin
 }
 
 /** From the newest file back to the one that holds the opening. `undefined`: the index says what the log does not bear out. */
-async function gather({ id, files }: Found, indexOf: IndexOf): Promise<Pick<IncidentStory, 'records' | 'leftOut'> | undefined> {
+async function gather({ id, files }: Found, indexOf: IndexOf): Promise<Pick<IncidentStory, 'records' | 'leftOut' | 'notUnderstood'> | undefined> {
   let records: readonly AuditRecord[] = [];
-  let leftOut = 0;
+  let [leftOut, notUnderstood] = [0, 0];
   for (const file of files.toReversed()) {
     const here = await recordsOf(file, id, await indexOf(file));
     if (!here) return undefined;
     leftOut += here.leftOut + Math.max(0, here.records.length + records.length - maxRecordsOfIncident);
+    notUnderstood += here.notUnderstood;
     records = [...here.records, ...records].slice(-maxRecordsOfIncident);
     if (here.hasOpening) break;
   }
-  return records.length > 0 ? { records, leftOut } : undefined;
+  return records.length > 0 ? { records, leftOut, notUnderstood } : undefined;
 }
 
-interface PartOfStory extends Pick<IncidentStory, 'records' | 'leftOut'> {
+interface PartOfStory extends Pick<IncidentStory, 'records' | 'leftOut' | 'notUnderstood'> {
   readonly hasOpening: boolean;
 }
 
 async function recordsOf(file: AuditFile, id: string, index: Believed): Promise<PartOfStory | undefined> {
-  const parts = index.blocks.flatMap((block) => (block.incidents[id] ? [{ block, part: block.incidents[id] }] : []));
-  const expected = parts.reduce((sum, { part }) => sum + part.records, 0);
+  const expected = index.blocks.reduce((sum, { incidents }) => sum + (incidents[id]?.records ?? 0), 0);
+  const ranges = index.blocks.flatMap((block) => absolute(block, block.incidents[id]?.spans ?? [], block.strange));
   const records: AuditRecord[] = [];
-  let [found, leftOut, hasOpening] = [0, 0, false];
-  for await (const { bytes, end } of linesIn(file, [...parts.flatMap(({ block, part }) => absolute(block, part.spans)), ...behind(index)])) {
-    const record = bytes.includes(id) ? readRecord(bytes) : undefined;
+  let [found, leftOut, notUnderstood, hasOpening] = [0, 0, 0, false];
+  for await (const { bytes, end } of linesIn(file, [...ranges, ...behind(index)])) {
+    if (!bytes.includes(id)) continue;
+    const record = readRecord(bytes);
+    if (!record && tellStrange(file, bytes, id)) notUnderstood += 1;
     if (record?.incident !== id) continue;
     if (end <= index.to) found += 1;
     hasOpening ||= record.event === 'incident.opened';
@@ -140,5 +146,13 @@ async function recordsOf(file: AuditFile, id: string, index: Believed): Promise<
     records.shift();
     leftOut += 1;
   }
-  return found === expected ? { records, leftOut, hasOpening } : undefined;
+  return found === expected ? { records, leftOut, notUnderstood, hasOpening } : undefined;
+}
+
+/** `id`: only of this incident. Was it one? */
+function tellStrange(file: AuditFile, line: Uint8Array, id?: string): boolean {
+  const strange = readStrange(line);
+  if (!strange || (id !== undefined && strange.incident !== id)) return false;
+  file.onStrange?.(strange);
+  return true;
 }

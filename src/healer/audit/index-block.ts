@@ -3,7 +3,11 @@
  * of an index can be made again from the log, in any order, and no mistake is carried on into the next part.
  */
 import { crc32 } from 'node:zlib';
-import { readRecord } from './read-record.ts';
+import { actionNames, gateNames } from '../../core/decision.ts';
+import { causeNames, confidences } from '../../core/diagnosis.ts';
+import { outcomes, seers } from '../../core/incident.ts';
+import { auditEventNames } from './event-names.ts';
+import { readRecord, readStrange } from './read-record.ts';
 import type { AuditRecord } from './record.ts';
 import type { SummaryFields } from './summary.ts';
 
@@ -14,7 +18,7 @@ export interface IndexBlock {
   /** CRC-32 of the uncompressed file from its first byte to `to`: what the index is held against. */
   readonly crc: number;
   readonly records: number;
-  /** Earliest and latest moment of its records, wall milliseconds; 0 without records. */
+  /** Earliest and latest moment of its records and strange ones, wall milliseconds; 0 without any. */
   readonly minMs: number;
   readonly maxMs: number;
   /** By the incident's id. */
@@ -23,6 +27,8 @@ export interface IndexBlock {
   readonly acts: Spans;
   /** The same of what restrains or concerns the healer as a whole, and of everything that a person did. */
   readonly notable: Spans;
+  /** The same of records of a later version. */
+  readonly strange: Spans;
 }
 
 /** Offsets from the block's beginning, in pairs: from, to, from, to … in order. Neighbours are one pair. */
@@ -47,19 +53,22 @@ export function isAmong(request: string, { requests }: Pick<IncidentPart, 'reque
 /** So much of the log is one block: what a reader reads itself behind the last one, and what is held in memory. */
 export const blockBytes = 262_144;
 
+/** Another version may know more words, or fewer: what its index says of a record is not what this one would say. */
+const words = crc32([auditEventNames, actionNames, gateNames, causeNames, confidences, outcomes, seers].flat().join(' '));
+
 /** Checksum, blank, JSON, newline. */
 export function encodeLine(value: object): string {
-  const json = JSON.stringify({ v: 1, ...value });
+  const json = JSON.stringify({ v: 2, words, ...value });
   return `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`;
 }
 
-/** What {@link encodeLine} made, with or without its newline; `undefined` of a damaged line, or one of another version. */
+/** What {@link encodeLine} made, with or without its newline; `undefined` of a damaged line, or one of a version with other words. */
 export function decodeLine(line: Buffer): object | undefined {
   const json = line.subarray(9, line.at(-1) === 10 ? -1 : undefined);
   if (line.toString('latin1', 0, 9) !== `${crc32(json).toString(16).padStart(8, '0')} `) return undefined;
   try {
     const value: unknown = JSON.parse(json.toString('utf8'));
-    return typeof value === 'object' && value !== null && 'v' in value && value.v === 1 ? value : undefined;
+    return typeof value === 'object' && value !== null && 'v' in value && value.v === 2 && 'words' in value && value.words === words ? value : undefined;
   } catch {
     return undefined;
   }
@@ -93,6 +102,7 @@ export class BlockBuilder {
   readonly #from: number;
   readonly #acts: number[] = [];
   readonly #notable: number[] = [];
+  readonly #strange: number[] = [];
   readonly #incidents = new Map<string, GrowingPart>();
   #to: number;
   #crc: number;
@@ -117,11 +127,15 @@ export class BlockBuilder {
     this.#to += line.length;
     this.#crc = crc32(line, this.#crc);
     const record = readRecord(line);
+    const strange = record ? undefined : readStrange(line);
+    const atMs = record ? Date.parse(record.ts) : strange?.atMs;
+    if (atMs !== undefined && !Number.isNaN(atMs)) {
+      this.#minMs = Math.min(this.#minMs, atMs);
+      this.#maxMs = Math.max(this.#maxMs, atMs);
+    }
+    if (strange) extend(this.#strange, span);
     if (!record) return;
-    const atMs = Date.parse(record.ts);
     this.#records += 1;
-    this.#minMs = Math.min(this.#minMs, atMs);
-    this.#maxMs = Math.max(this.#maxMs, atMs);
     if (isAct(record)) extend(this.#acts, span);
     if (isNotable(record)) extend(this.#notable, span);
     if (record.incident !== undefined) addToPart(this.#part(record.incident), record, span);
@@ -129,8 +143,8 @@ export class BlockBuilder {
 
   block(): IndexBlock {
     const incidents = Object.fromEntries([...this.#incidents].map(([id, { records, lastMs, spans, short, requests }]) => [id, { records, lastMs, spans, short, requests: [...requests].join(' ') }]));
-    const [minMs, maxMs] = this.#records > 0 ? [this.#minMs, this.#maxMs] : [0, 0];
-    return { from: this.#from, to: this.#to, crc: this.#crc, records: this.#records, minMs, maxMs, incidents, acts: this.#acts, notable: this.#notable };
+    const [minMs, maxMs] = Number.isFinite(this.#minMs) ? [this.#minMs, this.#maxMs] : [0, 0];
+    return { from: this.#from, to: this.#to, crc: this.#crc, records: this.#records, minMs, maxMs, incidents, acts: this.#acts, notable: this.#notable, strange: this.#strange };
   }
 
   #part(id: string): GrowingPart {

@@ -1,7 +1,7 @@
 /** The one file that the log writes to: whole lines or nothing. */
 import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, stat, type FileHandle } from 'node:fs/promises';
+import { open, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { auditFile, hashContent, isCompressed, type AuditFile } from './files.ts';
 
@@ -34,16 +34,26 @@ export async function createFile(folder: string, day: string, number: number): P
   for (let n = number; n <= maxFilesPerDay; n++) {
     const file = auditFile(folder, day, n);
     try {
-      const handle = await open(file.path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_EXCL, fileMode);
-      // The umask may have taken the group's right away.
-      await handle.chmod(fileMode);
-      await syncFolder(folder);
-      return await opened(file, handle, { size: 0, content: createHash('sha256') });
+      return await makeSafe(file, await open(file.path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_EXCL, fileMode));
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
     }
   }
   throw new Error(`more than ${maxFilesPerDay} audit files on one day`);
+}
+
+async function makeSafe(file: AuditFile, handle: FileHandle): Promise<OpenFile> {
+  try {
+    // The umask may have taken the group's right away.
+    await handle.chmod(fileMode);
+    await syncFolder(dirname(file.path));
+    return await opened(file, handle, { size: 0, content: createHash('sha256') });
+  } catch (error) {
+    await handle.close().catch(() => undefined);
+    // best effort: it is tried again every few seconds, and each try makes a file
+    await rm(file.path, { force: true }).catch(() => undefined);
+    throw error;
+  }
 }
 
 async function opened(file: AuditFile, handle: FileHandle, has: Pick<OpenFile, 'size' | 'content'>): Promise<OpenFile> {

@@ -1,16 +1,16 @@
 /**
  * Answers from the log: the records of a time, one incident, all incidents in short. Everything streams; what is
- * kept is bounded. Lines that are no record (torn, or of a later version) are passed over: `audit verify` judges them.
+ * kept is bounded. Lines that are no record (torn) are passed over: `audit verify` judges them. Of those of a later version the file's `onStrange` is told.
  * Where an index fits the log, only what is asked for is read; the answers are the same.
  */
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { auditDay, listAuditFiles, type AuditFile } from './files.ts';
+import { auditDay, listAuditFiles, type AuditFile, type StrangeRecord } from './files.ts';
 import { isAct, isNotable, type IndexBlock, type Spans } from './index-block.ts';
 import { readIndex, type Believed } from './index-file.ts';
 import { asItStands, linesIn, type Range } from './lines-in.ts';
 import { errnoOf } from './open-file.ts';
-import { readRecord } from './read-record.ts';
+import { readRecord, readStrange } from './read-record.ts';
 import type { AuditRecord } from './record.ts';
 import { addToSummary, type IncidentSummary, type SummaryFields } from './summary.ts';
 
@@ -58,8 +58,8 @@ export async function* readRecords(files: readonly AuditFile[], selection: Selec
   for await (const { file, index } of withIndexes(filesOf(files, selection), selection.useIndex)) {
     const known = index.blocks.filter((block) => overlaps(block, selection)).flatMap((block) => rangesIn(block, selection));
     for await (const { bytes, complete } of linesIn(file, [...known, ...behind(index)])) {
-      const record = complete ? readRecord(bytes) : undefined;
-      if (record && isSelected(record, selection)) yield { record, line: bytes.toString('utf8', 0, bytes.length - 1) };
+      const record = complete ? readMeant(file, bytes, selection) : undefined;
+      if (record) yield { record, line: bytes.toString('utf8', 0, bytes.length - 1) };
     }
   }
 }
@@ -89,19 +89,20 @@ export function behind({ to, isStamped }: Believed): readonly Range[] {
   return isStamped ? [] : [[to, Infinity]];
 }
 
-function overlaps({ records, minMs, maxMs }: IndexBlock, { sinceMs = 0, untilMs = Infinity }: Selection): boolean {
-  return records > 0 && maxMs >= sinceMs && minMs <= untilMs;
+function overlaps({ records, strange, minMs, maxMs }: IndexBlock, { sinceMs = 0, untilMs = Infinity }: Selection): boolean {
+  return (records > 0 || strange.length > 0) && maxMs >= sinceMs && minMs <= untilMs;
 }
 
 function rangesIn(block: IndexBlock, { kind, incidents }: Selection): readonly Range[] {
-  if (kind) return absolute(block, block[kind]);
-  if (incidents && !Object.keys(block.incidents).some((id) => incidents.has(id))) return [];
+  if (kind) return absolute(block, block[kind], block.strange);
+  if (incidents && !Object.keys(block.incidents).some((id) => incidents.has(id))) return absolute(block, block.strange);
   return [[block.from, block.to]];
 }
 
-/** Spans of a block as ranges of its file. */
-export function absolute({ from }: Pick<IndexBlock, 'from'>, spans: Spans): readonly Range[] {
-  return Array.from({ length: spans.length / 2 }, (_, i) => [from + spans[2 * i]!, from + spans[2 * i + 1]!] as const);
+/** Spans of a block as ranges of its file. No line is in two of them. */
+export function absolute({ from }: Pick<IndexBlock, 'from'>, ...all: readonly Spans[]): readonly Range[] {
+  const ranges = all.flatMap((spans) => Array.from({ length: spans.length / 2 }, (_, i) => [from + spans[2 * i]!, from + spans[2 * i + 1]!] as const));
+  return all.length === 1 ? ranges : ranges.toSorted(([a], [b]) => a - b);
 }
 
 /** A file holds records of its day and later ones (the clock may go back, the file's day never does). */
@@ -111,6 +112,21 @@ function filesOf(files: readonly AuditFile[], { sinceMs }: Selection): readonly 
   const first = files.findIndex((file) => file.day >= since);
   // The file before it may have gone on past midnight, until the first record of the new day.
   return first < 0 ? files.slice(-1) : files.slice(Math.max(0, first - 1));
+}
+
+/** The record, where it is selected. A strange one is told of, unless it is known to be another one. */
+function readMeant(file: AuditFile, line: Uint8Array, selection: Selection): AuditRecord | undefined {
+  const record = readRecord(line);
+  if (record) return isSelected(record, selection) ? record : undefined;
+  const strange = file.onStrange && readStrange(line);
+  if (strange && mayBeMeant(strange, selection)) file.onStrange?.(strange);
+  return undefined;
+}
+
+function mayBeMeant({ atMs, incident, service }: StrangeRecord, { sinceMs = -Infinity, untilMs = Infinity, incidents, service: wanted }: Selection): boolean {
+  if (atMs < sinceMs || atMs > untilMs) return false;
+  if (incidents && (incident === undefined || !incidents.has(incident))) return false;
+  return wanted === undefined || service === undefined || service === wanted;
 }
 
 function isSelected(record: AuditRecord, { sinceMs, untilMs, service, kind, incidents }: Selection): boolean {
@@ -153,8 +169,10 @@ async function summarize(files: readonly AuditFile[], selection: Selection): Pro
   for await (const { file, index } of withIndexes(filesOf(files, selection), useIndex)) {
     for (const block of index.blocks) {
       if (!overlaps(block, selection)) continue;
-      if (block.minMs >= sinceMs && block.maxMs <= untilMs) summaries.addBlock(block);
-      else await summaries.addLines(file, rangesIn(block, selection));
+      if (block.minMs >= sinceMs && block.maxMs <= untilMs) {
+        summaries.addBlock(block);
+        await summaries.addLines(file, absolute(block, block.strange));
+      } else await summaries.addLines(file, rangesIn(block, selection));
     }
     await summaries.addLines(file, behind(index));
   }
@@ -187,8 +205,8 @@ class Summaries {
 
   async addLines(file: AuditFile, ranges: readonly Range[]): Promise<void> {
     for await (const { bytes, complete } of linesIn(file, ranges)) {
-      const record = complete ? readRecord(bytes) : undefined;
-      if (record?.incident !== undefined && isSelected(record, this.#selection)) this.#add(record.incident, record);
+      const record = complete ? readMeant(file, bytes, this.#selection) : undefined;
+      if (record?.incident !== undefined) this.#add(record.incident, record);
     }
   }
 

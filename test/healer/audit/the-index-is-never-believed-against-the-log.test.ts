@@ -1,7 +1,7 @@
 /** What is asked of the log has the same answer with an index, without one, and with a wrong one. */
 import { appendFileSync, chmodSync, cpSync, existsSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { crc32, gunzipSync, gzipSync } from 'node:zlib';
 import t from 'tap';
 import { systemClock } from '../../../src/core/time.ts';
 import { listAuditFiles, type AuditFile } from '../../../src/healer/audit/files.ts';
@@ -11,6 +11,7 @@ import { indexPath, readIndex } from '../../../src/healer/audit/index-file.ts';
 import { keepIndex, updateIndex } from '../../../src/healer/audit/keep-index.ts';
 import { openAuditLog } from '../../../src/healer/audit/log.ts';
 import { readRecords, summarizeIncidents, type Selection } from '../../../src/healer/audit/query.ts';
+import { appendOfLater } from '../../fixtures/audit/later-version.ts';
 import { append, crash, crashEvents, openStory, StoryClock } from '../../fixtures/audit/story.ts';
 import { tempFolder } from '../../support/temp-folder.ts';
 import { until } from '../../support/until.ts';
@@ -255,4 +256,49 @@ t.test('an index that cannot be kept is told once, and is no other trouble', asy
     readdirSync(original).some((name) => name.endsWith('.index')),
     false,
   );
+});
+
+t.test('records of a later version are told of with an index as without one, and are no reason to mistrust it', async (t) => {
+  const { folder, files, oldest } = await copy();
+  const own = { service: 'shop', incident: other };
+  const seq = appendOfLater(oldest.path, { ...own, event: 'action.rewound' });
+  await updateIndex(folder);
+  t.equal((await readIndex(oldest)).isStamped, true);
+  const told = async (ask: (files: readonly AuditFile[]) => Promise<unknown>) => {
+    const seen: number[] = [];
+    await ask(files.map((file) => ({ ...file, onStrange: (record) => void seen.push(record.seq) })));
+    return [...new Set(seen)];
+  };
+  const read = async (some: readonly AuditFile[], selection: Selection) => {
+    const lines: string[] = [];
+    for await (const { line } of readRecords(some, selection)) lines.push(line);
+    return lines;
+  };
+  for (const useIndex of [true, false]) {
+    for (const selection of [{}, { kind: 'acts' }, { kind: 'notable' }, { service: 'shop' }, { incidents: new Set([other]) }] as const)
+      t.same(await told((some) => read(some, { ...selection, useIndex })), [seq]);
+    for (const selection of [{ service: 'php-fpm' }, { incidents: new Set([crash.id]) }, { untilMs: Date.parse('2026-11-21T00:00:00Z') }] as const)
+      t.same(await told((some) => read(some, { ...selection, useIndex })), []);
+    t.same(await told((some) => summarizeIncidents(some, { useIndex })), [seq]);
+    t.same(
+      await told(async (some) => {
+        t.match(await findIncident(some, other, { useIndex }), { isIndexWrong: false, notUnderstood: 1 });
+      }),
+      [seq],
+    );
+    t.match(await findIncident(files, crash.id, { useIndex }), { isIndexWrong: false, notUnderstood: 0 });
+  }
+});
+
+t.test('an index of a version with other words is not believed: its records are not those of this one', async (t) => {
+  const { folder, files } = await copy();
+  for (const file of files) {
+    const lines = readFileSync(indexPath(file), 'utf8').split('\n').slice(0, -1);
+    const others = lines.map((line) => line.slice(9).replace(/"words":\d+/, '"words":1'));
+    writeFileSync(indexPath(file), others.map((json) => `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`).join(''));
+    t.match(await readIndex(file), { blocks: { length: 0 }, isStamped: false });
+  }
+  t.same(await answers(folder), truth);
+  await updateIndex(folder);
+  t.ok((await readIndex(files[0]!)).isStamped, 'and made anew');
 });

@@ -1,4 +1,4 @@
-import { appendFileSync, chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -87,6 +87,33 @@ t.test('a new day and a full file begin the next file, the chain goes on', async
   const last = linesOf(join(folder, 'audit-20261122-02.jsonl')).at(-1);
   const first = auditRecordSchema.parse(JSON.parse(linesOf(join(folder, 'audit-20261123-01.jsonl'))[0] ?? ''));
   t.equal(first.prev, createHash('sha256').update(`${last}\n`).digest('hex'));
+});
+
+t.test('a next file that cannot be made safe leaves nothing behind, however often it is tried', async (t) => {
+  const folder = tempFolder(t);
+  const clock = new StoryClock();
+  const log = await openStory(folder, clock);
+  t.teardown(() => log.close());
+  await append(log, clock, [note]);
+  clock.now += 86_400_000;
+  /** The directory's own handle is listed too, and is gone then. */
+  const open = () => {
+    const handles = readdirSync('/proc/self/fd').map((fd) => `/proc/self/fd/${fd}`);
+    return handles.filter((path) => existsSync(path) && readlinkSync(path).startsWith(folder)).length;
+  };
+  // Files can be made in it, and it cannot be opened to bring their names to the disk.
+  chmodSync(folder, 0o333);
+  if (isRoot) process.seteuid!(65534);
+  try {
+    for (let i = 0; i < 3; i++) t.match(await log.append(note), { kind: 'not_written', errno: 'EACCES' });
+  } finally {
+    if (isRoot) process.seteuid!(0);
+    chmodSync(folder, 0o755);
+  }
+  t.same(readdirSync(folder), ['audit-20261122-01.jsonl']);
+  t.equal(open(), 1);
+  t.match(await log.append(note), { kind: 'appended', file: join(folder, 'audit-20261123-01.jsonl') });
+  t.match(await verify(folder), { ok: true, files: 2 });
 });
 
 t.test('every file that was left is read-only before any of them is compressed', async (t) => {
