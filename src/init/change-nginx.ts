@@ -8,7 +8,7 @@ import { systemClock, type Clock } from '../core/time.ts';
 import type { HostFiles } from '../doctor/host-files.ts';
 import { readHostProcesses } from '../doctor/processes.ts';
 import type { RunCommand } from '../healer/commands.ts';
-import { askSites, differences, type SiteQuestion } from './ask-sites.ts';
+import { askable, askSites, differences, spokenQuestion, type SiteAnswer, type SiteQuestion } from './ask-sites.ts';
 import { writeFileAtomically } from './write-file.ts';
 
 /** One file as it is and as it will be; `undefined`: it is not there. */
@@ -27,17 +27,22 @@ export interface NginxControl {
   /** Whether it runs: only then it is reloaded, and the sites are asked. */
   readonly master: number | undefined;
   readonly clock?: Clock;
+  /** What is going on, for whoever waits. */
+  readonly say?: (line: string) => void;
 }
 
-/** `reverted`: nginx is as it was. `stuck`: not even the way back worked; a person must look now. */
+/** `unjudged`: what failed before, or did not answer in time: nothing can be said of it. `reverted`: nginx is as it was. `stuck`: not even the way back worked; a person must look now. */
 export type ChangeOutcome =
-  | { readonly kind: 'changed'; readonly reloaded: boolean; readonly asked: number }
+  | { readonly kind: 'changed'; readonly reloaded: boolean; readonly asked: number; readonly unjudged: readonly string[] }
   | { readonly kind: 'reverted'; readonly why: readonly string[] }
   | { readonly kind: 'stuck'; readonly why: readonly string[] };
 
 const commandMs = 60_000;
 const newWorkersMs = 10_000;
 const lookMs = 50;
+const beforeMs = 60_000;
+/** What answered within the first round must not be called worse for being a little slower. */
+const afterMs = 2 * beforeMs;
 
 /** Reads what the files hold now: a `FileSwap` needs the bytes, not the text that was planned with. */
 export async function swapOf(file: string, before: string | undefined, after: string | undefined): Promise<FileSwap | string> {
@@ -50,14 +55,22 @@ export async function swapOf(file: string, before: string | undefined, after: st
 
 /** All files, then `nginx -t`, a reload, and a look at each site. */
 export async function changeNginx(swaps: readonly FileSwap[], questions: readonly SiteQuestion[], control: NginxControl): Promise<ChangeOutcome> {
-  const before = control.master === undefined ? [] : await askSites(questions);
+  const before = control.master === undefined ? [] : await ask(questions, control, { what: 'how they answer now', roundMs: beforeMs });
   const refused = (await put(swaps, 'after')) ?? (await testConfiguration(control));
   if (refused !== undefined) return backUnread(swaps, refused);
   const wrong = await takeConfiguration(control);
   if (wrong !== undefined) return back(swaps, control, [wrong]);
-  if (control.master === undefined) return { kind: 'changed', reloaded: false, asked: 0 };
-  const different = differences(questions, before, await askSites(questions));
-  return different.length > 0 ? back(swaps, control, different) : { kind: 'changed', reloaded: true, asked: questions.length };
+  if (control.master === undefined) return { kind: 'changed', reloaded: false, asked: 0, unjudged: [] };
+  const judged = askable(questions, before);
+  const first = before.filter((_, index) => judged.includes(questions[index]!));
+  const different = differences(judged, first, await ask(judged, control, { what: 'whether they answer as before', roundMs: afterMs }));
+  if (different.length > 0) return back(swaps, control, different);
+  return { kind: 'changed', reloaded: true, asked: judged.length, unjudged: questions.filter((one) => !judged.includes(one)).map(spokenQuestion) };
+}
+
+async function ask(questions: readonly SiteQuestion[], { say }: NginxControl, { what, roundMs }: { readonly what: string; readonly roundMs: number }): Promise<readonly SiteAnswer[]> {
+  if (questions.length > 0) say?.(`asking nginx's sites ${what}: ${questions.length} ${questions.length === 1 ? 'request' : 'requests'}, at most ${roundMs / 1000} s`);
+  return askSites(questions, { roundMs, ...(say ? { say } : {}) });
 }
 
 /** nginx was not told to read anything, so whether it would take these files makes no difference. */
