@@ -122,7 +122,7 @@ async function applyOrNot(scene: Scene, { nginx }: InitPlan, { record, asks }: {
   const why =
     found.test.kind === 'passes' ? undefined : `nginx is not changed: ${found.test.kind === 'fails' ? `nginx -t fails already: ${found.test.output}` : `it cannot be tested: ${found.test.why}`}`;
   if (why !== undefined || found.program === undefined) return { kind: 'reverted', why: [why ?? 'its program is not known'] };
-  const control = { run: runCommand, files, program: found.program, main: found.file, master: found.master, say: sayMeanwhile };
+  const control = { run: runCommand, files, program: found.program, main: found.file, master: found.master, errorLog: found.errorLog, say: sayMeanwhile };
   return applyPlan({ config, record, changes: nginx.changes, questions: questionsFor(nginx.changed), control });
 }
 

@@ -125,7 +125,7 @@ async function restoreNginx({ record, removal, runtime, nginxConf }: TakingOut):
   if (removal.nginx.length === 0) return undefined;
   const program = machine.nginx?.program;
   if (!machine.nginx || program === undefined) return { kind: 'reverted', why: [`the nginx of ${main} was not found`] };
-  return changeNginx(removal.nginx, questionsFor(through), { run: runCommand, files, program, main, master: machine.nginx.master, say: sayMeanwhile });
+  return changeNginx(removal.nginx, questionsFor(through), { run: runCommand, files, program, main, master: machine.nginx.master, errorLog: machine.nginx.errorLog, say: sayMeanwhile });
 }
 
 /** Without systemd nobody started them. */
