@@ -18,7 +18,7 @@ import { askPerson, someoneIsThere } from './ask-person.ts';
 import { nginxSnippet } from './nginx-snippet.ts';
 import type { InitOptions, Scene } from './init-scene.ts';
 import { initJson, tellInit, tellNginxOutcome, tellNext } from './tell-init.ts';
-import { complain, plain, plainLine, printLine } from './terminal.ts';
+import { complain, plain, plainLine, printLine, sayMeanwhile } from './terminal.ts';
 
 /** The sub-command. Exit status 0: done, or nothing to do; 1: something is left for a person, and said; 2: called wrongly. */
 export function initCommand(): Command {
@@ -122,7 +122,7 @@ async function applyOrNot(scene: Scene, { nginx }: InitPlan, { record, asks }: {
   const why =
     found.test.kind === 'passes' ? undefined : `nginx is not changed: ${found.test.kind === 'fails' ? `nginx -t fails already: ${found.test.output}` : `it cannot be tested: ${found.test.why}`}`;
   if (why !== undefined || found.program === undefined) return { kind: 'reverted', why: [why ?? 'its program is not known'] };
-  const control = { run: runCommand, files, program: found.program, main: found.file, master: found.master };
+  const control = { run: runCommand, files, program: found.program, main: found.file, master: found.master, errorLog: found.errorLog, say: sayMeanwhile };
   return applyPlan({ config, record, changes: nginx.changes, questions: questionsFor(nginx.changed), control });
 }
 

@@ -7,6 +7,9 @@
 /** As `engines` of package.json says; not read from there, so that nothing stands before this. */
 const [oldestMajor, oldestMinor] = [22, 19];
 
+// for the supervisor that `run` becomes this is a call to read again, and nothing was read yet
+if (process.argv[2] === 'run') process.on('SIGHUP', () => undefined);
+
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) {
   await (await import('./program.ts')).runProgram();

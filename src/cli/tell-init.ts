@@ -47,14 +47,20 @@ export function tellNginxOutcome(outcome: ChangeOutcome): readonly string[] {
       return [
         '',
         outcome.reloaded
-          ? `nginx: changed, tested, reloaded; its sites answer as before (${outcome.asked} ${outcome.asked === 1 ? 'request' : 'requests'}).`
+          ? `nginx: changed, tested, reloaded; ${outcome.asked === 0 ? 'no site could be compared with before' : `its sites answer as before (${outcome.asked} ${outcome.asked === 1 ? 'request' : 'requests'})`}.`
           : 'nginx: changed and tested. It is not running, so nothing was reloaded and no site was asked.',
+        ...tellUnjudged(outcome.unjudged),
       ];
     case 'reverted':
       return ['', 'nginx is as it was:', ...outcome.why.map((line) => `  ${line}`)];
     case 'stuck':
       return ['', 'LOOK AT NGINX NOW: not even the way back worked. The backups are in nginx-before, beside goodgateway.yaml.', ...outcome.why.map((line) => `  ${line}`)];
   }
+}
+
+/** What nobody has looked at must not pass for well. */
+export function tellUnjudged(unjudged: readonly string[]): readonly string[] {
+  return unjudged.length === 0 ? [] : ['These failed before, or did not answer in time, so nothing is known of them:', ...unjudged.map((line) => `  ${line}`)];
 }
 
 /** The commands that come next, in their order. */

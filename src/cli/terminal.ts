@@ -17,6 +17,11 @@ export async function printLine(text: string): Promise<void> {
   if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
 }
 
+/** For whoever waits; standard output is for results. */
+export function sayMeanwhile(text: string): void {
+  process.stderr.write(`goodgateway: ${plain(text)}\n`);
+}
+
 /** Prints `goodgateway: TEXT` on standard error and sets the exit status: 1 found something, 2 called wrongly. */
 export function complain(text: string, exitStatus: 1 | 2): undefined {
   process.stderr.write(`goodgateway: ${text}\n`);

@@ -17,7 +17,8 @@ import { whyNotWritable } from '../init/write-file.ts';
 import { askPerson, someoneIsThere } from './ask-person.ts';
 import { ownUnits, packagedUnits } from './own-units.ts';
 import { defaultConfig, usualFolder } from './service-units.ts';
-import { complain, plain, plainLine, printLine } from './terminal.ts';
+import { tellUnjudged } from './tell-init.ts';
+import { complain, plain, plainLine, printLine, sayMeanwhile } from './terminal.ts';
 
 interface UninstallOptions {
   readonly config?: string;
@@ -92,8 +93,10 @@ async function takeOut(taking: TakingOut): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  if (outcome)
+  if (outcome) {
     await printLine(outcome.reloaded ? `nginx: leads to the backends themselves, reloaded, its sites answer as before (${outcome.asked} asked)` : 'nginx: its files are as before; it is not running');
+    for (const line of tellUnjudged(outcome.unjudged)) await printLine(plainLine(line));
+  }
   await removeUnits(units);
   for (const path of [...removal.files, ...traces, ...removal.backups]) await rm(path, { recursive: true, force: true });
   const stays = removal.left.length > 0;
@@ -122,7 +125,7 @@ async function restoreNginx({ record, removal, runtime, nginxConf }: TakingOut):
   if (removal.nginx.length === 0) return undefined;
   const program = machine.nginx?.program;
   if (!machine.nginx || program === undefined) return { kind: 'reverted', why: [`the nginx of ${main} was not found`] };
-  return changeNginx(removal.nginx, questionsFor(through), { run: runCommand, files, program, main, master: machine.nginx.master });
+  return changeNginx(removal.nginx, questionsFor(through), { run: runCommand, files, program, main, master: machine.nginx.master, errorLog: machine.nginx.errorLog, say: sayMeanwhile });
 }
 
 /** Without systemd nobody started them. */

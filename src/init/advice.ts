@@ -22,6 +22,7 @@ export function adviceFor(machine: Machine, { backends, policies, nginx }: Pick<
         )),
     ...remoteIp(machine, backends),
     ...anotherProxy(nginx?.changed ?? []),
+    ...(nginx?.changed ?? []).filter(losesItsCache).map(coldCache),
     ...policies
       .filter(({ external }) => external !== undefined)
       .map(({ name, external }) => `${name} is only looked at from outside, and never started: ${external}. Its policy can say more: policies.d/${name}.yaml, \`service:\``),
@@ -75,6 +76,19 @@ function remoteIp({ apache }: Machine, backends: InitPlan['backends']): readonly
   return [
     "Apache does not know the visitors' addresses, so limits by address would hit everybody at once: a2enmod remoteip, and in its configuration: RemoteIPHeader X-Forwarded-For and RemoteIPInternalProxy 127.0.0.1",
   ];
+}
+
+/** nginx's own key begins with the text of proxy_pass, as `$proxy_host` does. A key that is written in the location itself was looked at before. */
+function losesItsCache({ protocol, scope, upstream }: Pass): boolean {
+  const cache = inForce(scope, 'proxy_cache')[0]?.words[0];
+  if (protocol !== 'http' || upstream || cache === undefined || cache === 'off') return false;
+  const [key] = inForce(scope, 'proxy_cache_key');
+  return key === undefined || key.words.some((word) => /\$\{?proxy_(host|port)\b/.test(word));
+}
+
+function coldCache({ line, scope }: Pass): string {
+  const key = inForce(scope, 'proxy_cache_key').length === 0 ? "nginx's own key begins with" : 'its proxy_cache_key holds';
+  return `${placeOf(line)}: its cache (proxy_cache ${inForce(scope, 'proxy_cache')[0]?.words[0]}) is empty after the change, because ${key} the address in proxy_pass: make the change while few visitors are there`;
 }
 
 /** A visitor could make up what a proxy says, so goodgateway takes nginx's own word: that must be the visitor's address. */

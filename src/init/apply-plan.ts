@@ -2,9 +2,10 @@
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { SiteQuestion } from './ask-sites.ts';
-import { changeNginx, swapOf, type ChangeOutcome, type FileSwap, type NginxControl } from './change-nginx.ts';
+import { changeNginx, swapOf, type ChangeOutcome, type FileSwap } from './change-nginx.ts';
 import { sha256Of, writeRecord, type InstallRecord, type NginxChange } from './install-record.ts';
 import type { FileChange } from './nginx-texts.ts';
+import type { NginxControl } from './reload-nginx.ts';
 import { writeFileAtomically } from './write-file.ts';
 
 export interface ApplyOptions {

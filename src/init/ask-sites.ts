@@ -12,11 +12,23 @@ export interface SiteQuestion {
   readonly path: string;
 }
 
-/** Its status, or why there was none. */
-export type SiteAnswer = number | string;
+/** Its status, or why there was none; `undefined`: nobody knows, because the round was over before it was asked. */
+export type SiteAnswer = number | string | undefined;
+
+export interface Round {
+  /** When all of it is over. */
+  readonly roundMs: number;
+  /** For one question. */
+  readonly answerMs?: number;
+  /** Told now and then how far it is. */
+  readonly say?: (line: string) => void;
+}
 
 const questionsAtMost = 60;
-const answerMs = 15_000;
+const usualAnswerMs = 15_000;
+/** More would be a load of its own on a small backend. */
+const atOnce = 5;
+const sayMs = 10_000;
 
 /** For each server the front page, and a path of each of its locations that is about to change. */
 export function questionsFor(passes: readonly Pass[]): readonly SiteQuestion[] {
@@ -34,29 +46,45 @@ export function spokenQuestion({ tls, host, port, path }: SiteQuestion): string 
   return `${tls ? 'https' : 'http'}://${host}:${port}${path}`;
 }
 
-/** All answers in the order of the questions, one question after the other. Never rejects. */
-export async function askSites(questions: readonly SiteQuestion[]): Promise<readonly SiteAnswer[]> {
-  const answers: SiteAnswer[] = [];
-  for (const question of questions) answers.push(await askSite(question));
+/** All answers in the order of the questions, a few asked at once. Never rejects. */
+export async function askSites(questions: readonly SiteQuestion[], { roundMs, answerMs = usualAnswerMs, say }: Round): Promise<readonly SiteAnswer[]> {
+  const answers: SiteAnswer[] = questions.map(() => undefined);
+  const over = AbortSignal.timeout(roundMs);
+  let [next, known] = [0, 0];
+  const askOn = async (): Promise<void> => {
+    while (next < questions.length && !over.aborted) {
+      const at = next++;
+      answers[at] = await askSite(questions[at]!, answerMs, over);
+      known++;
+    }
+  };
+  const telling = setInterval(() => say?.(`${known} of ${questions.length} are known`), sayMs);
+  await Promise.all(Array.from({ length: atOnce }, askOn));
+  clearInterval(telling);
   return answers;
+}
+
+/** Those whose answer can become worse; of all others a second answer would say nothing. */
+export function askable(questions: readonly SiteQuestion[], before: readonly SiteAnswer[]): readonly SiteQuestion[] {
+  return questions.filter((_, index) => !failed(before[index]));
 }
 
 /** What answers otherwise than before, as sentences. A site that failed before may answer as it likes. */
 export function differences(questions: readonly SiteQuestion[], before: readonly SiteAnswer[], after: readonly SiteAnswer[]): readonly string[] {
   return questions.flatMap((question, index) => {
-    const [then, now] = [before[index] ?? 'nothing', after[index] ?? 'nothing'];
+    const [then, now] = [before[index], after[index] ?? 'nothing in time'];
     return then === now || failed(then) ? [] : [`${spokenQuestion(question)} answered ${then} before, and ${now} now`];
   });
 }
 
 function failed(answer: SiteAnswer): boolean {
-  return typeof answer === 'string' || answer >= 500;
+  return typeof answer !== 'number' || answer >= 500;
 }
 
 /** A certificate for another name, or one that nobody trusts, is the site's own affair. */
-function askSite({ address, port, tls, host, path }: SiteQuestion): Promise<SiteAnswer> {
+function askSite({ address, port, tls, host, path }: SiteQuestion, answerMs: number, over: AbortSignal): Promise<SiteAnswer> {
   return new Promise((resolve) => {
-    const signal = AbortSignal.timeout(answerMs);
+    const signal = AbortSignal.any([AbortSignal.timeout(answerMs), over]);
     const options = { host: address, port, path, signal, agent: false, headers: { Host: host, 'User-Agent': 'goodgateway-init', Connection: 'close' } };
     const asked = tls ? httpsRequest({ ...options, servername: host, rejectUnauthorized: false }) : httpRequest(options);
     asked.on('response', (response) => {
@@ -64,7 +92,7 @@ function askSite({ address, port, tls, host, path }: SiteQuestion): Promise<Site
       // only the status counts; the rest may be endless
       response.destroy();
     });
-    asked.on('error', (error) => resolve(signal.aborted ? `nothing within ${answerMs / 1000} s` : 'code' in error ? String(error.code) : error.message));
+    asked.on('error', (error) => resolve(over.aborted ? undefined : signal.aborted ? `nothing within ${answerMs / 1000} s` : 'code' in error ? String(error.code) : error.message));
     asked.end();
   });
 }

@@ -62,6 +62,7 @@ async function findNginx(options: LookOptions, accounts: Accounts, processes: re
     read,
     program,
     master,
+    errorLog: read.main.directives.findLast(({ name }) => name === 'error_log')?.words.find((word) => word.startsWith('/')),
     main: parseNginx(text, file),
     ...whoRunsIt(read, accounts, await workerStatus(master, processes, files)),
     workerConnections: topNumber(read, 'worker_connections') ?? builtInConnections,

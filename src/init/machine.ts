@@ -34,6 +34,8 @@ export interface FoundNginx {
   readonly workers: number;
   /** The pid of its master, where it runs. */
   readonly master: number | undefined;
+  /** The master's own error log, where it is written and a file. */
+  readonly errorLog: string | undefined;
   readonly test: NginxTest;
 }
 

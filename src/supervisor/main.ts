@@ -4,8 +4,12 @@
  * like one. What it is told it believes: whoever starts it has its rights.
  */
 import { parseArgs } from 'node:util';
-import { ownProcesses, type ProxyRights } from './entry-points.ts';
-import { supervise } from './supervise.ts';
+import type { ProxyRights } from './entry-points.ts';
+
+// before anything is loaded: a log rotation in the first moment would end it, and both read the configuration when they start
+process.on('SIGHUP', () => undefined);
+const { ownProcesses } = await import('./entry-points.ts');
+const { supervise } = await import('./supervise.ts');
 
 /** Answers under way may finish for so long; the proxy itself stops after 10 s. */
 const graceMs = 12_000;

@@ -247,6 +247,20 @@ server {
   t.same(Object.keys(plan.checked.host?.gateways ?? {}), ['app-1', 'app-2', 'app-3'], 'and there is a gateway for a person who changes it');
 });
 
+t.test('a cache whose keys hold the address of the application is named, and no other', async (t) => {
+  const cached = 'proxy_cache pages; proxy_pass http://127.0.0.1:3000; proxy_set_header Host $host;';
+  const cold = async (before: string, location: string): Promise<string | undefined> => {
+    const { advice, diff } = await lookAt(t, debianNginx({ shop: `${before}server {\n  location / { ${location} }\n}\n` }));
+    t.match(diff, /^\+/m, 'it is changed');
+    return /shop:\d+: its cache .*/.exec(advice)?.[0];
+  };
+  t.match(await cold('', cached), /^shop:2: its cache \(proxy_cache pages\) is empty after the change, because nginx's own key begins with the address in proxy_pass/);
+  t.match(await cold('proxy_cache_key $scheme$proxy_host$uri;\n', cached), /^shop:3: .* because its proxy_cache_key holds the address/);
+  t.equal(await cold('proxy_cache_key $scheme$host$request_uri;\n', cached), undefined);
+  t.equal(await cold('proxy_cache pages;\n', cached.replace('pages', 'off')), undefined);
+  t.equal(await cold('upstream app { server 127.0.0.1:3000; }\n', cached.replace('127.0.0.1:3000', 'app')), undefined, 'the name stays');
+});
+
 t.test('what stays inside of a location takes nothing over', async (t) => {
   const site = `server {
     location /a {
