@@ -202,14 +202,12 @@ t.test('a gateway that leads to another service during an incident is let go: no
     else await until(() => records('action.intent').length > 3, { timeoutMs: 15_000, what: 'the incident to go on' });
     await proxy.ask();
     const after = proxy.heard.slice(proxy.heard.findIndex(({ type }) => type === 'swap'));
-    t.match(
-      after.filter(({ type }) => type !== 'record'),
-      [{ type: 'swap' }, { type: 'open', gateway: 'shop' }, { type: 'shed', gateway: 'shop', incident, keep: 1 }, { type: 'answer' }],
-      'let go once, and then left alone',
-    );
+    // the healer may see the changed file by itself, and ask for the same once more
+    const ordered = ({ type }: FromHealer): boolean => !['record', 'prepare', 'swap'].includes(type);
+    t.match(after.filter(ordered), [{ type: 'open', gateway: 'shop' }, { type: 'shed', gateway: 'shop', incident, keep: 1 }, { type: 'answer' }], 'let go once, and then left alone');
     const late = await connectProxy(t, small);
     t.same(
-      late.heard.map(({ type }) => type).filter((type) => type !== 'record'),
+      late.heard.filter(ordered).map(({ type }) => type),
       ['welcome', 'answer'],
       'one that comes later is told nothing about it',
     );
