@@ -32,7 +32,9 @@ export async function examine(open: OpenCase, ward: Ward, healer: Healer): Promi
   let diagnosis = open.rounds === 1 && !holdsData(ward) ? await quickLook(ward, symptom, healer) : undefined;
   if (diagnosis?.best.confidence !== 'certain') diagnosis = await lookAt(ward, { symptom, which: 'all' }, healer);
   const state = await seeing;
-  const passing = diagnosis.best.cause === 'unknown' && (state.state === 'stopping' || state.state === 'starting');
+  // in the first moment of a crash its supervisor does not know of it yet: nobody is told, or turned away, before a second look
+  const early = open.rounds === 1 && symptom.kind === 'connection_refused';
+  const passing = diagnosis.best.cause === 'unknown' && (early || state.state === 'stopping' || state.state === 'starting');
   if (passing || isFading(diagnosis, open, healer)) return undefined;
   // a test that cannot write tells of the disk, and nothing else is tried on a full one
   if (open.configFailed && diagnosis.best.cause !== 'disk.full') diagnosis = withInvalidConfig(diagnosis, ward.name, failedTest(diagnosis.evidence));
