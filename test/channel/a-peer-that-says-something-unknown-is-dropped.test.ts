@@ -6,12 +6,12 @@ import t, { type Test } from 'tap';
 import { openChannel } from '../../src/channel/frame.ts';
 import { factSchema, fromHealerSchema, orderSchema, protocolVersion, type Fact, type FromHealer, type Order } from '../../src/channel/messages.ts';
 import { systemClock } from '../../src/core/time.ts';
-import { listenForProxies } from '../../src/healer/proxy-link.ts';
 import { createHealerLink } from '../../src/proxy/healer-link.ts';
 import { hostSchema } from '../../src/config/host-schema.ts';
 import { runProxy } from '../../src/proxy/run-proxy.ts';
 import { freePort } from '../support/ports.ts';
 import { until } from '../support/until.ts';
+import { listenAsHealer } from '../support/listen-as-healer.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 
 async function pair(t: Test): Promise<[Socket, Socket]> {
@@ -65,23 +65,16 @@ for (const [name, line] of [
 t.test('the healer believes facts about its own gateways only, and tells a proxy that comes back what stands', async (t) => {
   const path = join(await tempFolder(t), 'healer.sock');
   const failures: string[] = [];
-  const quiet = { info: () => undefined, warn: () => undefined };
   const quarantine: Order = { type: 'quarantine', gateway: 'shop', incident: '01J00000000000000000000000', fingerprint: '0'.repeat(32), forMs: 60_000 };
-  const link = await listenForProxies({
+  const link = await listenAsHealer(t, {
     path,
-    clock: systemClock,
-    product: '0',
     inForce,
     onFailure: (one) => failures.push(one.requestId),
-    onSummary: () => undefined,
     onDeath: (one) => failures.push(one.name),
     onSurvival: (one) => failures.push(`survived ${one.fingerprint.slice(0, 1)}`),
     quarantines: () => [quarantine],
     restraint: () => ({ off: true, servicesOff: ['shop'], breakerOpen: false }),
-    answer: async () => '{}',
-    log: quiet,
   });
-  t.teardown(() => link.close());
   link.order({ type: 'use_upstream', gateway: 'shop', upstream: 1 });
   link.order({ type: 'hold', gateway: 'shop', incident: '01J00000000000000000000000', until: 'connect', estimateMs: 1, say: '' });
   link.order({ type: 'open', gateway: 'shop', say: 'back' });
@@ -111,21 +104,7 @@ t.test('the healer believes facts about its own gateways only, and tells a proxy
 t.test('a proxy of another version, or with other gateways, is refused politely', async (t) => {
   const path = join(await tempFolder(t), 'healer.sock');
   const said: string[] = [];
-  const link = await listenForProxies({
-    path,
-    clock: systemClock,
-    product: '0',
-    inForce,
-    onFailure: () => undefined,
-    onSummary: () => undefined,
-    onDeath: () => undefined,
-    onSurvival: () => undefined,
-    quarantines: () => [],
-    restraint: () => ({ off: false, servicesOff: [], breakerOpen: false }),
-    answer: async () => '{}',
-    log: { info: () => undefined, warn: (_fields, message) => void said.push(message) },
-  });
-  t.teardown(() => link.close());
+  await listenAsHealer(t, { path, inForce, log: { info: () => undefined, warn: (_fields, message) => void said.push(message) } });
   for (const hello of [
     { version: 99, gateways: ['shop'], newer: 'what this version does not know' },
     { version: 99, gateways: ['shop'] },

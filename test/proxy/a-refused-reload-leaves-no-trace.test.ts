@@ -6,13 +6,12 @@ import t, { type Test } from 'tap';
 import type { FromHealer } from '../../src/channel/messages.ts';
 import { protocolVersion } from '../../src/channel/messages.ts';
 import { loadHost, type LoadedHost } from '../../src/config/load-host.ts';
-import { systemClock } from '../../src/core/time.ts';
-import { listenForProxies } from '../../src/healer/proxy-link.ts';
 import { readBuiltIn } from '../../src/proxy/fallback/load-pages.ts';
 import { GatewayTable } from '../../src/proxy/gateway-table.ts';
 import { createGatewayReload } from '../../src/proxy/reload-gateways.ts';
 import { someoneListens } from '../../src/channel/listen-on.ts';
 import { isRoot } from '../support/skip.ts';
+import { listenAsHealer } from '../support/listen-as-healer.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 
@@ -84,23 +83,7 @@ t.test('a word that means something else than what is ready changes nothing', as
 t.test('the healer believes of each proxy only what it says itself', async (t) => {
   const [inForce, next] = ['a'.repeat(64), 'b'.repeat(64)];
   const path = join(tempFolder(t), 'healer.sock');
-  const nothing = (): void => undefined;
-  const link = await listenForProxies({
-    path,
-    group: undefined,
-    clock: systemClock,
-    product: '0',
-    inForce: { gateways: new Set(['shop']), sha256: inForce },
-    onFailure: nothing,
-    onSummary: nothing,
-    onDeath: nothing,
-    onSurvival: nothing,
-    quarantines: () => [],
-    restraint: () => ({ off: false, servicesOff: [], breakerOpen: false }),
-    answer: async () => '',
-    log,
-  });
-  t.teardown(() => link.close());
+  const link = await listenAsHealer(t, { path, inForce: { gateways: new Set(['shop']), sha256: inForce }, log });
   const proxy = async () => {
     const socket = connect(path).setEncoding('utf8');
     t.teardown(() => socket.destroy());

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { hostSchema } from '../../src/config/host-schema.ts';
 import { systemClock } from '../../src/core/time.ts';
-import { listenForProxies } from '../../src/healer/proxy-link.ts';
 import { FastcgiRequest } from '../../src/proxy/fastcgi-request.ts';
 import { describeState } from '../../src/proxy/admin/describe-state.ts';
 import type { GatewayRequest } from '../../src/proxy/gateway-request.ts';
@@ -18,6 +17,7 @@ import { startFastcgiGateway } from '../support/fastcgi-gateway.ts';
 import { startPhpFpm } from '../support/php-fpm.ts';
 import { answersHello } from '../support/php-scripts.ts';
 import { missing } from '../support/skip.ts';
+import { listenAsHealer } from '../support/listen-as-healer.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 import { gatewayInFront, navigation } from './fallback/gateway-in-front.ts';
@@ -283,22 +283,8 @@ const sha256 = 'a'.repeat(64);
 
 async function healerAt(t: Test, path: string) {
   let proxies = 0;
-  const nothing = (): undefined => undefined;
-  const link = await listenForProxies({
-    path,
-    clock: systemClock,
-    product: '0',
-    inForce: { gateways: new Set(['app']), sha256 },
-    onFailure: nothing,
-    onSummary: nothing,
-    onDeath: nothing,
-    onSurvival: nothing,
-    quarantines: () => [],
-    restraint: () => ({ off: false, servicesOff: [], breakerOpen: false }),
-    answer: async () => '{}',
-    log: { info: () => void proxies++, warn: nothing },
-  });
-  t.teardown(() => link.close());
+  const log = { info: () => void proxies++, warn: () => undefined };
+  const link = await listenAsHealer(t, { path, inForce: { gateways: new Set(['app']), sha256 }, log });
   return { link, proxies: () => proxies };
 }
 
